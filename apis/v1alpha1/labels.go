@@ -1,0 +1,55 @@
+package v1alpha1
+
+// Labels of a Node that say what its EC2 instance type is like.
+const (
+	LabelInstanceHypervisor              = "karpenter.k8s.aws/instance-hypervisor"
+	LabelInstanceEncryptionInTransit     = "karpenter.k8s.aws/instance-encryption-in-transit-supported"
+	LabelInstanceCategory                = "karpenter.k8s.aws/instance-category"
+	LabelInstanceFamily                  = "karpenter.k8s.aws/instance-family"
+	LabelInstanceGeneration              = "karpenter.k8s.aws/instance-generation"
+	LabelInstanceSize                    = "karpenter.k8s.aws/instance-size"
+	LabelInstanceLocalNVMe               = "karpenter.k8s.aws/instance-local-nvme"               // GB of 10^9 bytes
+	LabelInstanceCPU                     = "karpenter.k8s.aws/instance-cpu"                      // virtual CPUs
+	LabelInstanceMemory                  = "karpenter.k8s.aws/instance-memory"                   // MiB
+	LabelInstanceNetworkBandwidth        = "karpenter.k8s.aws/instance-network-bandwidth"        // Mbps, baseline
+	LabelInstancePods                    = "karpenter.k8s.aws/instance-pods"                     // most pods
+	LabelInstanceGPUName                 = "karpenter.k8s.aws/instance-gpu-name"                 // e.g. t4
+	LabelInstanceGPUManufacturer         = "karpenter.k8s.aws/instance-gpu-manufacturer"         // e.g. nvidia
+	LabelInstanceGPUCount                = "karpenter.k8s.aws/instance-gpu-count"                // whole GPUs
+	LabelInstanceGPUMemory               = "karpenter.k8s.aws/instance-gpu-memory"               // MiB of one GPU
+	LabelInstanceAcceleratorName         = "karpenter.k8s.aws/instance-accelerator-name"         // e.g. inferentia
+	LabelInstanceAcceleratorManufacturer = "karpenter.k8s.aws/instance-accelerator-manufacturer" // e.g. aws
+	LabelInstanceAcceleratorCount        = "karpenter.k8s.aws/instance-accelerator-count"        // devices
+)
+
+// NodeTemplateHashAnnotation holds the hash of the static part of the AWSNodeTemplate's spec.
+const NodeTemplateHashAnnotation = "karpenter.k8s.aws/nodetemplate-hash"
+
+// Extended resources that EC2 instance types offer.
+const (
+	ResourceNVIDIAGPU    = "nvidia.com/gpu"
+	ResourceAMDGPU       = "amd.com/gpu"
+	ResourceHabanaGaudi  = "habana.ai/gaudi"
+	ResourceAWSNeuron    = "aws.amazon.com/neuron"
+	ResourceAWSPodENI    = "vpc.amazonaws.com/pod-eni"
+	ResourceAWSEFA       = "vpc.amazonaws.com/efa"
+	ResourceAWSPrivateIP = "vpc.amazonaws.com/PrivateIPv4Address"
+)
+
+// Tags that kerf puts on what it makes in EC2, besides those of the template.
+const (
+	// TagName is the display name.
+	TagName = "Name"
+	// TagManagedBy holds the name of the cluster whose kerf made the resource.
+	TagManagedBy = "karpenter.sh/managed-by"
+	// TagClusterUID holds the UID of the kube-system namespace: two clusters of the same name never share it.
+	TagClusterUID = "karpenter.sh/cluster-uid"
+	// TagLaunchGroup holds the launch group of the request that made an instance.
+	TagLaunchGroup = "karpenter.sh/launch-group"
+	// TagLaunchAttempt holds the attempt of that request.
+	TagLaunchAttempt = "karpenter.sh/launch-attempt"
+	// TagLaunchTemplateCluster marks launch templates with the name of the cluster.
+	TagLaunchTemplateCluster = "karpenter.k8s.aws/cluster"
+	// TagClusterPrefix, followed by the cluster's name, marks what belongs to the cluster; its value is owned.
+	TagClusterPrefix = "kubernetes.io/cluster/"
+)

@@ -1,0 +1,60 @@
+package v1alpha5
+
+// ConditionReady is the root condition of every kind: true when all the conditions below it are.
+const ConditionReady = "Ready"
+
+// Conditions of a Machine; each is written by the file of the lifecycle that carries its name.
+const (
+	// ConditionLaunched is true once an instance exists and its id is recorded.
+	ConditionLaunched = "Launched"
+	// ConditionRegistered is true once the instance's Node carries the machine's labels, taints and owner.
+	ConditionRegistered = "Registered"
+	// ConditionInitialized is true once the Node is ready for ordinary pods.
+	ConditionInitialized = "Initialized"
+	// ConditionEmpty is true while no pod but those of DaemonSets and of the node itself runs on the Node.
+	ConditionEmpty = "Empty"
+	// ConditionDisrupting is true once it is decided that the machine goes; its reason and message say why.
+	ConditionDisrupting = "Disrupting"
+	// ConditionDrained is true once nothing is left on the Node of a machine that goes.
+	ConditionDrained = "Drained"
+	// ConditionTerminated is true once the cloud provider no longer knows the instance.
+	ConditionTerminated = "Terminated"
+)
+
+// Conditions of a Provisioner, besides the root.
+const (
+	// ConditionTemplateReady is true when the node template that the Provisioner names exists and is usable.
+	ConditionTemplateReady = "TemplateReady"
+	// ConditionWithinLimits is true while launched capacity is below spec.limits.
+	ConditionWithinLimits = "WithinLimits"
+)
+
+// Reasons that conditions and events carry.
+const (
+	ReasonLaunched             = "Launched"
+	ReasonAwaitingGroup        = "AwaitingLaunchGroup"
+	ReasonAwaitingAnswer       = "AwaitingFleetAnswer"
+	ReasonLaunchFailed         = "LaunchFailed"
+	ReasonInsufficientCapacity = "InsufficientCapacity"
+	ReasonNodeNotFound         = "NodeNotFound"
+	ReasonMultipleNodes        = "MultipleNodesFound"
+	ReasonRegistered           = "Registered"
+	ReasonNotLaunched          = "NotLaunched"
+	ReasonNodeNotReady         = "NodeNotReady"
+	ReasonStartupTaints        = "StartupTaintsExist"
+	ReasonEphemeralTaints      = "KnownEphemeralTaintsExist"
+	ReasonResourceMissing      = "ResourceNotRegistered"
+	ReasonInitialized          = "Initialized"
+	ReasonEmpty                = "Empty"
+	ReasonNotEmpty             = "NotEmpty"
+	ReasonDraining             = "Draining"
+	ReasonDrained              = "Drained"
+	ReasonTerminating          = "Terminating"
+	ReasonTerminated           = "Terminated"
+	ReasonReady                = "Ready"
+	ReasonNotReady             = "NotReady"
+	ReasonTemplateMissing      = "TemplateNotFound"
+	ReasonTemplateNotReady     = "TemplateNotReady"
+	ReasonLimitReached         = "LimitReached"
+	ReasonWithinLimits         = "WithinLimits"
+)

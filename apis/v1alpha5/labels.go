@@ -1,0 +1,64 @@
+package v1alpha5
+
+import corev1 "k8s.io/api/core/v1"
+
+// Labels that kerf sets on Machines and Nodes.
+const (
+	// ProvisionerNameLabel holds the name of the Provisioner that a machine was made for; pods may select it.
+	ProvisionerNameLabel = "karpenter.sh/provisioner-name"
+	// CapacityTypeLabel holds spot or on-demand.
+	CapacityTypeLabel = "karpenter.sh/capacity-type"
+	// RegisteredLabel is "true" on a Node once kerf has synchronised labels and taints onto it.
+	RegisteredLabel = "karpenter.sh/registered"
+	// InitializedLabel is "true" on a Node once it is ready for ordinary pods.
+	InitializedLabel = "karpenter.sh/initialized"
+	// ExcludeFromLoadBalancersLabel takes a draining Node out of the target groups of load balancers.
+	ExcludeFromLoadBalancersLabel = "node.kubernetes.io/exclude-from-external-load-balancers"
+)
+
+// Values of CapacityTypeLabel.
+const (
+	CapacityTypeSpot     = "spot"
+	CapacityTypeOnDemand = "on-demand"
+)
+
+// Annotations that kerf reads or writes.
+const (
+	// DoNotEvictAnnotation set to "true" on a pod keeps voluntary disruption away from its node.
+	DoNotEvictAnnotation = "karpenter.sh/do-not-evict"
+	// DoNotDisruptAnnotation set to "true" on a pod or a node keeps voluntary disruption away from it.
+	DoNotDisruptAnnotation = "karpenter.sh/do-not-disrupt"
+	// ProvisionerHashAnnotation holds the hash of the static part of the Provisioner's spec.
+	ProvisionerHashAnnotation = "karpenter.sh/provisioner-hash"
+	// PriceAnnotation holds what a machine was planned to cost, in US dollars per hour.
+	PriceAnnotation = "karpenter.sh/price-per-hour"
+)
+
+// TerminationFinalizer pins Machines and their Nodes until the instance behind them is gone.
+const TerminationFinalizer = "karpenter.sh/termination"
+
+// DisruptedTaintKey is the key of the taint that keeps new pods off a node that is about to go.
+const DisruptedTaintKey = "karpenter.sh/disrupted"
+
+// DisruptedTaint returns the taint of a node that is about to go.
+func DisruptedTaint() corev1.Taint {
+	return corev1.Taint{Key: DisruptedTaintKey, Effect: corev1.TaintEffectNoSchedule}
+}
+
+// NormalizeLabel returns the stable key for a beta label key, and any other key unchanged.
+func NormalizeLabel(key string) string {
+	switch key {
+	case corev1.LabelFailureDomainBetaZone:
+		return corev1.LabelTopologyZone
+	case corev1.LabelFailureDomainBetaRegion:
+		return corev1.LabelTopologyRegion
+	case "beta.kubernetes.io/arch":
+		return corev1.LabelArchStable
+	case "beta.kubernetes.io/os":
+		return corev1.LabelOSStable
+	case corev1.LabelInstanceType:
+		return corev1.LabelInstanceTypeStable
+	default:
+		return key
+	}
+}

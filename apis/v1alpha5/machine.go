@@ -1,0 +1,139 @@
+package v1alpha5
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Machine is one unit of capacity: the intent to have an instance, then the instance and its Node.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:path=machines,scope=Cluster,categories=karpenter
+// +kubebuilder:subresource:status
+// +kubebuilder:printcolumn:name="Type",type="string",JSONPath=".metadata.labels.node\\.kubernetes\\.io/instance-type",description="Instance type"
+// +kubebuilder:printcolumn:name="Zone",type="string",JSONPath=".metadata.labels.topology\\.kubernetes\\.io/zone",description="Availability zone"
+// +kubebuilder:printcolumn:name="Capacity",type="string",JSONPath=".metadata.labels.karpenter\\.sh/capacity-type",description="spot or on-demand"
+// +kubebuilder:printcolumn:name="Node",type="string",JSONPath=".status.nodeName",description="Node that the instance registered as"
+// +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].status",description="Whether the node is ready for pods"
+// +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp",description="Time since creation"
+// +kubebuilder:printcolumn:name="Provisioner",type="string",JSONPath=".metadata.labels.karpenter\\.sh/provisioner-name",priority=1,description="Provisioner that the machine was made for"
+// +kubebuilder:printcolumn:name="Template",type="string",JSONPath=".spec.machineTemplateRef.name",priority=1,description="Node template"
+// +kubebuilder:printcolumn:name="Price",type="string",JSONPath=".metadata.annotations.karpenter\\.sh/price-per-hour",priority=1,description="US dollars per hour"
+// +kubebuilder:printcolumn:name="Instance",type="string",JSONPath=".status.providerID",priority=1,description="Provider id of the instance"
+type Machine struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec   MachineSpec   `json:"spec,omitempty"`
+	Status MachineStatus `json:"status,omitempty"`
+}
+
+// MachineSpec is what was decided; it never changes.
+//
+// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a Machine's spec never changes; delete the Machine instead"
+type MachineSpec struct {
+	// Taints that the Node carries for as long as it lives.
+	// +kubebuilder:validation:MaxItems=100
+	// +listType=atomic
+	// +optional
+	Taints []corev1.Taint `json:"taints,omitempty"`
+	// StartupTaints that the Node carries at boot and has to lose before it is initialized.
+	// +kubebuilder:validation:MaxItems=100
+	// +listType=atomic
+	// +optional
+	StartupTaints []corev1.Taint `json:"startupTaints,omitempty"`
+	// Requirements that the instance has to meet; the instance types are listed cheapest first.
+	// +kubebuilder:validation:MaxItems=100
+	// +listType=atomic
+	// +optional
+	Requirements []corev1.NodeSelectorRequirement `json:"requirements,omitempty"`
+	// Resources that the pods planned for the machine need, DaemonSets included.
+	// +optional
+	Resources ResourceRequirements `json:"resources,omitempty"`
+	// Kubelet is the configuration that the Node boots with.
+	// +optional
+	Kubelet *KubeletConfiguration `json:"kubelet,omitempty"`
+	// MachineTemplateRef names the node template.
+	// +optional
+	MachineTemplateRef *TemplateReference `json:"machineTemplateRef,omitempty"`
+	// LaunchGroup names the machines that one request to the cloud provider launches together.
+	// +optional
+	LaunchGroup *LaunchGroup `json:"launchGroup,omitempty"`
+}
+
+// ResourceRequirements is what a machine has to offer at least.
+type ResourceRequirements struct {
+	// Requests is the sum of what the planned pods ask for.
+	// +optional
+	Requests corev1.ResourceList `json:"requests,omitempty"`
+}
+
+// LaunchGroup is a set of machines of one plan that ask for the same thing.
+type LaunchGroup struct {
+	// Name identifies the group; it never repeats within a cluster.
+	// +kubebuilder:validation:MinLength=1
+	Name string `json:"name"`
+	// Size is how many machines the plan put into the group.
+	// +kubebuilder:validation:Minimum=1
+	Size int32 `json:"size"`
+}
+
+// MachineStatus is what is known of the instance and its Node.
+type MachineStatus struct {
+	// NodeName is the name of the Node that the instance registered as.
+	// +optional
+	NodeName string `json:"nodeName,omitempty"`
+	// ProviderID identifies the instance, e.g. aws:///us-east-1a/i-0123456789abcdef0.
+	// +optional
+	ProviderID string `json:"providerID,omitempty"`
+	// Capacity is what the instance has in all.
+	// +optional
+	Capacity corev1.ResourceList `json:"capacity,omitempty"`
+	// Allocatable is what the instance has for pods.
+	// +optional
+	Allocatable corev1.ResourceList `json:"allocatable,omitempty"`
+	// Launch is the intent that is written before the cloud provider is asked for an instance.
+	// +optional
+	Launch *Launch `json:"launch,omitempty"`
+	// LastPodEventTime is when a pod last came to the Node or left it; time without pods counts from here.
+	// +optional
+	LastPodEventTime *metav1.Time `json:"lastPodEventTime,omitempty"`
+	// Conditions tell how far the machine has come.
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// Launch is a written intent to launch: whoever finds it after a crash repeats the very same request.
+type Launch struct {
+	// Group is the launch group that the request serves.
+	Group string `json:"group"`
+	// Attempt counts requests of the group that differ from each other, from 1.
+	Attempt int32 `json:"attempt"`
+	// Size is how many instances the request asks for.
+	Size int32 `json:"size"`
+	// Index is the place of this machine among the machines of the request, from 0, by UID.
+	Index int32 `json:"index"`
+	// Token makes the request idempotent at the cloud provider; a function of cluster, group, size and attempt.
+	Token string `json:"token"`
+	// RequestHash is a hash over what the request asks for; equal for all the machines of a request.
+	RequestHash string `json:"requestHash"`
+	// Time when the intent was written.
+	Time metav1.Time `json:"time"`
+	// Answered is true once the cloud provider's answer to this request is recorded in this object.
+	// +optional
+	Answered bool `json:"answered,omitempty"`
+}
+
+// MachineList is a list of Machines.
+//
+// +kubebuilder:object:root=true
+type MachineList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Machine `json:"items"`
+}
+
+// ProvisionerName returns the name of the provisioner that the machine was made for.
+func (m *Machine) ProvisionerName() string { return m.Labels[ProvisionerNameLabel] }

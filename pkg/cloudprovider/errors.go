@@ -1,0 +1,91 @@
+package cloudprovider
+
+import (
+	"errors"
+	"fmt"
+)
+
+// NotFoundError says that an instance no longer exists.
+type NotFoundError struct{ Err error }
+
+// NewNotFoundError wraps err as a NotFoundError.
+func NewNotFoundError(err error) error { return &NotFoundError{Err: err} }
+
+func (e *NotFoundError) Error() string { return fmt.Sprintf("instance not found: %s", e.Err) }
+
+// Unwrap returns the cause.
+func (e *NotFoundError) Unwrap() error { return e.Err }
+
+// IsNotFound reports whether err says that an instance no longer exists.
+func IsNotFound(err error) bool {
+	var target *NotFoundError
+	return errors.As(err, &target)
+}
+
+// IgnoreNotFound returns nil for a NotFoundError and any other error unchanged.
+func IgnoreNotFound(err error) error {
+	if IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// InsufficientCapacityError says that the cloud has none of what a machine may be, for now.
+type InsufficientCapacityError struct{ Err error }
+
+// NewInsufficientCapacityError wraps err as an InsufficientCapacityError.
+func NewInsufficientCapacityError(err error) error { return &InsufficientCapacityError{Err: err} }
+
+func (e *InsufficientCapacityError) Error() string {
+	return fmt.Sprintf("insufficient capacity: %s", e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *InsufficientCapacityError) Unwrap() error { return e.Err }
+
+// IsInsufficientCapacity reports whether err says that the cloud has no capacity.
+func IsInsufficientCapacity(err error) bool {
+	var target *InsufficientCapacityError
+	return errors.As(err, &target)
+}
+
+// NotReadyError says that a template cannot be launched from until its user or its cloud changes something.
+type NotReadyError struct{ Err error }
+
+// NewNotReadyError wraps err as a NotReadyError.
+func NewNotReadyError(err error) error { return &NotReadyError{Err: err} }
+
+func (e *NotReadyError) Error() string { return fmt.Sprintf("template not ready: %s", e.Err) }
+
+// Unwrap returns the cause.
+func (e *NotReadyError) Unwrap() error { return e.Err }
+
+// IsNotReady reports whether err says that a template cannot be launched from.
+func IsNotReady(err error) bool {
+	var target *NotReadyError
+	return errors.As(err, &target)
+}
+
+// CreateError says that a launch was refused, with a reason fit for a condition.
+type CreateError struct {
+	// Reason in CamelCase, e.g. Unauthorized.
+	Reason string
+	Err    error
+}
+
+// NewCreateError wraps err as a CreateError.
+func NewCreateError(reason string, err error) error { return &CreateError{Reason: reason, Err: err} }
+
+func (e *CreateError) Error() string { return fmt.Sprintf("launching: %s: %s", e.Reason, e.Err) }
+
+// Unwrap returns the cause.
+func (e *CreateError) Unwrap() error { return e.Err }
+
+// CreateReason returns the reason of a CreateError, or fallback for any other error.
+func CreateReason(err error, fallback string) string {
+	var target *CreateError
+	if errors.As(err, &target) {
+		return target.Reason
+	}
+	return fallback
+}

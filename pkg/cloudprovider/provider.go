@@ -1,0 +1,27 @@
+// Package cloudprovider is the port through which kerf sees a cloud: what machines it offers, and the machines there are.
+package cloudprovider
+
+import (
+	"context"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+)
+
+// Provider is a cloud. Machines that it returns carry what the cloud knows: labels, status.providerID, capacity,
+// allocatable and, in status.launch, the group and attempt of the request that made them.
+type Provider interface {
+	// Create makes the instance that the intent in status.launch of a Machine asks for and returns the Machine with what is
+	// known of it. It is idempotent by the intent's token: all machines of one request share its answer.
+	// Errors: InsufficientCapacityError (the request is answered and this machine got nothing), NotReadyError, CreateError.
+	Create(ctx context.Context, machine *v1alpha5.Machine) (*v1alpha5.Machine, error)
+	// Delete triggers the end of the instance with the Machine's providerID. nil means triggered, not gone.
+	// Errors: NotFoundError once the instance is gone.
+	Delete(ctx context.Context, machine *v1alpha5.Machine) error
+	// Get returns the machine of a live instance. Errors: NotFoundError when it is gone.
+	Get(ctx context.Context, providerID string) (*v1alpha5.Machine, error)
+	// List returns the machines of all live instances that this cluster's kerf has made, whether a Machine object exists or not.
+	List(ctx context.Context) ([]*v1alpha5.Machine, error)
+	// InstanceTypes returns what may be launched from the provisioner's template, in order of name. It does not look at the
+	// provisioner's requirements. Errors: NotReadyError when the template does not exist or found nothing.
+	InstanceTypes(ctx context.Context, provisioner *v1alpha5.Provisioner) (InstanceTypes, error)
+}

@@ -1,0 +1,223 @@
+// Package scheduling is the algebra of node selection: requirements on labels, and taints with their tolerations.
+package scheduling
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+)
+
+// Requirement is the set of values that one label may have. The label may also have to be absent.
+//
+// It is a finite set of values, or the complement of one cut by bounds: Exists is the complement of nothing, DoesNotExist
+// the empty set, NotIn a complement that also lets the label be absent. Requirements are immutable.
+type Requirement struct {
+	key string
+	// complement says that values holds what is refused, not what is allowed.
+	complement bool
+	values     map[string]struct{}
+	// greaterThan and lessThan are exclusive bounds on the value as an integer; nil is no bound. They exist only on complements:
+	// a finite set is filtered at once.
+	greaterThan, lessThan *int64
+	// absent says that a node without the label passes.
+	absent bool
+}
+
+// NewRequirement returns the requirement that key, operator and values mean. Beta label keys become the stable ones.
+// Values of Gt and Lt that are not integers allow nothing.
+func NewRequirement(key string, operator corev1.NodeSelectorOperator, values ...string) Requirement {
+	r := Requirement{key: v1alpha5.NormalizeLabel(key), values: map[string]struct{}{}}
+	switch operator {
+	case corev1.NodeSelectorOpIn:
+		r.add(values)
+	case corev1.NodeSelectorOpNotIn:
+		r.complement, r.absent = true, true
+		r.add(values)
+	case corev1.NodeSelectorOpExists:
+		r.complement = true
+	case corev1.NodeSelectorOpDoesNotExist:
+		r.absent = true
+	case corev1.NodeSelectorOpGt, corev1.NodeSelectorOpLt:
+		r.bound(operator, values)
+	}
+	return r
+}
+
+func (r *Requirement) add(values []string) {
+	for _, v := range values {
+		r.values[v] = struct{}{}
+	}
+}
+
+func (r *Requirement) bound(operator corev1.NodeSelectorOperator, values []string) {
+	if len(values) != 1 {
+		return
+	}
+	bound, err := strconv.ParseInt(values[0], 10, 64)
+	if err != nil {
+		return
+	}
+	r.complement = true
+	if operator == corev1.NodeSelectorOpGt {
+		r.greaterThan = &bound
+	} else {
+		r.lessThan = &bound
+	}
+}
+
+// Key returns the label that the requirement is about.
+func (r Requirement) Key() string { return r.key }
+
+// Finite reports whether Values lists all that is allowed.
+func (r Requirement) Finite() bool { return !r.complement }
+
+// Values returns the allowed values of a finite requirement in order, and the refused ones of any other.
+func (r Requirement) Values() []string {
+	values := make([]string, 0, len(r.values))
+	for v := range r.values {
+		values = append(values, v)
+	}
+	slices.Sort(values)
+	return values
+}
+
+// Single returns the only allowed value, if there is exactly one.
+func (r Requirement) Single() (string, bool) {
+	if r.complement || len(r.values) != 1 {
+		return "", false
+	}
+	for v := range r.values {
+		return v, true
+	}
+	return "", false
+}
+
+// Has reports whether a node whose label has this value passes.
+func (r Requirement) Has(value string) bool {
+	_, listed := r.values[value]
+	if !r.complement {
+		return listed
+	}
+	return !listed && r.withinBounds(value)
+}
+
+// AllowsAbsent reports whether a node without the label passes.
+func (r Requirement) AllowsAbsent() bool { return r.absent }
+
+func (r Requirement) withinBounds(value string) bool {
+	if r.greaterThan == nil && r.lessThan == nil {
+		return true
+	}
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil {
+		return false
+	}
+	return (r.greaterThan == nil || n > *r.greaterThan) && (r.lessThan == nil || n < *r.lessThan)
+}
+
+// Intersect returns the requirement that only what passes both r and o passes. Both have the same key.
+func (r Requirement) Intersect(o Requirement) Requirement {
+	out := Requirement{key: r.key, values: map[string]struct{}{}, absent: r.absent && o.absent}
+	switch {
+	case r.complement && o.complement:
+		out.complement = true
+		out.greaterThan = tighter(r.greaterThan, o.greaterThan, func(a, b int64) bool { return a > b })
+		out.lessThan = tighter(r.lessThan, o.lessThan, func(a, b int64) bool { return a < b })
+		for _, side := range []Requirement{r, o} {
+			for v := range side.values {
+				out.values[v] = struct{}{}
+			}
+		}
+		return out.collapse()
+	case r.complement:
+		r, o = o, r
+	}
+	for v := range r.values {
+		if o.Has(v) {
+			out.values[v] = struct{}{}
+		}
+	}
+	return out
+}
+
+// collapse turns a complement whose bounds leave no integer into the empty set.
+func (r Requirement) collapse() Requirement {
+	if r.greaterThan != nil && r.lessThan != nil && *r.lessThan-*r.greaterThan < 2 {
+		return Requirement{key: r.key, values: map[string]struct{}{}, absent: r.absent}
+	}
+	return r
+}
+
+func tighter(a, b *int64, better func(a, b int64) bool) *int64 {
+	switch {
+	case a == nil:
+		return b
+	case b == nil || better(*a, *b):
+		return a
+	default:
+		return b
+	}
+}
+
+// Empty reports whether nothing passes, neither a value nor absence.
+func (r Requirement) Empty() bool { return !r.complement && len(r.values) == 0 && !r.absent }
+
+// Compatible reports whether some node passes both r and o.
+func (r Requirement) Compatible(o Requirement) bool { return !r.Intersect(o).Empty() }
+
+// NodeSelectorRequirements returns the requirement in the API's form; bounds take an entry of their own.
+func (r Requirement) NodeSelectorRequirements() []corev1.NodeSelectorRequirement {
+	entry := func(op corev1.NodeSelectorOperator, values ...string) corev1.NodeSelectorRequirement {
+		return corev1.NodeSelectorRequirement{Key: r.key, Operator: op, Values: values}
+	}
+	var out []corev1.NodeSelectorRequirement
+	switch {
+	case !r.complement && len(r.values) == 0:
+		return append(out, entry(corev1.NodeSelectorOpDoesNotExist))
+	case !r.complement:
+		return append(out, entry(corev1.NodeSelectorOpIn, r.Values()...))
+	case len(r.values) > 0:
+		out = append(out, entry(corev1.NodeSelectorOpNotIn, r.Values()...))
+	}
+	if r.greaterThan != nil {
+		out = append(out, entry(corev1.NodeSelectorOpGt, strconv.FormatInt(*r.greaterThan, 10)))
+	}
+	if r.lessThan != nil {
+		out = append(out, entry(corev1.NodeSelectorOpLt, strconv.FormatInt(*r.lessThan, 10)))
+	}
+	if !r.absent && r.greaterThan == nil && r.lessThan == nil {
+		out = append(out, entry(corev1.NodeSelectorOpExists))
+	}
+	return out
+}
+
+// String returns the requirement as a person would write it, with at most five values.
+func (r Requirement) String() string {
+	values := r.Values()
+	if len(values) > 5 {
+		values = append(values[:5:5], fmt.Sprintf("and %d others", len(r.values)-5))
+	}
+	var parts []string
+	switch {
+	case !r.complement && len(values) == 0:
+		parts = append(parts, r.key+" DoesNotExist")
+	case !r.complement:
+		parts = append(parts, fmt.Sprintf("%s In [%s]", r.key, strings.Join(values, " ")))
+	case len(values) > 0:
+		parts = append(parts, fmt.Sprintf("%s NotIn [%s]", r.key, strings.Join(values, " ")))
+	case r.greaterThan == nil && r.lessThan == nil:
+		parts = append(parts, r.key+" Exists")
+	}
+	if r.greaterThan != nil {
+		parts = append(parts, fmt.Sprintf("%s > %d", r.key, *r.greaterThan))
+	}
+	if r.lessThan != nil {
+		parts = append(parts, fmt.Sprintf("%s < %d", r.key, *r.lessThan))
+	}
+	return strings.Join(parts, ", ")
+}

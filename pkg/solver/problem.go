@@ -1,0 +1,53 @@
+// Package solver decides which machines to buy for pods that nothing can host: a Problem in, a Plan out, and nothing else.
+package solver
+
+import (
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
+)
+
+// Problem is all that a decision depends on. Solve does not change it.
+type Problem struct {
+	// Pods to place.
+	Pods []*corev1.Pod
+	// Nodes that are there or on their way; they are filled before anything is bought.
+	Nodes []Node
+	// Provisioners that may buy machines, in any order.
+	Provisioners []Provisioner
+	// DaemonSets holds one pod per DaemonSet, as it would run on a new node.
+	DaemonSets []*corev1.Pod
+}
+
+// Node is a node that is there, or a machine on its way that will be one.
+type Node struct {
+	// Name of the Node or, before it has one, of the Machine.
+	Name string
+	// Initialized is false for machines on their way; initialized nodes are filled first.
+	Initialized bool
+	// Labels that the node has or is sure to get.
+	Labels map[string]string
+	// Possible are labels of a machine on its way that are not settled yet: a pod fits only if it accepts all their values.
+	Possible scheduling.Requirements
+	// Taints that matter to pods: startup taints and those that pass by themselves are left out.
+	Taints []corev1.Taint
+	// Available is what is free: allocatable less the pods that are there and the DaemonSets that are still to come.
+	Available corev1.ResourceList
+}
+
+// Provisioner is a source of machines.
+type Provisioner struct {
+	// Name of the Provisioner.
+	Name string
+	// Weight orders provisioners: a pod goes to the heaviest that can host it; equal weights are ordered by name.
+	Weight int32
+	// Requirements of every machine, labels of the Provisioner included.
+	Requirements scheduling.Requirements
+	// Taints of every machine that last; startup taints are left out.
+	Taints []corev1.Taint
+	// Remaining maps a resource to the capacity that limits leave; a resource that is not there is not limited.
+	Remaining corev1.ResourceList
+	// InstanceTypes that may be bought.
+	InstanceTypes cloudprovider.InstanceTypes
+}
