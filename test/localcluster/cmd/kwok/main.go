@@ -1,6 +1,7 @@
 // Command kwok plays the kubelets of a local cluster: it keeps nodes alive and runs their pods on paper.
 //
 // It is a binary of its own because kwok's global flags clash with those of the Kubernetes servers.
+// Called as "kwok stages" it prints the Stage configuration that it is to be started with.
 package main
 
 import (
@@ -15,13 +16,16 @@ import (
 )
 
 func main() {
-	if err := run(); err != nil {
+	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "kwok:", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
+func run(arguments []string) error {
+	if len(arguments) == 1 && arguments[0] == "stages" {
+		return writeStages(os.Stdout)
+	}
 	// Flags are parsed twice: first the global ones, which decide the configuration that the command starts from.
 	flags := pflag.NewFlagSet("global", pflag.ContinueOnError)
 	flags.ParseErrorsAllowlist.UnknownFlags = true
