@@ -3,6 +3,7 @@ package scheduling
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,6 +69,7 @@ func (r *Requirement) bound(operator corev1.NodeSelectorOperator, values []strin
 	} else {
 		r.lessThan = &bound
 	}
+	*r = r.collapse()
 }
 
 // Key returns the label that the requirement is about.
@@ -147,10 +149,52 @@ func (r Requirement) Intersect(o Requirement) Requirement {
 
 // collapse turns a complement whose bounds leave no integer into the empty set.
 func (r Requirement) collapse() Requirement {
-	if r.greaterThan != nil && r.lessThan != nil && *r.lessThan-*r.greaterThan < 2 {
+	if r.greaterThan == nil && r.lessThan == nil {
+		return r
+	}
+	low, high := int64(math.MinInt64), int64(math.MaxInt64) // the least and the greatest integer that is left
+	empty := false
+	if r.greaterThan != nil {
+		empty, low = *r.greaterThan == math.MaxInt64, *r.greaterThan+1
+	}
+	if r.lessThan != nil {
+		empty, high = empty || *r.lessThan == math.MinInt64, *r.lessThan-1
+	}
+	if empty || low > high {
 		return Requirement{key: r.key, values: map[string]struct{}{}, absent: r.absent}
 	}
 	return r
+}
+
+// Covers reports whether whatever passes o passes r, too. Both have the same key. It errs on the side of no: a complement
+// whose bounds leave but a few integers is not counted out.
+func (r Requirement) Covers(o Requirement) bool {
+	if o.absent && !r.absent {
+		return false
+	}
+	if !o.complement {
+		for v := range o.values {
+			if !r.Has(v) {
+				return false
+			}
+		}
+		return true
+	}
+	if !r.complement {
+		return false
+	}
+	for v := range r.values {
+		if o.Has(v) {
+			return false
+		}
+	}
+	return within(o.greaterThan, r.greaterThan, func(a, b int64) bool { return a >= b }) &&
+		within(o.lessThan, r.lessThan, func(a, b int64) bool { return a <= b })
+}
+
+// within reports whether the bound o is as tight as the bound r.
+func within(o, r *int64, tight func(o, r int64) bool) bool {
+	return r == nil || o != nil && tight(*o, *r)
 }
 
 func tighter(a, b *int64, better func(a, b int64) bool) *int64 {
@@ -170,14 +214,15 @@ func (r Requirement) Empty() bool { return !r.complement && len(r.values) == 0 &
 // Compatible reports whether some node passes both r and o.
 func (r Requirement) Compatible(o Requirement) bool { return !r.Intersect(o).Empty() }
 
-// NodeSelectorRequirements returns the requirement in the API's form; bounds take an entry of their own.
+// NodeSelectorRequirements returns the requirement in the API's form; bounds take an entry of their own. What nothing passes
+// is In without values, which the API server refuses; what everything passes is an empty list.
 func (r Requirement) NodeSelectorRequirements() []corev1.NodeSelectorRequirement {
 	entry := func(op corev1.NodeSelectorOperator, values ...string) corev1.NodeSelectorRequirement {
 		return corev1.NodeSelectorRequirement{Key: r.key, Operator: op, Values: values}
 	}
 	var out []corev1.NodeSelectorRequirement
 	switch {
-	case !r.complement && len(r.values) == 0:
+	case !r.complement && len(r.values) == 0 && r.absent:
 		return append(out, entry(corev1.NodeSelectorOpDoesNotExist))
 	case !r.complement:
 		return append(out, entry(corev1.NodeSelectorOpIn, r.Values()...))
@@ -204,7 +249,7 @@ func (r Requirement) String() string {
 	}
 	var parts []string
 	switch {
-	case !r.complement && len(values) == 0:
+	case !r.complement && len(values) == 0 && r.absent:
 		parts = append(parts, r.key+" DoesNotExist")
 	case !r.complement:
 		parts = append(parts, fmt.Sprintf("%s In [%s]", r.key, strings.Join(values, " ")))

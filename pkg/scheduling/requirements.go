@@ -101,6 +101,23 @@ func (r Requirements) Matches(labels map[string]string) string {
 	return ""
 }
 
+// Accepts returns why a node with these labels, and with others that possible leaves open, may not meet r, or "" when it does
+// whatever becomes of the open ones. A label that neither names is absent.
+func (r Requirements) Accepts(labels map[string]string, possible Requirements) string {
+	for _, key := range r.Keys() {
+		if _, there := labels[key]; !there && possible.Has(key) {
+			if !r[key].Covers(possible[key]) {
+				return fmt.Sprintf("%s is asked for, the node may become %s", r[key], possible[key])
+			}
+			continue
+		}
+		if reason := (Requirements{key: r[key]}).Matches(labels); reason != "" {
+			return reason
+		}
+	}
+	return ""
+}
+
 // Labels returns the labels that r settles: keys that have exactly one value.
 func (r Requirements) Labels() map[string]string {
 	out := map[string]string{}

@@ -1,0 +1,78 @@
+// Package pods answers what a Pod is and what it asks of a node.
+package pods
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+)
+
+// safeToEvictAnnotation is Cluster Autoscaler's: "false" says that the pod must not be moved.
+const safeToEvictAnnotation = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+
+// IsProvisionable reports whether the pod waits for capacity that is not there: the scheduler has found no node for it and
+// does not make room by preemption. Pods that a DaemonSet or a kubelet owns never do: they come with their node.
+func IsProvisionable(pod *corev1.Pod) bool {
+	return IsUnschedulable(pod) && pod.Spec.NodeName == "" && pod.Status.NominatedNodeName == "" &&
+		!IsOwnedByDaemonSet(pod) && !IsMirror(pod) && !IsTerminal(pod) && !IsTerminating(pod)
+}
+
+// IsUnschedulable reports whether the scheduler has looked at the pod and found no node for it. Gated pods are not.
+func IsUnschedulable(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable
+	})
+}
+
+// IsReschedulable reports whether the pod is workload of its node: it would need another node if this one went.
+// Pods on their way out count until they are gone, because what replaces them needs the room, too.
+func IsReschedulable(pod *corev1.Pod) bool {
+	return !IsOwnedByDaemonSet(pod) && !IsMirror(pod) && !IsTerminal(pod)
+}
+
+// IsOwnedByDaemonSet reports whether a DaemonSet controls the pod.
+func IsOwnedByDaemonSet(pod *corev1.Pod) bool {
+	owner := metav1.GetControllerOfNoCopy(pod)
+	return owner != nil && owner.Kind == "DaemonSet" && owner.APIVersion == "apps/v1"
+}
+
+// IsMirror reports whether the pod stands for a static pod of a kubelet.
+func IsMirror(pod *corev1.Pod) bool {
+	if _, ok := pod.Annotations[corev1.MirrorPodAnnotationKey]; ok {
+		return true
+	}
+	return slices.ContainsFunc(pod.OwnerReferences, func(o metav1.OwnerReference) bool {
+		return o.Kind == "Node" && o.APIVersion == "v1"
+	})
+}
+
+// IsTerminal reports whether all containers have ended for good; such a pod holds no resources.
+func IsTerminal(pod *corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+}
+
+// IsTerminating reports whether the pod is being deleted.
+func IsTerminating(pod *corev1.Pod) bool { return pod.DeletionTimestamp != nil }
+
+// BlocksDisruption reports whether the pod asks to keep voluntary disruption away from its node.
+func BlocksDisruption(pod *corev1.Pod) bool {
+	return pod.Annotations[v1alpha5.DoNotEvictAnnotation] == "true" ||
+		pod.Annotations[v1alpha5.DoNotDisruptAnnotation] == "true" ||
+		pod.Annotations[safeToEvictAnnotation] == "false"
+}
+
+// Tolerates reports whether the pod tolerates the taint.
+func Tolerates(pod *corev1.Pod, taint corev1.Taint) bool {
+	return slices.ContainsFunc(pod.Spec.Tolerations, func(t corev1.Toleration) bool { return tolerates(t, taint) })
+}
+
+// ToleratesDisruption reports whether the pod stays on a node that is about to go: evicting it would only bring it back.
+func ToleratesDisruption(pod *corev1.Pod) bool { return Tolerates(pod, v1alpha5.DisruptedTaint()) }
+
+// IsCritical reports whether the pod has one of the two system priority classes; such pods leave a node last.
+func IsCritical(pod *corev1.Pod) bool {
+	return pod.Spec.PriorityClassName == "system-cluster-critical" || pod.Spec.PriorityClassName == "system-node-critical"
+}

@@ -1,0 +1,124 @@
+package pods
+
+import (
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/kerf-autoscaler/kerf/pkg/resources"
+)
+
+// Requests returns what the pod takes from a node, as the scheduler counts it, with 1 of the resource pods.
+//
+// Containers and sidecars (init containers that restart) run together; another init container runs beside the sidecars that
+// come before it. The larger of the two counts, name by name; then the pod's own requests replace cpu, memory and huge pages,
+// and the overhead of its runtime is added. Where only a limit is set, it is the request, as the API server would default it.
+func Requests(pod *corev1.Pod) corev1.ResourceList {
+	out := corev1.ResourceList{}
+	for i := range pod.Spec.Containers {
+		add(out, containerRequests(pod, &pod.Spec.Containers[i], pod.Status.ContainerStatuses))
+	}
+	sidecars, peak := corev1.ResourceList{}, corev1.ResourceList{}
+	for i := range pod.Spec.InitContainers {
+		c := &pod.Spec.InitContainers[i]
+		if isSidecar(c) {
+			requests := containerRequests(pod, c, pod.Status.InitContainerStatuses)
+			add(out, requests)
+			add(sidecars, requests)
+			peak = resources.Max(peak, sidecars)
+		} else {
+			peak = resources.Max(peak, resources.Sum(sidecars, withLimits(c.Resources)))
+		}
+	}
+	if len(peak) > 0 {
+		out = resources.Max(out, peak)
+	}
+	podLevel(pod, out)
+	add(out, pod.Spec.Overhead)
+	out[corev1.ResourcePods] = *resource.NewQuantity(1, resource.DecimalSI)
+	return out
+}
+
+// podLevel overrides what the containers add up to by what the pod as a whole requests.
+func podLevel(pod *corev1.Pod, out corev1.ResourceList) {
+	if pod.Spec.Resources == nil {
+		return
+	}
+	requests := corev1.ResourceList{}
+	add(requests, pod.Spec.Resources.Requests)
+	for name, q := range pod.Spec.Resources.Limits {
+		_, asked := requests[name]
+		if _, summed := out[name]; !asked && !summed { // a limit of the pod is its request only where no container has one
+			requests[name] = q.DeepCopy()
+		}
+	}
+	if pod.Status.Resources != nil {
+		requests = resized(pod, requests, pod.Status.Resources.Requests, pod.Status.AllocatedResources)
+	}
+	for name, q := range requests {
+		if name == corev1.ResourceCPU || name == corev1.ResourceMemory || strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix) {
+			out[name] = q
+		}
+	}
+}
+
+func isSidecar(c *corev1.Container) bool {
+	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
+}
+
+func containerRequests(pod *corev1.Pod, c *corev1.Container, statuses []corev1.ContainerStatus) corev1.ResourceList {
+	requests := withLimits(c.Resources)
+	i := slices.IndexFunc(statuses, func(s corev1.ContainerStatus) bool { return s.Name == c.Name })
+	if i < 0 || statuses[i].Resources == nil {
+		return requests
+	}
+	return resized(pod, requests, statuses[i].Resources.Requests, statuses[i].AllocatedResources)
+}
+
+// resized returns what counts while a resize in place is under way: the most of what is asked for, given and promised. A
+// resize that the kubelet calls infeasible will not come, so what it asks for does not count.
+func resized(pod *corev1.Pod, asked, actual, allocated corev1.ResourceList) corev1.ResourceList {
+	infeasible := slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodResizePending && c.Reason == corev1.PodReasonInfeasible
+	})
+	if infeasible {
+		return resources.Max(actual, allocated)
+	}
+	return resources.Max(asked, actual, allocated)
+}
+
+// withLimits returns the requests, with limits in place of requests that are not there. It may be r's own map.
+func withLimits(r corev1.ResourceRequirements) corev1.ResourceList {
+	missing := false
+	for name := range r.Limits {
+		if _, ok := r.Requests[name]; !ok {
+			missing = true
+		}
+	}
+	if !missing {
+		return r.Requests
+	}
+	out := make(corev1.ResourceList, len(r.Limits)+len(r.Requests))
+	for name, q := range r.Limits {
+		out[name] = q
+	}
+	for name, q := range r.Requests {
+		out[name] = q
+	}
+	return out
+}
+
+// add adds list to total in place, without touching list's quantities.
+func add(total, list corev1.ResourceList) {
+	for name, q := range list {
+		sum, ok := total[name]
+		if !ok {
+			total[name] = q.DeepCopy()
+			continue
+		}
+		sum.Add(q)
+		total[name] = sum
+	}
+}
