@@ -1,0 +1,167 @@
+package kubelets
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+)
+
+const (
+	testCluster  = "quay"
+	testEndpoint = "https://127.0.0.1:26443"
+)
+
+func testdata(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+func testIdentity(t *testing.T) Cluster {
+	t.Helper()
+	return Cluster{Name: testCluster, Endpoint: testEndpoint, CertificateAuthority: []byte(testdata(t, "ca.crt"))}
+}
+
+func TestUserDataOfEachImageFamilyIsReadInFull(t *testing.T) {
+	web := corev1.Taint{Key: "dedicated", Value: "web", Effect: corev1.TaintEffectNoSchedule}
+	cases := map[string]struct {
+		file string
+		want KubeletSettings
+	}{
+		"AL2 calls bootstrap.sh": {"al2.mime", KubeletSettings{
+			Labels:         map[string]string{"karpenter.sh/provisioner-name": "default", "karpenter.sh/capacity-type": "spot"},
+			Taints:         []corev1.Taint{web, {Key: "boot", Effect: corev1.TaintEffectNoExecute}},
+			MaxPods:        new(int32(29)),
+			NoENIMaxPods:   true,
+			SystemReserved: Overlay{Values: map[string]string{"cpu": "100m", "memory": "200Mi"}, Replaces: true},
+		}},
+		"AL2023 configures nodeadm": {"al2023.mime", KubeletSettings{
+			Labels:         map[string]string{"karpenter.sh/provisioner-name": "default", "karpenter.sh/capacity-type": "on-demand"},
+			Taints:         []corev1.Taint{web},
+			MaxPods:        new(int32(58)),
+			KubeReserved:   Overlay{Values: map[string]string{"cpu": "200m"}},
+			SystemReserved: Overlay{Values: map[string]string{}},
+			EvictionHard:   Overlay{Values: map[string]string{"memory.available": "5%"}},
+		}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			boot, err := DecodeUserData(testdata(t, tc.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := boot.Joins(testIdentity(t)); err != nil {
+				t.Errorf("the machine would not be let in: %s", err)
+			}
+			if diff := cmp.Diff(tc.want, boot.Kubelet); diff != "" {
+				t.Errorf("kubelet settings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestMistakesInUserDataKeepAMachineOut(t *testing.T) {
+	cases := map[string]struct {
+		file, old, new string
+		want           string
+	}{
+		"AL2, another cluster's name":     {"al2.mime", "'quay'", "'pier'", `the token is for cluster "pier", this is "quay"`},
+		"AL2, another endpoint":           {"al2.mime", ":26443", ":6443", "no API server of this cluster answers at https://127.0.0.1:6443"},
+		"AL2, no endpoint":                {"al2.mime", "--apiserver-endpoint 'https://127.0.0.1:26443'", "", "names no API server endpoint"},
+		"AL2, a cut certificate":          {"al2.mime", "--b64-cluster-ca 'LS0t", "--b64-cluster-ca '", "decoding the certificate authority"},
+		"AL2, an unknown kubelet flag":    {"al2.mime", "--max-pods=29", "--maximum-pods=29", "unknown flag: --maximum-pods"},
+		"AL2, an unknown argument":        {"al2.mime", "--use-max-pods", "--maybe-max-pods", "unknown flag: --maybe-max-pods"},
+		"AL2, a forbidden label":          {"al2.mime", "karpenter.sh/capacity-type", "node-role.kubernetes.io/worker", "may not set the label"},
+		"AL2, a malformed taint":          {"al2.mime", "boot:NoExecute", "boot:Sometimes", `"boot:Sometimes" is not a taint`},
+		"AL2, an open quote":              {"al2.mime", "'quay'", "'quay", "ends inside single quotes"},
+		"AL2, an unexpanded variable":     {"al2.mime", "'quay'", "$CLUSTER", "needs a shell"},
+		"AL2, no call":                    {"al2.mime", "/etc/eks/bootstrap.sh 'quay'", "true", "calls /etc/eks/bootstrap.sh 0 times"},
+		"AL2023, another cluster's name":  {"al2023.mime", "name: quay", "name: pier", `the token is for cluster "pier", this is "quay"`},
+		"AL2023, no service range":        {"al2023.mime", "    cidr: 10.100.0.0/16\n", "", "spec.cluster.cidr"},
+		"AL2023, a misspelt field":        {"al2023.mime", "apiServerEndpoint", "apiserver-endpoint", "unknown field"},
+		"AL2023, an unknown kubelet key":  {"al2023.mime", "maxPods: 58", "maxPod: 58", "unknown field"},
+		"AL2023, no certificate":          {"al2023.mime", "certificateAuthority: ", "certificateAuthority: \"\" #", "holds no certificate authority"},
+		"AL2023, another API version":     {"al2023.mime", "node.eks.aws/v1alpha1", "node.eks.aws/v1", "a NodeConfig is node.eks.aws/v1 NodeConfig"},
+		"AL2023, a boundary that is lost": {"al2023.mime", "--BOUNDARY--\n", "", "reading a MIME part"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			whole := testdata(t, tc.file)
+			broken := strings.Replace(whole, tc.old, tc.new, 1)
+			if broken == whole {
+				t.Fatalf("%s does not contain %q", tc.file, tc.old)
+			}
+			boot, err := DecodeUserData(broken)
+			if err == nil {
+				err = boot.Joins(testIdentity(t))
+			}
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("error %v does not say %q", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestUserDataWithoutMIMEIsReadByItsFirstBytes(t *testing.T) {
+	script := "#!/bin/bash\n/etc/eks/bootstrap.sh quay --apiserver-endpoint https://x"
+	config := "apiVersion: node.eks.aws/v1alpha1\nkind: NodeConfig\n" +
+		"spec: {cluster: {name: quay, apiServerEndpoint: https://x, cidr: 10.0.0.0/16}}"
+	for name, userData := range map[string]string{"script": script, "NodeConfig": config} {
+		t.Run(name, func(t *testing.T) {
+			boot, err := DecodeUserData(userData)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if boot.ClusterName != testCluster || boot.Endpoint != "https://x" {
+				t.Errorf("got %+v", boot)
+			}
+		})
+	}
+	for name, userData := range map[string]string{"nothing": " \n", "something else": "[settings.kubernetes]"} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := DecodeUserData(userData); err == nil {
+				t.Error("it was read")
+			}
+		})
+	}
+}
+
+func TestScriptsAreSplitAsAShellWould(t *testing.T) {
+	cases := map[string]struct {
+		script string
+		want   [][]string
+	}{
+		"quotes join":              {`a 'b c'"d e"f`, [][]string{{"a", "b cd ef"}}},
+		"empty words count":        {`a '' ""`, [][]string{{"a", "", ""}}},
+		"lines continue":           {"a \\\n  b\nc", [][]string{{"a", "b"}, {"c"}}},
+		"comments end with a line": {"a # b 'c\nd e#f", [][]string{{"a"}, {"d", "e#f"}}},
+		"operators separate":       {"a && b; c | d", [][]string{{"a"}, {"b"}, {"c"}, {"d"}}},
+		"escapes protect":          {`a\ b "c\"d\$e\f"`, [][]string{{"a b", `c"d$e\f`}}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			commands, err := shellCommands(tc.script)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got [][]string
+			for _, command := range commands {
+				var words []string
+				for _, w := range command {
+					words = append(words, w.text)
+				}
+				got = append(got, words)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("commands (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,141 @@
+package kubelets
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// nodeConfig is the configuration of nodeadm, the program by which an AL2023 image joins a cluster.
+type nodeConfig struct {
+	APIVersion string          `json:"apiVersion"`
+	Kind       string          `json:"kind"`
+	Metadata   json.RawMessage `json:"metadata,omitempty"`
+	Spec       nodeConfigSpec  `json:"spec"`
+}
+
+type nodeConfigSpec struct {
+	Cluster nodeConfigCluster `json:"cluster,omitempty"`
+	Kubelet nodeConfigKubelet `json:"kubelet,omitempty"`
+	// What follows changes nothing that a Node shows.
+	Containerd   json.RawMessage `json:"containerd,omitempty"`
+	Instance     json.RawMessage `json:"instance,omitempty"`
+	FeatureGates json.RawMessage `json:"featureGates,omitempty"`
+}
+
+type nodeConfigCluster struct {
+	Name                 string `json:"name"`
+	APIServerEndpoint    string `json:"apiServerEndpoint"`
+	CertificateAuthority string `json:"certificateAuthority"`
+	CIDR                 string `json:"cidr"`
+	ID                   string `json:"id,omitempty"`
+	EnableOutpost        bool   `json:"enableOutpost,omitempty"`
+}
+
+type nodeConfigKubelet struct {
+	Config json.RawMessage `json:"config,omitempty"`
+	Flags  []string        `json:"flags,omitempty"`
+}
+
+// kubeletConfig is the part of the kubelet's configuration file that kerf may write.
+type kubeletConfig struct {
+	APIVersion                  string            `json:"apiVersion,omitempty"`
+	Kind                        string            `json:"kind,omitempty"`
+	MaxPods                     *int32            `json:"maxPods,omitempty"`
+	PodsPerCore                 int32             `json:"podsPerCore,omitempty"`
+	ClusterDNS                  []string          `json:"clusterDNS,omitempty"`
+	KubeReserved                map[string]string `json:"kubeReserved,omitempty"`
+	SystemReserved              map[string]string `json:"systemReserved,omitempty"`
+	EvictionHard                map[string]string `json:"evictionHard,omitempty"`
+	EvictionSoft                map[string]string `json:"evictionSoft,omitempty"`
+	EvictionSoftGracePeriod     map[string]string `json:"evictionSoftGracePeriod,omitempty"`
+	EvictionMaxPodGracePeriod   *int32            `json:"evictionMaxPodGracePeriod,omitempty"`
+	ImageGCHighThresholdPercent *int32            `json:"imageGCHighThresholdPercent,omitempty"`
+	ImageGCLowThresholdPercent  *int32            `json:"imageGCLowThresholdPercent,omitempty"`
+	CPUCFSQuota                 *bool             `json:"cpuCFSQuota,omitempty"`
+	RegisterWithTaints          []corev1.Taint    `json:"registerWithTaints,omitempty"`
+}
+
+// decodeNodeConfigs reads the documents in their order: a later one wins where both say something, flags add up.
+func decodeNodeConfigs(documents []string) (Bootstrap, error) {
+	var cluster nodeConfigCluster
+	var kubelet KubeletSettings
+	var flags []string
+	for _, document := range documents {
+		var config nodeConfig
+		if err := yaml.UnmarshalStrict([]byte(document), &config); err != nil {
+			return Bootstrap{}, fmt.Errorf("decoding the NodeConfig: %w", err)
+		}
+		if config.APIVersion != "node.eks.aws/v1alpha1" || config.Kind != "NodeConfig" {
+			return Bootstrap{}, fmt.Errorf("a NodeConfig is %s %s", config.APIVersion, config.Kind)
+		}
+		cluster = cluster.overriddenBy(config.Spec.Cluster)
+		if err := kubelet.applyConfig(config.Spec.Kubelet.Config); err != nil {
+			return Bootstrap{}, err
+		}
+		flags = append(flags, config.Spec.Kubelet.Flags...)
+	}
+	if cluster.Name == "" {
+		return Bootstrap{}, errors.New("the NodeConfig names no cluster")
+	}
+	if cluster.CIDR == "" {
+		return Bootstrap{}, errors.New("the NodeConfig has no spec.cluster.cidr, without which nodeadm stops")
+	}
+	ca, err := decodeAuthority(cluster.CertificateAuthority)
+	if err != nil {
+		return Bootstrap{}, err
+	}
+	if err := kubelet.applyFlags(flags); err != nil {
+		return Bootstrap{}, err
+	}
+	return Bootstrap{
+		ClusterName: cluster.Name, Endpoint: cluster.APIServerEndpoint, CertificateAuthority: ca, Kubelet: kubelet,
+	}, nil
+}
+
+func (c nodeConfigCluster) overriddenBy(other nodeConfigCluster) nodeConfigCluster {
+	for _, f := range []struct{ into, from *string }{
+		{&c.Name, &other.Name},
+		{&c.APIServerEndpoint, &other.APIServerEndpoint},
+		{&c.CertificateAuthority, &other.CertificateAuthority},
+		{&c.CIDR, &other.CIDR},
+	} {
+		if *f.from != "" {
+			*f.into = *f.from
+		}
+	}
+	return c
+}
+
+// applyConfig reads a kubelet configuration file, which like a kubelet it refuses if a field is unknown.
+func (s *KubeletSettings) applyConfig(raw json.RawMessage) error {
+	if len(raw) == 0 {
+		return nil
+	}
+	var config kubeletConfig
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&config); err != nil {
+		return fmt.Errorf("decoding spec.kubelet.config of the NodeConfig: %w", err)
+	}
+	for _, taint := range config.RegisterWithTaints {
+		if taint.Key == "" || !knownEffect(taint.Effect) {
+			return fmt.Errorf("decoding spec.kubelet.config of the NodeConfig: %q is not a taint", taint.ToString())
+		}
+	}
+	s.Taints = append(s.Taints, config.RegisterWithTaints...)
+	if config.MaxPods != nil {
+		s.MaxPods = config.MaxPods
+	}
+	if config.PodsPerCore != 0 {
+		s.PodsPerCore = config.PodsPerCore
+	}
+	s.KubeReserved = Overlay{Values: Overlay{Values: config.KubeReserved}.Over(s.KubeReserved.Values)}
+	s.SystemReserved = Overlay{Values: Overlay{Values: config.SystemReserved}.Over(s.SystemReserved.Values)}
+	s.EvictionHard = Overlay{Values: Overlay{Values: config.EvictionHard}.Over(s.EvictionHard.Values)}
+	return nil
+}
