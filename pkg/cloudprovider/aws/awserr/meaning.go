@@ -1,0 +1,137 @@
+// Package awserr says what AWS's error codes mean; no other package compares a code.
+package awserr
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/aws/smithy-go"
+)
+
+// Meaning is what a refusal by AWS means to kerf.
+type Meaning string
+
+// Meanings. Each code has at most one.
+const (
+	// Unknown is everything that has no code, or one that is not listed: server faults, broken connections. Retry.
+	Unknown Meaning = "Unknown"
+	// Capacity: AWS has none of it now, or the account may not have more of it. Try something else.
+	Capacity Meaning = "Capacity"
+	// Quota: a limit of the account that waiting does not lift. Try something else, tell the user.
+	Quota Meaning = "Quota"
+	// Throttled: too many requests. Retry later.
+	Throttled Meaning = "Throttled"
+	// Denied: credentials or permissions. The user has to change something.
+	Denied Meaning = "Denied"
+	// NotFound: what was named does not exist.
+	NotFound Meaning = "NotFound"
+	// LaunchTemplateNotFound is a NotFound that making the launch template again cures.
+	LaunchTemplateNotFound Meaning = "LaunchTemplateNotFound"
+	// AlreadyExists: what was to be made is there.
+	AlreadyExists Meaning = "AlreadyExists"
+	// IdempotencyMismatch: the token served a different request before.
+	IdempotencyMismatch Meaning = "IdempotencyMismatch"
+	// Invalid: the request itself is wrong; repeating it does not help.
+	Invalid Meaning = "Invalid"
+)
+
+// codes maps a meaning -> the codes that have it.
+func codes() map[Meaning][]string {
+	return map[Meaning][]string{
+		Capacity: {
+			"InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientReservedInstanceCapacity",
+			"InsufficientCapacity", "InsufficientFreeAddressesInSubnet", "UnfulfillableCapacity", "Unsupported",
+			"ReservationCapacityExceeded", "SpotMaxPriceTooLow", "UnsupportedOperation.InstanceTypeNotSupportedInAZ",
+		},
+		Quota: {
+			"VcpuLimitExceeded", "MaxSpotInstanceCountExceeded", "InstanceLimitExceeded", "MaxFleetCountExceeded",
+			"SpotInstanceCountLimitExceeded", "LaunchTemplateLimitExceeded", "MaxTemplateLimitExceeded", "VolumeLimitExceeded",
+			"NetworkInterfaceLimitExceeded", "ServiceQuotaExceededException", "ResourceCountExceeded",
+		},
+		Throttled: {
+			"RequestLimitExceeded", "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled",
+			"RequestThrottledException", "TooManyRequestsException", "EC2ThrottledException", "PriorRequestNotComplete",
+			"SlowDown", "BandwidthLimitExceeded",
+		},
+		Denied: {
+			"UnauthorizedOperation", "AuthFailure", "AuthFailure.ServiceLinkedRoleCreationNotPermitted", "AccessDenied",
+			"AccessDeniedException", "UnauthorizedException", "UnrecognizedClientException", "InvalidClientTokenId",
+			"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature",
+			"MissingAuthenticationToken", "MissingAuthenticationTokenException", "ExpiredToken", "ExpiredTokenException",
+			"RequestExpired", "InvalidIdentityToken", "OptInRequired", "Blocked", "PendingVerification", "NotAuthorized",
+		},
+		NotFound: {
+			"InvalidInstanceID.NotFound", "InvalidSubnetID.NotFound", "InvalidGroup.NotFound", "InvalidSecurityGroupID.NotFound",
+			"InvalidAMIID.NotFound", "InvalidAMIID.Unavailable", "ParameterNotFound", "ResourceNotFoundException", "NoSuchEntity",
+		},
+		LaunchTemplateNotFound: {
+			"InvalidLaunchTemplateName.NotFoundException", "InvalidLaunchTemplateId.NotFound",
+			"InvalidLaunchTemplateId.NotFoundException", "InvalidLaunchTemplateId.VersionNotFound",
+		},
+		AlreadyExists: {
+			"InvalidLaunchTemplateName.AlreadyExistsException", "EntityAlreadyExists",
+		},
+		IdempotencyMismatch: {
+			"IdempotentParameterMismatch",
+		},
+		Invalid: {
+			"InvalidParameter", "InvalidParameterValue", "InvalidParameterCombination", "InvalidParameterException",
+			"MissingParameter", "ValidationError", "ValidationException", "InvalidFleetConfiguration", "InvalidFleetConfig",
+			"InvalidInstanceID.Malformed", "InvalidAMIID.Malformed", "InvalidSubnetID.Malformed", "InvalidGroupId.Malformed",
+			"InvalidBlockDeviceMapping", "InvalidUserData.Malformed", "InvalidLaunchTemplateName.MalformedException",
+			"InvalidIamInstanceProfileArn.Malformed", "UnknownParameter", "InvalidTagKey.Malformed", "TagLimitExceeded",
+		},
+	}
+}
+
+// Of returns what a code means.
+func Of(code string) Meaning {
+	for meaning, list := range codes() {
+		for _, c := range list {
+			if c == code {
+				return meaning
+			}
+		}
+	}
+	return Unknown
+}
+
+// Code returns the code that AWS answered with, or "" when err is no answer of AWS.
+func Code(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+// Classify returns what err means.
+func Classify(err error) Meaning { return Of(Code(err)) }
+
+// Is reports whether err has one of the meanings.
+func Is(err error, meanings ...Meaning) bool {
+	got := Classify(err)
+	for _, m := range meanings {
+		if got == m {
+			return true
+		}
+	}
+	return false
+}
+
+// IsNotFound reports whether err says that something does not exist, launch templates included.
+func IsNotFound(err error) bool { return Is(err, NotFound, LaunchTemplateNotFound) }
+
+// Unfulfillable reports whether a code of a fleet answer says that the offering cannot be had for now.
+func Unfulfillable(code string) bool {
+	m := Of(code)
+	return m == Capacity || m == Quota
+}
+
+// Explain wraps err, returned by the action (e.g. ec2:DescribeSubnets), in words that say what to do where that is known.
+func Explain(action string, err error) error {
+	if Is(err, Denied) {
+		return fmt.Errorf("credentials refused by %s (check the role of kerf's service account and the policy attached to it): %w", action, err)
+	}
+	return fmt.Errorf("calling %s: %w", action, err)
+}

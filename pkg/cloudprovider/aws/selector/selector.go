@@ -1,0 +1,58 @@
+// Package selector is the grammar in which an AWSNodeTemplate selects EC2 resources by tags or ids.
+package selector
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+)
+
+// ErrEmpty says that a selector selects nothing because nothing is in it.
+var ErrEmpty = errors.New("the selector is empty")
+
+// Filters returns the filters of a Describe call that find what the selector selects: tags are ANDed, "*" matches any
+// value, a comma separates alternatives, and aws-ids (or aws::ids) lists ids, which idFilter is the filter for.
+func Filters(selector map[string]string, idFilter string) ([]ec2types.Filter, error) {
+	if len(selector) == 0 {
+		return nil, ErrEmpty
+	}
+	out := make([]ec2types.Filter, 0, len(selector))
+	for _, key := range slices.Sorted(maps.Keys(selector)) {
+		values := alternatives(selector[key])
+		switch {
+		case len(values) == 0:
+			return nil, fmt.Errorf("key %q has no value", key)
+		case key == "aws-ids" || key == "aws::ids":
+			out = append(out, ec2types.Filter{Name: awssdk.String(idFilter), Values: values})
+		case slices.Contains(values, "*"):
+			out = append(out, ec2types.Filter{Name: awssdk.String("tag-key"), Values: []string{key}})
+		default:
+			out = append(out, ec2types.Filter{Name: awssdk.String("tag:" + key), Values: values})
+		}
+	}
+	return out, nil
+}
+
+// String returns the selector as {key: value, ...} in order of key.
+func String(selector map[string]string) string {
+	parts := make([]string, 0, len(selector))
+	for _, key := range slices.Sorted(maps.Keys(selector)) {
+		parts = append(parts, key+": "+selector[key])
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}
+
+func alternatives(list string) []string {
+	var out []string
+	for v := range strings.SplitSeq(list, ",") {
+		if v = strings.TrimSpace(v); v != "" && !slices.Contains(out, v) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
