@@ -27,7 +27,7 @@ func Assets() (string, error) {
 	}
 	directory := filepath.Join(root, "bin", "k8s")
 	if err := checkAssets(directory); err != nil {
-		return "", fmt.Errorf("%w; run \"make tools\" in %s to build it", err, root)
+		return "", fmt.Errorf("%w; run \"make control-plane\" in %s to build it", err, root)
 	}
 	return directory, nil
 }

@@ -1,0 +1,112 @@
+# kerf's commands. "make help" lists them; nothing but Go, git, make and a C compiler is expected on the machine.
+
+GO ?= go
+BUILD := $(GO) run ./hack/build
+STEP := $(BUILD) exec
+
+# The programs that envtest starts; a directory set by hand wins.
+KUBEBUILDER_ASSETS ?= $(CURDIR)/bin/k8s
+export KUBEBUILDER_ASSETS
+
+# The modules beside the main one. Building them with -trimpath shares the packages that their programs are built from.
+MODULES := test/localcluster
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## List the targets.
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##@ Use
+
+.PHONY: demo up down run
+demo: control-plane ## Run the main job on a local control plane and a simulated AWS, and check it.
+	@$(BUILD) controller demo
+	@bin/demo-runner
+
+up: control-plane ## Leave a cluster with kerf and a simulated AWS running; prints the KUBECONFIG line.
+	@$(BUILD) controller environment
+	@bin/environment up
+
+down: ## End what "make up" started.
+	@$(BUILD) environment
+	@bin/environment down
+
+run: ## Run kerf against the cluster of KUBECONFIG; flags go into ARGS.
+	@$(BUILD) controller
+	bin/controller $(ARGS)
+
+##@ Build
+
+.PHONY: build control-plane tools clean
+build: ## Build kerf into bin/.
+	@$(BUILD) controller
+
+control-plane: ## Build the local control plane into bin/k8s (minutes the first time).
+	@$(BUILD) control-plane kwok
+
+tools: control-plane ## Build all that the other targets need.
+	@$(BUILD) controller-gen golangci-lint benchstat
+
+clean: ## Remove bin/.
+	rm -rf bin
+
+##@ Test
+
+.PHONY: test bench
+test: control-plane ## Run every test.
+	@$(STEP) "tests of the main module" $(GO) test -race ./...
+	@for module in $(MODULES); do \
+		$(STEP) "tests of $$module" $(GO) -C $$module test -trimpath ./... || exit 1; \
+	done
+
+BENCH ?= .
+COUNT ?= 6
+BASELINE ?= test/performance/baseline.txt
+bench: ## Run the benchmarks matching BENCH and compare them with BASELINE, if there is one.
+	@$(BUILD) benchstat
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./pkg/... > bin/bench.txt || { cat bin/bench.txt; exit 1; }
+	bin/benchstat $(wildcard $(BASELINE)) bin/bench.txt
+
+##@ Change
+
+.PHONY: generate manifests tidy fmt
+generate: ## Write the deepcopy functions of the API types.
+	@$(BUILD) controller-gen
+	@echo "generating deepcopy functions"
+	@bin/controller-gen object:headerFile=hack/boilerplate.go.txt paths=./apis/...
+
+manifests: ## Write the CRDs and the RBAC role into config/.
+	@$(BUILD) controller-gen
+	bin/controller-gen crd paths=./apis/... output:crd:artifacts:config=config/crd/bases
+	bin/controller-gen rbac:roleName=kerf-controller \
+		paths=./controllers/... paths=./pkg/... paths=./cmd/... output:rbac:artifacts:config=config/rbac
+
+tidy: ## Bring go.mod and go.sum of every module in line with the code.
+	$(GO) mod tidy
+	@for module in $(MODULES); do echo "$(GO) -C $$module mod tidy"; $(GO) -C $$module mod tidy || exit 1; done
+
+fmt: ## Format the code.
+	@$(BUILD) golangci-lint
+	bin/golangci-lint fmt
+
+##@ Check
+
+.PHONY: verify lint vet check-clean
+# One after the other: what the first three write, the rest reads.
+verify: ## Generate, tidy and lint, then fail if that changed anything.
+	@$(MAKE) --no-print-directory generate manifests tidy
+	@$(MAKE) --no-print-directory lint vet check-clean
+
+lint: ## Run the linters.
+	@$(BUILD) golangci-lint
+	@$(STEP) "linters" bin/golangci-lint run
+
+vet: ## Run go vet.
+	@$(STEP) "go vet" $(GO) vet ./...
+
+check-clean:
+	@dirty=$$(git status --porcelain); if [ -n "$$dirty" ]; then \
+		echo "these files are not as committed; commit them, or what \"make generate manifests tidy\" makes of them:"; \
+		echo "$$dirty"; git --no-pager diff --stat; exit 1; \
+	fi

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+const program = `package main
+
+import "os"
+
+func main() { _, _ = os.Stdout.WriteString("%s") }
+`
+
+func TestProgramIsRebuiltOnlyWhenItsInputsChange(t *testing.T) {
+	root := newModule(t)
+	steps := []struct {
+		name   string
+		change func()
+		force  bool
+		built  bool
+		prints string
+	}{
+		{name: "the first time", built: true, prints: "one"},
+		{name: "nothing changed", built: false, prints: "one"},
+		{name: "a test changed", change: func() { write(t, root, "cmd/main_test.go", "package main\n") }, prints: "one"},
+		{name: "a source changed", change: func() { writeProgram(t, root, "two") }, built: true, prints: "two"},
+		{name: "a pinned version changed", change: func() { write(t, root, "go.sum", "\n") }, built: true, prints: "two"},
+		{name: "the program is gone", change: func() { remove(t, root, "bin/program") }, built: true, prints: "two"},
+		{name: "a link is gone", change: func() { remove(t, root, "bin/alias") }, built: false, prints: "two"},
+		{name: "forced", force: true, built: true, prints: "two"},
+	}
+	for _, step := range steps {
+		if step.change != nil {
+			step.change()
+		}
+		output, err := build(t, root, step.force)
+		if err != nil {
+			t.Fatalf("%s: %v", step.name, err)
+		}
+		if built := !strings.Contains(output, "up to date"); built != step.built {
+			t.Errorf("%s: built is %t, want %t; printed %s", step.name, built, step.built, output)
+		}
+		got, err := exec.Command(filepath.Join(root, "bin", "alias")).Output()
+		if err != nil || string(got) != step.prints {
+			t.Errorf("%s: the program prints %q (%v), want %q", step.name, got, err, step.prints)
+		}
+	}
+}
+
+func TestFailedBuildSaysWhyKeepsTheProgramAndIsTriedAgain(t *testing.T) {
+	root := newModule(t)
+	if _, err := build(t, root, false); err != nil {
+		t.Fatal(err)
+	}
+	write(t, root, "cmd/main.go", "package main\n\nfunc main() { undefined() }\n")
+	for range 2 {
+		_, err := build(t, root, false)
+		if err == nil || !strings.Contains(err.Error(), "undefined: undefined") {
+			t.Errorf("got error %v, want what the compiler says", err)
+		}
+	}
+	got, err := exec.Command(filepath.Join(root, "bin", "program")).Output()
+	if err != nil || string(got) != "one" {
+		t.Errorf("the program prints %q (%v), want what it printed before", got, err)
+	}
+}
+
+func TestSecondBuildWaitsForTheFirst(t *testing.T) {
+	root := newModule(t)
+	var out bytes.Buffer
+	first := &builder{root: root, out: newConsole(&out, false, time.Now)}
+	unlock, err := first.lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	var printed string
+	go func() {
+		var err error
+		printed, err = build(t, root, false)
+		done <- err
+	}()
+	select {
+	case <-done:
+		t.Fatal("the second build did not wait")
+	case <-time.After(100 * time.Millisecond):
+	}
+	if err := unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(printed, "up to date") && !strings.Contains(printed, "a program") {
+		t.Errorf("the second build printed %q", printed)
+	}
+}
+
+func TestUnknownArtifactIsAnsweredWithTheKnownOnes(t *testing.T) {
+	_, err := selectArtifacts(artifacts(), []string{"kwok", "kubelet"})
+	if err == nil || !strings.Contains(err.Error(), `no artifact "kubelet"`) || !strings.Contains(err.Error(), "control-plane") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestEveryInputOfAnArtifactExists(t *testing.T) {
+	for _, a := range artifacts() {
+		for _, input := range a.inputs {
+			if _, err := os.Stat(filepath.Join("../..", input)); err != nil {
+				t.Errorf("%s: %v", a.name, err)
+			}
+		}
+	}
+}
+
+func TestServersReportTheVersionOfTheirModule(t *testing.T) {
+	const prefix = " -X k8s.io/component-base/version."
+	want := prefix + "gitVersion=v1.36.3" + prefix + "gitMajor=1" + prefix + "gitMinor=36"
+	if got := versionFlags("v1.36.3"); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// build builds the only artifact of the module and returns what was printed.
+func build(t *testing.T, root string, force bool) (string, error) {
+	t.Helper()
+	var out bytes.Buffer
+	b := &builder{root: root, force: force, out: newConsole(&out, false, time.Now)}
+	err := b.build(t.Context(), []artifact{{
+		name:   "program",
+		title:  "a program",
+		pkg:    "./cmd",
+		output: "bin/program",
+		links:  []string{"alias"},
+		inputs: []string{"go.mod", "go.sum", "cmd"},
+	}})
+	return out.String(), err
+}
+
+// newModule makes a module with one program, which prints "one".
+func newModule(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	write(t, root, "go.mod", "module example.com/program\n\ngo 1.26.0\n")
+	write(t, root, "go.sum", "")
+	writeProgram(t, root, "one")
+	return root
+}
+
+func writeProgram(t *testing.T, root, prints string) {
+	t.Helper()
+	write(t, root, "cmd/main.go", strings.ReplaceAll(program, "%s", prints))
+}
+
+func write(t *testing.T, root, name, content string) {
+	t.Helper()
+	path := filepath.Join(root, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func remove(t *testing.T, root, name string) {
+	t.Helper()
+	if err := os.Remove(filepath.Join(root, name)); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,89 @@
+// Command build builds the programs that kerf's targets need into bin/, from pinned Go modules, when their inputs changed.
+//
+// Usage: go run ./hack/build [-force] [ARTIFACT...]
+//
+//	go run ./hack/build exec TITLE COMMAND...
+//
+// Without arguments it lists the artifacts; with exec it runs any command that can be silent for long. It says what it is doing and for how long, because the first build of the
+// control plane takes minutes.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "build:", err)
+		cancel()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, arguments []string) error {
+	flags := flag.NewFlagSet("build", flag.ContinueOnError)
+	root := flags.String("root", ".", "the directory of the kerf module")
+	force := flags.Bool("force", false, "build even what is up to date")
+	if err := flags.Parse(arguments); err != nil {
+		return err
+	}
+	if flags.NArg() >= 3 && flags.Arg(0) == "exec" {
+		return relay(ctx, flags.Arg(1), flags.Args()[2:])
+	}
+	if flags.NArg() == 0 {
+		for _, a := range artifacts() {
+			fmt.Printf("%-16s %s\n", a.name, a.title)
+		}
+		return nil
+	}
+	wanted, err := selectArtifacts(artifacts(), flags.Args())
+	if err != nil {
+		return err
+	}
+	b := &builder{root: *root, force: *force, out: newConsole(os.Stdout, isTerminal(os.Stdout), time.Now)}
+	return b.build(ctx, wanted)
+}
+
+// selectArtifacts returns the artifacts with the names, in the order of the names.
+func selectArtifacts(all []artifact, names []string) ([]artifact, error) {
+	var wanted []artifact
+	var known []string
+	byName := map[string]artifact{}
+	for _, a := range all {
+		byName[a.name] = a
+		known = append(known, a.name)
+	}
+	for _, name := range names {
+		a, ok := byName[name]
+		if !ok {
+			return nil, fmt.Errorf("there is no artifact %q; there are %s", name, strings.Join(known, ", "))
+		}
+		wanted = append(wanted, a)
+	}
+	return wanted, nil
+}
+
+// relay runs a command, with a sign of life on a line of its own whenever it is silent for long.
+func relay(ctx context.Context, title string, words []string) error {
+	command := exec.CommandContext(ctx, words[0], words[1:]...)
+	command.Stdin = os.Stdin
+	interruptible(command)
+	return newConsole(os.Stdout, false, time.Now).relay(command, title)
+}
+
+// interruptible has a cancelled command end by an interrupt, so that it can end what it started; it is killed when it
+// does not.
+func interruptible(command *exec.Cmd) {
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	command.WaitDelay = 20 * time.Second
+}
