@@ -39,6 +39,7 @@ const (
 	ReasonNodeNotFound         = "NodeNotFound"
 	ReasonMultipleNodes        = "MultipleNodesFound"
 	ReasonRegistered           = "Registered"
+	ReasonNotRegistered        = "NotRegistered"
 	ReasonNotLaunched          = "NotLaunched"
 	ReasonNodeNotReady         = "NodeNotReady"
 	ReasonStartupTaints        = "StartupTaintsExist"

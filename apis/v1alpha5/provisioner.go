@@ -117,7 +117,7 @@ type ProvisionerStatus struct {
 	// +listMapKey=type
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// Resources is the capacity of all launched machines that are not being deleted, with their number under nodes.
+	// Resources is the capacity of all launched machines, until their instance is gone, with their number under nodes.
 	// +optional
 	Resources corev1.ResourceList `json:"resources,omitempty"`
 	// ObservedGeneration is the generation of the spec that this status is about.

@@ -1,0 +1,153 @@
+// Package consolidation gives back what is not needed: it decides by package disruption which machines go, records the decision
+// on them, and carries it out.
+package consolidation
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/disruption"
+	"github.com/kerf-autoscaler/kerf/pkg/events"
+	"github.com/kerf-autoscaler/kerf/pkg/machines"
+	"github.com/kerf-autoscaler/kerf/pkg/metrics"
+)
+
+// nominationRecheck is how soon a machine is looked at again that only expected pods keep.
+const nominationRecheck = 5 * time.Second
+
+// Nominations says where pods are expected.
+type Nominations interface {
+	Nominated(name string, now time.Time) bool
+}
+
+// Reporter is where the controller tells what it did.
+type Reporter struct {
+	Events  *events.Recorder
+	Metrics *metrics.Metrics
+	Clock   clock.PassiveClock
+}
+
+// Controller decides over one Machine at a time.
+type Controller struct {
+	client      client.Client
+	nominations Nominations
+	executor    *executor
+	report      Reporter
+}
+
+// NewController returns a controller; live reads past the cache.
+func NewController(client client.Client, live client.Reader, nominations Nominations, report Reporter) *Controller {
+	return &Controller{
+		client: client, nominations: nominations, report: report,
+		executor: &executor{client: client, live: live, report: report},
+	}
+}
+
+// Register adds the controller to a manager.
+//
+// +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=get;list;watch;delete
+// +kubebuilder:rbac:groups=karpenter.sh,resources=machines/status,verbs=patch
+// +kubebuilder:rbac:groups=karpenter.sh,resources=provisioners,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
+func (c *Controller) Register(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).Named("consolidation").
+		For(&v1alpha5.Machine{}).
+		Watches(&v1alpha5.Provisioner{}, handler.EnqueueRequestsFromMapFunc(c.machinesOf)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: 10}).
+		Complete(c)
+}
+
+// machinesOf maps a Provisioner to its Machines: a changed ttlSecondsAfterEmpty holds for all of them at once.
+func (c *Controller) machinesOf(ctx context.Context, object client.Object) []reconcile.Request {
+	var list v1alpha5.MachineList
+	if err := c.client.List(ctx, &list, client.MatchingLabels{v1alpha5.ProvisionerNameLabel: object.GetName()}); err != nil {
+		return nil // the cache is not there any more: neither is this controller
+	}
+	out := make([]reconcile.Request, 0, len(list.Items))
+	for i := range list.Items {
+		out = append(out, reconcile.Request{NamespacedName: types.NamespacedName{Name: list.Items[i].Name}})
+	}
+	return out
+}
+
+// Reconcile carries out what is decided for a Machine, or decides.
+func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	machine := &v1alpha5.Machine{}
+	if err := c.client.Get(ctx, request.NamespacedName, machine); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	conditions := machines.Conditions(machine)
+	if !machine.DeletionTimestamp.IsZero() || !conditions.IsTrue(v1alpha5.ConditionInitialized) {
+		return reconcile.Result{}, nil
+	}
+	if conditions.IsTrue(v1alpha5.ConditionDisrupting) {
+		return c.executor.carryOut(ctx, machine)
+	}
+	candidate, err := c.candidate(ctx, machine)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	now := c.report.Clock.Now()
+	commands := disruption.Decide(ctx, disruption.Input{Now: now, Candidates: []disruption.Candidate{candidate}}, disruption.Emptiness)
+	if len(commands) == 0 {
+		return again(&candidate, now), nil
+	}
+	ctrl.LoggerFrom(ctx).Info("decided to remove machine", "machine", klog.KObj(machine), "node", machine.Status.NodeName,
+		"reason", commands[0].Reason, "why", commands[0].Message)
+	return reconcile.Result{}, c.executor.record(ctx, machine, commands[0])
+}
+
+// again says when a machine that stays is looked at next: when it will have been empty for long enough.
+func again(candidate *disruption.Candidate, now time.Time) reconcile.Result {
+	due, ok := disruption.EmptyAt(candidate)
+	switch {
+	case !ok || candidate.Protected:
+		return reconcile.Result{}
+	case now.Before(due):
+		return reconcile.Result{RequeueAfter: due.Sub(now)}
+	default:
+		return reconcile.Result{RequeueAfter: nominationRecheck}
+	}
+}
+
+func (c *Controller) candidate(ctx context.Context, machine *v1alpha5.Machine) (disruption.Candidate, error) {
+	now := c.report.Clock.Now()
+	candidate := disruption.Candidate{
+		Machine: machine.Name, Node: machine.Status.NodeName, Provisioner: machine.ProvisionerName(),
+		Nominated: c.nominations.Nominated(machine.Name, now) || c.nominations.Nominated(machine.Status.NodeName, now),
+	}
+	if price, err := strconv.ParseFloat(machine.Annotations[v1alpha5.PriceAnnotation], 64); err == nil {
+		candidate.PricePerHour = price
+	}
+	if machines.Conditions(machine).IsTrue(v1alpha5.ConditionEmpty) && machine.Status.LastPodEventTime != nil {
+		candidate.EmptySince = machine.Status.LastPodEventTime.Time
+	}
+	var node corev1.Node
+	if err := c.client.Get(ctx, client.ObjectKey{Name: machine.Status.NodeName}, &node); client.IgnoreNotFound(err) != nil {
+		return candidate, fmt.Errorf("getting node %s: %w", machine.Status.NodeName, err)
+	}
+	candidate.Protected = node.Annotations[v1alpha5.DoNotDisruptAnnotation] == "true" ||
+		machine.Annotations[v1alpha5.DoNotDisruptAnnotation] == "true"
+	var provisioner v1alpha5.Provisioner
+	if err := c.client.Get(ctx, client.ObjectKey{Name: machine.ProvisionerName()}, &provisioner); client.IgnoreNotFound(err) != nil {
+		return candidate, fmt.Errorf("getting provisioner %s: %w", machine.ProvisionerName(), err)
+	}
+	if seconds := provisioner.Spec.TTLSecondsAfterEmpty; seconds != nil {
+		candidate.TTLAfterEmpty = new(time.Duration(*seconds) * time.Second)
+	}
+	return candidate, nil
+}

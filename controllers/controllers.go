@@ -1,0 +1,81 @@
+// Package controllers is the list of everything that kerf runs.
+package controllers
+
+import (
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/kerf-autoscaler/kerf/controllers/consolidation"
+	"github.com/kerf-autoscaler/kerf/controllers/eviction"
+	"github.com/kerf-autoscaler/kerf/controllers/machine/garbagecollection"
+	"github.com/kerf-autoscaler/kerf/controllers/machine/lifecycle"
+	"github.com/kerf-autoscaler/kerf/controllers/machine/marking"
+	"github.com/kerf-autoscaler/kerf/controllers/machine/termination"
+	"github.com/kerf-autoscaler/kerf/controllers/provisioner"
+	"github.com/kerf-autoscaler/kerf/controllers/provisioning"
+	controllersstate "github.com/kerf-autoscaler/kerf/controllers/state"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/events"
+	"github.com/kerf-autoscaler/kerf/pkg/metrics"
+	"github.com/kerf-autoscaler/kerf/pkg/state"
+)
+
+// Settings are what the controllers let a user set.
+type Settings struct {
+	// ClusterUID is the UID of the kube-system namespace.
+	ClusterUID string
+	// BatchIdle and BatchMax are the times that close a batch of pods.
+	BatchIdle, BatchMax time.Duration
+	// LaunchTimeout and RegistrationTimeout bound the life of machines that do not become nodes.
+	LaunchTimeout, RegistrationTimeout time.Duration
+	// VisibilityWindow is how long the cloud may take to show an instance that it has launched.
+	VisibilityWindow time.Duration
+}
+
+// Controller is something that a manager runs.
+type Controller interface {
+	Register(mgr ctrl.Manager) error
+}
+
+// Register adds every controller that is not a cloud's own to a manager.
+func Register(mgr ctrl.Manager, provider cloudprovider.Provider, recorded *metrics.Metrics, settings Settings) error {
+	for _, controller := range list(mgr, provider, recorded, settings) {
+		if err := controller.Register(mgr); err != nil {
+			return fmt.Errorf("registering %T: %w", controller, err)
+		}
+	}
+	return nil
+}
+
+func list(mgr ctrl.Manager, provider cloudprovider.Provider, recorded *metrics.Metrics, settings Settings) []Controller {
+	realClock := clock.RealClock{}
+	client, live := mgr.GetClient(), mgr.GetAPIReader()
+	recorder := events.NewRecorder(mgr.GetEventRecorder("kerf"), realClock)
+	cluster := state.NewCluster()
+	informers := controllersstate.NewInformers(mgr.GetCache(), cluster)
+	batcher := provisioning.NewBatcher[types.UID](realClock, settings.BatchIdle, settings.BatchMax)
+	evictions := eviction.NewQueue(client, recorder, recorded)
+	return []Controller{
+		informers,
+		provisioning.NewTrigger(client, batcher),
+		provisioning.NewController(client, provider, cluster, batcher, informers.Synced(),
+			provisioning.Reporter{Events: recorder, Metrics: recorded, Clock: realClock}),
+		lifecycle.NewController(client, provider, lifecycle.Settings{
+			ClusterUID: settings.ClusterUID, LaunchTimeout: settings.LaunchTimeout, RegistrationTimeout: settings.RegistrationTimeout,
+		}, lifecycle.Reporter{Events: recorder, Metrics: recorded, Clock: realClock}),
+		marking.NewController(client, realClock),
+		consolidation.NewController(client, live, cluster,
+			consolidation.Reporter{Events: recorder, Metrics: recorded, Clock: realClock}),
+		evictions,
+		termination.NewController(client, live, provider, evictions, settings.VisibilityWindow,
+			termination.Reporter{Events: recorder, Metrics: recorded, Clock: realClock}),
+		termination.NewNodeController(client, live),
+		garbagecollection.NewController(client, live, provider,
+			garbagecollection.Reporter{Events: recorder, Metrics: recorded, Clock: realClock}),
+		provisioner.NewController(client, recorded),
+	}
+}

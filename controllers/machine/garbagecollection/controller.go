@@ -1,0 +1,217 @@
+// Package garbagecollection ends instances that no Machine owns, and Machines whose instance is gone.
+package garbagecollection
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/events"
+	"github.com/kerf-autoscaler/kerf/pkg/metrics"
+)
+
+// interval is how often the sweep runs. An orphan is ended by the second sweep that sees it.
+const interval = time.Minute
+
+// Reporter is where the sweep tells what it did.
+type Reporter struct {
+	Events  *events.Recorder
+	Metrics *metrics.Metrics
+	Clock   clock.WithTicker
+}
+
+// Controller compares what the cloud has with what the cluster knows.
+type Controller struct {
+	client client.Client
+	// live reads past the cache: a Machine that a lagging cache does not show must not cost it its instance.
+	live     client.Reader
+	provider cloudprovider.Provider
+	report   Reporter
+	// suspects are the provider ids that the last sweep found without an owner.
+	suspects map[string]bool
+}
+
+// NewController returns a controller for instances of provider.
+func NewController(client client.Client, live client.Reader, provider cloudprovider.Provider, report Reporter) *Controller {
+	return &Controller{client: client, live: live, provider: provider, report: report, suspects: map[string]bool{}}
+}
+
+// Register adds the controller to a manager.
+//
+// +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=get;list;delete
+// +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch
+func (c *Controller) Register(mgr ctrl.Manager) error { return mgr.Add(c) }
+
+// Start sweeps until ctx ends.
+func (c *Controller) Start(ctx context.Context) error {
+	log := ctrl.LoggerFrom(ctx).WithName("machine.garbagecollection")
+	ticker := c.report.Clock.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		if err := c.Sweep(ctrl.LoggerInto(ctx, log)); err != nil {
+			log.Error(err, "sweep ended early")
+		}
+		select {
+		case <-ticker.C():
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// Sweep compares once. The cloud is listed before the cluster: an instance that is seen has its Machine written already, so
+// the list of Machines that follows must show it.
+func (c *Controller) Sweep(ctx context.Context) error {
+	instances, err := c.provider.List(ctx)
+	if err != nil {
+		return fmt.Errorf("listing instances: %w", err)
+	}
+	var list v1alpha5.MachineList
+	if err := c.live.List(ctx, &list); err != nil {
+		return fmt.Errorf("listing machines: %w", err)
+	}
+	if err := c.endOrphans(ctx, orphans(instances, list.Items)); err != nil {
+		return err
+	}
+	return c.endBereaved(ctx, list.Items, bereaved(instances, list.Items))
+}
+
+// orphans returns the instances that no Machine owns or may still come to own.
+func orphans(instances []*v1alpha5.Machine, machines []v1alpha5.Machine) []*v1alpha5.Machine {
+	type request struct {
+		group   string
+		attempt int32
+	}
+	owned, awaited := map[string]bool{}, map[request]bool{}
+	for i := range machines {
+		status := &machines[i].Status
+		owned[status.ProviderID] = true
+		if status.ProviderID == "" && status.Launch != nil && !status.Launch.Answered {
+			awaited[request{status.Launch.Group, status.Launch.Attempt}] = true
+		}
+	}
+	var out []*v1alpha5.Machine
+	for _, instance := range instances {
+		launch := instance.Status.Launch
+		if owned[instance.Status.ProviderID] || (launch != nil && awaited[request{launch.Group, launch.Attempt}]) {
+			continue
+		}
+		out = append(out, instance)
+	}
+	return out
+}
+
+// bereaved returns the indexes of the Machines whose instance the cloud did not list.
+func bereaved(instances []*v1alpha5.Machine, machines []v1alpha5.Machine) []int {
+	there := make(map[string]bool, len(instances))
+	for _, instance := range instances {
+		there[instance.Status.ProviderID] = true
+	}
+	var out []int
+	for i := range machines {
+		machine := &machines[i]
+		if machine.Status.ProviderID != "" && machine.DeletionTimestamp.IsZero() && !there[machine.Status.ProviderID] {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// endOrphans terminates the instances that were without owner in the last sweep, too.
+func (c *Controller) endOrphans(ctx context.Context, found []*v1alpha5.Machine) error {
+	before := c.suspects
+	c.suspects = make(map[string]bool, len(found))
+	for _, instance := range found {
+		id := instance.Status.ProviderID
+		c.suspects[id] = true
+		if !before[id] {
+			continue
+		}
+		if err := c.provider.Delete(ctx, instance); cloudprovider.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("terminating orphaned instance %s: %w", id, err)
+		}
+		c.report.Metrics.OrphansTerminated.Inc()
+		ctrl.LoggerFrom(ctx).Info("terminated orphaned instance", "providerID", id)
+	}
+	return nil
+}
+
+// endBereaved deletes the Machines whose instance is gone, after asking for each instance by its id. When too many are missing
+// at once the cloud's answer is doubted rather than the cluster.
+func (c *Controller) endBereaved(ctx context.Context, list []v1alpha5.Machine, missing []int) error {
+	launched := map[string]int{}
+	for i := range list {
+		if list[i].Status.ProviderID != "" {
+			launched[list[i].ProvisionerName()]++
+		}
+	}
+	byProvisioner := map[string][]*v1alpha5.Machine{}
+	for _, i := range missing {
+		machine := &list[i]
+		if _, err := c.provider.Get(ctx, machine.Status.ProviderID); err == nil {
+			continue
+		} else if !cloudprovider.IsNotFound(err) {
+			return fmt.Errorf("looking for instance %s: %w", machine.Status.ProviderID, err)
+		}
+		byProvisioner[machine.ProvisionerName()] = append(byProvisioner[machine.ProvisionerName()], machine)
+	}
+	for provisioner, gone := range byProvisioner {
+		if len(gone) > tolerated(launched[provisioner]) {
+			c.pause(ctx, provisioner, gone, launched[provisioner])
+			continue
+		}
+		for _, machine := range gone {
+			if err := c.end(ctx, machine); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// tolerated returns how many of a provisioner's machines may be missing at once before deletion pauses: three, or a tenth.
+func tolerated(launched int) int { return max(3, launched/10) }
+
+func (c *Controller) pause(ctx context.Context, provisioner string, gone []*v1alpha5.Machine, launched int) {
+	message := fmt.Sprintf("%d of %d machines of provisioner %s look gone at once: nothing is deleted until fewer do; "+
+		"delete the machines by hand if their instances were terminated on purpose", len(gone), launched, provisioner)
+	ctrl.LoggerFrom(ctx).Info("too many instances look gone, deleting nothing", "provisioner", provisioner, "missing", len(gone), "launched", launched)
+	for _, machine := range gone {
+		c.report.Events.Publish(events.Event{Object: machine, Warning: true, Reason: events.ReasonDeletionPaused, Message: message})
+	}
+}
+
+// end deletes a Machine unless its Node says that the instance lives.
+func (c *Controller) end(ctx context.Context, machine *v1alpha5.Machine) error {
+	var node corev1.Node
+	err := c.client.Get(ctx, client.ObjectKey{Name: machine.Status.NodeName}, &node)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("getting node %s: %w", machine.Status.NodeName, err)
+	}
+	if err == nil && ready(&node) {
+		return nil
+	}
+	c.report.Events.Publish(events.Event{Object: machine, Warning: true, Reason: events.ReasonInstanceGone, Message: "Instance " + machine.Status.ProviderID + " no longer exists"})
+	ctrl.LoggerFrom(ctx).Info("deleting machine whose instance is gone", "machine", klog.KObj(machine), "providerID", machine.Status.ProviderID)
+	if err := c.client.Delete(ctx, machine, client.Preconditions{UID: &machine.UID}); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("deleting machine %s: %w", machine.Name, err)
+	}
+	return nil
+}
+
+func ready(node *corev1.Node) bool {
+	for _, condition := range node.Status.Conditions {
+		if condition.Type == corev1.NodeReady {
+			return condition.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}

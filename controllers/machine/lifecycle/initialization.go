@@ -1,0 +1,85 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/events"
+	"github.com/kerf-autoscaler/kerf/pkg/machines"
+	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
+)
+
+// initialization notes when a registered Node is ready for ordinary pods.
+type initialization struct {
+	client client.Client
+	report Reporter
+}
+
+func (i *initialization) reconcile(ctx context.Context, machine *v1alpha5.Machine) (reconcile.Result, error) {
+	conditions := machines.Conditions(machine)
+	if conditions.IsTrue(v1alpha5.ConditionInitialized) {
+		return reconcile.Result{}, nil
+	}
+	if !conditions.IsTrue(v1alpha5.ConditionRegistered) {
+		conditions.Unknown(v1alpha5.ConditionInitialized, v1alpha5.ReasonNotRegistered, "")
+		return reconcile.Result{}, nil
+	}
+	nodes, err := machines.Nodes(ctx, i.client, machine)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if len(nodes) == 0 {
+		conditions.Unknown(v1alpha5.ConditionInitialized, v1alpha5.ReasonNodeNotFound, "node "+machine.Status.NodeName+" is gone")
+		return reconcile.Result{}, nil
+	}
+	node := &nodes[0]
+	if reason, message := uninitialized(machine, node); reason != "" {
+		conditions.Unknown(v1alpha5.ConditionInitialized, reason, message)
+		return reconcile.Result{}, nil
+	}
+	if node.Labels[v1alpha5.InitializedLabel] != "true" {
+		stored := node.DeepCopy()
+		node.Labels[v1alpha5.InitializedLabel] = "true"
+		if err := i.client.Patch(ctx, node, client.MergeFrom(stored)); err != nil {
+			return reconcile.Result{}, fmt.Errorf("marking node %s as initialized: %w", node.Name, err)
+		}
+	}
+	conditions.True(v1alpha5.ConditionInitialized, v1alpha5.ReasonInitialized, "")
+	i.report.Metrics.MachinesInitialized.WithLabelValues(machine.ProvisionerName()).Inc()
+	i.report.Events.Publish(events.Event{Object: machine, Reason: events.ReasonInitialized, Message: "Node " + node.Name + " is ready for pods"})
+	ctrl.LoggerFrom(ctx).Info("initialized machine", "machine", klog.KObj(machine), "node", node.Name)
+	return reconcile.Result{}, nil
+}
+
+// uninitialized returns why a Node is not ready for ordinary pods yet, or "" when it is.
+func uninitialized(machine *v1alpha5.Machine, node *corev1.Node) (reason, message string) {
+	ready := slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
+		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+	})
+	if !ready {
+		return v1alpha5.ReasonNodeNotReady, "the kubelet does not report ready yet"
+	}
+	for i := range node.Spec.Taints {
+		taint := &node.Spec.Taints[i]
+		if slices.ContainsFunc(machine.Spec.StartupTaints, func(s corev1.Taint) bool { return s.MatchTaint(taint) }) {
+			return v1alpha5.ReasonStartupTaints, fmt.Sprintf("startup taint %s is still there", taint.ToString())
+		}
+		if scheduling.IsEphemeralTaint(*taint) {
+			return v1alpha5.ReasonEphemeralTaints, fmt.Sprintf("taint %s is still there", taint.ToString())
+		}
+	}
+	for name, asked := range machine.Spec.Resources.Requests {
+		if there := node.Status.Allocatable[name]; !asked.IsZero() && there.IsZero() {
+			return v1alpha5.ReasonResourceMissing, fmt.Sprintf("resource %s is not advertised yet", name)
+		}
+	}
+	return "", ""
+}

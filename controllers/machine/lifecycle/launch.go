@@ -1,0 +1,158 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/events"
+	"github.com/kerf-autoscaler/kerf/pkg/machines"
+)
+
+// formationPoll is how often a machine looks whether its launch group has formed. The last member to write its intent goes on
+// at once; the others learn of it by this.
+const formationPoll = 250 * time.Millisecond
+
+// launch gets an instance for a Machine. The intent is written before the cloud is asked, so that whoever comes after a crash
+// repeats the same request and is given the same instances.
+type launch struct {
+	client   client.Client
+	provider cloudprovider.Provider
+	settings Settings
+	report   Reporter
+}
+
+func (l *launch) reconcile(ctx context.Context, machine *v1alpha5.Machine) (reconcile.Result, error) {
+	conditions := machines.Conditions(machine)
+	if machine.Status.ProviderID != "" || answeredWithNothing(machine) {
+		return reconcile.Result{}, l.dropUnanswerable(ctx, machine)
+	}
+	members, err := l.members(ctx, machine)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if machine.Status.Launch == nil {
+		return l.writeIntent(machine, members)
+	}
+	switch formationOf(machine, members) {
+	case formed:
+		return reconcile.Result{}, l.create(ctx, machine)
+	case broken:
+		intent := machine.Status.Launch
+		machine.Status.Launch = alone(machine, intent.Attempt+1, intent.RequestHash, l.settings.ClusterUID, l.report.Clock.Now())
+		return reconcile.Result{}, nil
+	default:
+		conditions.Unknown(v1alpha5.ConditionLaunched, v1alpha5.ReasonAwaitingGroup, "waiting for the intents of its launch group")
+		return reconcile.Result{RequeueAfter: formationPoll}, nil
+	}
+}
+
+// writeIntent puts the intent into the status, whose writing wakes the machine again: the cloud is asked only by a reconcile
+// that finds the intent written.
+func (l *launch) writeIntent(machine *v1alpha5.Machine, members []v1alpha5.Machine) (reconcile.Result, error) {
+	conditions := machines.Conditions(machine)
+	intent, err := newIntent(machine, members, l.settings.ClusterUID, l.report.Clock.Now())
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if intent == nil {
+		conditions.Unknown(v1alpha5.ConditionLaunched, v1alpha5.ReasonAwaitingGroup, "waiting for the machines of its launch group")
+		return reconcile.Result{RequeueAfter: formationPoll}, nil
+	}
+	machine.Status.Launch = intent
+	conditions.Unknown(v1alpha5.ConditionLaunched, v1alpha5.ReasonAwaitingAnswer, "asking for an instance")
+	return reconcile.Result{}, nil
+}
+
+func (l *launch) members(ctx context.Context, machine *v1alpha5.Machine) ([]v1alpha5.Machine, error) {
+	if machine.Spec.LaunchGroup == nil {
+		return nil, nil
+	}
+	var list v1alpha5.MachineList
+	name := machine.Spec.LaunchGroup.Name
+	if err := l.client.List(ctx, &list, client.MatchingFields{machines.IndexMachineLaunchGroup: name}); err != nil {
+		return nil, fmt.Errorf("listing machines of launch group %s: %w", name, err)
+	}
+	return list.Items, nil
+}
+
+func (l *launch) create(ctx context.Context, machine *v1alpha5.Machine) error {
+	conditions := machines.Conditions(machine)
+	created, err := l.provider.Create(ctx, machine)
+	switch {
+	case err == nil:
+		l.adopt(ctx, machine, created)
+		return nil
+	case cloudprovider.IsInsufficientCapacity(err):
+		machine.Status.Launch.Answered = true
+		conditions.False(v1alpha5.ConditionLaunched, v1alpha5.ReasonInsufficientCapacity, err.Error())
+		return nil
+	case cloudprovider.IsNotReady(err):
+		conditions.Unknown(v1alpha5.ConditionLaunched, v1alpha5.ReasonTemplateNotReady, err.Error())
+	default:
+		conditions.Unknown(v1alpha5.ConditionLaunched, cloudprovider.CreateReason(err, v1alpha5.ReasonLaunchFailed), err.Error())
+	}
+	reason := conditions.Get(v1alpha5.ConditionLaunched).Reason
+	l.report.Metrics.LaunchFailures.WithLabelValues(machine.ProvisionerName(), reason).Inc()
+	l.report.Events.Publish(events.Event{Object: machine, Warning: true, Reason: events.ReasonLaunchFailed, Message: reason + ": " + err.Error()})
+	return fmt.Errorf("launching machine %s: %w", machine.Name, err)
+}
+
+// adopt takes over what the cloud knows of the instance. The Machine's own labels win over the cloud's.
+func (l *launch) adopt(ctx context.Context, machine, created *v1alpha5.Machine) {
+	machine.Status.ProviderID = created.Status.ProviderID
+	machine.Status.Capacity, machine.Status.Allocatable = created.Status.Capacity, created.Status.Allocatable
+	machine.Status.Launch.Answered = true
+	labels := maps.Clone(created.Labels)
+	maps.Copy(labels, machine.Labels)
+	machine.Labels = labels
+	annotations := maps.Clone(machine.Annotations)
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	maps.Copy(annotations, created.Annotations)
+	machine.Annotations = annotations
+	instanceType, zone := labels[corev1.LabelInstanceTypeStable], labels[corev1.LabelTopologyZone]
+	capacityType := labels[v1alpha5.CapacityTypeLabel]
+	message := fmt.Sprintf("%s %s in %s as %s", capacityType, instanceType, zone, machine.Status.ProviderID)
+	machines.Conditions(machine).True(v1alpha5.ConditionLaunched, v1alpha5.ReasonLaunched, message)
+	l.report.Metrics.MachinesLaunched.WithLabelValues(machine.ProvisionerName(), instanceType, zone, capacityType).Inc()
+	l.report.Events.Publish(events.Event{Object: machine, Reason: events.ReasonLaunched, Message: "Launched " + message})
+	ctrl.LoggerFrom(ctx).Info("launched machine", "machine", klog.KObj(machine), "provisioner", machine.ProvisionerName(),
+		"instanceType", instanceType, "zone", zone, "capacityType", capacityType, "providerID", machine.Status.ProviderID,
+		"pricePerHour", annotations[v1alpha5.PriceAnnotation])
+}
+
+// answeredWithNothing reports whether the cloud's answer is on record and gave this machine no instance.
+func answeredWithNothing(machine *v1alpha5.Machine) bool {
+	return machine.Status.Launch != nil && machine.Status.Launch.Answered && machine.Status.ProviderID == ""
+}
+
+// dropUnanswerable deletes a Machine that will never have an instance, so that its pods are decided on again at once. It waits
+// for the answer to be on record: only then is it certain that nothing has to be looked for when the Machine ends.
+func (l *launch) dropUnanswerable(ctx context.Context, machine *v1alpha5.Machine) error {
+	if !answeredWithNothing(machine) {
+		return nil
+	}
+	condition := machines.Conditions(machine).Get(v1alpha5.ConditionLaunched)
+	message := "the cloud had no capacity for it"
+	if condition != nil && condition.Message != "" {
+		message = condition.Message
+	}
+	l.report.Metrics.LaunchFailures.WithLabelValues(machine.ProvisionerName(), v1alpha5.ReasonInsufficientCapacity).Inc()
+	l.report.Events.Publish(events.Event{Object: machine, Warning: true, Reason: events.ReasonInsufficientCapacity, Message: message})
+	if err := l.client.Delete(ctx, machine.DeepCopy(), client.Preconditions{UID: &machine.UID}); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("deleting machine %s that got no capacity: %w", machine.Name, err)
+	}
+	return nil
+}

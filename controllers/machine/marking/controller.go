@@ -1,0 +1,101 @@
+// Package marking sets the conditions that make a Machine a candidate for removal. It states facts and removes nothing.
+package marking
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/machines"
+	"github.com/kerf-autoscaler/kerf/pkg/pods"
+)
+
+// conflictRetry is how long a Machine that somebody else changed meanwhile waits for the watch to catch up.
+const conflictRetry = 50 * time.Millisecond
+
+// Controller marks Machines whose Node is empty.
+type Controller struct {
+	client client.Client
+	clock  clock.PassiveClock
+}
+
+// NewController returns a controller.
+func NewController(client client.Client, clock clock.PassiveClock) *Controller {
+	return &Controller{client: client, clock: clock}
+}
+
+// Register adds the controller to a manager.
+//
+// +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=get;list;watch
+// +kubebuilder:rbac:groups=karpenter.sh,resources=machines/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=nodes;pods,verbs=get;list;watch
+func (c *Controller) Register(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).Named("machine.marking").
+		For(&v1alpha5.Machine{}).
+		Watches(&corev1.Node{}, machines.EnqueueForNode(mgr.GetClient())).
+		Watches(&corev1.Pod{}, machines.EnqueueForPod(mgr.GetClient())).
+		WithOptions(controller.Options{MaxConcurrentReconciles: 10}).
+		Complete(c)
+}
+
+// Reconcile states whether one Machine's Node is empty.
+func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	machine := &v1alpha5.Machine{}
+	if err := c.client.Get(ctx, request.NamespacedName, machine); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	conditions := machines.Conditions(machine)
+	if !machine.DeletionTimestamp.IsZero() || !conditions.IsTrue(v1alpha5.ConditionInitialized) {
+		return reconcile.Result{}, nil
+	}
+	onNode, err := machines.Pods(ctx, c.client, machine.Status.NodeName)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	stored := machine.DeepCopy()
+	c.mark(machine, onNode)
+	if equality.Semantic.DeepEqual(stored.Status, machine.Status) {
+		return reconcile.Result{}, nil
+	}
+	err = c.client.Status().Patch(ctx, machine, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{}))
+	if apierrors.IsConflict(err) {
+		return reconcile.Result{RequeueAfter: conflictRetry}, nil
+	}
+	if client.IgnoreNotFound(err) != nil {
+		return reconcile.Result{}, fmt.Errorf("marking machine %s: %w", machine.Name, err)
+	}
+	return reconcile.Result{}, nil
+}
+
+// mark sets Empty. Its transition is when the Node emptied: the time to removal counts from there.
+func (c *Controller) mark(machine *v1alpha5.Machine, onNode []*corev1.Pod) {
+	conditions := machines.Conditions(machine)
+	workload := 0
+	for _, pod := range onNode {
+		if pods.IsReschedulable(pod) {
+			workload++
+		}
+	}
+	changed := false
+	if workload == 0 {
+		changed = conditions.True(v1alpha5.ConditionEmpty, v1alpha5.ReasonEmpty, "no pods but those of DaemonSets")
+	} else {
+		changed = conditions.False(v1alpha5.ConditionEmpty, v1alpha5.ReasonNotEmpty, "")
+	}
+	if changed {
+		// The API keeps whole seconds: rounded up, no node goes before it was empty for as long as was asked.
+		now := metav1.NewTime(c.clock.Now().Add(time.Second - time.Nanosecond).Truncate(time.Second))
+		machine.Status.LastPodEventTime = &now
+	}
+}

@@ -1,0 +1,146 @@
+// Package termination takes a Machine that is being deleted to its end: drained, its instance gone, its Node gone. It is the
+// sole owner of deletion; deleting a Node only makes it delete the Machine.
+package termination
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/events"
+	"github.com/kerf-autoscaler/kerf/pkg/machines"
+	"github.com/kerf-autoscaler/kerf/pkg/metrics"
+)
+
+// conflictRetry is how long a Machine that somebody else changed meanwhile waits for the watch to catch up.
+const conflictRetry = 50 * time.Millisecond
+
+// Evictor takes pods off their nodes, in its own time.
+type Evictor interface {
+	Add(pods ...*corev1.Pod)
+}
+
+// Reporter is where the steps tell what they did.
+type Reporter struct {
+	Events  *events.Recorder
+	Metrics *metrics.Metrics
+	Clock   clock.PassiveClock
+}
+
+// Controller ends one Machine at a time, step by step; it stops at the first step that is not done.
+type Controller struct {
+	client client.Client
+	live   client.Reader
+	steps  []step
+	report Reporter
+}
+
+// step is one part of the end of a Machine. It reports whether it is done, and if not, when to look again.
+type step interface {
+	reconcile(ctx context.Context, machine *v1alpha5.Machine, nodes []corev1.Node) (done bool, again time.Duration, err error)
+}
+
+// NewController returns a controller that ends Machines of provider. live reads past the cache.
+func NewController(client client.Client, live client.Reader, provider cloudprovider.Provider, evictor Evictor, window time.Duration, report Reporter) *Controller {
+	return &Controller{client: client, live: live, report: report, steps: []step{
+		&drainStep{client: client, evictor: evictor, clock: report.Clock},
+		&instanceStep{live: live, provider: provider, window: window, clock: report.Clock},
+		&nodeStep{client: client},
+	}}
+}
+
+// Register adds the controller to a manager.
+//
+// +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=karpenter.sh,resources=machines/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch;patch;delete
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
+func (c *Controller) Register(mgr ctrl.Manager) error {
+	limiter := workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](500*time.Millisecond, time.Minute)
+	return ctrl.NewControllerManagedBy(mgr).Named("machine.termination").
+		For(&v1alpha5.Machine{}).
+		Watches(&corev1.Node{}, machines.EnqueueForNode(mgr.GetClient())).
+		Watches(&corev1.Pod{}, machines.EnqueueForPod(mgr.GetClient())).
+		WithOptions(controller.Options{MaxConcurrentReconciles: 100, RateLimiter: limiter}).
+		Complete(c)
+}
+
+// Reconcile takes a Machine that is being deleted as far as it can go.
+func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	machine := &v1alpha5.Machine{}
+	if err := c.client.Get(ctx, request.NamespacedName, machine); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	if machine.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(machine, v1alpha5.TerminationFinalizer) {
+		return reconcile.Result{}, nil
+	}
+	// What follows destroys: it takes the Machine as it is, not as the cache remembers it.
+	if err := c.live.Get(ctx, request.NamespacedName, machine); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	nodes, err := machines.Nodes(ctx, c.client, machine)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	stored := machine.DeepCopy()
+	for _, step := range c.steps {
+		done, again, err := step.reconcile(ctx, machine, nodes)
+		if err != nil || !done {
+			conflict, writeErr := c.write(ctx, stored, machine)
+			if err = errors.Join(err, writeErr); err == nil && conflict {
+				again = conflictRetry
+			}
+			return reconcile.Result{RequeueAfter: again}, err
+		}
+	}
+	return c.release(ctx, stored, machine)
+}
+
+// write persists the status under an optimistic lock. It reports whether somebody else was faster.
+func (c *Controller) write(ctx context.Context, stored, machine *v1alpha5.Machine) (bool, error) {
+	if equality.Semantic.DeepEqual(stored.Status, machine.Status) {
+		return false, nil
+	}
+	err := c.client.Status().Patch(ctx, machine, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{}))
+	switch {
+	case apierrors.IsConflict(err):
+		return true, nil
+	case client.IgnoreNotFound(err) != nil:
+		return false, fmt.Errorf("writing status of machine %s: %w", stored.Name, err)
+	default:
+		return false, nil
+	}
+}
+
+// release lets the Machine go. The optimistic lock makes sure that nothing was written to it since it was read: an intent to
+// launch that came in between is not lost.
+func (c *Controller) release(ctx context.Context, stored, machine *v1alpha5.Machine) (reconcile.Result, error) {
+	machine.Status = *stored.Status.DeepCopy()
+	controllerutil.RemoveFinalizer(machine, v1alpha5.TerminationFinalizer)
+	err := c.client.Patch(ctx, machine, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{}))
+	switch {
+	case apierrors.IsConflict(err):
+		return reconcile.Result{RequeueAfter: conflictRetry}, nil
+	case client.IgnoreNotFound(err) != nil:
+		return reconcile.Result{}, fmt.Errorf("releasing machine %s: %w", stored.Name, err)
+	}
+	c.report.Metrics.MachinesTerminated.WithLabelValues(stored.ProvisionerName()).Inc()
+	c.report.Events.Publish(events.Event{Object: stored, Reason: events.ReasonTerminated, Message: "Instance " + stored.Status.ProviderID + " is gone"})
+	ctrl.LoggerFrom(ctx).Info("terminated machine", "machine", klog.KObj(stored), "node", stored.Status.NodeName, "providerID", stored.Status.ProviderID)
+	return reconcile.Result{}, nil
+}

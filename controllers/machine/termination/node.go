@@ -1,0 +1,115 @@
+package termination
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/machines"
+)
+
+// nodeStep deletes the Node of a Machine whose instance is gone.
+type nodeStep struct {
+	client client.Client
+}
+
+func (n *nodeStep) reconcile(ctx context.Context, _ *v1alpha5.Machine, nodes []corev1.Node) (bool, time.Duration, error) {
+	for i := range nodes {
+		if err := unpin(ctx, n.client, &nodes[i]); err != nil {
+			return false, 0, err
+		}
+		if err := n.client.Delete(ctx, &nodes[i], client.Preconditions{UID: &nodes[i].UID}); client.IgnoreNotFound(err) != nil {
+			return false, 0, fmt.Errorf("deleting node %s: %w", nodes[i].Name, err)
+		}
+	}
+	return true, 0, nil
+}
+
+// unpin takes kerf's finalizer off a Node.
+func unpin(ctx context.Context, c client.Client, node *corev1.Node) error {
+	stored := node.DeepCopy()
+	if !controllerutil.RemoveFinalizer(node, v1alpha5.TerminationFinalizer) {
+		return nil
+	}
+	err := c.Patch(ctx, node, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{}))
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("releasing node %s: %w", node.Name, err)
+	}
+	return nil
+}
+
+// NodeController makes the deletion of a Node the deletion of its Machine. The finalizer holds the Node until the Machine's end
+// has drained it.
+type NodeController struct {
+	client client.Client
+	live   client.Reader
+}
+
+// NewNodeController returns a controller; live reads past the cache.
+func NewNodeController(client client.Client, live client.Reader) *NodeController {
+	return &NodeController{client: client, live: live}
+}
+
+// Register adds the controller to a manager.
+//
+// +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=list;delete
+func (n *NodeController) Register(mgr ctrl.Manager) error {
+	deleting := predicate.NewPredicateFuncs(func(object client.Object) bool {
+		return !object.GetDeletionTimestamp().IsZero() && controllerutil.ContainsFinalizer(object, v1alpha5.TerminationFinalizer)
+	})
+	return ctrl.NewControllerManagedBy(mgr).Named("node.termination").
+		For(&corev1.Node{}, builder.WithPredicates(deleting)).
+		Complete(n)
+}
+
+// Reconcile deletes the Machine of a Node that is being deleted, and lets the Node go when it has none.
+func (n *NodeController) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	node := &corev1.Node{}
+	if err := n.client.Get(ctx, request.NamespacedName, node); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	if node.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(node, v1alpha5.TerminationFinalizer) {
+		return reconcile.Result{}, nil
+	}
+	machine, err := machines.ForNode(ctx, n.client, node)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if machine == nil {
+		if machine, err = n.liveMachine(ctx, node); err != nil {
+			return reconcile.Result{}, err
+		}
+	}
+	switch {
+	case machine == nil:
+		return reconcile.Result{}, unpin(ctx, n.client, node)
+	case machine.DeletionTimestamp.IsZero():
+		if err := n.client.Delete(ctx, machine, client.Preconditions{UID: &machine.UID}); client.IgnoreNotFound(err) != nil {
+			return reconcile.Result{}, fmt.Errorf("deleting machine %s of node %s: %w", machine.Name, node.Name, err)
+		}
+	}
+	return reconcile.Result{}, nil
+}
+
+// liveMachine asks the API server itself for the Machine of a Node: a cache that lags must not free a Node whose instance runs.
+func (n *NodeController) liveMachine(ctx context.Context, node *corev1.Node) (*v1alpha5.Machine, error) {
+	var list v1alpha5.MachineList
+	if err := n.live.List(ctx, &list); err != nil {
+		return nil, fmt.Errorf("listing machines: %w", err)
+	}
+	for i := range list.Items {
+		if list.Items[i].Status.ProviderID != "" && list.Items[i].Status.ProviderID == node.Spec.ProviderID {
+			return &list.Items[i], nil
+		}
+	}
+	return nil, nil
+}

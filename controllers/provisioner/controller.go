@@ -1,0 +1,199 @@
+// Package provisioner reports on Provisioners: what they have launched, and whether they can launch more.
+package provisioner
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha1"
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/conditions"
+	"github.com/kerf-autoscaler/kerf/pkg/metrics"
+	"github.com/kerf-autoscaler/kerf/pkg/resources"
+)
+
+// Controller writes the status of one Provisioner at a time.
+type Controller struct {
+	client  client.Client
+	metrics *metrics.Metrics
+}
+
+// NewController returns a controller.
+func NewController(client client.Client, metrics *metrics.Metrics) *Controller {
+	return &Controller{client: client, metrics: metrics}
+}
+
+// Register adds the controller to a manager.
+//
+// +kubebuilder:rbac:groups=karpenter.sh,resources=provisioners;machines,verbs=get;list;watch
+// +kubebuilder:rbac:groups=karpenter.sh,resources=provisioners/status,verbs=patch
+// +kubebuilder:rbac:groups=karpenter.k8s.aws,resources=awsnodetemplates,verbs=get;list;watch
+func (c *Controller) Register(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).Named("provisioner").
+		For(&v1alpha5.Provisioner{}).
+		Watches(&v1alpha5.Machine{}, handler.EnqueueRequestsFromMapFunc(ofMachine)).
+		Watches(&v1alpha1.AWSNodeTemplate{}, handler.EnqueueRequestsFromMapFunc(c.ofTemplate)).
+		Complete(c)
+}
+
+func ofMachine(_ context.Context, object client.Object) []reconcile.Request {
+	name := object.GetLabels()[v1alpha5.ProvisionerNameLabel]
+	if name == "" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: name}}}
+}
+
+func (c *Controller) ofTemplate(ctx context.Context, object client.Object) []reconcile.Request {
+	var list v1alpha5.ProvisionerList
+	if err := c.client.List(ctx, &list); err != nil {
+		return nil // the cache is not there any more: neither is this controller
+	}
+	var out []reconcile.Request
+	for i := range list.Items {
+		if list.Items[i].TemplateName() == object.GetName() {
+			out = append(out, reconcile.Request{NamespacedName: types.NamespacedName{Name: list.Items[i].Name}})
+		}
+	}
+	return out
+}
+
+// Reconcile sums up the Machines of a Provisioner and looks at its template.
+func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	provisioner := &v1alpha5.Provisioner{}
+	if err := c.client.Get(ctx, request.NamespacedName, provisioner); err != nil {
+		c.forget(request.Name)
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	var list v1alpha5.MachineList
+	if err := c.client.List(ctx, &list, client.MatchingLabels{v1alpha5.ProvisionerNameLabel: provisioner.Name}); err != nil {
+		return reconcile.Result{}, fmt.Errorf("listing machines of provisioner %s: %w", provisioner.Name, err)
+	}
+	template, err := c.template(ctx, provisioner)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	stored := provisioner.DeepCopy()
+	provisioner.Status.Resources = launched(list.Items)
+	provisioner.Status.ObservedGeneration = provisioner.Generation
+	set := conditions.For(&provisioner.Status.Conditions, provisioner.Generation, v1alpha5.ConditionReady,
+		v1alpha5.ConditionTemplateReady, v1alpha5.ConditionWithinLimits)
+	judgeTemplate(set, provisioner, template)
+	judgeLimits(set, provisioner)
+	c.measure(provisioner)
+	if equality.Semantic.DeepEqual(stored.Status, provisioner.Status) {
+		return reconcile.Result{}, nil
+	}
+	err = c.client.Status().Patch(ctx, provisioner, client.MergeFrom(stored))
+	if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
+		return reconcile.Result{}, fmt.Errorf("writing status of provisioner %s: %w", provisioner.Name, err)
+	}
+	return reconcile.Result{}, nil
+}
+
+// template returns the Provisioner's template, or nil when there is none.
+func (c *Controller) template(ctx context.Context, provisioner *v1alpha5.Provisioner) (*v1alpha1.AWSNodeTemplate, error) {
+	name := provisioner.TemplateName()
+	if name == "" {
+		return nil, nil
+	}
+	template := &v1alpha1.AWSNodeTemplate{}
+	err := c.client.Get(ctx, client.ObjectKey{Name: name}, template)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("getting template %s: %w", name, err)
+	default:
+		return template, nil
+	}
+}
+
+func judgeTemplate(set conditions.Set, provisioner *v1alpha5.Provisioner, template *v1alpha1.AWSNodeTemplate) {
+	name := provisioner.TemplateName()
+	if name == "" {
+		set.False(v1alpha5.ConditionTemplateReady, v1alpha5.ReasonTemplateMissing, "spec.providerRef names no AWSNodeTemplate; set spec.providerRef.name")
+		return
+	}
+	if template == nil {
+		set.False(v1alpha5.ConditionTemplateReady, v1alpha5.ReasonTemplateMissing,
+			fmt.Sprintf("AWSNodeTemplate %q does not exist; create it or change spec.providerRef.name", name))
+		return
+	}
+	ready := meta.FindStatusCondition(template.Status.Conditions, v1alpha5.ConditionReady)
+	switch {
+	case ready == nil || ready.ObservedGeneration < template.Generation:
+		set.Unknown(v1alpha5.ConditionTemplateReady, v1alpha5.ReasonTemplateNotReady, fmt.Sprintf("AWSNodeTemplate %q is not resolved yet", name))
+	case ready.Status != "True":
+		set.False(v1alpha5.ConditionTemplateReady, v1alpha5.ReasonTemplateNotReady, fmt.Sprintf("AWSNodeTemplate %q: %s", name, ready.Message))
+	default:
+		set.True(v1alpha5.ConditionTemplateReady, v1alpha5.ReasonReady, "")
+	}
+}
+
+func judgeLimits(set conditions.Set, provisioner *v1alpha5.Provisioner) {
+	var reached []string
+	if provisioner.Spec.Limits != nil {
+		for name, limit := range provisioner.Spec.Limits.Resources {
+			if used := provisioner.Status.Resources[name]; used.Cmp(limit) >= 0 {
+				reached = append(reached, fmt.Sprintf("%s: %s launched of %s; raise spec.limits.resources.%s to launch more", name, used.String(), limit.String(), name))
+			}
+		}
+	}
+	slices.Sort(reached)
+	if len(reached) > 0 {
+		set.False(v1alpha5.ConditionWithinLimits, v1alpha5.ReasonLimitReached, strings.Join(reached, "; "))
+		return
+	}
+	set.True(v1alpha5.ConditionWithinLimits, v1alpha5.ReasonWithinLimits, "")
+}
+
+// launched sums up the capacity of all Machines that have an instance, those on their way out included: they still cost.
+func launched(list []v1alpha5.Machine) corev1.ResourceList {
+	total := corev1.ResourceList{}
+	count := int64(0)
+	for i := range list {
+		if list[i].Status.ProviderID != "" {
+			total = resources.Sum(total, list[i].Status.Capacity)
+			count++
+		}
+	}
+	for name, quantity := range total {
+		if quantity.IsZero() {
+			delete(total, name)
+		}
+	}
+	total[v1alpha5.ResourceNodes] = *resource.NewQuantity(count, resource.DecimalSI)
+	return total
+}
+
+func (c *Controller) measure(provisioner *v1alpha5.Provisioner) {
+	for name, quantity := range provisioner.Status.Resources {
+		c.metrics.Usage.WithLabelValues(provisioner.Name, string(name)).Set(quantity.AsApproximateFloat64())
+	}
+	if provisioner.Spec.Limits == nil {
+		return
+	}
+	for name, quantity := range provisioner.Spec.Limits.Resources {
+		c.metrics.Limit.WithLabelValues(provisioner.Name, string(name)).Set(quantity.AsApproximateFloat64())
+	}
+}
+
+func (c *Controller) forget(name string) {
+	labels := map[string]string{metrics.LabelProvisioner: name}
+	c.metrics.Usage.DeletePartialMatch(labels)
+	c.metrics.Limit.DeletePartialMatch(labels)
+}

@@ -1,0 +1,162 @@
+// Package provisioning turns pods that nothing can host into Machines.
+package provisioning
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/events"
+	"github.com/kerf-autoscaler/kerf/pkg/metrics"
+	"github.com/kerf-autoscaler/kerf/pkg/solver"
+	"github.com/kerf-autoscaler/kerf/pkg/state"
+)
+
+const (
+	// solveTimeout bounds one decision; pods that it leaves out come with the next batch.
+	solveTimeout = time.Minute
+	// creations is how many Machines are created at a time.
+	creations = 16
+	// nominationFor is how long a node with pods on their way to it counts as in use: the scheduler places them within seconds.
+	nominationFor = 20 * time.Second
+)
+
+// Controller makes one decision a batch and writes it down as Machines.
+type Controller struct {
+	client   client.Client
+	provider cloudprovider.Provider
+	cluster  *state.Cluster
+	batcher  *Batcher[types.UID]
+	synced   <-chan struct{}
+	reporter Reporter
+}
+
+// Reporter is where a controller tells what it did.
+type Reporter struct {
+	Events  *events.Recorder
+	Metrics *metrics.Metrics
+	Clock   clock.Clock
+}
+
+// NewController returns a controller that decides for every window of batcher, once synced is closed.
+func NewController(client client.Client, provider cloudprovider.Provider, cluster *state.Cluster, batcher *Batcher[types.UID],
+	synced <-chan struct{}, reporter Reporter,
+) *Controller {
+	return &Controller{client: client, provider: provider, cluster: cluster, batcher: batcher, synced: synced, reporter: reporter}
+}
+
+// Register adds the controller to a manager.
+//
+// +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=create
+// +kubebuilder:rbac:groups=karpenter.sh,resources=provisioners,verbs=get;list;watch
+func (c *Controller) Register(mgr ctrl.Manager) error { return mgr.Add(c) }
+
+// Start decides batch after batch until ctx ends. A failed pass is not repeated by itself: its pods ask again.
+func (c *Controller) Start(ctx context.Context) error {
+	log := ctrl.LoggerFrom(ctx).WithName("provisioning")
+	select {
+	case <-c.synced:
+	case <-ctx.Done():
+		return nil
+	}
+	for c.batcher.Wait(ctx) {
+		if err := c.Provision(ctrl.LoggerInto(ctx, log)); err != nil {
+			log.Error(err, "provisioning pass ended early")
+		}
+	}
+	return nil
+}
+
+// Provision makes one decision for all pods that nothing can host, and creates its Machines.
+func (c *Controller) Provision(ctx context.Context) error {
+	log := ctrl.LoggerFrom(ctx)
+	// Nodes are looked at before provisioners: what changes meanwhile makes kerf buy too little rather than too much.
+	snapshot := c.cluster.Snapshot(c.reporter.Clock.Now())
+	offers, err := gatherCatalogue(ctx, c.client, c.provider)
+	if err != nil {
+		return err
+	}
+	problem := buildProblem(snapshot, offers)
+	if len(problem.Pods) == 0 {
+		return nil
+	}
+	plan := c.solve(ctx, problem)
+	log.Info("decided on pending pods", "pods", len(problem.Pods), "machines", len(plan.Machines),
+		"placedOnNodes", len(plan.Placements), "unplaced", len(plan.Unplaced), "pricePerHour", plan.CostPerHour)
+	c.nominate(plan.Placements)
+	c.reportUnplaced(plan.Unplaced, offers.leftOut)
+	return c.create(ctx, log, plan.Machines, offers)
+}
+
+func (c *Controller) solve(ctx context.Context, problem solver.Problem) solver.Plan {
+	ctx, cancel := context.WithTimeout(ctx, solveTimeout)
+	defer cancel()
+	start := c.reporter.Clock.Now()
+	plan := solver.Solve(ctx, problem)
+	c.reporter.Metrics.SchedulingDuration.Observe(c.reporter.Clock.Since(start).Seconds())
+	c.reporter.Metrics.UnplacedPods.Set(float64(len(plan.Unplaced)))
+	return plan
+}
+
+func (c *Controller) nominate(placements []solver.Placement) {
+	until := c.reporter.Clock.Now().Add(nominationFor)
+	for _, placement := range placements {
+		c.cluster.Nominate(placement.Node, until)
+		c.reporter.Events.Publish(events.Event{
+			Object: placement.Pod, Reason: events.ReasonNominated, Message: fmt.Sprintf("Pod should fit on node %s", placement.Node),
+		})
+	}
+}
+
+// reportUnplaced tells each pod that nothing can be bought for why, and which provisioners were not asked.
+func (c *Controller) reportUnplaced(unplaced []solver.Unplaced, leftOut []string) {
+	for _, u := range unplaced {
+		reasons := append([]string{u.Reason}, leftOut...)
+		c.reporter.Events.Publish(events.Event{
+			Object: u.Pod, Warning: true, Reason: events.ReasonFailedScheduling, Message: strings.Join(reasons, "; "),
+		})
+	}
+}
+
+func (c *Controller) create(ctx context.Context, log logr.Logger, planned []solver.Machine, offers catalogue) error {
+	list, err := buildMachines(planned, offers)
+	if err != nil {
+		return err
+	}
+	var group errgroup.Group
+	group.SetLimit(creations)
+	for i, machine := range list {
+		group.Go(func() error { return c.createOne(ctx, log, machine, &planned[i]) })
+	}
+	return group.Wait()
+}
+
+func (c *Controller) createOne(ctx context.Context, log logr.Logger, machine *v1alpha5.Machine, planned *solver.Machine) error {
+	if err := c.client.Create(ctx, machine); err != nil {
+		return fmt.Errorf("creating machine for provisioner %s: %w", planned.Provisioner, err)
+	}
+	c.cluster.Assume(machine, c.reporter.Clock.Now())
+	c.reporter.Metrics.MachinesCreated.WithLabelValues(planned.Provisioner).Inc()
+	log.Info("created machine", "machine", machine.Name, "provisioner", planned.Provisioner, "pods", len(planned.Pods),
+		"instanceType", planned.InstanceTypes[0], "alternatives", len(planned.InstanceTypes)-1, "zone", planned.Zone,
+		"capacityType", planned.CapacityType, "pricePerHour", planned.PricePerHour)
+	message := fmt.Sprintf("Planned %s %s at $%.4f/h for %d pods, or one of %d alternatives",
+		planned.CapacityType, planned.InstanceTypes[0], planned.PricePerHour, len(planned.Pods), len(planned.InstanceTypes)-1)
+	c.reporter.Events.Publish(events.Event{Object: machine, Reason: events.ReasonMachineCreated, Message: message})
+	for _, pod := range planned.Pods {
+		c.reporter.Events.Publish(events.Event{
+			Object: pod, Reason: events.ReasonNominated, Message: fmt.Sprintf("Pod should fit on machine %s", machine.Name),
+		})
+	}
+	return nil
+}

@@ -1,0 +1,77 @@
+package provisioning
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/uuid"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/solver"
+)
+
+// buildMachines turns planned machines into Machines. Those that ask for the same thing share a launch group, so that one
+// request to the cloud serves them all.
+func buildMachines(planned []solver.Machine, c catalogue) ([]*v1alpha5.Machine, error) {
+	out := make([]*v1alpha5.Machine, 0, len(planned))
+	groups := map[string]*v1alpha5.LaunchGroup{}
+	for i := range planned {
+		machine := buildMachine(&planned[i], c.provisioners[planned[i].Provisioner])
+		key, err := json.Marshal(launchKey(machine))
+		if err != nil {
+			return nil, fmt.Errorf("encoding machine of provisioner %s: %w", planned[i].Provisioner, err)
+		}
+		group, ok := groups[string(key)]
+		if !ok {
+			group = &v1alpha5.LaunchGroup{Name: string(uuid.NewUUID())}
+			groups[string(key)] = group
+		}
+		group.Size++
+		machine.Spec.LaunchGroup = group
+		out = append(out, machine)
+	}
+	return out, nil
+}
+
+// launchKey is what the launch request is made from: requests of pods are not, they differ between machines that launch alike.
+func launchKey(machine *v1alpha5.Machine) any {
+	spec := machine.Spec
+	spec.Resources = v1alpha5.ResourceRequirements{}
+	return struct {
+		Labels map[string]string
+		Spec   v1alpha5.MachineSpec
+	}{machine.Labels, spec}
+}
+
+func buildMachine(planned *solver.Machine, provisioner *v1alpha5.Provisioner) *v1alpha5.Machine {
+	labels := maps.Clone(provisioner.Spec.Labels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	maps.Copy(labels, planned.Requirements.Labels())
+	labels[v1alpha5.ProvisionerNameLabel] = provisioner.Name
+	annotations := maps.Clone(provisioner.Spec.Annotations)
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[v1alpha5.PriceAnnotation] = strconv.FormatFloat(planned.PricePerHour, 'f', -1, 64)
+	requirements := append(planned.Requirements.NodeSelectorRequirements(), corev1.NodeSelectorRequirement{
+		Key: corev1.LabelInstanceTypeStable, Operator: corev1.NodeSelectorOpIn, Values: planned.InstanceTypes,
+	})
+	return &v1alpha5.Machine{
+		ObjectMeta: metav1.ObjectMeta{
+			GenerateName: provisioner.Name + "-", Labels: labels, Annotations: annotations,
+			Finalizers:      []string{v1alpha5.TerminationFinalizer},
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(provisioner, v1alpha5.GroupVersion().WithKind("Provisioner"))},
+		},
+		Spec: v1alpha5.MachineSpec{
+			Taints: provisioner.Spec.Taints, StartupTaints: provisioner.Spec.StartupTaints, Requirements: requirements,
+			Resources: v1alpha5.ResourceRequirements{Requests: planned.Requests},
+			Kubelet:   provisioner.Spec.KubeletConfiguration, MachineTemplateRef: provisioner.Spec.ProviderRef,
+		},
+	}
+}

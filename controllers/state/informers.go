@@ -1,0 +1,98 @@
+// Package state feeds the model of the cluster from watches.
+package state
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	toolscache "k8s.io/client-go/tools/cache"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/state"
+)
+
+// Informers applies every event of the watches to the model, in the order in which the watch of a kind delivers them.
+type Informers struct {
+	cache   cache.Cache
+	cluster *state.Cluster
+	ready   chan struct{}
+}
+
+// NewInformers returns informers that feed cluster once they are started.
+func NewInformers(cache cache.Cache, cluster *state.Cluster) *Informers {
+	return &Informers{cache: cache, cluster: cluster, ready: make(chan struct{})}
+}
+
+// Register adds the informers to a manager.
+//
+// +kubebuilder:rbac:groups="",resources=pods;nodes,verbs=get;list;watch
+// +kubebuilder:rbac:groups=apps,resources=daemonsets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=get;list;watch
+func (i *Informers) Register(mgr ctrl.Manager) error { return mgr.Add(i) }
+
+// NeedLeaderElection is false: every replica keeps its model warm, so that a new leader can decide at once.
+func (i *Informers) NeedLeaderElection() bool { return false }
+
+// Synced is closed once all that was there at the start is in the model.
+func (i *Informers) Synced() <-chan struct{} { return i.ready }
+
+// Start subscribes to the watches and runs until ctx ends.
+func (i *Informers) Start(ctx context.Context) error {
+	registrations := make([]toolscache.InformerSynced, 0, 4)
+	for _, subscription := range i.subscriptions() {
+		informer, err := i.cache.GetInformer(ctx, subscription.object)
+		if err != nil {
+			return fmt.Errorf("getting informer for %T: %w", subscription.object, err)
+		}
+		registration, err := informer.AddEventHandler(subscription.handler)
+		if err != nil {
+			return fmt.Errorf("subscribing to %T: %w", subscription.object, err)
+		}
+		registrations = append(registrations, registration.HasSynced)
+	}
+	if !toolscache.WaitForCacheSync(ctx.Done(), registrations...) {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return errors.New("waiting for the cluster's state: watches did not sync")
+	}
+	close(i.ready)
+	<-ctx.Done()
+	return nil
+}
+
+type subscription struct {
+	object  client.Object
+	handler toolscache.ResourceEventHandler
+}
+
+func (i *Informers) subscriptions() []subscription {
+	return []subscription{
+		{&corev1.Node{}, handler(i.cluster.UpdateNode, func(n *corev1.Node) { i.cluster.DeleteNode(n.Name) })},
+		{&corev1.Pod{}, handler(i.cluster.UpdatePod, func(p *corev1.Pod) { i.cluster.DeletePod(p.UID) })},
+		{&v1alpha5.Machine{}, handler(i.cluster.UpdateMachine, func(m *v1alpha5.Machine) { i.cluster.DeleteMachine(m.Name) })},
+		{&appsv1.DaemonSet{}, handler(i.cluster.UpdateDaemonSet, func(d *appsv1.DaemonSet) { i.cluster.DeleteDaemonSet(d.UID) })},
+	}
+}
+
+func handler[T client.Object](update, remove func(T)) toolscache.ResourceEventHandler {
+	apply := func(object any, f func(T)) {
+		if unknown, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
+			object = unknown.Obj
+		}
+		if typed, ok := object.(T); ok {
+			f(typed)
+		}
+	}
+	return toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    func(object any) { apply(object, update) },
+		UpdateFunc: func(_, object any) { apply(object, update) },
+		DeleteFunc: func(object any) { apply(object, remove) },
+	}
+}

@@ -1,0 +1,108 @@
+// Package events publishes what a person watching an object should know, once.
+package events
+
+import (
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// repeatAfter is how long an event is not repeated: as long as an API server keeps events by default.
+const repeatAfter = time.Hour
+
+// maxNote is the longest message that the events API takes, in bytes.
+const maxNote = 1024
+
+// Reasons of events.
+const (
+	ReasonNominated            = "Nominated"
+	ReasonFailedScheduling     = "FailedScheduling"
+	ReasonMachineCreated       = "MachineCreated"
+	ReasonLaunched             = "Launched"
+	ReasonLaunchFailed         = "LaunchFailed"
+	ReasonInsufficientCapacity = "InsufficientCapacity"
+	ReasonRegistered           = "Registered"
+	ReasonInitialized          = "Initialized"
+	ReasonNeverJoined          = "NeverJoined"
+	ReasonDisrupting           = "Disrupting"
+	ReasonEvicted              = "Evicted"
+	ReasonFailedDraining       = "FailedDraining"
+	ReasonTerminated           = "Terminated"
+	ReasonInstanceGone         = "InstanceGone"
+	ReasonDeletionPaused       = "DeletionPaused"
+)
+
+// Event is one thing that happened to one object.
+type Event struct {
+	// Object that the event is about.
+	Object client.Object
+	// Warning makes the event one that somebody should look at.
+	Warning bool
+	// Reason in CamelCase.
+	Reason string
+	// Message for a person.
+	Message string
+}
+
+// Recorder publishes events. The same event about the same object is published once an hour at most.
+type Recorder struct {
+	sink  events.EventRecorder
+	clock clock.PassiveClock
+
+	mu sync.Mutex
+	// published maps event -> when it was last published.
+	published map[key]time.Time
+	swept     time.Time
+}
+
+type key struct {
+	object          types.UID
+	reason, message string
+}
+
+// NewRecorder returns a recorder that publishes into sink.
+func NewRecorder(sink events.EventRecorder, clock clock.PassiveClock) *Recorder {
+	return &Recorder{sink: sink, clock: clock, published: map[key]time.Time{}}
+}
+
+// Publish publishes an event unless the same one was published within the hour.
+func (r *Recorder) Publish(event Event) {
+	if !r.first(key{event.Object.GetUID(), event.Reason, event.Message}) {
+		return
+	}
+	eventType := corev1.EventTypeNormal
+	if event.Warning {
+		eventType = corev1.EventTypeWarning
+	}
+	message := event.Message
+	if len(message) > maxNote {
+		message = message[:maxNote]
+	}
+	var related runtime.Object
+	r.sink.Eventf(event.Object, related, eventType, event.Reason, event.Reason, "%s", message)
+}
+
+func (r *Recorder) first(k key) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.clock.Now()
+	if now.Sub(r.swept) > repeatAfter {
+		for old, at := range r.published {
+			if now.Sub(at) > repeatAfter {
+				delete(r.published, old)
+			}
+		}
+		r.swept = now
+	}
+	if at, ok := r.published[k]; ok && now.Sub(at) < repeatAfter {
+		return false
+	}
+	r.published[k] = now
+	return true
+}

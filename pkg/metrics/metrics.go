@@ -1,0 +1,101 @@
+// Package metrics is what kerf measures of itself, under the names that Karpenter dashboards know.
+package metrics
+
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+const namespace = "karpenter"
+
+// Names of metric labels.
+const (
+	LabelProvisioner  = "provisioner"
+	LabelReason       = "reason"
+	LabelResourceType = "resource_type"
+	LabelCapacityType = "capacity_type"
+	LabelZone         = "zone"
+	LabelInstanceType = "instance_type"
+)
+
+// Metrics holds every collector; a value belongs to one registry.
+type Metrics struct {
+	// MachinesCreated counts Machines made, by provisioner.
+	MachinesCreated *prometheus.CounterVec
+	// MachinesLaunched counts instances that came for Machines, by provisioner, type, zone and capacity type.
+	MachinesLaunched *prometheus.CounterVec
+	// MachinesRegistered counts Nodes that joined, by provisioner.
+	MachinesRegistered *prometheus.CounterVec
+	// MachinesInitialized counts Nodes that became ready for pods, by provisioner.
+	MachinesInitialized *prometheus.CounterVec
+	// MachinesDisrupted counts Machines that kerf decided to remove, by provisioner and reason.
+	MachinesDisrupted *prometheus.CounterVec
+	// MachinesTerminated counts Machines whose instance is gone, by provisioner.
+	MachinesTerminated *prometheus.CounterVec
+	// LaunchFailures counts refused launches, by provisioner and reason.
+	LaunchFailures *prometheus.CounterVec
+	// Usage is the capacity that a provisioner has launched, by resource.
+	Usage *prometheus.GaugeVec
+	// Limit is the capacity that a provisioner may launch, by resource.
+	Limit *prometheus.GaugeVec
+	// SchedulingDuration is the time a decision took, seconds.
+	SchedulingDuration prometheus.Histogram
+	// UnplacedPods is how many pods the last decision found no machine for.
+	UnplacedPods prometheus.Gauge
+	// PodsEvicted counts pods evicted by drains.
+	PodsEvicted prometheus.Counter
+	// OrphansTerminated counts instances terminated because no Machine owned them.
+	OrphansTerminated prometheus.Counter
+}
+
+// New returns the collectors, registered.
+func New(registry prometheus.Registerer) (*Metrics, error) {
+	m := &Metrics{
+		MachinesCreated:     counters("machines", "created", "Machines made.", LabelProvisioner),
+		MachinesLaunched:    counters("machines", "launched", "Instances that came for Machines.", LabelProvisioner, LabelInstanceType, LabelZone, LabelCapacityType),
+		MachinesRegistered:  counters("machines", "registered", "Nodes that joined.", LabelProvisioner),
+		MachinesInitialized: counters("machines", "initialized", "Nodes that became ready for pods.", LabelProvisioner),
+		MachinesDisrupted:   counters("machines", "disrupted", "Machines that kerf decided to remove.", LabelProvisioner, LabelReason),
+		MachinesTerminated:  counters("machines", "terminated", "Machines whose instance is gone.", LabelProvisioner),
+		LaunchFailures:      counters("machines", "launch_failures", "Refused launches.", LabelProvisioner, LabelReason),
+		Usage:               gauges("provisioner", "usage", "Capacity launched.", LabelProvisioner, LabelResourceType),
+		Limit:               gauges("provisioner", "limit", "Capacity that may be launched.", LabelProvisioner, LabelResourceType),
+		SchedulingDuration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: namespace, Subsystem: "provisioner", Name: "scheduling_duration_seconds",
+			Help: "Time that a decision took.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 18),
+		}),
+		UnplacedPods: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: namespace, Subsystem: "provisioner", Name: "unplaced_pods",
+			Help: "Pods that the last decision found no machine for.",
+		}),
+		PodsEvicted: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: "pods", Name: "evicted", Help: "Pods evicted by drains.",
+		}),
+		OrphansTerminated: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: "machines", Name: "orphans_terminated", Help: "Instances terminated because no Machine owned them.",
+		}),
+	}
+	for _, c := range m.collectors() {
+		if err := registry.Register(c); err != nil {
+			return nil, fmt.Errorf("registering metrics: %w", err)
+		}
+	}
+	return m, nil
+}
+
+func (m *Metrics) collectors() []prometheus.Collector {
+	return []prometheus.Collector{
+		m.MachinesCreated, m.MachinesLaunched, m.MachinesRegistered, m.MachinesInitialized, m.MachinesDisrupted,
+		m.MachinesTerminated, m.LaunchFailures, m.Usage, m.Limit, m.SchedulingDuration, m.UnplacedPods, m.PodsEvicted,
+		m.OrphansTerminated,
+	}
+}
+
+func counters(subsystem, name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Subsystem: subsystem, Name: name, Help: help}, labels)
+}
+
+func gauges(subsystem, name, help string, labels ...string) *prometheus.GaugeVec {
+	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Subsystem: subsystem, Name: name, Help: help}, labels)
+}
