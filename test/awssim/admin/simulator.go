@@ -1,0 +1,134 @@
+// Package admin is the simulator's second port: it shows tests what happened in the simulated account, and lets them meddle with it.
+package admin
+
+import (
+	"time"
+)
+
+// Instance is a simulated instance.
+type Instance struct {
+	ID               string            `json:"id"`
+	Type             string            `json:"type"`
+	State            string            `json:"state"` // pending, running, shutting-down, terminated
+	CapacityType     string            `json:"capacityType"`
+	Zone             string            `json:"zone"`
+	ZoneID           string            `json:"zoneId"`
+	SubnetID         string            `json:"subnetId"`
+	SecurityGroupIDs []string          `json:"securityGroupIds"`
+	ImageID          string            `json:"imageId"`
+	ImageName        string            `json:"imageName"`
+	Architecture     string            `json:"architecture"`       // x86_64 or arm64
+	Platform         string            `json:"platform,omitempty"` // windows, or empty
+	PrivateIP        string            `json:"privateIp"`
+	PrivateDNSName   string            `json:"privateDnsName"`
+	UserData         string            `json:"userData"` // base64
+	InstanceProfile  string            `json:"instanceProfile,omitempty"`
+	LaunchTime       time.Time         `json:"launchTime"`
+	RunningTime      time.Time         `json:"runningTime"`              // when it runs, or will
+	ShutdownTime     *time.Time        `json:"shutdownTime,omitempty"`   // when termination was asked for
+	TerminatedTime   *time.Time        `json:"terminatedTime,omitempty"` // when it is gone, or will be
+	StateReason      string            `json:"stateReason,omitempty"`    // code
+	Tags             map[string]string `json:"tags"`
+	FleetID          string            `json:"fleetId"`
+	ClientToken      string            `json:"clientToken,omitempty"`
+	LaunchTemplateID string            `json:"launchTemplateId"`
+	LaunchTemplate   string            `json:"launchTemplate"` // name
+	PricePerHour     float64           `json:"pricePerHour"`   // USD; spot prices are synthetic
+	SpotRequestID    string            `json:"spotInstanceRequestId,omitempty"`
+}
+
+// LaunchTemplate is a simulated launch template.
+type LaunchTemplate struct {
+	ID           string            `json:"id"`
+	Name         string            `json:"name"`
+	CreateTime   time.Time         `json:"createTime"`
+	ImageID      string            `json:"imageId"`
+	UserData     string            `json:"userData"` // base64
+	InstanceTags map[string]string `json:"instanceTags"`
+	Tags         map[string]string `json:"tags"`
+}
+
+// Fleet is the record of a CreateFleet call that was carried out.
+type Fleet struct {
+	ID          string       `json:"id"`
+	ClientToken string       `json:"clientToken,omitempty"`
+	Time        time.Time    `json:"time"`
+	Requested   int          `json:"requested"`
+	Fulfilled   int          `json:"fulfilled"`
+	Overrides   int          `json:"overrides"`
+	InstanceIDs []string     `json:"instanceIds"`
+	Errors      []FleetError `json:"errors"`
+}
+
+// FleetError is why one pool of a fleet did not deliver.
+type FleetError struct {
+	Code         string `json:"code"`
+	Message      string `json:"message"`
+	InstanceType string `json:"instanceType"`
+	SubnetID     string `json:"subnetId"`
+	CapacityType string `json:"capacityType"`
+}
+
+// Calls counts the calls that arrived.
+type Calls struct {
+	Total   int               `json:"total"`
+	Actions map[string]Action `json:"actions"` // service:action -> counts
+	Errors  map[string]int    `json:"errors"`  // error code -> count, over all actions
+}
+
+// Action counts the calls of one action.
+type Action struct {
+	Count  int            `json:"count"`
+	Errors map[string]int `json:"errors,omitempty"` // error code -> count
+	First  time.Time      `json:"first"`
+	Last   time.Time      `json:"last"`
+}
+
+// Capacity bounds the instances of a pool. An empty field matches everything; of several limits that match the last one counts.
+type Capacity struct {
+	InstanceType string `json:"instanceType"`
+	Zone         string `json:"zone"`
+	CapacityType string `json:"capacityType"` // spot or on-demand
+	Instances    int    `json:"instances"`    // at once; 0 is an outage of the pool, negative lifts earlier limits
+}
+
+// The ways in which the whole of AWS can be out.
+const (
+	OutageNone        = "none"
+	OutageUnavailable = "unavailable" // HTTP 503
+	OutageDrop        = "drop"        // connections close without an answer
+	OutageHang        = "hang"        // no answer for as long as the caller waits
+)
+
+// Config changes settings; what is nil stays as it is. Durations are written as Go does: 5s, 1m30s.
+type Config struct {
+	BootDelay           *Duration `json:"bootDelay,omitempty"`
+	ShutdownDelay       *Duration `json:"shutdownDelay,omitempty"`
+	TerminatedRetention *Duration `json:"terminatedRetention,omitempty"`
+	AccessKeyIDs        *[]string `json:"accessKeyIds,omitempty"` // an empty list refuses everybody
+	Outage              *string   `json:"outage,omitempty"`
+}
+
+// Duration is a time.Duration that JSON shows as text.
+type Duration time.Duration
+
+// MarshalText implements encoding.TextMarshaler.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	*d = Duration(parsed)
+	return err
+}
+
+// Simulator is what the admin port works on.
+type Simulator interface {
+	Instances() []Instance
+	LaunchTemplates() []LaunchTemplate
+	Fleets() []Fleet
+	Calls() Calls
+	SetCapacity(Capacity) error
+	Configure(Config) error
+	TerminateInstance(id string) error
+}

@@ -1,0 +1,181 @@
+// Package awssim is an AWS simulator: an HTTP server that any AWS client can use in place of EC2, SSM, Pricing, EKS and STS.
+package awssim
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/kerf-autoscaler/kerf/test/awssim/admin"
+	"github.com/kerf-autoscaler/kerf/test/awssim/apierror"
+	"github.com/kerf-autoscaler/kerf/test/awssim/ec2"
+	"github.com/kerf-autoscaler/kerf/test/awssim/eks"
+	"github.com/kerf-autoscaler/kerf/test/awssim/pricing"
+	"github.com/kerf-autoscaler/kerf/test/awssim/ssm"
+	"github.com/kerf-autoscaler/kerf/test/awssim/sts"
+	"github.com/kerf-autoscaler/kerf/test/awssim/wire"
+	"github.com/kerf-autoscaler/kerf/test/awssim/world"
+)
+
+// Config says what to simulate and where.
+type Config struct {
+	World world.Config
+	// Address and AdminAddress are where to listen; empty means a free port of the loopback interface.
+	Address, AdminAddress string
+	// Faults stand between counting and authentication on one side and the action on the other, in this order.
+	Faults []Hook
+}
+
+// DefaultWorld describes a world to change and to start a simulator with.
+func DefaultWorld(region, clusterName string) (world.Config, error) {
+	return world.DefaultConfig(region, clusterName)
+}
+
+// service is one AWS service.
+type service interface {
+	Call(*wire.Request) (*wire.Response, error)
+	Refuse(*wire.Request, *apierror.Error) *wire.Response
+	BadCredentials(missing bool) *apierror.Error
+}
+
+// Server is a running simulator.
+type Server struct {
+	world    *world.World
+	services map[string]service // name in credential scopes -> endpoint
+	ledger   *ledger
+	outage   *outage
+	handle   Handler
+
+	listeners []net.Listener // the AWS port, then the admin port
+	servers   []*http.Server
+}
+
+var _ admin.Simulator = (*Server)(nil)
+
+// readHeaderTimeout bounds a connection that sends nothing.
+const readHeaderTimeout = 10 * time.Second
+
+// Start listens on two ports, one for AWS clients and one for tests, and serves until Close.
+func Start(config Config) (*Server, error) {
+	w, err := world.New(config.World)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		world: w,
+		services: map[string]service{
+			"ec2": ec2.New(w), "eks": eks.New(w), "pricing": pricing.New(w), "ssm": ssm.New(w), "sts": sts.New(w),
+		},
+		ledger: newLedger(w.Now),
+		outage: &outage{mode: admin.OutageNone},
+	}
+	hooks := append([]Hook{s.ledger.count, s.outage.hook, s.authenticate}, config.Faults...)
+	s.handle = link(hooks, func(_ context.Context, r *wire.Request) (*wire.Response, error) { return s.services[r.Service].Call(r) })
+	for _, port := range []struct {
+		address string
+		handler http.Handler
+	}{{config.Address, s}, {config.AdminAddress, admin.Handler(s)}} {
+		if err := s.listen(port.address, port.handler); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
+	return s, nil
+}
+
+func (s *Server) listen(address string, handler http.Handler) error {
+	if address == "" {
+		address = "127.0.0.1:0"
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("listening: %w", err)
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: readHeaderTimeout}
+	s.listeners, s.servers = append(s.listeners, listener), append(s.servers, server)
+	go server.Serve(listener) //nolint:errcheck // it always returns http.ErrServerClosed after Close
+	return nil
+}
+
+// Close stops listening and drops open connections.
+func (s *Server) Close() error {
+	var all []error
+	for _, server := range s.servers {
+		all = append(all, server.Close())
+	}
+	return errors.Join(all...)
+}
+
+// URL is where AWS clients connect: the value for AWS_ENDPOINT_URL.
+func (s *Server) URL() string { return "http://" + s.listeners[0].Addr().String() }
+
+// AdminURL is where tests connect.
+func (s *Server) AdminURL() string { return "http://" + s.listeners[1].Addr().String() }
+
+// World is the simulated account.
+func (s *Server) World() *world.World { return s.world }
+
+// Environment is the variables, as NAME=value, that point an unmodified AWS client at the simulator.
+func (s *Server) Environment() []string {
+	return []string{
+		"AWS_ENDPOINT_URL=" + s.URL(),
+		"AWS_REGION=" + s.world.Region(),
+		"AWS_DEFAULT_REGION=" + s.world.Region(),
+		"AWS_ACCESS_KEY_ID=" + world.DefaultAccessKeyID,
+		"AWS_SECRET_ACCESS_KEY=not-checked",
+		"AWS_EC2_METADATA_DISABLED=true",
+	}
+}
+
+// ServeHTTP answers AWS clients.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := requestID()
+	w.Header().Set("X-Amzn-Requestid", id)
+	request, err := wire.Read(id, r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	response, err := s.handle(r.Context(), request)
+	if err != nil {
+		response = s.refuse(request, apierror.From(err))
+	}
+	if response.Abort {
+		abort(w)
+		return
+	}
+	for name, value := range response.Header {
+		w.Header().Set(name, value)
+	}
+	w.Header().Set("Content-Type", response.ContentType)
+	w.WriteHeader(response.Status)
+	w.Write(response.Body) //nolint:errcheck // a client that went away wants no answer
+}
+
+// refuse answers in the error document of the service that was called; for an unknown one in EC2's.
+func (s *Server) refuse(r *wire.Request, e *apierror.Error) *wire.Response {
+	if called, ok := s.services[r.Service]; ok {
+		return called.Refuse(r, e)
+	}
+	return wire.EC2Error(r.ID, e)
+}
+
+// abort closes the connection without an answer.
+func abort(w http.ResponseWriter) {
+	connection, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	connection.Close() //nolint:errcheck // it is thrown away
+}
+
+// requestID is random, in UUID form.
+func requestID() string {
+	var b [16]byte
+	rand.Read(b[:]) //nolint:errcheck // it never fails
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

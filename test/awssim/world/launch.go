@@ -1,0 +1,85 @@
+package world
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/kerf-autoscaler/kerf/test/awssim/apierror"
+)
+
+// start launches one instance from a pool, or says why the pool cannot give one now. The caller holds the lock.
+func (w *World) start(fleet *Fleet, capacityType string, p pool, tags Tags) (*Instance, error) {
+	key := poolKey{p.facts.Name, p.subnet.Zone, capacityType}
+	if w.room(key) == 0 {
+		return nil, errShort(key)
+	}
+	address, ok := w.subnets[p.subnet.ID].take()
+	if !ok {
+		return nil, apierror.New("InsufficientFreeAddressesInSubnet",
+			"There are not enough free addresses in subnet '%s' to satisfy the requested number of instances.", p.subnet.ID)
+	}
+	now := w.Now()
+	instance := &Instance{
+		ID: w.newID("i"), FleetID: fleet.ID, ClientToken: fleet.ClientToken, TemplateID: p.template.ID, TemplateName: p.name,
+		Type: p.facts.Name, CapacityType: capacityType, Image: p.image, Subnet: p.subnet, Address: address, DNSName: w.dnsName(address),
+		Groups: p.groups, Data: p.data, PricePerHour: p.price, Launched: now, Runs: now.Add(w.config.BootDelay),
+		Tags: launchTags(p, fleet.ID).Merge(tags),
+	}
+	instance.InterfaceID = w.newID("eni")
+	instance.Volumes = w.volumes(p.data, p.image)
+	if capacityType == Spot {
+		instance.SpotRequestID = "sir-" + stableHex(instance.ID)[:8]
+	}
+	w.instances[instance.ID] = instance
+	return instance, nil
+}
+
+// launchTags are the tags that an instance has from its template and from EC2 itself.
+func launchTags(p pool, fleetID string) Tags {
+	tags := Tags{"aws:ec2launchtemplate:id": p.template.ID, "aws:ec2launchtemplate:version": p.template.Version, "aws:ec2:fleet-id": fleetID}
+	return tags.Merge(p.data.TagsFor("instance"))
+}
+
+// volumes are the image's disks, with the template's put over them and added.
+func (w *World) volumes(data LaunchTemplateData, image Image) []AttachedVolume {
+	var volumes []AttachedVolume
+	keep := map[string]bool{}    // devices that outlive the instance
+	removed := map[string]bool{} // devices of the image that the template takes away
+	var devices []string
+	for _, v := range image.Volumes {
+		devices = append(devices, v.Device)
+	}
+	for _, m := range data.BlockDeviceMappings {
+		removed[m.DeviceName] = m.NoDevice != nil
+		keep[m.DeviceName] = m.EBS != nil && m.EBS.DeleteOnTermination != nil && !*m.EBS.DeleteOnTermination
+		if m.EBS != nil && !slices.Contains(devices, m.DeviceName) {
+			devices = append(devices, m.DeviceName)
+		}
+	}
+	for _, device := range devices {
+		if !removed[device] {
+			volumes = append(volumes, AttachedVolume{ID: w.newID("vol"), Device: device, DeleteOnTermination: !keep[device]})
+		}
+	}
+	return volumes
+}
+
+// dnsName is the private name that EC2 gives an address.
+func (w *World) dnsName(address netip.Addr) string {
+	domain := w.config.Region + ".compute.internal"
+	if w.config.Region == "us-east-1" {
+		domain = "ec2.internal"
+	}
+	return fmt.Sprintf("ip-%s.%s", strings.ReplaceAll(address.String(), ".", "-"), domain)
+}
+
+func errShort(p poolKey) error {
+	if p.capacityType == Spot {
+		return apierror.New("InsufficientInstanceCapacity",
+			"There is no Spot capacity available that matches your request (%s in %s).", p.instanceType, p.zone)
+	}
+	return apierror.New("InsufficientInstanceCapacity",
+		"We currently do not have sufficient %s capacity in the Availability Zone you requested (%s).", p.instanceType, p.zone)
+}
