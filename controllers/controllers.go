@@ -20,6 +20,7 @@ import (
 	controllersstate "github.com/kerf-autoscaler/kerf/controllers/state"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
+	"github.com/kerf-autoscaler/kerf/pkg/journal"
 	"github.com/kerf-autoscaler/kerf/pkg/metrics"
 	"github.com/kerf-autoscaler/kerf/pkg/state"
 )
@@ -54,28 +55,24 @@ func Register(mgr ctrl.Manager, provider cloudprovider.Provider, recorded *metri
 func list(mgr ctrl.Manager, provider cloudprovider.Provider, recorded *metrics.Metrics, settings Settings) []Controller {
 	realClock := clock.RealClock{}
 	client, live := mgr.GetClient(), mgr.GetAPIReader()
-	recorder := events.NewRecorder(mgr.GetEventRecorder("kerf"), realClock)
+	told := journal.Journal{Events: events.NewRecorder(mgr.GetEventRecorder("kerf"), realClock), Metrics: recorded, Clock: realClock}
 	cluster := state.NewCluster()
 	informers := controllersstate.NewInformers(mgr.GetCache(), cluster)
 	batcher := provisioning.NewBatcher[types.UID](realClock, settings.BatchIdle, settings.BatchMax)
-	evictions := eviction.NewQueue(client, recorder, recorded)
+	evictions := eviction.NewQueue(client, told)
 	return []Controller{
 		informers,
 		provisioning.NewTrigger(client, batcher),
-		provisioning.NewController(client, provider, cluster, batcher, informers.Synced(),
-			provisioning.Reporter{Events: recorder, Metrics: recorded, Clock: realClock}),
+		provisioning.NewController(client, provider, cluster, batcher, informers.Synced(), told),
 		lifecycle.NewController(client, provider, lifecycle.Settings{
 			ClusterUID: settings.ClusterUID, LaunchTimeout: settings.LaunchTimeout, RegistrationTimeout: settings.RegistrationTimeout,
-		}, lifecycle.Reporter{Events: recorder, Metrics: recorded, Clock: realClock}),
+		}, told),
 		marking.NewController(client, realClock),
-		consolidation.NewController(client, live, cluster,
-			consolidation.Reporter{Events: recorder, Metrics: recorded, Clock: realClock}),
+		consolidation.NewController(client, live, cluster, told),
 		evictions,
-		termination.NewController(client, live, provider, evictions, settings.VisibilityWindow,
-			termination.Reporter{Events: recorder, Metrics: recorded, Clock: realClock}),
+		termination.NewController(client, live, provider, evictions, settings.VisibilityWindow, told),
 		termination.NewNodeController(client, live),
-		garbagecollection.NewController(client, live, provider,
-			garbagecollection.Reporter{Events: recorder, Metrics: recorded, Clock: realClock}),
+		garbagecollection.NewController(client, live, provider, told),
 		provisioner.NewController(client, recorded),
 	}
 }

@@ -11,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -20,9 +19,8 @@ import (
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/disruption"
-	"github.com/kerf-autoscaler/kerf/pkg/events"
+	"github.com/kerf-autoscaler/kerf/pkg/journal"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
-	"github.com/kerf-autoscaler/kerf/pkg/metrics"
 )
 
 // nominationRecheck is how soon a machine is looked at again that only expected pods keep.
@@ -33,26 +31,19 @@ type Nominations interface {
 	Nominated(name string, now time.Time) bool
 }
 
-// Reporter is where the controller tells what it did.
-type Reporter struct {
-	Events  *events.Recorder
-	Metrics *metrics.Metrics
-	Clock   clock.PassiveClock
-}
-
 // Controller decides over one Machine at a time.
 type Controller struct {
 	client      client.Client
 	nominations Nominations
 	executor    *executor
-	report      Reporter
+	journal     journal.Journal
 }
 
 // NewController returns a controller; live reads past the cache.
-func NewController(client client.Client, live client.Reader, nominations Nominations, report Reporter) *Controller {
+func NewController(client client.Client, live client.Reader, nominations Nominations, journal journal.Journal) *Controller {
 	return &Controller{
-		client: client, nominations: nominations, report: report,
-		executor: &executor{client: client, live: live, report: report},
+		client: client, nominations: nominations, journal: journal,
+		executor: &executor{client: client, live: live, journal: journal},
 	}
 }
 
@@ -101,7 +92,7 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	now := c.report.Clock.Now()
+	now := c.journal.Clock.Now()
 	commands := disruption.Decide(ctx, disruption.Input{Now: now, Candidates: []disruption.Candidate{candidate}}, disruption.Emptiness)
 	if len(commands) == 0 {
 		return again(&candidate, now), nil
@@ -125,7 +116,7 @@ func again(candidate *disruption.Candidate, now time.Time) reconcile.Result {
 }
 
 func (c *Controller) candidate(ctx context.Context, machine *v1alpha5.Machine) (disruption.Candidate, error) {
-	now := c.report.Clock.Now()
+	now := c.journal.Clock.Now()
 	candidate := disruption.Candidate{
 		Machine: machine.Name, Node: machine.Status.NodeName, Provisioner: machine.ProvisionerName(),
 		Nominated: c.nominations.Nominated(machine.Name, now) || c.nominations.Nominated(machine.Status.NodeName, now),

@@ -16,6 +16,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/disruption"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
+	"github.com/kerf-autoscaler/kerf/pkg/journal"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/pkg/pods"
 )
@@ -26,9 +27,9 @@ const conflictRetry = 50 * time.Millisecond
 // executor carries out recorded decisions. The record is a condition on the Machine, so that a restart goes on where the
 // former process ended.
 type executor struct {
-	client client.Client
-	live   client.Reader
-	report Reporter
+	client  client.Client
+	live    client.Reader
+	journal journal.Journal
 }
 
 // record writes a decision down; writing wakes the Machine again, and only then is anything done to its Node.
@@ -61,10 +62,10 @@ func (e *executor) carryOut(ctx context.Context, machine *v1alpha5.Machine) (rec
 		}
 	}
 	condition := machines.Conditions(machine).Get(v1alpha5.ConditionDisrupting)
-	e.report.Metrics.MachinesDisrupted.WithLabelValues(machine.ProvisionerName(), condition.Reason).Inc()
+	e.journal.Metrics.MachinesDisrupted.WithLabelValues(machine.ProvisionerName(), condition.Reason).Inc()
 	for _, object := range []client.Object{machine, node} {
 		if object.GetUID() != "" {
-			e.report.Events.Publish(events.Event{Object: object, Reason: events.ReasonDisrupting, Message: condition.Reason + ": " + condition.Message})
+			e.journal.Events.Publish(events.Event{Object: object, Reason: events.ReasonDisrupting, Message: condition.Reason + ": " + condition.Message})
 		}
 	}
 	ctrl.LoggerFrom(ctx).Info("removing machine", "machine", klog.KObj(machine), "node", machine.Status.NodeName, "reason", condition.Reason)

@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kerf-autoscaler/kerf/pkg/events"
-	"github.com/kerf-autoscaler/kerf/pkg/metrics"
+	"github.com/kerf-autoscaler/kerf/pkg/journal"
 )
 
 const (
@@ -38,8 +38,7 @@ type Key struct {
 // after a crash: whoever drains a node puts its pods in again.
 type Queue struct {
 	client  client.Client
-	events  *events.Recorder
-	metrics *metrics.Metrics
+	journal journal.Journal
 	queue   workqueue.TypedRateLimitingInterface[Key]
 
 	mu sync.Mutex
@@ -48,10 +47,10 @@ type Queue struct {
 }
 
 // NewQueue returns a queue that evicts once it is started.
-func NewQueue(client client.Client, events *events.Recorder, metrics *metrics.Metrics) *Queue {
+func NewQueue(client client.Client, journal journal.Journal) *Queue {
 	limiter := workqueue.NewTypedItemExponentialFailureRateLimiter[Key](firstRetry, lastRetry)
 	return &Queue{
-		client: client, events: events, metrics: metrics,
+		client: client, journal: journal,
 		queue:   workqueue.NewTypedRateLimitingQueue(limiter),
 		waiting: map[Key]*corev1.Pod{},
 	}
@@ -120,14 +119,14 @@ func (q *Queue) Evict(ctx context.Context, pod *corev1.Pod) error {
 	err := q.client.SubResource("eviction").Create(ctx, pod.DeepCopy(), eviction)
 	switch {
 	case err == nil:
-		q.metrics.PodsEvicted.Inc()
-		q.events.Publish(events.Event{Object: pod, Reason: events.ReasonEvicted, Message: "Evicted from node " + pod.Spec.NodeName + ", which is being removed"})
+		q.journal.Metrics.PodsEvicted.Inc()
+		q.journal.Events.Publish(events.Event{Object: pod, Reason: events.ReasonEvicted, Message: "Evicted from node " + pod.Spec.NodeName + ", which is being removed"})
 		return nil
 	case apierrors.IsNotFound(err), apierrors.IsConflict(err): // conflict: the name has another UID now
 		return nil
 	case apierrors.IsTooManyRequests(err):
 		message := fmt.Sprintf("Not evicted from node %s yet: %s", pod.Spec.NodeName, err)
-		q.events.Publish(events.Event{Object: pod, Warning: true, Reason: events.ReasonFailedDraining, Message: message})
+		q.journal.Events.Publish(events.Event{Object: pod, Warning: true, Reason: events.ReasonFailedDraining, Message: message})
 		return fmt.Errorf("evicting pod %s: %w", klog.KObj(pod), err)
 	default:
 		ctrl.LoggerFrom(ctx).Error(err, "evicting pod", "pod", klog.KObj(pod))

@@ -10,14 +10,13 @@ import (
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
-	"github.com/kerf-autoscaler/kerf/pkg/metrics"
+	"github.com/kerf-autoscaler/kerf/pkg/journal"
 	"github.com/kerf-autoscaler/kerf/pkg/solver"
 	"github.com/kerf-autoscaler/kerf/pkg/state"
 )
@@ -38,21 +37,14 @@ type Controller struct {
 	cluster  *state.Cluster
 	batcher  *Batcher[types.UID]
 	synced   <-chan struct{}
-	reporter Reporter
-}
-
-// Reporter is where a controller tells what it did.
-type Reporter struct {
-	Events  *events.Recorder
-	Metrics *metrics.Metrics
-	Clock   clock.Clock
+	journal  journal.Journal
 }
 
 // NewController returns a controller that decides for every window of batcher, once synced is closed.
 func NewController(client client.Client, provider cloudprovider.Provider, cluster *state.Cluster, batcher *Batcher[types.UID],
-	synced <-chan struct{}, reporter Reporter,
+	synced <-chan struct{}, journal journal.Journal,
 ) *Controller {
-	return &Controller{client: client, provider: provider, cluster: cluster, batcher: batcher, synced: synced, reporter: reporter}
+	return &Controller{client: client, provider: provider, cluster: cluster, batcher: batcher, synced: synced, journal: journal}
 }
 
 // Register adds the controller to a manager.
@@ -81,7 +73,7 @@ func (c *Controller) Start(ctx context.Context) error {
 func (c *Controller) Provision(ctx context.Context) error {
 	log := ctrl.LoggerFrom(ctx)
 	// Nodes are looked at before provisioners: what changes meanwhile makes kerf buy too little rather than too much.
-	snapshot := c.cluster.Snapshot(c.reporter.Clock.Now())
+	snapshot := c.cluster.Snapshot(c.journal.Clock.Now())
 	offers, err := gatherCatalogue(ctx, c.client, c.provider)
 	if err != nil {
 		return err
@@ -101,18 +93,18 @@ func (c *Controller) Provision(ctx context.Context) error {
 func (c *Controller) solve(ctx context.Context, problem solver.Problem) solver.Plan {
 	ctx, cancel := context.WithTimeout(ctx, solveTimeout)
 	defer cancel()
-	start := c.reporter.Clock.Now()
+	start := c.journal.Clock.Now()
 	plan := solver.Solve(ctx, problem)
-	c.reporter.Metrics.SchedulingDuration.Observe(c.reporter.Clock.Since(start).Seconds())
-	c.reporter.Metrics.UnplacedPods.Set(float64(len(plan.Unplaced)))
+	c.journal.Metrics.SchedulingDuration.Observe(c.journal.Clock.Since(start).Seconds())
+	c.journal.Metrics.UnplacedPods.Set(float64(len(plan.Unplaced)))
 	return plan
 }
 
 func (c *Controller) nominate(placements []solver.Placement) {
-	until := c.reporter.Clock.Now().Add(nominationFor)
+	until := c.journal.Clock.Now().Add(nominationFor)
 	for _, placement := range placements {
 		c.cluster.Nominate(placement.Node, until)
-		c.reporter.Events.Publish(events.Event{
+		c.journal.Events.Publish(events.Event{
 			Object: placement.Pod, Reason: events.ReasonNominated, Message: fmt.Sprintf("Pod should fit on node %s", placement.Node),
 		})
 	}
@@ -122,7 +114,7 @@ func (c *Controller) nominate(placements []solver.Placement) {
 func (c *Controller) reportUnplaced(unplaced []solver.Unplaced, leftOut []string) {
 	for _, u := range unplaced {
 		reasons := append([]string{u.Reason}, leftOut...)
-		c.reporter.Events.Publish(events.Event{
+		c.journal.Events.Publish(events.Event{
 			Object: u.Pod, Warning: true, Reason: events.ReasonFailedScheduling, Message: strings.Join(reasons, "; "),
 		})
 	}
@@ -145,16 +137,16 @@ func (c *Controller) createOne(ctx context.Context, log logr.Logger, machine *v1
 	if err := c.client.Create(ctx, machine); err != nil {
 		return fmt.Errorf("creating machine for provisioner %s: %w", planned.Provisioner, err)
 	}
-	c.cluster.Assume(machine, c.reporter.Clock.Now())
-	c.reporter.Metrics.MachinesCreated.WithLabelValues(planned.Provisioner).Inc()
+	c.cluster.Assume(machine, c.journal.Clock.Now())
+	c.journal.Metrics.MachinesCreated.WithLabelValues(planned.Provisioner).Inc()
 	log.Info("created machine", "machine", machine.Name, "provisioner", planned.Provisioner, "pods", len(planned.Pods),
 		"instanceType", planned.InstanceTypes[0], "alternatives", len(planned.InstanceTypes)-1, "zone", planned.Zone,
 		"capacityType", planned.CapacityType, "pricePerHour", planned.PricePerHour)
 	message := fmt.Sprintf("Planned %s %s at $%.4f/h for %d pods, or one of %d alternatives",
 		planned.CapacityType, planned.InstanceTypes[0], planned.PricePerHour, len(planned.Pods), len(planned.InstanceTypes)-1)
-	c.reporter.Events.Publish(events.Event{Object: machine, Reason: events.ReasonMachineCreated, Message: message})
+	c.journal.Events.Publish(events.Event{Object: machine, Reason: events.ReasonMachineCreated, Message: message})
 	for _, pod := range planned.Pods {
-		c.reporter.Events.Publish(events.Event{
+		c.journal.Events.Publish(events.Event{
 			Object: pod, Reason: events.ReasonNominated, Message: fmt.Sprintf("Pod should fit on machine %s", machine.Name),
 		})
 	}

@@ -8,25 +8,17 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/klog/v2"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
-	"github.com/kerf-autoscaler/kerf/pkg/metrics"
+	"github.com/kerf-autoscaler/kerf/pkg/journal"
 )
 
 // interval is how often the sweep runs. An orphan is ended by the second sweep that sees it.
 const interval = time.Minute
-
-// Reporter is where the sweep tells what it did.
-type Reporter struct {
-	Events  *events.Recorder
-	Metrics *metrics.Metrics
-	Clock   clock.WithTicker
-}
 
 // Controller compares what the cloud has with what the cluster knows.
 type Controller struct {
@@ -34,14 +26,14 @@ type Controller struct {
 	// live reads past the cache: a Machine that a lagging cache does not show must not cost it its instance.
 	live     client.Reader
 	provider cloudprovider.Provider
-	report   Reporter
+	journal  journal.Journal
 	// suspects are the provider ids that the last sweep found without an owner.
 	suspects map[string]bool
 }
 
 // NewController returns a controller for instances of provider.
-func NewController(client client.Client, live client.Reader, provider cloudprovider.Provider, report Reporter) *Controller {
-	return &Controller{client: client, live: live, provider: provider, report: report, suspects: map[string]bool{}}
+func NewController(client client.Client, live client.Reader, provider cloudprovider.Provider, journal journal.Journal) *Controller {
+	return &Controller{client: client, live: live, provider: provider, journal: journal, suspects: map[string]bool{}}
 }
 
 // Register adds the controller to a manager.
@@ -53,7 +45,7 @@ func (c *Controller) Register(mgr ctrl.Manager) error { return mgr.Add(c) }
 // Start sweeps until ctx ends.
 func (c *Controller) Start(ctx context.Context) error {
 	log := ctrl.LoggerFrom(ctx).WithName("machine.garbagecollection")
-	ticker := c.report.Clock.NewTicker(interval)
+	ticker := c.journal.Clock.NewTicker(interval)
 	defer ticker.Stop()
 	for {
 		if err := c.Sweep(ctrl.LoggerInto(ctx, log)); err != nil {
@@ -138,7 +130,7 @@ func (c *Controller) endOrphans(ctx context.Context, found []*v1alpha5.Machine) 
 		if err := c.provider.Delete(ctx, instance); cloudprovider.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("terminating orphaned instance %s: %w", id, err)
 		}
-		c.report.Metrics.OrphansTerminated.Inc()
+		c.journal.Metrics.OrphansTerminated.Inc()
 		ctrl.LoggerFrom(ctx).Info("terminated orphaned instance", "providerID", id)
 	}
 	return nil
@@ -185,7 +177,7 @@ func (c *Controller) pause(ctx context.Context, provisioner string, gone []*v1al
 		"delete the machines by hand if their instances were terminated on purpose", len(gone), launched, provisioner)
 	ctrl.LoggerFrom(ctx).Info("too many instances look gone, deleting nothing", "provisioner", provisioner, "missing", len(gone), "launched", launched)
 	for _, machine := range gone {
-		c.report.Events.Publish(events.Event{Object: machine, Warning: true, Reason: events.ReasonDeletionPaused, Message: message})
+		c.journal.Events.Publish(events.Event{Object: machine, Warning: true, Reason: events.ReasonDeletionPaused, Message: message})
 	}
 }
 
@@ -199,7 +191,7 @@ func (c *Controller) end(ctx context.Context, machine *v1alpha5.Machine) error {
 	if err == nil && ready(&node) {
 		return nil
 	}
-	c.report.Events.Publish(events.Event{Object: machine, Warning: true, Reason: events.ReasonInstanceGone, Message: "Instance " + machine.Status.ProviderID + " no longer exists"})
+	c.journal.Events.Publish(events.Event{Object: machine, Warning: true, Reason: events.ReasonInstanceGone, Message: "Instance " + machine.Status.ProviderID + " no longer exists"})
 	ctrl.LoggerFrom(ctx).Info("deleting machine whose instance is gone", "machine", klog.KObj(machine), "providerID", machine.Status.ProviderID)
 	if err := c.client.Delete(ctx, machine, client.Preconditions{UID: &machine.UID}); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("deleting machine %s: %w", machine.Name, err)

@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/util/workqueue"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -21,9 +20,8 @@ import (
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
-	"github.com/kerf-autoscaler/kerf/pkg/events"
+	"github.com/kerf-autoscaler/kerf/pkg/journal"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
-	"github.com/kerf-autoscaler/kerf/pkg/metrics"
 )
 
 // Settings bound the life of a machine that does not become a node.
@@ -47,20 +45,13 @@ type step interface {
 	reconcile(ctx context.Context, machine *v1alpha5.Machine) (reconcile.Result, error)
 }
 
-// Reporter is where the steps tell what they did.
-type Reporter struct {
-	Events  *events.Recorder
-	Metrics *metrics.Metrics
-	Clock   clock.PassiveClock
-}
-
 // NewController returns a controller for Machines of provider.
-func NewController(client client.Client, provider cloudprovider.Provider, settings Settings, reporter Reporter) *Controller {
+func NewController(client client.Client, provider cloudprovider.Provider, settings Settings, journal journal.Journal) *Controller {
 	return &Controller{client: client, steps: []step{
-		&launch{client: client, provider: provider, settings: settings, report: reporter},
-		&registration{client: client, report: reporter},
-		&initialization{client: client, report: reporter},
-		&liveness{client: client, settings: settings, report: reporter},
+		&launch{client: client, provider: provider, settings: settings, journal: journal},
+		&registration{client: client, journal: journal},
+		&initialization{client: client, journal: journal},
+		&liveness{client: client, settings: settings, journal: journal},
 	}}
 }
 

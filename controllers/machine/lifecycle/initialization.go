@@ -13,14 +13,15 @@ import (
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
+	"github.com/kerf-autoscaler/kerf/pkg/journal"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
 )
 
 // initialization notes when a registered Node is ready for ordinary pods.
 type initialization struct {
-	client client.Client
-	report Reporter
+	client  client.Client
+	journal journal.Journal
 }
 
 func (i *initialization) reconcile(ctx context.Context, machine *v1alpha5.Machine) (reconcile.Result, error) {
@@ -53,8 +54,8 @@ func (i *initialization) reconcile(ctx context.Context, machine *v1alpha5.Machin
 		}
 	}
 	conditions.True(v1alpha5.ConditionInitialized, v1alpha5.ReasonInitialized, "")
-	i.report.Metrics.MachinesInitialized.WithLabelValues(machine.ProvisionerName()).Inc()
-	i.report.Events.Publish(events.Event{Object: machine, Reason: events.ReasonInitialized, Message: "Node " + node.Name + " is ready for pods"})
+	i.journal.Metrics.MachinesInitialized.WithLabelValues(machine.ProvisionerName()).Inc()
+	i.journal.Events.Publish(events.Event{Object: machine, Reason: events.ReasonInitialized, Message: "Node " + node.Name + " is ready for pods"})
 	ctrl.LoggerFrom(ctx).Info("initialized machine", "machine", klog.KObj(machine), "node", node.Name)
 	return reconcile.Result{}, nil
 }

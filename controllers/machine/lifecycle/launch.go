@@ -16,6 +16,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
+	"github.com/kerf-autoscaler/kerf/pkg/journal"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
 )
 
@@ -29,7 +30,7 @@ type launch struct {
 	client   client.Client
 	provider cloudprovider.Provider
 	settings Settings
-	report   Reporter
+	journal  journal.Journal
 }
 
 func (l *launch) reconcile(ctx context.Context, machine *v1alpha5.Machine) (reconcile.Result, error) {
@@ -49,7 +50,7 @@ func (l *launch) reconcile(ctx context.Context, machine *v1alpha5.Machine) (reco
 		return reconcile.Result{}, l.create(ctx, machine)
 	case broken:
 		intent := machine.Status.Launch
-		machine.Status.Launch = alone(machine, intent.Attempt+1, intent.RequestHash, l.settings.ClusterUID, l.report.Clock.Now())
+		machine.Status.Launch = alone(machine, intent.Attempt+1, intent.RequestHash, l.settings.ClusterUID, l.journal.Clock.Now())
 		return reconcile.Result{}, nil
 	default:
 		conditions.Unknown(v1alpha5.ConditionLaunched, v1alpha5.ReasonAwaitingGroup, "waiting for the intents of its launch group")
@@ -61,7 +62,7 @@ func (l *launch) reconcile(ctx context.Context, machine *v1alpha5.Machine) (reco
 // that finds the intent written.
 func (l *launch) writeIntent(machine *v1alpha5.Machine, members []v1alpha5.Machine) (reconcile.Result, error) {
 	conditions := machines.Conditions(machine)
-	intent, err := newIntent(machine, members, l.settings.ClusterUID, l.report.Clock.Now())
+	intent, err := newIntent(machine, members, l.settings.ClusterUID, l.journal.Clock.Now())
 	if err != nil {
 		return reconcile.Result{}, err
 	}
@@ -103,8 +104,8 @@ func (l *launch) create(ctx context.Context, machine *v1alpha5.Machine) error {
 		conditions.Unknown(v1alpha5.ConditionLaunched, cloudprovider.CreateReason(err, v1alpha5.ReasonLaunchFailed), err.Error())
 	}
 	reason := conditions.Get(v1alpha5.ConditionLaunched).Reason
-	l.report.Metrics.LaunchFailures.WithLabelValues(machine.ProvisionerName(), reason).Inc()
-	l.report.Events.Publish(events.Event{Object: machine, Warning: true, Reason: events.ReasonLaunchFailed, Message: reason + ": " + err.Error()})
+	l.journal.Metrics.LaunchFailures.WithLabelValues(machine.ProvisionerName(), reason).Inc()
+	l.journal.Events.Publish(events.Event{Object: machine, Warning: true, Reason: events.ReasonLaunchFailed, Message: reason + ": " + err.Error()})
 	return fmt.Errorf("launching machine %s: %w", machine.Name, err)
 }
 
@@ -126,8 +127,8 @@ func (l *launch) adopt(ctx context.Context, machine, created *v1alpha5.Machine) 
 	capacityType := labels[v1alpha5.CapacityTypeLabel]
 	message := fmt.Sprintf("%s %s in %s as %s", capacityType, instanceType, zone, machine.Status.ProviderID)
 	machines.Conditions(machine).True(v1alpha5.ConditionLaunched, v1alpha5.ReasonLaunched, message)
-	l.report.Metrics.MachinesLaunched.WithLabelValues(machine.ProvisionerName(), instanceType, zone, capacityType).Inc()
-	l.report.Events.Publish(events.Event{Object: machine, Reason: events.ReasonLaunched, Message: "Launched " + message})
+	l.journal.Metrics.MachinesLaunched.WithLabelValues(machine.ProvisionerName(), instanceType, zone, capacityType).Inc()
+	l.journal.Events.Publish(events.Event{Object: machine, Reason: events.ReasonLaunched, Message: "Launched " + message})
 	ctrl.LoggerFrom(ctx).Info("launched machine", "machine", klog.KObj(machine), "provisioner", machine.ProvisionerName(),
 		"instanceType", instanceType, "zone", zone, "capacityType", capacityType, "providerID", machine.Status.ProviderID,
 		"pricePerHour", annotations[v1alpha5.PriceAnnotation])
@@ -149,8 +150,8 @@ func (l *launch) dropUnanswerable(ctx context.Context, machine *v1alpha5.Machine
 	if condition != nil && condition.Message != "" {
 		message = condition.Message
 	}
-	l.report.Metrics.LaunchFailures.WithLabelValues(machine.ProvisionerName(), v1alpha5.ReasonInsufficientCapacity).Inc()
-	l.report.Events.Publish(events.Event{Object: machine, Warning: true, Reason: events.ReasonInsufficientCapacity, Message: message})
+	l.journal.Metrics.LaunchFailures.WithLabelValues(machine.ProvisionerName(), v1alpha5.ReasonInsufficientCapacity).Inc()
+	l.journal.Events.Publish(events.Event{Object: machine, Warning: true, Reason: events.ReasonInsufficientCapacity, Message: message})
 	if err := l.client.Delete(ctx, machine.DeepCopy(), client.Preconditions{UID: &machine.UID}); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("deleting machine %s that got no capacity: %w", machine.Name, err)
 	}

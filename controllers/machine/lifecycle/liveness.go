@@ -12,6 +12,7 @@ import (
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
+	"github.com/kerf-autoscaler/kerf/pkg/journal"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
 )
 
@@ -19,7 +20,7 @@ import (
 type liveness struct {
 	client   client.Client
 	settings Settings
-	report   Reporter
+	journal  journal.Journal
 }
 
 func (l *liveness) reconcile(ctx context.Context, machine *v1alpha5.Machine) (reconcile.Result, error) {
@@ -32,11 +33,11 @@ func (l *liveness) reconcile(ctx context.Context, machine *v1alpha5.Machine) (re
 		since = conditions.Get(v1alpha5.ConditionLaunched).LastTransitionTime.Time
 		patience, what = l.settings.RegistrationTimeout, "its instance did not join the cluster"
 	}
-	if left := since.Add(patience).Sub(l.report.Clock.Now()); left > 0 {
+	if left := since.Add(patience).Sub(l.journal.Clock.Now()); left > 0 {
 		return reconcile.Result{RequeueAfter: left + time.Millisecond}, nil
 	}
 	message := fmt.Sprintf("Giving up on machine %s: %s within %s; check the instance's system log, its subnet's routes and its role", machine.Name, what, patience)
-	l.report.Events.Publish(events.Event{Object: machine, Warning: true, Reason: events.ReasonNeverJoined, Message: message})
+	l.journal.Events.Publish(events.Event{Object: machine, Warning: true, Reason: events.ReasonNeverJoined, Message: message})
 	ctrl.LoggerFrom(ctx).Info("giving up on machine", "machine", klog.KObj(machine), "reason", what, "timeout", patience, "providerID", machine.Status.ProviderID)
 	if err := l.client.Delete(ctx, machine.DeepCopy(), client.Preconditions{UID: &machine.UID}); client.IgnoreNotFound(err) != nil {
 		return reconcile.Result{}, fmt.Errorf("deleting machine %s: %w", machine.Name, err)

@@ -13,7 +13,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -23,8 +22,8 @@ import (
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
+	"github.com/kerf-autoscaler/kerf/pkg/journal"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
-	"github.com/kerf-autoscaler/kerf/pkg/metrics"
 )
 
 // conflictRetry is how long a Machine that somebody else changed meanwhile waits for the watch to catch up.
@@ -35,19 +34,12 @@ type Evictor interface {
 	Add(pods ...*corev1.Pod)
 }
 
-// Reporter is where the steps tell what they did.
-type Reporter struct {
-	Events  *events.Recorder
-	Metrics *metrics.Metrics
-	Clock   clock.PassiveClock
-}
-
 // Controller ends one Machine at a time, step by step; it stops at the first step that is not done.
 type Controller struct {
-	client client.Client
-	live   client.Reader
-	steps  []step
-	report Reporter
+	client  client.Client
+	live    client.Reader
+	steps   []step
+	journal journal.Journal
 }
 
 // step is one part of the end of a Machine. It reports whether it is done, and if not, when to look again.
@@ -56,10 +48,10 @@ type step interface {
 }
 
 // NewController returns a controller that ends Machines of provider. live reads past the cache.
-func NewController(client client.Client, live client.Reader, provider cloudprovider.Provider, evictor Evictor, window time.Duration, report Reporter) *Controller {
-	return &Controller{client: client, live: live, report: report, steps: []step{
-		&drainStep{client: client, evictor: evictor, clock: report.Clock},
-		&instanceStep{live: live, provider: provider, window: window, clock: report.Clock},
+func NewController(client client.Client, live client.Reader, provider cloudprovider.Provider, evictor Evictor, window time.Duration, journal journal.Journal) *Controller {
+	return &Controller{client: client, live: live, journal: journal, steps: []step{
+		&drainStep{client: client, evictor: evictor, clock: journal.Clock},
+		&instanceStep{live: live, provider: provider, window: window, clock: journal.Clock},
 		&nodeStep{client: client},
 	}}
 }
@@ -139,8 +131,8 @@ func (c *Controller) release(ctx context.Context, stored, machine *v1alpha5.Mach
 	case client.IgnoreNotFound(err) != nil:
 		return reconcile.Result{}, fmt.Errorf("releasing machine %s: %w", stored.Name, err)
 	}
-	c.report.Metrics.MachinesTerminated.WithLabelValues(stored.ProvisionerName()).Inc()
-	c.report.Events.Publish(events.Event{Object: stored, Reason: events.ReasonTerminated, Message: "Instance " + stored.Status.ProviderID + " is gone"})
+	c.journal.Metrics.MachinesTerminated.WithLabelValues(stored.ProvisionerName()).Inc()
+	c.journal.Events.Publish(events.Event{Object: stored, Reason: events.ReasonTerminated, Message: "Instance " + stored.Status.ProviderID + " is gone"})
 	ctrl.LoggerFrom(ctx).Info("terminated machine", "machine", klog.KObj(stored), "node", stored.Status.NodeName, "providerID", stored.Status.ProviderID)
 	return reconcile.Result{}, nil
 }
