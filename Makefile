@@ -79,7 +79,7 @@ generate: ## Write the deepcopy functions of the API types.
 manifests: ## Write the CRDs and the RBAC role into config/.
 	@$(BUILD) controller-gen
 	bin/controller-gen crd paths=./apis/... output:crd:artifacts:config=config/crd/bases
-	bin/controller-gen rbac:roleName=kerf-controller \
+	bin/controller-gen rbac:roleName=karpenter \
 		paths=./controllers/... paths=./pkg/... paths=./cmd/... output:rbac:artifacts:config=config/rbac
 
 tidy: ## Bring go.mod and go.sum of every module in line with the code.

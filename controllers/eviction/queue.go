@@ -56,9 +56,9 @@ func NewQueue(client client.Client, journal journal.Journal) *Queue {
 	}
 }
 
-// Register adds the queue to a manager.
-//
 // +kubebuilder:rbac:groups="",resources=pods/eviction,verbs=create
+
+// Register adds the queue to a manager.
 func (q *Queue) Register(mgr ctrl.Manager) error { return mgr.Add(q) }
 
 // Add puts pods into the queue; those that are in it stay where they are.

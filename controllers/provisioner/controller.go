@@ -36,11 +36,11 @@ func NewController(client client.Client, metrics *metrics.Metrics) *Controller {
 	return &Controller{client: client, metrics: metrics}
 }
 
-// Register adds the controller to a manager.
-//
 // +kubebuilder:rbac:groups=karpenter.sh,resources=provisioners;machines,verbs=get;list;watch
 // +kubebuilder:rbac:groups=karpenter.sh,resources=provisioners/status,verbs=patch
 // +kubebuilder:rbac:groups=karpenter.k8s.aws,resources=awsnodetemplates,verbs=get;list;watch
+
+// Register adds the controller to a manager.
 func (c *Controller) Register(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("provisioner").
 		For(&v1alpha5.Provisioner{}).

@@ -47,10 +47,10 @@ func NewController(client client.Client, provider cloudprovider.Provider, cluste
 	return &Controller{client: client, provider: provider, cluster: cluster, batcher: batcher, synced: synced, journal: journal}
 }
 
-// Register adds the controller to a manager.
-//
 // +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=create
 // +kubebuilder:rbac:groups=karpenter.sh,resources=provisioners,verbs=get;list;watch
+
+// Register adds the controller to a manager.
 func (c *Controller) Register(mgr ctrl.Manager) error { return mgr.Add(c) }
 
 // Start decides batch after batch until ctx ends. A failed pass is not repeated by itself: its pods ask again.

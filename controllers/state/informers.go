@@ -29,11 +29,11 @@ func NewInformers(cache cache.Cache, cluster *state.Cluster) *Informers {
 	return &Informers{cache: cache, cluster: cluster, ready: make(chan struct{})}
 }
 
-// Register adds the informers to a manager.
-//
 // +kubebuilder:rbac:groups="",resources=pods;nodes,verbs=get;list;watch
 // +kubebuilder:rbac:groups=apps,resources=daemonsets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=get;list;watch
+
+// Register adds the informers to a manager.
 func (i *Informers) Register(mgr ctrl.Manager) error { return mgr.Add(i) }
 
 // NeedLeaderElection is false: every replica keeps its model warm, so that a new leader can decide at once.

@@ -36,10 +36,10 @@ func NewController(client client.Client, live client.Reader, provider cloudprovi
 	return &Controller{client: client, live: live, provider: provider, journal: journal, suspects: map[string]bool{}}
 }
 
-// Register adds the controller to a manager.
-//
 // +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=get;list;delete
 // +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch
+
+// Register adds the controller to a manager.
 func (c *Controller) Register(mgr ctrl.Manager) error { return mgr.Add(c) }
 
 // Start sweeps until ctx ends.

@@ -55,11 +55,11 @@ func NewController(client client.Client, provider cloudprovider.Provider, settin
 	}}
 }
 
-// Register adds the controller to a manager.
-//
-// +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=get;list;watch;update;patch;delete
+// +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=get;list;watch;patch;delete
 // +kubebuilder:rbac:groups=karpenter.sh,resources=machines/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch;patch
+
+// Register adds the controller to a manager.
 func (c *Controller) Register(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("machine.lifecycle").
 		For(&v1alpha5.Machine{}).

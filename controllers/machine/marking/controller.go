@@ -35,11 +35,11 @@ func NewController(client client.Client, clock clock.PassiveClock) *Controller {
 	return &Controller{client: client, clock: clock}
 }
 
-// Register adds the controller to a manager.
-//
 // +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=get;list;watch
 // +kubebuilder:rbac:groups=karpenter.sh,resources=machines/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=nodes;pods,verbs=get;list;watch
+
+// Register adds the controller to a manager.
 func (c *Controller) Register(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("machine.marking").
 		For(&v1alpha5.Machine{}).

@@ -56,12 +56,12 @@ func NewController(client client.Client, live client.Reader, provider cloudprovi
 	}}
 }
 
-// Register adds the controller to a manager.
-//
 // +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=karpenter.sh,resources=machines/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch;patch;delete
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
+
+// Register adds the controller to a manager.
 func (c *Controller) Register(mgr ctrl.Manager) error {
 	limiter := workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](500*time.Millisecond, time.Minute)
 	return ctrl.NewControllerManagedBy(mgr).Named("machine.termination").

@@ -59,9 +59,9 @@ func NewNodeController(client client.Client, live client.Reader) *NodeController
 	return &NodeController{client: client, live: live}
 }
 
-// Register adds the controller to a manager.
-//
 // +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=list;delete
+
+// Register adds the controller to a manager.
 func (n *NodeController) Register(mgr ctrl.Manager) error {
 	deleting := predicate.NewPredicateFuncs(func(object client.Object) bool {
 		return !object.GetDeletionTimestamp().IsZero() && controllerutil.ContainsFinalizer(object, v1alpha5.TerminationFinalizer)
