@@ -23,7 +23,7 @@ func Requests(pod *corev1.Pod) corev1.ResourceList {
 	sidecars, peak := corev1.ResourceList{}, corev1.ResourceList{}
 	for i := range pod.Spec.InitContainers {
 		c := &pod.Spec.InitContainers[i]
-		if isSidecar(c) {
+		if IsSidecar(c) {
 			requests := containerRequests(pod, c, pod.Status.InitContainerStatuses)
 			add(out, requests)
 			add(sidecars, requests)
@@ -64,7 +64,8 @@ func podLevel(pod *corev1.Pod, out corev1.ResourceList) {
 	}
 }
 
-func isSidecar(c *corev1.Container) bool {
+// IsSidecar reports whether an init container keeps running beside the containers.
+func IsSidecar(c *corev1.Container) bool {
 	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
 }
 

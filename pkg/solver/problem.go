@@ -34,6 +34,9 @@ type Node struct {
 	Taints []corev1.Taint
 	// Available is what is free: allocatable less the pods that are there and the DaemonSets that are still to come.
 	Available corev1.ResourceList
+	// Pods that are there or planned for the node. Their requests are in Available already; here they count for host ports,
+	// anti-affinity and topology spread, so leaving one out may place a pod where the scheduler will not.
+	Pods []*corev1.Pod
 }
 
 // Provisioner is a source of machines.

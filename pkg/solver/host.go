@@ -1,0 +1,95 @@
+package solver
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
+)
+
+// host is a node that is there or on its way, while it is being filled.
+type host struct {
+	node    *Node
+	free    vector
+	company company
+	// labels are the node's with stable keys in place of beta ones.
+	labels map[string]string
+	// admits caches by filter whether the node lets it in.
+	admits map[*filter]bool
+}
+
+func hostsOf(nodes []Node, d dimensions, b *rulebook) []*host {
+	out := make([]*host, 0, len(nodes))
+	for i := range nodes {
+		n := &nodes[i]
+		h := &host{node: n, free: d.vector(n.Available), labels: scheduling.FromLabels(n.Labels).Labels(), admits: map[*filter]bool{}}
+		for _, pod := range n.Pods {
+			h.company.join(b.marks(pod), b.rules(pod), 1)
+		}
+		out = append(out, h)
+	}
+	slices.SortFunc(out, func(a, b *host) int {
+		if a.node.Initialized != b.node.Initialized {
+			if a.node.Initialized {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(a.node.Name, b.node.Name)
+	})
+	return out
+}
+
+// admit reports whether taints and labels let the pods in.
+func (h *host) admit(f *filter) bool {
+	ok, known := h.admits[f]
+	if !known {
+		ok = scheduling.Taints(h.node.Taints).Tolerated(f.sample) == "" &&
+			slices.ContainsFunc(f.alternatives, func(r scheduling.Requirements) bool {
+				return r.Accepts(h.labels, h.node.Possible) == ""
+			})
+		h.admits[f] = ok
+	}
+	return ok
+}
+
+// room returns how many pods of the group the node can take.
+func (h *host) room(g *group) int {
+	if g.unknown != "" || g.zone != "" && h.zone() != g.zone {
+		return 0
+	}
+	n := g.requests.times(h.free, g.left)
+	if n = h.company.room(g.marks, g.rules, n); n == 0 || !h.admit(g.filter) {
+		return 0
+	}
+	return n
+}
+
+// zone returns the node's zone, "" while it is open.
+func (h *host) zone() string { return h.labels[corev1.LabelTopologyZone] }
+
+// fillNodes places what fits on nodes, node by node, the largest pods first.
+func (s *solution) fillNodes(ctx context.Context) {
+	for _, h := range s.nodes {
+		if ctx.Err() != nil {
+			return
+		}
+		for _, g := range s.groups {
+			if g.left == 0 || g.miss.stage == missRefused {
+				continue
+			}
+			n := h.room(g)
+			if n == 0 {
+				continue
+			}
+			h.free.sub(g.requests, int64(n))
+			h.company.join(g.marks, g.rules, n)
+			for _, pod := range g.take(n) {
+				s.plan.Placements = append(s.plan.Placements, Placement{Pod: pod, Node: h.node.Name})
+			}
+		}
+	}
+}
