@@ -1,0 +1,81 @@
+package environment
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"strings"
+
+	"github.com/kerf-autoscaler/kerf/test/awssim"
+	"github.com/kerf-autoscaler/kerf/test/awssim/admin"
+	"github.com/kerf-autoscaler/kerf/test/kubelets"
+)
+
+// startSimulator starts AWS as it would be around this cluster: EKS knows its endpoint, authority and version.
+func (e *Environment) startSimulator(_ context.Context, options Options) error {
+	w, err := awssim.DefaultWorld(options.Region, e.clusterName)
+	if err != nil {
+		return err
+	}
+	w.Cluster.Endpoint = e.cluster.Server()
+	w.Cluster.CertificateAuthority = base64.StdEncoding.EncodeToString(e.cluster.Config().CAData)
+	w.Cluster.Version = minor(e.version)
+	if options.BootDelay > 0 {
+		w.BootDelay = options.BootDelay
+	}
+	if options.ShutdownDelay > 0 {
+		w.ShutdownDelay = options.ShutdownDelay
+	}
+	e.region, e.accessKeys = w.Region, w.AccessKeyIDs
+	if options.CredentialsRefused {
+		w.AccessKeyIDs = nil
+	}
+	if e.aws, err = awssim.Start(awssim.Config{World: w}); err != nil {
+		return err
+	}
+	return e.SetAWSReachable(!options.AWSUnreachable)
+}
+
+// minor returns the part of a version that EKS speaks of: 1.36 of v1.36.3.
+func minor(version string) string {
+	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
+	return strings.Join(parts[:min(2, len(parts))], ".")
+}
+
+// AWS returns the simulated account.
+func (e *Environment) AWS() *awssim.Server { return e.aws }
+
+// SetAWSReachable cuts the connections to AWS, or lets them through again.
+func (e *Environment) SetAWSReachable(reachable bool) error {
+	outage := admin.OutageDrop
+	if reachable {
+		outage = admin.OutageNone
+	}
+	return e.aws.Configure(admin.Config{Outage: &outage})
+}
+
+// SetCredentialsAccepted makes AWS know the controller's credentials, or refuse them.
+func (e *Environment) SetCredentialsAccepted(accepted bool) error {
+	keys := []string{}
+	if accepted {
+		keys = e.accessKeys
+	}
+	return e.aws.Configure(admin.Config{AccessKeyIDs: &keys})
+}
+
+// Instances lists the simulated instances as the bridge wants to see them.
+func (e *Environment) instances(context.Context) ([]kubelets.Instance, error) {
+	all := e.aws.Instances()
+	out := make([]kubelets.Instance, 0, len(all))
+	for _, i := range all {
+		userData, err := base64.StdEncoding.DecodeString(i.UserData)
+		if err != nil {
+			return nil, fmt.Errorf("decoding the user data of %s: %w", i.ID, err)
+		}
+		out = append(out, kubelets.Instance{
+			ID: i.ID, Type: i.Type, Zone: i.Zone, Region: e.region, State: i.State,
+			PrivateDNSName: i.PrivateDNSName, PrivateIP: i.PrivateIP, UserData: string(userData),
+		})
+	}
+	return out, nil
+}
