@@ -1,0 +1,76 @@
+package kubelet
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/utils/ptr"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+)
+
+func TestPodsFollowInterfacesAndConfiguration(t *testing.T) {
+	for name, tc := range map[string]struct {
+		config     *v1alpha5.KubeletConfiguration
+		interfaces int64
+		vcpus      int64
+		want       int64
+	}{
+		"interfaces alone":             {nil, 29, 2, 29},
+		"maxPods in their place":       {&v1alpha5.KubeletConfiguration{MaxPods: ptr.To[int32](110)}, 29, 2, 110},
+		"podsPerCore below":            {&v1alpha5.KubeletConfiguration{PodsPerCore: ptr.To[int32](4)}, 29, 2, 8},
+		"podsPerCore above":            {&v1alpha5.KubeletConfiguration{PodsPerCore: ptr.To[int32](40)}, 29, 2, 29},
+		"podsPerCore of 0 is no bound": {&v1alpha5.KubeletConfiguration{PodsPerCore: ptr.To[int32](0)}, 29, 2, 29},
+		"both, the lesser counts":      {&v1alpha5.KubeletConfiguration{MaxPods: ptr.To[int32](20), PodsPerCore: ptr.To[int32](40)}, 29, 2, 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := Pods(tc.config, tc.interfaces, tc.vcpus); got != tc.want {
+				t.Errorf("pods = %d, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestReservedCPUFallsWithEachCore(t *testing.T) {
+	for cores, want := range map[int64]int64{1: 60, 2: 70, 4: 80, 8: 90, 16: 110, 36: 160, 96: 310} {
+		if got := reservedMillicores(cores); got != want {
+			t.Errorf("%d cores reserve %dm, want %dm", cores, got, want)
+		}
+	}
+}
+
+func TestReservationsAreReplacedKeyByKey(t *testing.T) {
+	got := KubeReserved(&v1alpha5.KubeletConfiguration{
+		MaxPods:      ptr.To[int32](5), // does not change what is reserved
+		KubeReserved: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("200m")},
+	}, 29, 2)
+	for name, want := range map[corev1.ResourceName]string{"cpu": "200m", "memory": "574Mi", "ephemeral-storage": "1Gi"} {
+		if q := got[name]; q.Cmp(resource.MustParse(want)) != 0 {
+			t.Errorf("%s = %s, want %s", name, q.String(), want)
+		}
+	}
+}
+
+func TestEvictionThresholdsKeepCapacityFree(t *testing.T) {
+	capacity := corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1000Mi"), corev1.ResourceEphemeralStorage: resource.MustParse("20Gi")}
+	for name, tc := range map[string]struct {
+		hard            map[string]string
+		memory, storage string
+	}{
+		"those of the images":        {nil, "100Mi", "2Gi"},
+		"a quantity":                 {map[string]string{SignalMemory: "300Mi"}, "300Mi", "2Gi"},
+		"a percentage":               {map[string]string{SignalMemory: "5%", SignalStorage: "25%"}, "50Mi", "5Gi"},
+		"100 % switches it off":      {map[string]string{SignalMemory: "100%"}, "0", "2Gi"},
+		"another signal":             {map[string]string{"pid.available": "5%"}, "100Mi", "2Gi"},
+		"nonsense keeps the default": {map[string]string{SignalMemory: "much", SignalStorage: "900%"}, "100Mi", "2Gi"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := EvictionThreshold(&v1alpha5.KubeletConfiguration{EvictionHard: tc.hard}, capacity)
+			memory, storage := got[corev1.ResourceMemory], got[corev1.ResourceEphemeralStorage]
+			if memory.Cmp(resource.MustParse(tc.memory)) != 0 || storage.Cmp(resource.MustParse(tc.storage)) != 0 {
+				t.Errorf("memory %s, storage %s; want %s, %s", memory.String(), storage.String(), tc.memory, tc.storage)
+			}
+		})
+	}
+}

@@ -1,0 +1,72 @@
+package userdata
+
+import (
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// nodeConfig is what nodeadm, the program by which AL2023 images join, reads.
+type nodeConfig struct {
+	APIVersion string         `json:"apiVersion"`
+	Kind       string         `json:"kind"`
+	Spec       nodeConfigSpec `json:"spec"`
+}
+
+type nodeConfigSpec struct {
+	Cluster nodeConfigCluster `json:"cluster"`
+	Kubelet nodeConfigKubelet `json:"kubelet"`
+}
+
+type nodeConfigCluster struct {
+	Name                 string `json:"name"`
+	APIServerEndpoint    string `json:"apiServerEndpoint"`
+	CertificateAuthority string `json:"certificateAuthority"`
+	CIDR                 string `json:"cidr"`
+}
+
+type nodeConfigKubelet struct {
+	Config kubeletConfig `json:"config"`
+	Flags  []string      `json:"flags,omitempty"`
+}
+
+// kubeletConfig is the part of a kubelet's configuration file that kerf decides; the image merges it into its own, key by key.
+type kubeletConfig struct {
+	ClusterDNS         []string          `json:"clusterDNS,omitempty"`
+	EvictionHard       map[string]string `json:"evictionHard,omitempty"`
+	KubeReserved       map[string]string `json:"kubeReserved,omitempty"`
+	MaxPods            int64             `json:"maxPods"`
+	PodsPerCore        int64             `json:"podsPerCore,omitempty"`
+	RegisterWithTaints []corev1.Taint    `json:"registerWithTaints,omitempty"`
+	SystemReserved     map[string]string `json:"systemReserved,omitempty"`
+}
+
+// al2023 is a configuration for nodeadm; the YAML writer quotes what needs quotes.
+func al2023(s settings) (part, error) {
+	if s.serviceCIDR == "" {
+		return part{}, errors.New("the cluster's range of service addresses is not known and AL2023 nodes need it: allow eks:DescribeCluster or set it")
+	}
+	config := nodeConfig{
+		APIVersion: "node.eks.aws/v1alpha1", Kind: "NodeConfig",
+		Spec: nodeConfigSpec{
+			Cluster: nodeConfigCluster{Name: s.clusterName, APIServerEndpoint: s.endpoint, CertificateAuthority: s.ca, CIDR: s.serviceCIDR},
+			Kubelet: nodeConfigKubelet{Config: kubeletConfig{
+				EvictionHard: s.evictionHard, KubeReserved: s.kubeReserved, MaxPods: s.maxPods, PodsPerCore: s.podsPerCore,
+				RegisterWithTaints: s.taints, SystemReserved: s.systemReserved,
+			}},
+		},
+	}
+	if s.dns != "" {
+		config.Spec.Kubelet.Config.ClusterDNS = []string{s.dns}
+	}
+	if len(s.labels) > 0 {
+		config.Spec.Kubelet.Flags = []string{labelsFlag(s)}
+	}
+	body, err := yaml.Marshal(config)
+	if err != nil {
+		return part{}, fmt.Errorf("writing the NodeConfig: %w", err)
+	}
+	return part{mediaType: "application/node.eks.aws", body: string(body)}, nil
+}

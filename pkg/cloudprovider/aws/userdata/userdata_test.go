@@ -1,0 +1,216 @@
+package userdata
+
+import (
+	"encoding/base64"
+	"flag"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/mail"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/yaml"
+
+	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/cluster"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func plain() Node {
+	return Node{
+		Cluster: cluster.Facts{Name: "demo", Endpoint: "https://demo.eks", CA: "CERTIFICATE", Version: "1.32", ServiceCIDR: "172.20.0.0/16"},
+		MaxPods: 29,
+	}
+}
+
+func full() Node {
+	n := plain()
+	n.Labels = map[string]string{
+		"team": "a", "karpenter.sh/provisioner-name": "default", "karpenter.sh/capacity-type": "spot",
+		"node-restriction.kubernetes.io/tenant": "secret", "kops.k8s.io/x": "y", "node.kubernetes.io/pool": "p",
+	}
+	n.Taints = []corev1.Taint{
+		{Key: "dedicated", Value: "gpu", Effect: corev1.TaintEffectNoSchedule},
+		{Key: "node.cilium.io/agent-not-ready", Effect: corev1.TaintEffectNoExecute},
+		{Key: "no-effect"},
+	}
+	n.Kubelet = &v1alpha5.KubeletConfiguration{
+		ClusterDNS: []string{"10.0.0.53", "10.0.0.54"}, PodsPerCore: ptr.To[int32](4),
+		KubeReserved:   corev1.ResourceList{"cpu": resource.MustParse("200m")},
+		SystemReserved: corev1.ResourceList{"memory": resource.MustParse("100Mi"), "cpu": resource.MustParse("0.1")},
+		EvictionHard:   map[string]string{"memory.available": "5%"},
+	}
+	n.KubeReserved = corev1.ResourceList{"cpu": resource.MustParse("200m"), "memory": resource.MustParse("574Mi"), "ephemeral-storage": resource.MustParse("1Gi")}
+	return n
+}
+
+func TestUserDataIsAsRecorded(t *testing.T) {
+	for name, tc := range map[string]struct {
+		family string
+		node   Node
+	}{
+		"al2_plain":    {awsv1alpha1.AMIFamilyAL2, plain()},
+		"al2_full":     {awsv1alpha1.AMIFamilyAL2, full()},
+		"al2023_plain": {awsv1alpha1.AMIFamilyAL2023, plain()},
+		"al2023_full":  {awsv1alpha1.AMIFamilyAL2023, full()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := Render(tc.family, tc.node)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden := filepath.Join("testdata", name+".golden")
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("user data (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// onlyPart reads user data as a mail program would and returns its one part.
+func onlyPart(userData string) (mediaType, body string, err error) {
+	m, err := mail.ReadMessage(strings.NewReader(userData))
+	if err != nil {
+		return "", "", err
+	}
+	_, parameters, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
+	if err != nil {
+		return "", "", err
+	}
+	parts := multipart.NewReader(m.Body, parameters["boundary"])
+	first, err := parts.NextPart()
+	if err != nil {
+		return "", "", err
+	}
+	content, err := io.ReadAll(first)
+	if err != nil {
+		return "", "", err
+	}
+	mediaType, _, err = mime.ParseMediaType(first.Header.Get("Content-Type"))
+	if err != nil {
+		return "", "", err
+	}
+	if _, err := parts.NextPart(); err != io.EOF {
+		return "", "", fmt.Errorf("there is more than one part, or a broken end: %w", err)
+	}
+	return mediaType, string(content), nil
+}
+
+func TestNodeadmReadsWhatIsAsked(t *testing.T) {
+	got, err := Render(awsv1alpha1.AMIFamilyAL2023, full())
+	if err != nil {
+		t.Fatal(err)
+	}
+	mediaType, body, err := onlyPart(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mediaType != "application/node.eks.aws" {
+		t.Errorf("media type = %q", mediaType)
+	}
+	var read map[string]any
+	if err := yaml.UnmarshalStrict([]byte(body), &read); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{
+		"apiVersion": "node.eks.aws/v1alpha1", "kind": "NodeConfig",
+		"spec": map[string]any{
+			"cluster": map[string]any{
+				"name": "demo", "apiServerEndpoint": "https://demo.eks", "cidr": "172.20.0.0/16",
+				"certificateAuthority": base64.StdEncoding.EncodeToString([]byte("CERTIFICATE")),
+			},
+			"kubelet": map[string]any{
+				"flags": []any{"--node-labels=karpenter.sh/capacity-type=spot,karpenter.sh/provisioner-name=default,node.kubernetes.io/pool=p,team=a"},
+				"config": map[string]any{
+					"clusterDNS": []any{"10.0.0.53"}, "maxPods": 29.0, "podsPerCore": 4.0,
+					"kubeReserved":   map[string]any{"cpu": "200m", "memory": "574Mi", "ephemeral-storage": "1Gi"},
+					"systemReserved": map[string]any{"cpu": "100m", "memory": "100Mi"},
+					"evictionHard":   map[string]any{"memory.available": "5%", "nodefs.available": "10%", "nodefs.inodesFree": "5%"},
+					"registerWithTaints": []any{
+						map[string]any{"key": "dedicated", "value": "gpu", "effect": "NoSchedule"},
+						map[string]any{"key": "node.cilium.io/agent-not-ready", "effect": "NoExecute"},
+					},
+				},
+			},
+		},
+	}
+	if diff := cmp.Diff(want, read); diff != "" {
+		t.Errorf("NodeConfig (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhatAKubeletWouldNotStartWithIsRefused(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*Node)
+		want   string
+	}{
+		"a label value with a blank": {func(n *Node) { n.Labels = map[string]string{"team": "a b"} }, `label "team"`},
+		"a label key with a quote":   {func(n *Node) { n.Labels = map[string]string{"te'am": "a"} }, "label"},
+		"a taint value with a quote": {func(n *Node) { n.Taints = []corev1.Taint{{Key: "k", Value: `'; reboot; '`, Effect: "NoSchedule"}} }, "taint"},
+		"a taint with an odd effect": {func(n *Node) { n.Taints = []corev1.Taint{{Key: "k", Effect: "Explode"}} }, "Explode"},
+		"a DNS address that is none": {func(n *Node) { n.Kubelet = &v1alpha5.KubeletConfiguration{ClusterDNS: []string{"$(id)"}} }, "clusterDNS"},
+		"a threshold that is none":   {func(n *Node) { n.Kubelet = eviction("memory.available", "a lot") }, "memory.available"},
+		"a percentage above 100":     {func(n *Node) { n.Kubelet = eviction("memory.available", "101%") }, "101%"},
+		"a signal that is none":      {func(n *Node) { n.Kubelet = eviction("mood.available", "5%") }, "mood.available"},
+		"a cluster name over lines":  {func(n *Node) { n.Cluster.Name = "a\n--//" }, "cluster name"},
+		"an unknown reserved key": {func(n *Node) {
+			n.Kubelet = &v1alpha5.KubeletConfiguration{SystemReserved: corev1.ResourceList{"gpu": resource.MustParse("1")}}
+		}, "systemReserved"},
+		"more than EC2 takes in all":  {func(n *Node) { n.Labels = manyLabels() }, "16384"},
+		"an unknown family of images": {nil, "Haiku"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			node, family := plain(), awsv1alpha1.AMIFamilyAL2
+			if tc.change == nil {
+				family = "Haiku"
+			} else {
+				tc.change(&node)
+			}
+			if _, err := Render(family, node); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("error = %v, want one with %q", err, tc.want)
+			}
+		})
+	}
+}
+
+func eviction(signal, threshold string) *v1alpha5.KubeletConfiguration {
+	return &v1alpha5.KubeletConfiguration{EvictionHard: map[string]string{signal: threshold}}
+}
+
+func manyLabels() map[string]string {
+	out := map[string]string{}
+	for i := range 400 {
+		out[fmt.Sprintf("label-%d", i)] = strings.Repeat("v", 60)
+	}
+	return out
+}
+
+func TestAL2023NeedsTheServiceRange(t *testing.T) {
+	node := plain()
+	node.Cluster.ServiceCIDR = ""
+	if _, err := Render(awsv1alpha1.AMIFamilyAL2023, node); err == nil || !strings.Contains(err.Error(), "eks:DescribeCluster") {
+		t.Errorf("error = %v, want one that says what to do", err)
+	}
+	if _, err := Render(awsv1alpha1.AMIFamilyAL2, node); err != nil {
+		t.Errorf("AL2 does without: %v", err)
+	}
+}
