@@ -26,7 +26,9 @@ func node(entry state.Entry, c catalogue, daemonSets []*appsv1.DaemonSet, daemon
 	}
 	present := map[types.UID]bool{}
 	requests := corev1.ResourceList{}
-	for _, pod := range entry.Pods {
+	for _, uid := range slices.Sorted(maps.Keys(entry.Pods)) {
+		pod := entry.Pods[uid]
+		out.Pods = append(out.Pods, pod)
 		requests = resources.Sum(requests, pods.Requests(pod))
 		for _, owner := range pod.OwnerReferences {
 			present[owner.UID] = true

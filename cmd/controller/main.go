@@ -1,0 +1,102 @@
+// Command controller runs kerf in a cluster.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/spf13/pflag"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/kerf-autoscaler/kerf/controllers"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws"
+	"github.com/kerf-autoscaler/kerf/pkg/metrics"
+	"github.com/kerf-autoscaler/kerf/pkg/operator"
+	"github.com/kerf-autoscaler/kerf/pkg/options"
+)
+
+func main() {
+	o, err := options.Parse(os.Args[1:], os.LookupEnv)
+	switch {
+	case errors.Is(err, pflag.ErrHelp):
+		return
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "controller: %s\ncontroller: --help lists the settings\n", err)
+		os.Exit(2)
+	}
+	if err := run(ctrl.SetupSignalHandler(), o); err != nil {
+		ctrl.Log.Error(err, "kerf ended")
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options.Options) error {
+	logger, err := operator.NewLogger(os.Stderr, o.LogLevel)
+	if err != nil {
+		return err
+	}
+	ctrl.SetLogger(logger)
+	klog.SetLogger(logger.WithName("client-go"))
+	restConfig, err := operator.RestConfig(o)
+	if err != nil {
+		return err
+	}
+	uid, err := clusterUID(ctx, restConfig)
+	if err != nil {
+		return err
+	}
+	mgr, err := operator.NewManager(ctx, restConfig, o)
+	if err != nil {
+		return err
+	}
+	awsConfig, err := awsconfig.LoadDefaultConfig(ctx)
+	if err != nil {
+		return fmt.Errorf("loading AWS configuration: %w", err)
+	}
+	settings := aws.Settings{
+		ClusterName: o.ClusterName, ClusterUID: uid, ClusterEndpoint: o.ClusterEndpoint,
+		DefaultInstanceProfile: o.DefaultInstanceProfile, VMMemoryOverheadPercent: o.VMMemoryOverheadPercent,
+		LaunchTemplateTTL: o.LaunchTemplateTTL, VisibilityWindow: visibilityWindow,
+	}
+	provider := aws.New(awsConfig, mgr.GetClient(), settings, clock.RealClock{})
+	recorded, err := metrics.New(ctrlmetrics.Registry)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(
+		mgr.AddHealthzCheck("ping", healthz.Ping),
+		mgr.AddReadyzCheck("aws", func(*http.Request) error { return provider.Ready() }),
+		controllers.Register(mgr, provider, recorded, controllers.Settings{
+			ClusterUID: uid, BatchIdle: o.BatchIdle, BatchMax: o.BatchMax, LaunchTimeout: o.LaunchTimeout,
+			RegistrationTimeout: o.RegistrationTimeout, VisibilityWindow: visibilityWindow,
+		}),
+	); err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}
+
+// clusterUID returns what tells this cluster from any other, also from one of the same name.
+func clusterUID(ctx context.Context, restConfig *rest.Config) (string, error) {
+	reader, err := client.New(restConfig, client.Options{})
+	if err != nil {
+		return "", fmt.Errorf("connecting to the API server: %w", err)
+	}
+	var namespace corev1.Namespace
+	if err := reader.Get(ctx, client.ObjectKey{Name: metav1.NamespaceSystem}, &namespace); err != nil {
+		return "", fmt.Errorf("identifying the cluster by its kube-system namespace: %w", err)
+	}
+	return string(namespace.UID), nil
+}
