@@ -114,7 +114,7 @@ func (b purchase) design(share vector) Machine {
 func (l *lot) candidate(b bin, t int, zones bitset, load vector) (candidate, bool) {
 	st := l.shelf.stocks[t]
 	w := &st.wares[l.offers[b.offer].capacityType]
-	if !w.sold || !load.within(w.usable) || !l.welcome(b, w) {
+	if !w.sold || !load.within(w.usable) || !l.welcome(b.picks, w) {
 		return candidate{}, false
 	}
 	z := w.cheapest(slices.Collect(zones.all))
@@ -124,13 +124,10 @@ func (l *lot) candidate(b bin, t int, zones bitset, load vector) (candidate, boo
 	return candidate{st, w.prices[z], z}, true
 }
 
-// welcome reports whether the DaemonSets of a ware go with the pods of the bin.
-func (l *lot) welcome(b bin, w *ware) bool {
-	if len(w.residents.count) == 0 && len(w.residents.most) == 0 {
-		return true
-	}
+// welcome reports whether the DaemonSets of a ware go with the pods, and the pods with each other.
+func (l *lot) welcome(picks []pick, w *ware) bool {
 	c := w.residents.clone()
-	for _, p := range b.picks {
+	for _, p := range picks {
 		g := l.items[p.item].group
 		if c.room(g.marks, g.rules, p.count) < p.count {
 			return false
