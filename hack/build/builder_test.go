@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -73,32 +76,35 @@ func TestFailedBuildSaysWhyKeepsTheProgramAndIsTriedAgain(t *testing.T) {
 
 func TestSecondBuildWaitsForTheFirst(t *testing.T) {
 	root := newModule(t)
-	var out bytes.Buffer
-	first := &builder{root: root, out: newConsole(&out, false, time.Now)}
+	first := &builder{root: root, out: newConsole(io.Discard, false, time.Now)}
 	unlock, err := first.lock()
 	if err != nil {
 		t.Fatal(err)
 	}
+	reader, writer := io.Pipe()
 	done := make(chan error, 1)
-	var printed string
 	go func() {
-		var err error
-		printed, err = build(t, root, false)
-		done <- err
+		second := &builder{root: root, out: newConsole(writer, false, time.Now)}
+		err := second.build(t.Context(), []artifact{testArtifact()})
+		done <- errors.Join(err, writer.Close())
 	}()
-	select {
-	case <-done:
-		t.Fatal("the second build did not wait")
-	case <-time.After(100 * time.Millisecond):
+	lines := bufio.NewScanner(reader)
+	if !lines.Scan() || lines.Text() != "waiting for another build to end" {
+		t.Fatalf("the second build printed %q first", lines.Text())
+	}
+	if _, err := os.Stat(filepath.Join(root, "bin", "program")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the second build did not wait: %v", err)
 	}
 	if err := unlock(); err != nil {
 		t.Fatal(err)
 	}
+	for lines.Scan() { // its output has to go somewhere
+	}
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(printed, "up to date") && !strings.Contains(printed, "a program") {
-		t.Errorf("the second build printed %q", printed)
+	if _, err := os.Stat(filepath.Join(root, "bin", "program")); err != nil {
+		t.Errorf("the second build ended without its program: %v", err)
 	}
 }
 
@@ -132,15 +138,20 @@ func build(t *testing.T, root string, force bool) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
 	b := &builder{root: root, force: force, out: newConsole(&out, false, time.Now)}
-	err := b.build(t.Context(), []artifact{{
+	err := b.build(t.Context(), []artifact{testArtifact()})
+	return out.String(), err
+}
+
+// testArtifact is the program of newModule.
+func testArtifact() artifact {
+	return artifact{
 		name:   "program",
 		title:  "a program",
 		pkg:    "./cmd",
 		output: "bin/program",
 		links:  []string{"alias"},
 		inputs: []string{"go.mod", "go.sum", "cmd"},
-	}})
-	return out.String(), err
+	}
 }
 
 // newModule makes a module with one program, which prints "one".

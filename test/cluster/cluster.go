@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -151,12 +152,12 @@ func (c *Cluster) Stop() error {
 
 func (c *Cluster) end() error {
 	var errs []error
-	for i := len(c.components) - 1; i >= 0; i-- {
+	for _, component := range slices.Backward(c.components) {
 		if c.temporary {
-			c.components[i].Kill() // nobody will read the data again: no reason to wait for it to be flushed
-			continue
+			component.Kill() // nobody will read the data again: no reason to wait for it to be flushed
+		} else {
+			component.Stop(context.Background())
 		}
-		c.components[i].Stop(context.Background())
 	}
 	errs = append(errs, c.ports.release())
 	if c.temporary && c.directory != "" {
@@ -191,4 +192,4 @@ func (c *Cluster) Component(name ComponentName) *Component {
 }
 
 // Components returns the programs of the cluster in the order in which they start.
-func (c *Cluster) Components() []*Component { return append([]*Component(nil), c.components...) }
+func (c *Cluster) Components() []*Component { return slices.Clone(c.components) }

@@ -24,12 +24,20 @@ import (
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 )
 
-// programs maps the name that the binary is called by -> the command it runs.
-var programs = map[string]func() *cobra.Command{
-	"kube-apiserver":          apiserver.NewAPIServerCommand,
-	"kube-controller-manager": controllermanager.NewControllerManagerCommand,
-	"kube-scheduler":          func() *cobra.Command { return scheduler.NewSchedulerCommand() },
-	"kubectl":                 kubectl.NewDefaultKubectlCommand,
+// program returns the command that the binary runs when it is called by the name, or nil.
+func program(name string) *cobra.Command {
+	switch name {
+	case "kube-apiserver":
+		return apiserver.NewAPIServerCommand()
+	case "kube-controller-manager":
+		return controllermanager.NewControllerManagerCommand()
+	case "kube-scheduler":
+		return scheduler.NewSchedulerCommand()
+	case "kubectl":
+		return kubectl.NewDefaultKubectlCommand()
+	default:
+		return nil
+	}
 }
 
 func main() {
@@ -38,11 +46,11 @@ func main() {
 		etcdmain.Main(os.Args)
 		return
 	}
-	command, ok := programs[name]
-	if !ok {
+	command := program(name)
+	if command == nil {
 		fmt.Fprintf(os.Stderr, "%s: call this binary through a link named etcd, kube-apiserver, "+
 			"kube-controller-manager, kube-scheduler or kubectl\n", name)
 		os.Exit(2)
 	}
-	os.Exit(cli.Run(command()))
+	os.Exit(cli.Run(command))
 }
