@@ -6,6 +6,8 @@ import "slices"
 const (
 	visitsPerTrial = 3000
 	visitsPerItem  = 4
+	// checkEvery is the number of items between two looks at whether any of the smaller ones can fit at all.
+	checkEvery = 16
 )
 
 // filler fills one machine: a knapsack of as much value as possible, found by depth-first search from the most valuable pod
@@ -37,6 +39,7 @@ func (f *filler) done() bool { return f.visits <= 0 || f.bestValue >= f.target &
 // search extends the picks from a place in the order of items on. Company is who is there by now.
 func (f *filler) search(place int, value float64, c *company) {
 	p := f.packer
+	f.visits--
 	if value > f.bestValue {
 		f.bestValue, f.best = value, append(f.best[:0], f.picks...)
 	}
@@ -71,10 +74,12 @@ func (f *filler) search(place int, value float64, c *company) {
 func (f *filler) next(place *int, c *company) (item, count int) {
 	p := f.packer
 	for ; *place < len(p.order); *place++ {
-		f.visits--
+		if f.visits--; *place%checkEvery == 0 && !p.least[*place/checkEvery].within(f.residual) {
+			return 0, 0
+		}
 		i := p.order[*place]
 		it := p.lot.items[i]
-		if p.left[i] == 0 || !it.class.fits.has(f.offer) {
+		if !it.class.fits.has(f.offer) {
 			continue
 		}
 		count = it.group.requests.times(f.residual, min(p.left[i], it.alone))

@@ -34,19 +34,18 @@ type packer struct {
 	// worth of a unit of each resource, and of a pod of each item, US dollars per hour.
 	worth  []float64
 	values []float64
-	order  []int // items, the most valuable pod first
+	order  []int // items that are left, the most valuable pod first
 	// suffix is the value of all that is left from a place in order on.
 	suffix []float64
+	// least holds, for every checkEvery-th place, the least of each resource that an item from there on asks for.
+	least  []vector
 	filler filler
 }
 
 func newPacker(l *lot) *packer {
-	p := &packer{lot: l, left: make([]int, len(l.items)), values: make([]float64, len(l.items)), order: make([]int, len(l.items))}
-	for i := range p.order {
-		p.order[i] = i
+	return &packer{
+		lot: l, left: make([]int, len(l.items)), values: make([]float64, len(l.items)), suffix: make([]float64, len(l.items)+1),
 	}
-	p.suffix = make([]float64, len(l.items)+1)
-	return p
 }
 
 // pack buys for what is left until nothing is left, limits stop it or the time is over. It spends the shelf's budget.
@@ -139,11 +138,31 @@ func (p *packer) appraise(offers []int) {
 	for i, it := range p.lot.items {
 		p.values[i] = p.value(it.group.requests)
 	}
+	p.sort()
+}
+
+// sort fills in what depends on the order of the pods' values.
+func (p *packer) sort() {
+	p.order = p.order[:0]
+	for i, n := range p.left {
+		if n > 0 {
+			p.order = append(p.order, i)
+		}
+	}
 	slices.SortFunc(p.order, func(a, b int) int { return cmp.Or(cmp.Compare(p.values[b], p.values[a]), cmp.Compare(a, b)) })
+	p.least = p.least[:0]
+	for range (len(p.order) + checkEvery - 1) / checkEvery {
+		p.least = append(p.least, nil)
+	}
+	least := slices.Repeat(vector{absurd}, len(p.lot.shelf.dimensions.names))
 	p.suffix[len(p.order)] = 0
 	for k := len(p.order) - 1; k >= 0; k-- {
 		i := p.order[k]
 		p.suffix[k] = p.suffix[k+1] + p.values[i]*float64(p.left[i])
+		least.lower(p.lot.items[i].group.requests)
+		if k%checkEvery == 0 {
+			p.least[k/checkEvery] = least.clone()
+		}
 	}
 }
 
@@ -197,7 +216,7 @@ func (p *packer) best(offers []int) (bin, bool) {
 	var best bin
 	bestRatio, trials := 0.0, 0
 	for _, q := range p.prospects(offers) {
-		if q.ratio <= bestRatio || trials >= mostTrials && len(best.picks) > 0 {
+		if q.ratio*goodEnough <= bestRatio || trials >= mostTrials && len(best.picks) > 0 {
 			break
 		}
 		picks, value := p.filler.fill(p, q)

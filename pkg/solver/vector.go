@@ -122,6 +122,13 @@ func (v vector) sub(o vector, n int64) {
 	}
 }
 
+// lower takes the lesser of each resource.
+func (v vector) lower(o vector) {
+	for i := range v {
+		v[i] = min(v[i], o[i])
+	}
+}
+
 // within reports whether all of v is there in o.
 func (v vector) within(o vector) bool {
 	for i := range v {
