@@ -28,11 +28,11 @@ demo: control-plane ## Run the main job on a local control plane and a simulated
 
 up: control-plane ## Leave a cluster with kerf and a simulated AWS running; prints the KUBECONFIG line.
 	@$(BUILD) controller environment
-	@bin/environment up
+	@bin/environment-runner up
 
 down: ## End what "make up" started.
 	@$(BUILD) environment
-	@bin/environment down
+	@bin/environment-runner down
 
 run: ## Run kerf against the cluster of KUBECONFIG; flags go into ARGS.
 	@$(BUILD) controller

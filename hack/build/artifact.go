@@ -50,8 +50,8 @@ func artifacts() []artifact {
 		{
 			name:   "environment",
 			title:  "the local environment of make up and make down",
-			pkg:    "./test/environment",
-			output: "bin/environment",
+			pkg:    "./test/environment/cmd/environment",
+			output: "bin/environment-runner",
 		},
 		tool("controller-gen", "the generator of deepcopy functions, CRDs and RBAC", "hack/tools.mod",
 			"sigs.k8s.io/controller-tools/cmd/controller-gen"),
