@@ -104,6 +104,21 @@ func (l *ledger) snapshot() admin.Calls {
 	return copied
 }
 
+// delay makes no answer come sooner than a network would bring it. That is not for looks: a Go SDK that gets its answer while its transport still
+// winds up the request drops the connection and the answer with it.
+func delay(least time.Duration) Hook {
+	return func(ctx context.Context, r *wire.Request, next Handler) (*wire.Response, error) {
+		over := time.NewTimer(least)
+		defer over.Stop()
+		response, err := next(ctx, r)
+		select {
+		case <-over.C:
+		case <-ctx.Done():
+		}
+		return response, err
+	}
+}
+
 // outage makes all of AWS unreachable while it is on.
 type outage struct {
 	mu   sync.Mutex

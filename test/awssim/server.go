@@ -2,12 +2,14 @@
 package awssim
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/kerf-autoscaler/kerf/test/awssim/admin"
@@ -28,7 +30,12 @@ type Config struct {
 	Address, AdminAddress string
 	// Faults stand between counting and authentication on one side and the action on the other, in this order.
 	Faults []Hook
+	// Latency is the least time that an answer takes; 0 means DefaultLatency.
+	Latency time.Duration
 }
+
+// DefaultLatency is far below that of the real AWS, and far above the time that a client needs to finish sending its request.
+const DefaultLatency = 3 * time.Millisecond
 
 // DefaultWorld describes a world to change and to start a simulator with.
 func DefaultWorld(region, clusterName string) (world.Config, error) {
@@ -73,7 +80,7 @@ func Start(config Config) (*Server, error) {
 		ledger: newLedger(w.Now),
 		outage: &outage{mode: admin.OutageNone},
 	}
-	hooks := append([]Hook{s.ledger.count, s.outage.hook, s.authenticate}, config.Faults...)
+	hooks := append([]Hook{delay(cmp.Or(config.Latency, DefaultLatency)), s.ledger.count, s.outage.hook, s.authenticate}, config.Faults...)
 	s.handle = link(hooks, func(_ context.Context, r *wire.Request) (*wire.Response, error) { return s.services[r.Service].Call(r) })
 	for _, port := range []struct {
 		address string
@@ -151,6 +158,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(name, value)
 	}
 	w.Header().Set("Content-Type", response.ContentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(response.Body)))
 	w.WriteHeader(response.Status)
 	w.Write(response.Body) //nolint:errcheck // a client that went away wants no answer
 }
