@@ -120,7 +120,7 @@ func prepare(options *Options) (*Environment, error) {
 	}
 	for _, program := range programs {
 		if _, err := os.Stat(program); err != nil {
-			return nil, fmt.Errorf("looking for programs: %w; \"make build tools\" in %s builds what is missing", err, root)
+			return nil, fmt.Errorf("looking for programs: %w; \"make build control-plane\" in %s builds what is missing", err, root)
 		}
 	}
 	if err := e.makeDirectory(options.Directory); err != nil {

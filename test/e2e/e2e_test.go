@@ -1,0 +1,28 @@
+package e2e
+
+import "testing"
+
+// TestKerf runs all scenarios in one world, because starting one takes longer than most of them. Those that look at what kerf
+// says run one after the other: what kerf says about a pod depends on all the provisioners that there are.
+func TestKerf(t *testing.T) {
+	w := startWorld(t)
+	for _, s := range []struct {
+		name string
+		run  func(*world, *testing.T)
+	}{
+		{"without AWS kerf is alive, not ready, says why, and recovers", (*world).startsWithoutAWS},
+		{"with refused credentials kerf is alive, not ready, says why, and recovers", (*world).startsWithRefusedCredentials},
+		{"every example applies", (*world).examplesApply},
+		{"a missing template is named until it is there", (*world).namesMissingTemplate},
+		{"selectors that match nothing are named", (*world).namesEmptySelectors},
+		{"a pod that is too large gets one event and no machine", (*world).leavesTooLargePodAlone},
+		{"a pod that tolerates no provisioner is told which taint", (*world).namesUntoleratedTaint},
+		{"limits hold and are named when reached", (*world).holdsLimits},
+		{"ends of all kinds are clean, and machines that never join are replaced", (*world).endsCleanly},
+		{"a controller killed in mid-launch resumes with one instance for each machine", (*world).survivesKills},
+	} {
+		if !t.Run(s.name, func(t *testing.T) { s.run(w, t) }) {
+			t.Log("later scenarios may fail from what this one leaves behind")
+		}
+	}
+}
