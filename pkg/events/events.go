@@ -2,6 +2,7 @@
 package events
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -81,8 +82,8 @@ func (r *Recorder) Publish(event Event) {
 		eventType = corev1.EventTypeWarning
 	}
 	message := event.Message
-	if len(message) > maxNote {
-		message = message[:maxNote]
+	if len(message) > maxNote { // what the cut leaves of a character would be no UTF-8, which the API refuses
+		message = strings.ToValidUTF8(message[:maxNote], "")
 	}
 	var related runtime.Object
 	r.sink.Eventf(event.Object, related, eventType, event.Reason, event.Reason, "%s", message)
