@@ -24,7 +24,7 @@ type Machine struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// Spec is required, or taking it away would be a way around the rule that it never changes.
+	// Spec is what was decided. It never changes, and so cannot be taken away either.
 	// +required
 	Spec   MachineSpec   `json:"spec"`
 	Status MachineStatus `json:"status,omitempty"`
