@@ -113,26 +113,36 @@ func (l *layout) writeIdentities(a *authority) (*rest.Config, error) {
 		string(Scheduler):         {CommonName: "system:kube-scheduler"},
 		string(Kwok):              {CommonName: kwokUser},
 	}
+	access := map[string]*rest.Config{}
 	for identity, subject := range subjects {
 		pair, err := a.issue(l.pki, identity, subject)
 		if err != nil {
 			return nil, err
 		}
-		if err := WriteKubeconfig(kubeconfigPath(l.directory, identity), l.access(a, pair)); err != nil {
+		if access[identity], err = l.access(a, pair); err != nil {
+			return nil, err
+		}
+		if err := WriteKubeconfig(kubeconfigPath(l.directory, identity), access[identity]); err != nil {
 			return nil, err
 		}
 	}
-	return l.access(a, keyPair{
-		certificate: filepath.Join(l.pki, adminIdentity+".crt"),
-		key:         filepath.Join(l.pki, adminIdentity+".key"),
-	}), nil
+	return access[adminIdentity], nil
 }
 
-// access is the configuration of a client that shows the certificate; it is not slowed down on the client side.
-func (l *layout) access(a *authority, pair keyPair) *rest.Config {
+// access is the configuration of a client that shows the certificate; it is not slowed down on the client side. It holds
+// the certificate itself: client-go watches a file and cuts connections when the next start in the directory rewrites it.
+func (l *layout) access(a *authority, pair keyPair) (*rest.Config, error) {
+	certificate, err := os.ReadFile(pair.certificate)
+	if err != nil {
+		return nil, fmt.Errorf("reading a client certificate: %w", err)
+	}
+	key, err := os.ReadFile(pair.key)
+	if err != nil {
+		return nil, fmt.Errorf("reading a client key: %w", err)
+	}
 	return &rest.Config{
 		Host:            l.serverURL(),
-		TLSClientConfig: rest.TLSClientConfig{CAData: a.bundle, CertFile: pair.certificate, KeyFile: pair.key},
+		TLSClientConfig: rest.TLSClientConfig{CAData: a.bundle, CertData: certificate, KeyData: key},
 		QPS:             -1,
-	}
+	}, nil
 }
