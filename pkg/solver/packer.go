@@ -11,6 +11,10 @@ const (
 	// mostTrials bounds how many offers are filled on trial for one purchase. They are tried in order of what they could be
 	// worth at best, so the ones left out seldom matter.
 	mostTrials = 32
+	// Where there are many items a trial costs more and, as there is something for every gap, tells less: there are no more
+	// than visitsPerPurchase items looked at per purchase, in at least leastTrials trials.
+	visitsPerPurchase = 16000
+	leastTrials       = 4
 	// goodEnough is the part of what an offer could be worth at which no better filling is looked for.
 	goodEnough = 0.998
 	// leastWorth is added to the worth of a pod slot, as part of the cheapest price, so that pods that cost nothing still count.
@@ -180,9 +184,12 @@ type prospect struct {
 	offer     int
 	potential float64
 	ratio     float64 // potential per price
+	// rank is the ratio in thousandths: sizes of one family cost the same for what they hold, and of those the largest, with
+	// the fewest gaps, comes first.
+	rank int
 }
 
-// prospects returns the offers in order of what a dollar could be worth there.
+// prospects returns the offers in order of what a dollar could be worth there, the most first.
 func (p *packer) prospects(offers []int) []prospect {
 	wanted := map[*class]float64{} // what is left of each class
 	for i, n := range p.left {
@@ -200,10 +207,11 @@ func (p *packer) prospects(offers []int) []prospect {
 		}
 		q := prospect{offer: i, potential: min(most, p.value(o.ware.usable))}
 		q.ratio = q.potential / priceOf(o)
+		q.rank = int(math.Round(q.ratio * 1000))
 		out = append(out, q)
 	}
 	slices.SortFunc(out, func(a, b prospect) int {
-		return cmp.Or(cmp.Compare(b.ratio, a.ratio), cmp.Compare(a.offer, b.offer))
+		return cmp.Or(cmp.Compare(b.rank, a.rank), cmp.Compare(b.potential, a.potential), cmp.Compare(a.offer, b.offer))
 	})
 	return out
 }
@@ -214,16 +222,16 @@ func priceOf(o *offer) float64 { return max(o.price, leastWorth) }
 // best fills the most promising offers and returns the one that is worth most for its price.
 func (p *packer) best(offers []int) (bin, bool) {
 	var best bin
-	bestRatio, trials := 0.0, 0
+	bestRatio, trials := 0.0, min(mostTrials, max(leastTrials, visitsPerPurchase/(len(p.order)+1)))
 	for _, q := range p.prospects(offers) {
-		if q.ratio*goodEnough <= bestRatio || trials >= mostTrials && len(best.picks) > 0 {
+		if q.ratio*goodEnough <= bestRatio || trials <= 0 && len(best.picks) > 0 {
 			break
 		}
 		picks, value := p.filler.fill(p, q)
 		if len(picks) == 0 {
 			continue
 		}
-		trials++
+		trials--
 		if ratio := value / priceOf(&p.lot.offers[q.offer]); ratio > bestRatio {
 			best, bestRatio = bin{q.offer, picks}, ratio
 		}
