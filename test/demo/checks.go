@@ -33,8 +33,8 @@ func (c *checks) all() []check {
 	return append([]check(nil), c.list...)
 }
 
-// print lists the expectations and ends with the line that says how many were met.
-func (c *checks) print(out io.Writer) (failed int) {
+// tell lists the expectations and ends with the line that says how many were met.
+func (c *checks) tell(out io.Writer) (failed int) {
 	for _, k := range c.all() {
 		verdict := "ok    "
 		if !k.OK {

@@ -1,6 +1,6 @@
 // Command demo shows kerf's main job on a real control plane and simulated AWS, and checks that it was done well.
 //
-// Usage: go run ./test/demo [--report FILE] [--directory DIR]
+// Call it as "go run ./test/demo", with --help to learn about its flags.
 package main
 
 import (

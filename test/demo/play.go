@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/kerf-autoscaler/kerf/test/environment"
@@ -69,7 +70,7 @@ func play(ctx context.Context, s settings) error {
 	if err := d.writeReport(found, took); err != nil {
 		return err
 	}
-	if d.checks.print(d.out) > 0 {
+	if d.checks.tell(d.out) > 0 {
 		return errFailed
 	}
 	return nil
@@ -108,11 +109,7 @@ func (d *show) perform(ctx context.Context) (findings, error) {
 
 // kubectl runs what a user would run, and shows it.
 func (d *show) kubectl(ctx context.Context, arguments ...string) (string, error) {
-	line := "kubectl"
-	for _, a := range arguments {
-		line += " " + a
-	}
-	d.timeline.now("$", "%s", line)
+	d.timeline.now("$", "kubectl %s", strings.Join(arguments, " "))
 	return d.env.Kubectl(ctx, arguments...)
 }
 

@@ -100,35 +100,17 @@ func (w *world) namesEmptySelectors(t *testing.T) {
 	w.end(t, name)
 }
 
-// leavesTooLargePodAlone counts decisions by kerf's own metric, to be sure that it has looked at the pod again and again.
+// leavesTooLargePodAlone has kerf decide again and again while the pod is there.
 func (w *world) leavesTooLargePodAlone(t *testing.T) {
-	const name, decisions = "too-large", "karpenter_provisioner_scheduling_duration_seconds_count"
+	const name = "too-large"
 	w.serve(t, provisioner(name), workload(name, 1, "4000"))
 	pod := w.onlyPod(t, name)
 	note := w.awaitEvent(t, pod, reasonFailedScheduling, name, "cpu", "4000")
-	if !regexp.MustCompile(`\b[a-z0-9-]+\.[a-z0-9-]+\b has|\d+.*vCPU|\d+ cpu|cpu.* \d+`).MatchString(note) {
-		t.Errorf("the event does not name the nearest miss: %s", note)
-	}
-	count := func(ctx context.Context) (float64, error) {
-		series, err := w.Controller().Metrics(ctx)
-		return series[decisions], err
-	}
-	before, err := count(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	if !regexp.MustCompile(`[a-z0-9-]+\.[a-z0-9-]+ `).MatchString(note) {
+		t.Errorf("the event names no instance type as the nearest miss: %s", note)
 	}
 	for i := range 3 {
-		other := workload(fmt.Sprintf("%s-%d", name, i), 1, "4000")
-		w.create(t, other)
-		w.await(t, "another decision", func(ctx context.Context) error {
-			now, err := count(ctx)
-			if err == nil && now <= before {
-				err = errors.New("there is none")
-			}
-			before = now
-			return err
-		})
-		w.delete(t, other)
+		w.provokeDecision(t, fmt.Sprintf("%s-%d", name, i))
 	}
 	found, err := w.events(t.Context(), pod, reasonFailedScheduling)
 	if err != nil {
@@ -142,6 +124,29 @@ func (w *world) leavesTooLargePodAlone(t *testing.T) {
 		t.Errorf("%d machines were made, %v", len(machines), err)
 	}
 	w.end(t, name)
+}
+
+// provokeDecision creates a pod that no machine can host, for as long as it takes kerf to decide; kerf's own metric tells.
+func (w *world) provokeDecision(t *testing.T, name string) {
+	t.Helper()
+	count := func(ctx context.Context) (float64, error) {
+		series, err := w.Controller().Metrics(ctx)
+		return series["karpenter_provisioner_scheduling_duration_seconds_count"], err
+	}
+	before, err := count(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := workload(name, 1, "4000")
+	w.create(t, other)
+	w.await(t, "another decision", func(ctx context.Context) error {
+		now, err := count(ctx)
+		if err == nil && now <= before {
+			err = errors.New("there is none")
+		}
+		return err
+	})
+	w.delete(t, other)
 }
 
 func (w *world) namesUntoleratedTaint(t *testing.T) {

@@ -180,10 +180,11 @@ func (w *world) pods(ctx context.Context, workload string) ([]corev1.Pod, error)
 }
 
 // awaitRunning waits until exactly so many pods of a workload run.
-func (w *world) awaitRunning(t *testing.T, workload string, count int) (found []corev1.Pod) {
+func (w *world) awaitRunning(t *testing.T, workload string, count int) {
 	t.Helper()
-	w.await(t, fmt.Sprintf("%d pods of %s to run", count, workload), func(ctx context.Context) (err error) {
-		if found, err = w.pods(ctx, workload); err != nil {
+	w.await(t, fmt.Sprintf("%d pods of %s to run", count, workload), func(ctx context.Context) error {
+		found, err := w.pods(ctx, workload)
+		if err != nil {
 			return err
 		}
 		running := 0
@@ -197,7 +198,6 @@ func (w *world) awaitRunning(t *testing.T, workload string, count int) (found []
 		}
 		return nil
 	})
-	return found
 }
 
 // machines lists the Machines of a provisioner.

@@ -20,8 +20,9 @@ import (
 )
 
 const (
-	// Namespace and ServiceAccount are where kerf runs and who it is.
-	Namespace      = "karpenter"
+	// Namespace is where kerf runs.
+	Namespace = "karpenter"
+	// ServiceAccount is who kerf is.
 	ServiceAccount = "karpenter"
 	// InstanceProfile is what nodes are launched with.
 	InstanceProfile = "KarpenterNodeInstanceProfile"

@@ -84,7 +84,7 @@ func memoryBytes(t catalog.InstanceType) int64 {
 		nominal -= armMemoryMiB * mib
 	}
 	h := fnv.New32a()
-	h.Write([]byte(t.Name)) //nolint:errcheck // a hash never fails to write
+	_, _ = h.Write([]byte(t.Name)) // a hash never fails to write
 	loss := leastMemoryLoss + int64(h.Sum32()%(mostMemoryLoss-leastMemoryLoss+1))
 	return (nominal - nominal*loss/1000) / 1024 * 1024
 }

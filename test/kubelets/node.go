@@ -1,6 +1,7 @@
 package kubelets
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -39,9 +40,7 @@ func newNode(i Instance, t catalog.InstanceType, s KubeletSettings, kubeletVersi
 		labelArchBeta:          t.Architecture,
 		labelOSBeta:            string(corev1.Linux),
 	}
-	for key, value := range s.Labels {
-		labels[key] = value
-	}
+	maps.Copy(labels, s.Labels)
 	return &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: i.PrivateDNSName, Labels: labels},
 		Spec: corev1.NodeSpec{
@@ -76,16 +75,14 @@ func notReady(now metav1.Time) corev1.NodeCondition {
 // initializeFromCloud makes of the Node what the cloud controller makes of it: it adds what only the cloud knows and
 // takes its taint away.
 func initializeFromCloud(node *corev1.Node, i Instance) {
-	for key, value := range map[string]string{
+	maps.Copy(node.Labels, map[string]string{
 		corev1.LabelInstanceTypeStable:      i.Type,
 		corev1.LabelInstanceType:            i.Type,
 		corev1.LabelTopologyZone:            i.Zone,
 		corev1.LabelFailureDomainBetaZone:   i.Zone,
 		corev1.LabelTopologyRegion:          i.Region,
 		corev1.LabelFailureDomainBetaRegion: i.Region,
-	} {
-		node.Labels[key] = value
-	}
+	})
 	taint := cloudTaint()
 	node.Spec.Taints = slices.DeleteFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.MatchTaint(&taint) })
 }

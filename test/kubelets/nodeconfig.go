@@ -19,8 +19,8 @@ type nodeConfig struct {
 }
 
 type nodeConfigSpec struct {
-	Cluster nodeConfigCluster `json:"cluster,omitempty"`
-	Kubelet nodeConfigKubelet `json:"kubelet,omitempty"`
+	Cluster nodeConfigCluster `json:"cluster"`
+	Kubelet nodeConfigKubelet `json:"kubelet"`
 	// What follows changes nothing that a Node shows.
 	Containerd   json.RawMessage `json:"containerd,omitempty"`
 	Instance     json.RawMessage `json:"instance,omitempty"`

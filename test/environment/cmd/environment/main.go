@@ -1,6 +1,6 @@
 // Command environment leaves a whole world for kerf running in the background, and ends it.
 //
-// Usage: go run ./test/environment/cmd/environment up|down
+// Call it as "go run ./test/environment/cmd/environment up", or down.
 package main
 
 import (

@@ -100,8 +100,7 @@ func (s *site) follow(ctx context.Context, command *exec.Cmd, out io.Writer) err
 			return errors.Join(fmt.Errorf("the environment did not come up: %w", err), copyErr)
 		case <-ctx.Done():
 			_ = command.Process.Signal(syscall.SIGTERM) // it may have ended by itself
-			<-exited
-			return context.Cause(ctx)
+			return errors.Join(context.Cause(ctx), <-exited)
 		case <-ticker.C:
 		}
 	}
