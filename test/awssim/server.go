@@ -35,7 +35,7 @@ type Config struct {
 }
 
 // DefaultLatency is far below that of the real AWS, and far above the time that a client needs to finish sending its request.
-const DefaultLatency = 3 * time.Millisecond
+const DefaultLatency = 5 * time.Millisecond
 
 // DefaultWorld describes a world to change and to start a simulator with.
 func DefaultWorld(region, clusterName string) (world.Config, error) {

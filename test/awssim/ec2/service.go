@@ -24,7 +24,7 @@ type action func(*wire.Request) (sealable, error)
 
 // sealable is an answer that embeds wire.Envelope.
 type sealable interface {
-	Seal(action, requestID string)
+	Seal(requestID string)
 }
 
 // New makes the endpoint of a world.
@@ -63,8 +63,8 @@ func (s *Service) Call(r *wire.Request) (*wire.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer.Seal(r.Action, r.ID)
-	return wire.XML(http.StatusOK, answer)
+	answer.Seal(r.ID)
+	return wire.EC2(r.Action, answer)
 }
 
 // Refuse answers a request that could not be carried out.

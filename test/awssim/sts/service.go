@@ -2,7 +2,6 @@
 package sts
 
 import (
-	"encoding/xml"
 	"fmt"
 	"net/http"
 
@@ -23,8 +22,6 @@ type Service struct{ world *world.World }
 func New(w *world.World) *Service { return &Service{world: w} }
 
 type getCallerIdentityOutput struct {
-	XMLName   xml.Name `xml:"GetCallerIdentityResponse"`
-	Namespace string   `xml:"xmlns,attr"`
 	Result    identity `xml:"GetCallerIdentityResult"`
 	RequestID string   `xml:"ResponseMetadata>RequestId"`
 }
@@ -43,10 +40,9 @@ func (s *Service) Call(r *wire.Request) (*wire.Response, error) {
 	}
 	account := s.world.AccountID()
 	return wire.XML(http.StatusOK, getCallerIdentityOutput{
-		Namespace: namespace,
 		Result:    identity{ARN: fmt.Sprintf("arn:aws:iam::%s:user/kerf", account), UserID: r.Credential.AccessKeyID, Account: account},
 		RequestID: r.ID,
-	})
+	}, namespace, "GetCallerIdentityResponse")
 }
 
 // Refuse answers a request that could not be carried out.

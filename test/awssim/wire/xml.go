@@ -43,37 +43,33 @@ func (t Time) MarshalText() ([]byte, error) { return []byte(t.UTC().Format(TimeF
 
 // Envelope is what every EC2 answer starts with; answers embed it.
 type Envelope struct {
-	XMLName   xml.Name
-	Namespace string `xml:"xmlns,attr"`
 	RequestID string `xml:"requestId"`
 }
 
-// Seal names the answer after its action. It lets EC2 fill in any answer that embeds Envelope.
-func (e *Envelope) Seal(action, requestID string) {
-	e.XMLName = xml.Name{Local: action + "Response"}
-	e.Namespace = EC2Namespace
-	e.RequestID = requestID
+// Seal puts the request's id into the answer.
+func (e *Envelope) Seal(requestID string) { e.RequestID = requestID }
+
+// EC2 answers with a document whose root is named after the action.
+func EC2(action string, document any) (*Response, error) {
+	return XML(http.StatusOK, document, EC2Namespace, action+"Response")
 }
 
-// XML answers with a document.
-func XML(status int, document any) (*Response, error) {
+// XML answers with a document whose root has the name and the namespace.
+func XML(status int, document any, namespace, root string) (*Response, error) {
 	var body bytes.Buffer
 	body.WriteString(xml.Header)
-	if err := xml.NewEncoder(&body).Encode(document); err != nil {
+	if err := xml.NewEncoder(&body).EncodeElement(document, xml.StartElement{Name: xml.Name{Space: namespace, Local: root}}); err != nil {
 		return nil, fmt.Errorf("encoding %T: %w", document, err)
 	}
 	return &Response{Status: status, ContentType: xmlContentType, Body: body.Bytes()}, nil
 }
 
 type ec2Errors struct {
-	XMLName   xml.Name   `xml:"Response"`
 	Errors    []xmlError `xml:"Errors>Error"`
 	RequestID string
 }
 
 type queryError struct {
-	XMLName   xml.Name `xml:"ErrorResponse"`
-	Namespace string   `xml:"xmlns,attr"`
 	Error     xmlError
 	RequestID string `xml:"RequestId"`
 }
@@ -86,7 +82,7 @@ type xmlError struct {
 
 // EC2Error answers in EC2's error document.
 func EC2Error(requestID string, e *apierror.Error) *Response {
-	return mustXML(e.Status, ec2Errors{Errors: []xmlError{{Code: e.Code, Message: e.Message}}, RequestID: requestID})
+	return mustXML(e.Status, ec2Errors{Errors: []xmlError{{Code: e.Code, Message: e.Message}}, RequestID: requestID}, "", "Response")
 }
 
 // QueryError answers in the error document of the other Query services, of which STS is one.
@@ -96,13 +92,13 @@ func QueryError(namespace, requestID string, e *apierror.Error) *Response {
 		blame = "Receiver"
 	}
 	return mustXML(e.Status, queryError{
-		Namespace: namespace, Error: xmlError{Type: blame, Code: e.Code, Message: e.Message}, RequestID: requestID,
-	})
+		Error: xmlError{Type: blame, Code: e.Code, Message: e.Message}, RequestID: requestID,
+	}, namespace, "ErrorResponse")
 }
 
 // mustXML is for the error documents: strings alone, which always encode.
-func mustXML(status int, document any) *Response {
-	response, err := XML(status, document)
+func mustXML(status int, document any, namespace, root string) *Response {
+	response, err := XML(status, document, namespace, root)
 	if err != nil {
 		return &Response{Status: http.StatusInternalServerError, ContentType: "text/plain", Body: []byte(err.Error())}
 	}
