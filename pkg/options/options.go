@@ -108,15 +108,16 @@ func (o *Options) Validate() error {
 			errs = append(errs, fmt.Errorf("--%s: "+format, append([]any{flag}, args...)...))
 		}
 	}
+	// Fractions are asked whether they are right, not whether they are wrong: NaN is neither.
 	refuse(o.ClusterName == "", "cluster-name", "must be set")
 	refuse(o.BatchIdle < time.Second, "batch-idle-duration", "%s is below 1s", o.BatchIdle)
 	refuse(o.BatchMax < o.BatchIdle, "batch-max-duration", "%s is below --batch-idle-duration %s", o.BatchMax, o.BatchIdle)
 	refuse(o.LaunchTimeout <= 0, "launch-timeout", "%s is not positive", o.LaunchTimeout)
 	refuse(o.RegistrationTimeout <= 0, "registration-timeout", "%s is not positive", o.RegistrationTimeout)
 	refuse(o.LaunchTemplateTTL <= 0, "launch-template-ttl", "%s is not positive", o.LaunchTemplateTTL)
-	refuse(o.VMMemoryOverheadPercent < 0 || o.VMMemoryOverheadPercent >= 1, "vm-memory-overhead-percent",
+	refuse(!(o.VMMemoryOverheadPercent >= 0 && o.VMMemoryOverheadPercent < 1), "vm-memory-overhead-percent",
 		"%g is not a fraction from 0 to below 1", o.VMMemoryOverheadPercent)
-	refuse(o.KubeClientQPS <= 0, "kube-client-qps", "%g is not positive", o.KubeClientQPS)
+	refuse(!(o.KubeClientQPS > 0), "kube-client-qps", "%g is not positive", o.KubeClientQPS)
 	refuse(o.KubeClientBurst <= 0, "kube-client-burst", "%d is not positive", o.KubeClientBurst)
 	refuse(o.LogLevel != "debug" && o.LogLevel != "info" && o.LogLevel != "error", "log-level", "%q is not debug, info or error", o.LogLevel)
 	return errors.Join(errs...)
