@@ -25,6 +25,7 @@ type sink struct {
 	notes []string
 }
 
+//nolint:revive // client-go has this many arguments
 func (s *sink) Eventf(regarding, _ runtime.Object, eventType, reason, action, note string, arguments ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,8 +1,6 @@
 package workbench
 
 import (
-	"context"
-	"fmt"
 	"testing"
 	"time"
 
@@ -162,8 +160,5 @@ func (b *Bench) Until(times int, what string, step func() bool) {
 			return
 		}
 	}
-	b.t.Fatal(fmt.Sprintf("after %d steps there is still no end to: %s", times, what))
+	b.t.Fatalf("after %d steps there is still no end to: %s", times, what)
 }
-
-// Context returns the context of the test.
-func (b *Bench) Context() context.Context { return b.t.Context() }

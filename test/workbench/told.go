@@ -19,6 +19,8 @@ type Told struct {
 }
 
 // Eventf keeps an event.
+//
+//nolint:revive // client-go has this many arguments
 func (t *Told) Eventf(_, _ runtime.Object, eventType, reason, _, note string, arguments ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

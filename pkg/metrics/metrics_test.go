@@ -1,0 +1,69 @@
+package metrics_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/kerf-autoscaler/kerf/pkg/metrics"
+)
+
+// Dashboards know these names: a change of one is a change of the interface.
+func TestNamesAndLabelsOfMetrics(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	m, err := metrics.New(registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, counter := range []*prometheus.CounterVec{m.MachinesCreated, m.MachinesRegistered, m.MachinesInitialized, m.MachinesTerminated} {
+		counter.WithLabelValues("default").Inc()
+	}
+	m.MachinesLaunched.WithLabelValues("default", "m5.large", "a", "spot").Inc()
+	m.MachinesDisrupted.WithLabelValues("default", "Empty").Inc()
+	m.LaunchFailures.WithLabelValues("default", "InsufficientCapacity").Inc()
+	m.Usage.WithLabelValues("default", "cpu").Set(2)
+	m.Limit.WithLabelValues("default", "cpu").Set(10)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][]string{}
+	for _, family := range families {
+		labels := []string{}
+		for _, pair := range family.GetMetric()[0].GetLabel() {
+			labels = append(labels, pair.GetName())
+		}
+		slices.Sort(labels)
+		got[family.GetName()] = labels
+	}
+	want := map[string][]string{
+		"karpenter_machines_created":                        {"provisioner"},
+		"karpenter_machines_launched":                       {"capacity_type", "instance_type", "provisioner", "zone"},
+		"karpenter_machines_registered":                     {"provisioner"},
+		"karpenter_machines_initialized":                    {"provisioner"},
+		"karpenter_machines_disrupted":                      {"provisioner", "reason"},
+		"karpenter_machines_terminated":                     {"provisioner"},
+		"karpenter_machines_launch_failures":                {"provisioner", "reason"},
+		"karpenter_machines_orphans_terminated":             {},
+		"karpenter_pods_evicted":                            {},
+		"karpenter_provisioner_limit":                       {"provisioner", "resource_type"},
+		"karpenter_provisioner_usage":                       {"provisioner", "resource_type"},
+		"karpenter_provisioner_scheduling_duration_seconds": {},
+		"karpenter_provisioner_unplaced_pods":               {},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("metrics (-want +got):\n%s", diff)
+	}
+}
+
+func TestARegistryTakesTheMetricsOnce(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	if _, err := metrics.New(registry); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := metrics.New(registry); err == nil {
+		t.Error("the same metrics were registered twice")
+	}
+}

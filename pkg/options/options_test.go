@@ -1,0 +1,159 @@
+package options_test
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
+
+	"github.com/kerf-autoscaler/kerf/pkg/options"
+)
+
+// environment returns a lookup in a map.
+func environment(values map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		value, ok := values[name]
+		return value, ok
+	}
+}
+
+func defaults() options.Options {
+	return options.Options{
+		ClusterName: "c", BatchIdle: time.Second, BatchMax: 10 * time.Second,
+		LaunchTimeout: 5 * time.Minute, RegistrationTimeout: 15 * time.Minute, LaunchTemplateTTL: time.Minute,
+		VMMemoryOverheadPercent: 0.075, MetricsPort: 8080, HealthProbePort: 8081,
+		KubeClientQPS: 200, KubeClientBurst: 300, LeaderElect: true, LeaderElectionNamespace: "karpenter", LogLevel: "info",
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	got, err := options.Parse([]string{"--cluster-name=c"}, environment(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(defaults(), got); diff != "" {
+		t.Errorf("options (-want +got):\n%s", diff)
+	}
+}
+
+// settings maps a flag -> a value that is not its default, and what it does.
+func settings() map[string]struct {
+	value string
+	set   func(*options.Options)
+} {
+	type setting = struct {
+		value string
+		set   func(*options.Options)
+	}
+	return map[string]setting{
+		"cluster-name":                 {"other", func(o *options.Options) { o.ClusterName = "other" }},
+		"cluster-endpoint":             {"https://x", func(o *options.Options) { o.ClusterEndpoint = "https://x" }},
+		"aws-default-instance-profile": {"profile", func(o *options.Options) { o.DefaultInstanceProfile = "profile" }},
+		"batch-idle-duration":          {"2s", func(o *options.Options) { o.BatchIdle = 2 * time.Second }},
+		"batch-max-duration":           {"20s", func(o *options.Options) { o.BatchMax = 20 * time.Second }},
+		"launch-timeout":               {"1m", func(o *options.Options) { o.LaunchTimeout = time.Minute }},
+		"registration-timeout":         {"2m", func(o *options.Options) { o.RegistrationTimeout = 2 * time.Minute }},
+		"launch-template-ttl":          {"3m", func(o *options.Options) { o.LaunchTemplateTTL = 3 * time.Minute }},
+		"vm-memory-overhead-percent":   {"0.1", func(o *options.Options) { o.VMMemoryOverheadPercent = 0.1 }},
+		"bind-address":                 {"127.0.0.1", func(o *options.Options) { o.BindAddress = "127.0.0.1" }},
+		"metrics-port":                 {"1", func(o *options.Options) { o.MetricsPort = 1 }},
+		"health-probe-port":            {"2", func(o *options.Options) { o.HealthProbePort = 2 }},
+		"kube-client-qps":              {"10.5", func(o *options.Options) { o.KubeClientQPS = 10.5 }},
+		"kube-client-burst":            {"20", func(o *options.Options) { o.KubeClientBurst = 20 }},
+		"leader-elect":                 {"false", func(o *options.Options) { o.LeaderElect = false }},
+		"leader-election-namespace":    {"kerf", func(o *options.Options) { o.LeaderElectionNamespace = "kerf" }},
+		"kubeconfig":                   {"/tmp/x", func(o *options.Options) { o.Kubeconfig = "/tmp/x" }},
+		"log-level":                    {"debug", func(o *options.Options) { o.LogLevel = "debug" }},
+	}
+}
+
+func TestEverySettingIsAFlagAndAnEnvironmentVariable(t *testing.T) {
+	if fields := reflect.TypeFor[options.Options]().NumField(); len(settings()) != fields {
+		t.Errorf("%d settings are tested, there are %d", len(settings()), fields)
+	}
+	for flag, tc := range settings() {
+		want := defaults()
+		tc.set(&want)
+		variable := strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+		t.Run("--"+flag, func(t *testing.T) {
+			got, err := options.Parse([]string{"--cluster-name=c", "--" + flag + "=" + tc.value}, environment(nil))
+			if diff := cmp.Diff(want, got); err != nil || diff != "" {
+				t.Errorf("error %v, options (-want +got):\n%s", err, diff)
+			}
+		})
+		t.Run(variable, func(t *testing.T) {
+			got, err := options.Parse(nil, environment(map[string]string{"CLUSTER_NAME": "c", variable: tc.value}))
+			if diff := cmp.Diff(want, got); err != nil || diff != "" {
+				t.Errorf("error %v, options (-want +got):\n%s", err, diff)
+			}
+		})
+	}
+}
+
+func TestAFlagBeatsItsEnvironmentVariable(t *testing.T) {
+	got, err := options.Parse([]string{"--cluster-name=flag", "--leader-elect=true"},
+		environment(map[string]string{"CLUSTER_NAME": "variable", "LEADER_ELECT": "false"}))
+	if err != nil || got.ClusterName != "flag" || !got.LeaderElect {
+		t.Errorf("got %q and %t (%v), want what the flags say", got.ClusterName, got.LeaderElect, err)
+	}
+}
+
+func TestAnEmptyEnvironmentVariableIsNone(t *testing.T) {
+	got, err := options.Parse([]string{"--cluster-name=c"}, environment(map[string]string{"BATCH_IDLE_DURATION": ""}))
+	if err != nil || got.BatchIdle != time.Second {
+		t.Errorf("got %s (%v)", got.BatchIdle, err)
+	}
+}
+
+func TestWhatCannotWorkIsRefusedByTheNameOfItsFlag(t *testing.T) {
+	tests := map[string]struct {
+		flag, want string
+	}{
+		"no cluster":               {"--cluster-name=", "--cluster-name: must be set"},
+		"idle below a second":      {"--batch-idle-duration=999ms", "--batch-idle-duration: 999ms is below 1s"},
+		"max below idle":           {"--batch-max-duration=500ms", "--batch-max-duration: 500ms is below --batch-idle-duration 1s"},
+		"no time to launch":        {"--launch-timeout=0", "--launch-timeout: 0s is not positive"},
+		"negative time to join":    {"--registration-timeout=-1s", "--registration-timeout: -1s is not positive"},
+		"no life for a template":   {"--launch-template-ttl=0s", "--launch-template-ttl: 0s is not positive"},
+		"negative overhead":        {"--vm-memory-overhead-percent=-0.1", "--vm-memory-overhead-percent: -0.1 is not a fraction"},
+		"overhead in percent":      {"--vm-memory-overhead-percent=7.5", "--vm-memory-overhead-percent: 7.5 is not a fraction"},
+		"overhead is not a number": {"--vm-memory-overhead-percent=NaN", "--vm-memory-overhead-percent: NaN is not a fraction"},
+		"no requests":              {"--kube-client-qps=0", "--kube-client-qps: 0 is not positive"},
+		"requests not a number":    {"--kube-client-qps=NaN", "--kube-client-qps: NaN is not positive"},
+		"no burst":                 {"--kube-client-burst=0", "--kube-client-burst: 0 is not positive"},
+		"level":                    {"--log-level=loud", `--log-level: "loud" is not debug, info or error`},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := options.Parse([]string{"--cluster-name=c", tc.flag}, environment(nil))
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v, want %q", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestEveryMistakeIsToldAtOnce(t *testing.T) {
+	_, err := options.Parse([]string{"--launch-timeout=0"}, environment(map[string]string{"BATCH_MAX_DURATION": "soon"}))
+	for _, want := range []string{"--cluster-name", "--launch-timeout", "environment variable BATCH_MAX_DURATION"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not speak of %s", err, want)
+		}
+	}
+}
+
+func TestUnknownFlagsAreRefused(t *testing.T) {
+	if _, err := options.Parse([]string{"--cluster-name=c", "--batch-idle=1s"}, environment(nil)); err == nil || !strings.Contains(err.Error(), "batch-idle") {
+		t.Errorf("got %v, want a refusal that names the flag", err)
+	}
+}
+
+func TestHelpIsNoMistake(t *testing.T) {
+	if _, err := options.Parse([]string{"--help"}, environment(nil)); !errors.Is(err, pflag.ErrHelp) {
+		t.Errorf("got %v, want pflag.ErrHelp", err)
+	}
+}
