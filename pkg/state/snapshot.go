@@ -67,17 +67,16 @@ func (c *Cluster) Snapshot(now time.Time) Snapshot {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.expire(now)
-	byProviderID := make(map[string]*corev1.Node, len(c.nodes))
-	for _, node := range c.nodes {
-		if node.Spec.ProviderID != "" {
-			byProviderID[node.Spec.ProviderID] = node
-		}
-	}
+	byProviderID := c.byProviderID()
 	claimed := make(map[string]bool, len(c.nodes))
 	snapshot := Snapshot{Entries: make([]Entry, 0, len(c.nodes)+len(c.assumed))}
 	add := func(machine *v1alpha5.Machine) {
 		entry := Entry{Machine: machine}
-		if node := byProviderID[machine.Status.ProviderID]; node != nil && machine.Status.ProviderID != "" {
+		node := byProviderID[machine.Status.ProviderID]
+		if registered := c.nodes[machine.Status.NodeName]; registered != nil && registered.Spec.ProviderID == machine.Status.ProviderID {
+			node = registered
+		}
+		if node != nil && machine.Status.ProviderID != "" {
 			entry.Node, entry.Pods = node, c.bound[node.Name]
 			claimed[node.Name] = true
 		}
@@ -98,6 +97,18 @@ func (c *Cluster) Snapshot(now time.Time) Snapshot {
 	snapshot.Pending = sortedByUID(c.pending)
 	snapshot.DaemonSets = sortedByUID(c.daemonSets)
 	return snapshot
+}
+
+// byProviderID returns the node of each instance. Of several, as when a kubelet came back under another name, it is the first
+// by name: a decision must not hang on the order of a map.
+func (c *Cluster) byProviderID() map[string]*corev1.Node {
+	out := make(map[string]*corev1.Node, len(c.nodes))
+	for name, node := range c.nodes {
+		if other := out[node.Spec.ProviderID]; node.Spec.ProviderID != "" && (other == nil || name < other.Name) {
+			out[node.Spec.ProviderID] = node
+		}
+	}
+	return out
 }
 
 func (c *Cluster) expire(now time.Time) {
