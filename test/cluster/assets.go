@@ -15,10 +15,22 @@ const assetsVariable = "KUBEBUILDER_ASSETS"
 // moduleLine is the first line of the go.mod beside which the built programs are.
 const moduleLine = "module github.com/kerf-autoscaler/kerf\n"
 
-// Assets returns the directory of the control-plane programs: the one that KUBEBUILDER_ASSETS names if it holds all of
-// them, or else bin/k8s of the module that the working directory is in. The same directory serves envtest.
+// kubectl is beside the programs of a cluster, but is no part of one.
+const kubectl ComponentName = "kubectl"
+
+// Assets returns the directory of the programs of a cluster: the one that KUBEBUILDER_ASSETS names if it holds all of
+// them, or else bin/k8s of the module that the working directory is in.
 func Assets() (string, error) {
-	if directory := os.Getenv(assetsVariable); directory != "" && checkAssets(directory) == nil {
+	return assets(Etcd, APIServer, ControllerManager, Scheduler, Kwok)
+}
+
+// EnvtestAssets returns, in the same way, the directory of the programs that envtest starts.
+func EnvtestAssets() (string, error) {
+	return assets(Etcd, APIServer, kubectl)
+}
+
+func assets(programs ...ComponentName) (string, error) {
+	if directory := os.Getenv(assetsVariable); directory != "" && checkAssets(directory, programs...) == nil {
 		return filepath.Abs(directory)
 	}
 	root, err := moduleRoot()
@@ -26,15 +38,15 @@ func Assets() (string, error) {
 		return "", err
 	}
 	directory := filepath.Join(root, "bin", "k8s")
-	if err := checkAssets(directory); err != nil {
+	if err := checkAssets(directory, programs...); err != nil {
 		return "", fmt.Errorf("%w; run \"make control-plane\" in %s to build it", err, root)
 	}
 	return directory, nil
 }
 
-// checkAssets returns an error that names the first program that the directory lacks.
-func checkAssets(directory string) error {
-	for _, program := range []ComponentName{Etcd, APIServer, ControllerManager, Scheduler, Kwok} {
+// checkAssets returns an error that names the first of the programs that the directory lacks.
+func checkAssets(directory string, programs ...ComponentName) error {
+	for _, program := range programs {
 		path := filepath.Join(directory, string(program))
 		info, err := os.Stat(path)
 		if err != nil {

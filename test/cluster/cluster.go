@@ -73,13 +73,11 @@ func Start(ctx context.Context, options Options) (*Cluster, error) {
 
 // prepare lays out the directory: everything short of starting a process.
 func prepare(options Options) (_ *Cluster, err error) {
-	assets := options.Assets
-	if assets == "" {
-		if assets, err = Assets(); err != nil {
+	programs := options.Assets
+	if programs == "" {
+		if programs, err = Assets(); err != nil {
 			return nil, err
 		}
-	} else if err := checkAssets(assets); err != nil {
-		return nil, err
 	}
 	c := &Cluster{ports: &portSet{}}
 	defer func() {
@@ -90,7 +88,7 @@ func prepare(options Options) (_ *Cluster, err error) {
 	if err := c.claimDirectory(options.Directory); err != nil {
 		return nil, err
 	}
-	l, err := newLayout(c.directory, assets, c.ports)
+	l, err := newLayout(c.directory, programs, c.ports)
 	if err != nil {
 		return nil, err
 	}

@@ -145,7 +145,7 @@ func TestMissingProgramsAreNamedTogetherWithTheWayToGetThem(t *testing.T) {
 func TestDirectoryNamedByHandIsUsedIfItIsComplete(t *testing.T) {
 	directory := t.TempDir()
 	t.Setenv(assetsVariable, directory)
-	for _, name := range []ComponentName{Etcd, APIServer, ControllerManager, Scheduler, Kwok} {
+	for _, name := range []ComponentName{Etcd, APIServer, kubectl, ControllerManager, Scheduler, Kwok} {
 		if got, err := Assets(); err == nil && got == directory {
 			t.Errorf("it is used without %s", name)
 		}
@@ -153,7 +153,9 @@ func TestDirectoryNamedByHandIsUsedIfItIsComplete(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got, err := Assets(); err != nil || got != directory {
-		t.Errorf("got %q, %v, want %q", got, err, directory)
+	for name, find := range map[string]func() (string, error){"Assets": Assets, "EnvtestAssets": EnvtestAssets} {
+		if got, err := find(); err != nil || got != directory {
+			t.Errorf("%s: got %q, %v, want %q", name, got, err, directory)
+		}
 	}
 }
