@@ -253,4 +253,3 @@ func TestOfTwoNodesOfOneInstanceItIsAlwaysTheSame(t *testing.T) {
 		}
 	}
 }
-
