@@ -216,6 +216,7 @@ func unknownInstance(t *testing.T, w World) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	m.Status.Launch = nil // nothing says that it was launched only lately and may still appear
 	id := instanceID(m.Status.ProviderID)
 	m.Status.ProviderID = strings.Replace(m.Status.ProviderID, id, "i-00000000000000bad", 1)
 	if _, err := w.Provider.Get(t.Context(), m.Status.ProviderID); !cloudprovider.IsNotFound(err) {

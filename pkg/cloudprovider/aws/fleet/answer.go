@@ -1,0 +1,112 @@
+package fleet
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/awserr"
+)
+
+// API is what is asked of EC2.
+type API interface {
+	CreateFleet(context.Context, *ec2.CreateFleetInput, ...func(*ec2.Options)) (*ec2.CreateFleetOutput, error)
+}
+
+// Answer is what a request got. It never changes: EC2 gives a repeated request the same one.
+type Answer struct {
+	// Instances in order of id: the place among them is what a machine's index means.
+	Instances []Instance
+	// Failures say why there are not more.
+	Failures []Failure
+}
+
+// Instance is an instance of the answer.
+type Instance struct{ ID, InstanceType, Zone, CapacityType string }
+
+// Failure is an offering that gave nothing, or less than was wanted.
+type Failure struct{ Code, Message, InstanceType, Zone, CapacityType string }
+
+// Launch makes the call. The error is of EC2 or the way to it: no instance may have come of it.
+func Launch(ctx context.Context, api API, r Request) (Answer, error) {
+	out, err := api.CreateFleet(ctx, r.Input())
+	if err != nil {
+		return Answer{}, awserr.Explain("ec2:CreateFleet", err)
+	}
+	return read(out, r), nil
+}
+
+// read takes an answer apart. What it leaves out, such as the zone, is filled in from the request.
+func read(out *ec2.CreateFleetOutput, r Request) Answer {
+	zones := map[string]string{} // subnet -> zone
+	for _, c := range r.Configs {
+		for _, o := range c.Overrides {
+			zones[o.SubnetID] = o.Zone
+		}
+	}
+	var answer Answer
+	for _, i := range out.Instances {
+		instanceType, zone := place(i.LaunchTemplateAndOverrides, zones)
+		for _, id := range i.InstanceIds {
+			answer.Instances = append(answer.Instances, Instance{
+				ID: id, InstanceType: cmp.Or(string(i.InstanceType), instanceType),
+				Zone: cmp.Or(awssdk.ToString(i.AvailabilityZone), zone), CapacityType: cmp.Or(string(i.Lifecycle), r.CapacityType),
+			})
+		}
+	}
+	slices.SortFunc(answer.Instances, func(a, b Instance) int { return strings.Compare(a.ID, b.ID) })
+	answer.Instances = slices.CompactFunc(answer.Instances, func(a, b Instance) bool { return a.ID == b.ID })
+	for _, e := range out.Errors {
+		instanceType, zone := place(e.LaunchTemplateAndOverrides, zones)
+		answer.Failures = append(answer.Failures, Failure{
+			Code: awssdk.ToString(e.ErrorCode), Message: awssdk.ToString(e.ErrorMessage),
+			InstanceType: instanceType, Zone: zone, CapacityType: cmp.Or(string(e.Lifecycle), r.CapacityType),
+		})
+	}
+	return answer
+}
+
+func place(t *ec2types.LaunchTemplateAndOverridesResponse, zones map[string]string) (instanceType, zone string) {
+	if t == nil || t.Overrides == nil {
+		return "", ""
+	}
+	zone = awssdk.ToString(t.Overrides.AvailabilityZone)
+	return string(t.Overrides.InstanceType), cmp.Or(zone, zones[awssdk.ToString(t.Overrides.SubnetId)])
+}
+
+// Only reports whether there are failures and all of them mean one of the meanings.
+func (a Answer) Only(meanings ...awserr.Meaning) bool {
+	return len(a.Failures) > 0 && !slices.ContainsFunc(a.Failures, func(f Failure) bool {
+		return !slices.Contains(meanings, awserr.Of(f.Code))
+	})
+}
+
+// Has reports whether one of the failures means this.
+func (a Answer) Has(meaning awserr.Meaning) bool {
+	return slices.ContainsFunc(a.Failures, func(f Failure) bool { return awserr.Of(f.Code) == meaning })
+}
+
+// Reason sums the failures up: each code once, with the first message and how many offerings it was told of.
+func (a Answer) Reason() string {
+	if len(a.Failures) == 0 {
+		return "EC2 gave no reason"
+	}
+	var parts []string
+	counts := map[string]int{}
+	for _, f := range a.Failures {
+		counts[f.Code]++
+	}
+	for _, f := range a.Failures {
+		if n, ok := counts[f.Code]; ok {
+			parts = append(parts, fmt.Sprintf("%s for %d offerings (%s)", f.Code, n, f.Message))
+			delete(counts, f.Code)
+		}
+	}
+	return strings.Join(parts, "; ")
+}

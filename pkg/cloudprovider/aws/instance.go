@@ -1,0 +1,181 @@
+package aws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/awserr"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/fleet"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/instancetype"
+)
+
+const (
+	// providerIDPrefix starts the provider id of a Node on AWS; zone and instance id follow.
+	providerIDPrefix = "aws:///"
+	// instancePageSize is the largest page that EC2 gives of instances.
+	instancePageSize = 1000
+	waitedPrecision  = time.Second
+)
+
+// instance is the part of an instance's description that matters.
+type instance struct {
+	id, instanceType, zone, capacityType string
+	state                                ec2types.InstanceStateName
+	launched                             time.Time
+	tags                                 map[string]string
+}
+
+func providerID(zone, id string) string { return providerIDPrefix + zone + "/" + id }
+
+// instanceID reads the id out of a provider id.
+func instanceID(providerID string) (string, error) {
+	_, id, ok := strings.Cut(strings.TrimPrefix(providerID, providerIDPrefix), "/")
+	if !ok || !strings.HasPrefix(providerID, providerIDPrefix) || !strings.HasPrefix(id, "i-") {
+		return "", fmt.Errorf("%q is not the provider id of an EC2 instance", providerID)
+	}
+	return id, nil
+}
+
+// describe hands each described instance to visit, page by page.
+func (p *Provider) describe(ctx context.Context, input *ec2.DescribeInstancesInput, visit func(instance)) error {
+	if len(input.InstanceIds) == 0 {
+		input.MaxResults = awssdk.Int32(instancePageSize)
+	}
+	pages := ec2.NewDescribeInstancesPaginator(p.ec2, input)
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return awserr.Explain("ec2:DescribeInstances", err)
+		}
+		for _, r := range page.Reservations {
+			for i := range r.Instances {
+				visit(instanceFrom(&r.Instances[i]))
+			}
+		}
+	}
+	return nil
+}
+
+func instanceFrom(d *ec2types.Instance) instance {
+	out := instance{
+		id: awssdk.ToString(d.InstanceId), instanceType: string(d.InstanceType), capacityType: v1alpha5.CapacityTypeOnDemand,
+		launched: awssdk.ToTime(d.LaunchTime), tags: make(map[string]string, len(d.Tags)),
+	}
+	if d.InstanceLifecycle == ec2types.InstanceLifecycleTypeSpot || d.SpotInstanceRequestId != nil {
+		out.capacityType = v1alpha5.CapacityTypeSpot
+	}
+	if d.Placement != nil {
+		out.zone = awssdk.ToString(d.Placement.AvailabilityZone)
+	}
+	if d.State != nil {
+		out.state = d.State.Name
+	}
+	for _, t := range d.Tags {
+		out.tags[awssdk.ToString(t.Key)] = awssdk.ToString(t.Value)
+	}
+	return out
+}
+
+// find returns one instance, terminated or not. Nil without an error says that EC2 does not show it.
+func (p *Provider) find(ctx context.Context, id string) (*instance, error) {
+	var found *instance
+	err := p.describe(ctx, &ec2.DescribeInstancesInput{InstanceIds: []string{id}}, func(i instance) { found = &i })
+	if awserr.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if found != nil {
+		p.shown.Put(id, true)
+	}
+	return found, nil
+}
+
+// created returns the machine with what is known of its new instance.
+func (p *Provider) created(machine *v1alpha5.Machine, i fleet.Instance) *v1alpha5.Machine {
+	out := machine.DeepCopy()
+	out.Status.ProviderID = providerID(i.Zone, i.ID)
+	p.describeNode(out, machine.Spec.Kubelet, i)
+	return out
+}
+
+// existing returns the machine of a described instance. Its kubelet configuration is not known: capacity is that of a
+// node without any. The condition Terminated is false while the instance shuts down, and not there otherwise.
+func (p *Provider) existing(i instance) *v1alpha5.Machine {
+	out := &v1alpha5.Machine{ObjectMeta: metav1.ObjectMeta{Name: i.id, CreationTimestamp: metav1.NewTime(i.launched)}}
+	out.Status.ProviderID = providerID(i.zone, i.id)
+	out.Status.Launch = &v1alpha5.Launch{Group: i.tags[awsv1alpha1.TagLaunchGroup]}
+	if attempt, err := strconv.ParseInt(i.tags[awsv1alpha1.TagLaunchAttempt], 10, 32); err == nil {
+		out.Status.Launch.Attempt = int32(attempt)
+	}
+	if i.state == ec2types.InstanceStateNameShuttingDown {
+		out.Status.Conditions = []metav1.Condition{{
+			Type: v1alpha5.ConditionTerminated, Status: metav1.ConditionFalse, Reason: v1alpha5.ReasonTerminating,
+			Message: "the instance is " + string(i.state), LastTransitionTime: metav1.NewTime(p.clock.Now()),
+		}}
+	}
+	p.describeNode(out, nil, fleet.Instance{ID: i.id, InstanceType: i.instanceType, Zone: i.zone, CapacityType: i.capacityType})
+	if name := i.tags[v1alpha5.ProvisionerNameLabel]; name != "" {
+		out.Labels[v1alpha5.ProvisionerNameLabel] = name
+	}
+	return out
+}
+
+// describeNode adds labels, price, capacity and allocatable. A type that EC2 has not described leaves the latter out.
+func (p *Provider) describeNode(machine *v1alpha5.Machine, kubelet *v1alpha5.KubeletConfiguration, i fleet.Instance) {
+	labels := map[string]string{
+		corev1.LabelInstanceTypeStable: i.InstanceType, corev1.LabelTopologyRegion: p.region,
+		corev1.LabelTopologyZone: i.Zone, v1alpha5.CapacityTypeLabel: i.CapacityType,
+	}
+	if described, err := p.lister.Describe(i.InstanceType, kubelet); err == nil {
+		labels = instancetype.Labels(described, i.Zone, i.CapacityType)
+		machine.Status.Capacity, machine.Status.Allocatable = described.Capacity, described.Allocatable()
+	}
+	if machine.Labels == nil {
+		machine.Labels = map[string]string{}
+	}
+	maps.Copy(machine.Labels, labels)
+	if price, known := p.prices.Price(i.InstanceType, i.Zone, i.CapacityType); known {
+		if machine.Annotations == nil {
+			machine.Annotations = map[string]string{}
+		}
+		machine.Annotations[v1alpha5.PriceAnnotation] = strconv.FormatFloat(price, 'f', -1, 64)
+	}
+}
+
+// errGone and errForeign are the causes of a NotFoundError.
+var (
+	errGone    = errors.New("it is terminated or EC2 does not know it")
+	errForeign = errors.New("it does not belong to this cluster")
+)
+
+// own returns why an instance is none of this cluster's that still exist, or nil when it is.
+func (p *Provider) own(i *instance) error {
+	switch {
+	case i == nil || i.state == ec2types.InstanceStateNameTerminated:
+		return errGone
+	case i.tags[awsv1alpha1.TagClusterUID] != p.settings.ClusterUID:
+		return errForeign
+	default:
+		return nil
+	}
+}
+
+func filter(name string, values ...string) ec2types.Filter {
+	return ec2types.Filter{Name: awssdk.String(name), Values: slices.Clone(values)}
+}

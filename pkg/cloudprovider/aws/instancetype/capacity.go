@@ -1,0 +1,58 @@
+package instancetype
+
+import (
+	"math"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/kubelet"
+)
+
+const (
+	mib = 1 << 20
+	gib = 1 << 30
+	// arm64 images keep this much for contiguous allocations, MiB.
+	armReservedMiB = 64
+	// rootBytes is the root volume that launch templates ask for.
+	rootBytes = 20 * gib
+)
+
+// capacity returns what a node of the type has in all. Overhead is the part of the memory that firmware and kernel keep.
+func capacity(i Info, config *v1alpha5.KubeletConfiguration, overhead float64) corev1.ResourceList {
+	out := corev1.ResourceList{
+		corev1.ResourceCPU:              *resource.NewQuantity(i.VCPUs, resource.DecimalSI),
+		corev1.ResourceMemory:           *resource.NewQuantity(memoryMiB(i, overhead)*mib, resource.BinarySI),
+		corev1.ResourceEphemeralStorage: *resource.NewQuantity(rootBytes, resource.BinarySI),
+		corev1.ResourcePods:             *resource.NewQuantity(kubelet.Pods(config, i.InterfacePods(), i.VCPUs), resource.DecimalSI),
+	}
+	for name, count := range map[corev1.ResourceName]int64{
+		gpuResource(i.GPU.Manufacturer): i.GPU.Count,
+		awsv1alpha1.ResourceAWSNeuron:   i.Accelerator.Count,
+		awsv1alpha1.ResourceAWSPodENI:   i.BranchInterfaces,
+	} {
+		if name != "" && count > 0 {
+			out[name] = *resource.NewQuantity(count, resource.DecimalSI)
+		}
+	}
+	return out
+}
+
+func memoryMiB(i Info, overhead float64) int64 {
+	memory := i.MemoryMiB
+	if i.Arch == "arm64" {
+		memory -= armReservedMiB
+	}
+	return memory - int64(math.Ceil(float64(memory)*overhead))
+}
+
+func overhead(i Info, config *v1alpha5.KubeletConfiguration, capacity corev1.ResourceList) cloudprovider.Overhead {
+	return cloudprovider.Overhead{
+		KubeReserved:      kubelet.KubeReserved(config, i.InterfacePods(), i.VCPUs),
+		SystemReserved:    kubelet.SystemReserved(config),
+		EvictionThreshold: kubelet.EvictionThreshold(config, capacity),
+	}
+}

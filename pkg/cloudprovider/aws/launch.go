@@ -1,0 +1,154 @@
+package aws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/awserr"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/fleet"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/offerings"
+)
+
+// Reasons of launches that are refused.
+const (
+	reasonUnauthorized = "Unauthorized"
+	reasonInvalid      = "InvalidRequest"
+	reasonRefused      = "FleetRefused"
+)
+
+// maxToken is what EC2 takes of a client token, in characters.
+const maxToken = 64
+
+// Create has EC2 serve the launch group of the machine, once for all its machines, and returns the instance at the
+// machine's index.
+func (p *Provider) Create(ctx context.Context, machine *v1alpha5.Machine) (*v1alpha5.Machine, error) {
+	intent := machine.Status.Launch
+	if intent == nil || intent.Token == "" || len(intent.Token) > maxToken || intent.Size < 1 || intent.Index < 0 || intent.Index >= intent.Size {
+		return nil, fmt.Errorf("machine %q has no written intent to launch that could be repeated", machine.Name)
+	}
+	answer, err := p.answer(ctx, machine)
+	if err != nil {
+		return nil, err
+	}
+	if int(intent.Index) < len(answer.Instances) {
+		return p.created(machine, answer.Instances[intent.Index]), nil
+	}
+	return nil, unserved(intent, answer)
+}
+
+// answer returns what EC2 answered to the machine's request. Machines of one request wait for one call.
+func (p *Provider) answer(ctx context.Context, machine *v1alpha5.Machine) (fleet.Answer, error) {
+	token := machine.Status.Launch.Token
+	if known, ok := p.answers.Get(token); ok {
+		return known, nil
+	}
+	value, err, _ := p.flights.Do(token, func() (any, error) {
+		answer, err := p.launch(ctx, machine)
+		if err != nil {
+			return fleet.Answer{}, err
+		}
+		for _, f := range answer.Failures {
+			if awserr.Unfulfillable(f.Code) && f.InstanceType != "" {
+				p.capacity.MarkUnavailable(offerings.Offering{InstanceType: f.InstanceType, Zone: f.Zone, CapacityType: f.CapacityType})
+			}
+		}
+		p.answers.Put(token, answer)
+		log.FromContext(ctx).Info("fleet answered", "launchGroup", machine.Status.Launch.Group, "attempt", machine.Status.Launch.Attempt,
+			"asked", machine.Status.Launch.Size, "got", len(answer.Instances), "failures", len(answer.Failures))
+		return answer, nil
+	})
+	if err != nil {
+		return fleet.Answer{}, err
+	}
+	answer, ok := value.(fleet.Answer)
+	if !ok {
+		return fleet.Answer{}, errors.New("the answer of another machine's launch is no answer")
+	}
+	return answer, nil
+}
+
+// launch makes the request, mending what can be mended on the way.
+func (p *Provider) launch(ctx context.Context, machine *v1alpha5.Machine) (fleet.Answer, error) {
+	request, err := p.request(ctx, machine)
+	if err != nil {
+		return fleet.Answer{}, err
+	}
+	answer, err := fleet.Launch(ctx, p.ec2, request)
+	if awserr.Is(err, awserr.LaunchTemplateNotFound) {
+		// A refused call uses up no token: the same request is made again once its templates are there again.
+		p.forget(request)
+		if request, err = p.request(ctx, machine); err != nil {
+			return fleet.Answer{}, err
+		}
+		answer, err = fleet.Launch(ctx, p.ec2, request)
+	}
+	if awserr.Is(err, awserr.IdempotencyMismatch) {
+		// Template, images or cluster facts have changed since the intent was first carried out.
+		return p.adopt(ctx, machine)
+	}
+	if err != nil {
+		return fleet.Answer{}, refusal(err)
+	}
+	if len(answer.Instances) == 0 && answer.Only(awserr.LaunchTemplateNotFound) {
+		// The token is used up: EC2 will repeat this answer for ever. A second token, a function of the first, keeps the
+		// repetition safe, and that nothing came of the first is settled.
+		p.forget(request)
+		if request, err = p.request(ctx, machine); err != nil {
+			return fleet.Answer{}, err
+		}
+		request.Token = secondToken(request.Token)
+		if answer, err = fleet.Launch(ctx, p.ec2, request); awserr.Is(err, awserr.IdempotencyMismatch) {
+			return p.adopt(ctx, machine)
+		}
+		if err != nil {
+			return fleet.Answer{}, refusal(err)
+		}
+	}
+	return answer, nil
+}
+
+func (p *Provider) forget(request fleet.Request) {
+	for _, c := range request.Configs {
+		p.launchTemplates.Forget(c.LaunchTemplate)
+	}
+}
+
+func secondToken(token string) string {
+	const suffix = "-2"
+	return token[:min(len(token), maxToken-len(suffix))] + suffix
+}
+
+// refusal turns an error of EC2 into one that the port knows.
+func refusal(err error) error {
+	switch awserr.Classify(err) {
+	case awserr.Denied:
+		return cloudprovider.NewCreateError(reasonUnauthorized, err)
+	case awserr.Invalid:
+		return cloudprovider.NewCreateError(reasonInvalid, err)
+	case awserr.NotFound:
+		// What the template's status names is gone; it is resolved anew within a minute.
+		return cloudprovider.NewNotReadyError(err)
+	case awserr.Capacity, awserr.Quota:
+		return cloudprovider.NewInsufficientCapacityError(err)
+	default:
+		return err
+	}
+}
+
+// unserved says why a machine got nothing from an answer.
+func unserved(intent *v1alpha5.Launch, answer fleet.Answer) error {
+	err := fmt.Errorf("launch group %q got %d of %d instances: %s", intent.Group, len(answer.Instances), intent.Size, answer.Reason())
+	switch {
+	case len(answer.Instances) > 0 || len(answer.Failures) == 0 || answer.Only(awserr.Capacity, awserr.Quota):
+		return cloudprovider.NewInsufficientCapacityError(err)
+	case answer.Has(awserr.Denied):
+		return cloudprovider.NewCreateError(reasonUnauthorized, err)
+	default:
+		return cloudprovider.NewCreateError(reasonRefused, err)
+	}
+}

@@ -1,0 +1,86 @@
+package aws
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/awserr"
+)
+
+// Delete terminates the machine's instance. It goes by what EC2 says now, and touches no instance of another cluster.
+func (p *Provider) Delete(ctx context.Context, machine *v1alpha5.Machine) error {
+	id, err := instanceID(machine.Status.ProviderID)
+	if err != nil {
+		return err
+	}
+	found, err := p.find(ctx, id)
+	if err != nil {
+		return err
+	}
+	if found == nil && !p.settled(machine, id) {
+		return fmt.Errorf("EC2 does not show %s, which was launched only lately; it may still come", id)
+	}
+	if err := p.own(found); err != nil {
+		return cloudprovider.NewNotFoundError(fmt.Errorf("%s: %w", id, err))
+	}
+	if found.state == ec2types.InstanceStateNameShuttingDown {
+		return nil
+	}
+	_, err = p.ec2.TerminateInstances(ctx, &ec2.TerminateInstancesInput{InstanceIds: []string{id}})
+	if awserr.IsNotFound(err) {
+		return cloudprovider.NewNotFoundError(awserr.Explain("ec2:TerminateInstances", err))
+	}
+	if err != nil {
+		return awserr.Explain("ec2:TerminateInstances", err)
+	}
+	return nil
+}
+
+// settled reports whether EC2 not showing an instance proves that it is gone: it has shown it before, or has had the time
+// that it may take to show a new one.
+func (p *Provider) settled(machine *v1alpha5.Machine, id string) bool {
+	if _, ok := p.shown.Get(id); ok || machine.Status.Launch == nil {
+		return true
+	}
+	return p.clock.Since(machine.Status.Launch.Time.Time) >= p.settings.VisibilityWindow
+}
+
+// Get returns the machine of an instance that exists. One that is shutting down still does.
+func (p *Provider) Get(ctx context.Context, providerID string) (*v1alpha5.Machine, error) {
+	id, err := instanceID(providerID)
+	if err != nil {
+		return nil, err
+	}
+	found, err := p.find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.own(found); err != nil {
+		return nil, cloudprovider.NewNotFoundError(fmt.Errorf("%s: %w", id, err))
+	}
+	return p.existing(*found), nil
+}
+
+// List returns the machines of all instances of this cluster that exist, in order of provider id.
+func (p *Provider) List(ctx context.Context) ([]*v1alpha5.Machine, error) {
+	var out []*v1alpha5.Machine
+	err := p.describe(ctx, &ec2.DescribeInstancesInput{Filters: []ec2types.Filter{
+		filter("tag:"+awsv1alpha1.TagClusterUID, p.settings.ClusterUID),
+		filter("instance-state-name",
+			string(ec2types.InstanceStateNamePending), string(ec2types.InstanceStateNameRunning), string(ec2types.InstanceStateNameStopping),
+			string(ec2types.InstanceStateNameStopped), string(ec2types.InstanceStateNameShuttingDown)),
+	}}, func(i instance) { out = append(out, p.existing(i)) })
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(out, func(a, b *v1alpha5.Machine) int { return strings.Compare(a.Status.ProviderID, b.Status.ProviderID) })
+	return out, nil
+}

@@ -1,0 +1,152 @@
+// Package aws is kerf's cloud on AWS: it translates between Machines and EC2 instances.
+package aws
+
+import (
+	"context"
+	"fmt"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	awspricing "github.com/aws/aws-sdk-go-v2/service/pricing"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"golang.org/x/sync/singleflight"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/ami"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/catalog"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/cluster"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/fleet"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/instancetype"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/launchtemplate"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/memo"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/offerings"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/pricing"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/securitygroup"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/subnet"
+)
+
+var _ cloudprovider.Provider = (*Provider)(nil)
+
+const (
+	// answersKept bounds the answers of CreateFleet in memory. They only save calls: EC2 repeats an answer by its token.
+	answersKept = 512
+	// instancesKept bounds the instance ids that EC2 is known to have shown.
+	instancesKept = 4096
+)
+
+// Provider is AWS as kerf's cloud. It is safe for concurrent use. It knows nothing until its Tasks have run.
+type Provider struct {
+	settings Settings
+	region   string
+	clock    clock.PassiveClock
+	reader   client.Reader
+	ec2      *ec2.Client
+
+	cluster         *cluster.Source
+	types           *instancetype.Store
+	lister          *instancetype.Lister
+	prices          *pricing.Book
+	capacity        *offerings.Memory
+	launchTemplates *launchtemplate.Store
+	subnets         *subnet.Finder
+	securityGroups  *securitygroup.Finder
+	images          *ami.Finder
+	health          *health
+
+	flights singleflight.Group
+	answers *memo.Table[string, fleet.Answer] // token -> answer
+	shown   *memo.Table[string, bool]         // id of an instance that EC2 has shown -> true
+}
+
+// New returns a provider that reads AWSNodeTemplates through the reader.
+func New(cfg awssdk.Config, reader client.Reader, settings Settings, clock clock.PassiveClock) (*Provider, error) {
+	if err := settings.validate(cfg.Region); err != nil {
+		return nil, fmt.Errorf("checking AWS settings: %w", err)
+	}
+	facts, err := catalog.Load()
+	if err != nil {
+		return nil, fmt.Errorf("loading the EC2 catalogue: %w", err)
+	}
+	settings, cfg = settings.withDefaults(), bounded(cfg)
+	ec2Client := ec2.NewFromConfig(cfg)
+	priceClient := awspricing.NewFromConfig(cfg, func(o *awspricing.Options) { o.Region = pricing.Endpoint(cfg.Region) })
+	p := &Provider{
+		settings: settings, region: cfg.Region, clock: clock, reader: reader, ec2: ec2Client,
+		cluster: cluster.NewSource(eks.NewFromConfig(cfg), cluster.Facts{
+			Name: settings.ClusterName, Endpoint: settings.ClusterEndpoint, CA: settings.ClusterCA,
+			Version: settings.ClusterVersion, ServiceCIDR: settings.ServiceCIDR,
+		}),
+		types: instancetype.NewStore(ec2Client, publishedLimits(facts)),
+		prices: pricing.NewBook(pricing.NewPriceList(priceClient, cfg.Region), ec2Client, clock, func(instanceType string) (float64, bool) {
+			return facts.OnDemandPrice(cfg.Region, instanceType)
+		}),
+		capacity:        offerings.NewMemory(clock, settings.CapacityTTL),
+		launchTemplates: launchtemplate.NewStore(ec2Client, clock, settings.ClusterUID, settings.LaunchTemplateTTL),
+		subnets:         subnet.NewFinder(ec2Client),
+		securityGroups:  securitygroup.NewFinder(ec2Client),
+		images:          ami.NewFinder(ssm.NewFromConfig(cfg), ec2Client, clock),
+		health:          newHealth(),
+		answers:         memo.NewTable[string, fleet.Answer](answersKept),
+		shown:           memo.NewTable[string, bool](instancesKept),
+	}
+	p.lister = instancetype.NewLister(p.types, p.prices, p.capacity, instancetype.Settings{
+		Region: cfg.Region, MemoryOverhead: settings.VMMemoryOverheadPercent,
+	})
+	return p, nil
+}
+
+// publishedLimits looks up what AWS publishes of a type without telling it through its API.
+func publishedLimits(facts *catalog.Catalog) func(string) *instancetype.Limits {
+	return func(name string) *instancetype.Limits {
+		t, ok := facts.InstanceType(name)
+		if !ok {
+			return nil
+		}
+		limits := &instancetype.Limits{BandwidthMbps: int64(t.Network.BandwidthMbps)}
+		if t.Network.TrunkCompatible {
+			limits.BranchInterfaces = int64(t.Network.BranchENIs)
+		}
+		return limits
+	}
+}
+
+// InstanceTypes returns what may be launched from the provisioner's template. The answer is shared and must not be changed.
+func (p *Provider) InstanceTypes(ctx context.Context, provisioner *v1alpha5.Provisioner) (cloudprovider.InstanceTypes, error) {
+	template, err := p.template(ctx, provisioner.TemplateName(), fmt.Sprintf("Provisioner %q", provisioner.Name))
+	if err != nil {
+		return nil, err
+	}
+	if template.Status.ObservedGeneration != template.Generation {
+		return nil, cloudprovider.NewNotReadyError(fmt.Errorf("AWSNodeTemplate %q has changed and is being resolved anew", template.Name))
+	}
+	var zones []string
+	for _, s := range template.Status.Subnets {
+		zones = append(zones, s.Zone)
+	}
+	return p.lister.List(instancetype.Question{
+		Zones: distinct(zones), Images: template.Status.AMIs, Kubelet: provisioner.Spec.KubeletConfiguration,
+	})
+}
+
+// Discovery is what resolves the selectors of an AWSNodeTemplate.
+type Discovery struct {
+	Region string
+	// InstanceProfile of templates that name none; may be "".
+	InstanceProfile string
+	Subnets         *subnet.Finder
+	SecurityGroups  *securitygroup.Finder
+	Images          *ami.Finder
+	Cluster         *cluster.Source
+}
+
+// Discovery returns the provider's own.
+func (p *Provider) Discovery() Discovery {
+	return Discovery{
+		Region: p.region, InstanceProfile: p.settings.DefaultInstanceProfile,
+		Subnets: p.subnets, SecurityGroups: p.securityGroups, Images: p.images, Cluster: p.cluster,
+	}
+}

@@ -1,0 +1,175 @@
+package aws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+
+	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/ami"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/fleet"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/kubelet"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/launchtemplate"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/subnet"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/userdata"
+)
+
+// request builds what the machine's launch group asks for and makes sure that its launch templates are there. It depends
+// on the machine's spec, the template's status and the cluster's facts, never on prices, capacity or free addresses of the
+// moment: the group's other machines, and this one after a crash, have to ask for the same.
+func (p *Provider) request(ctx context.Context, machine *v1alpha5.Machine) (fleet.Request, error) {
+	template, err := p.template(ctx, templateName(machine), fmt.Sprintf("machine %q", machine.Name))
+	if err != nil {
+		return fleet.Request{}, err
+	}
+	choice, err := fleet.ChoiceOf(machine)
+	if err != nil {
+		return fleet.Request{}, cloudprovider.NewCreateError(reasonInvalid, err)
+	}
+	boot, err := p.boot(machine, template, choice)
+	if err != nil {
+		return fleet.Request{}, err
+	}
+	groups, err := choice.Plan(boot.candidates, subnet.ByZone(template.Status.Subnets))
+	if errors.Is(err, fleet.ErrNoOffering) {
+		return fleet.Request{}, cloudprovider.NewInsufficientCapacityError(fmt.Errorf("machine %q: %w", machine.Name, err))
+	}
+	if err != nil {
+		return fleet.Request{}, err
+	}
+	intent := machine.Status.Launch
+	request := fleet.Request{Token: intent.Token, CapacityType: choice.CapacityType, Size: intent.Size, Tags: p.instanceTags(machine, template)}
+	for _, g := range groups {
+		spec, err := p.launchTemplate(machine, template, boot, g.Boot)
+		if err != nil {
+			return fleet.Request{}, err
+		}
+		name, err := p.launchTemplates.Ensure(ctx, spec)
+		if err != nil {
+			return fleet.Request{}, refusal(err)
+		}
+		request.Configs = append(request.Configs, fleet.Config{LaunchTemplate: name, Overrides: g.Overrides})
+	}
+	return request, nil
+}
+
+func templateName(machine *v1alpha5.Machine) string {
+	if machine.Spec.MachineTemplateRef == nil {
+		return ""
+	}
+	return machine.Spec.MachineTemplateRef.Name
+}
+
+// boot is what a launch needs to know of its instance types.
+type boot struct {
+	candidates []fleet.Candidate
+	// reserved maps a printed list of reservations -> the list.
+	reserved map[string]corev1.ResourceList
+	// labels that nodes are born with: those that the machine asks for, less those that follow from the instance. The latter
+	// differ within a group, and the machine itself gets them once its instance is known.
+	labels map[string]string
+}
+
+func (p *Provider) boot(machine *v1alpha5.Machine, template *awsv1alpha1.AWSNodeTemplate, choice fleet.Choice) (boot, error) {
+	snapshot, err := p.types.Snapshot()
+	if err != nil {
+		return boot{}, err
+	}
+	out := boot{reserved: map[string]corev1.ResourceList{}, labels: maps.Clone(machine.Labels)}
+	if out.labels == nil {
+		out.labels = map[string]string{}
+	}
+	images := ami.ImagesOf(template.Status.AMIs)
+	for _, name := range choice.InstanceTypes {
+		info, ok := snapshot.Info(name)
+		if !ok || choice.CapacityType == v1alpha5.CapacityTypeSpot && !info.Spot || choice.CapacityType == v1alpha5.CapacityTypeOnDemand && !info.OnDemand {
+			continue
+		}
+		described, err := p.lister.Describe(name, machine.Spec.Kubelet)
+		if err != nil {
+			return boot{}, err
+		}
+		maps.DeleteFunc(out.labels, func(key, _ string) bool { return described.Requirements.Has(v1alpha5.NormalizeLabel(key)) })
+		image, ok := images.For(described.Requirements)
+		if !ok {
+			continue
+		}
+		candidate := fleet.Candidate{Name: name, Zones: snapshot.Zones(name), Boot: fleet.Boot{
+			ImageID: image, MaxPods: kubelet.PodLimit(machine.Spec.Kubelet, info.InterfacePods()),
+		}}
+		if machine.Spec.Kubelet != nil && len(machine.Spec.Kubelet.KubeReserved) > 0 {
+			list := described.Overhead.KubeReserved
+			candidate.Boot.KubeReserved = fmt.Sprint(printed(list))
+			out.reserved[candidate.Boot.KubeReserved] = list
+		}
+		out.candidates = append(out.candidates, candidate)
+	}
+	delete(out.labels, corev1.LabelTopologyZone)
+	delete(out.labels, corev1.LabelHostname)
+	out.labels[v1alpha5.CapacityTypeLabel] = choice.CapacityType
+	return out, nil
+}
+
+// printed maps the name of a resource -> its quantity as text.
+func printed(list corev1.ResourceList) map[corev1.ResourceName]string {
+	out := make(map[corev1.ResourceName]string, len(list))
+	for name, q := range list {
+		out[name] = q.String()
+	}
+	return out
+}
+
+// launchTemplate returns the content of the launch template for instance types that boot alike.
+func (p *Provider) launchTemplate(machine *v1alpha5.Machine, template *awsv1alpha1.AWSNodeTemplate, b boot, alike fleet.Boot) (launchtemplate.Spec, error) {
+	facts, err := p.cluster.Facts()
+	if err != nil {
+		return launchtemplate.Spec{}, err
+	}
+	profile, err := p.instanceProfile(template)
+	if err != nil {
+		return launchtemplate.Spec{}, err
+	}
+	data, err := userdata.Render(template.Status.AMIFamily, userdata.Node{
+		Cluster: facts, Labels: b.labels, Taints: append(append([]corev1.Taint{}, machine.Spec.Taints...), machine.Spec.StartupTaints...),
+		MaxPods: alike.MaxPods, Kubelet: machine.Spec.Kubelet, KubeReserved: b.reserved[alike.KubeReserved],
+	})
+	if err != nil {
+		return launchtemplate.Spec{}, cloudprovider.NewCreateError(reasonInvalid, fmt.Errorf("writing user data: %w", err))
+	}
+	spec := launchtemplate.Spec{
+		ImageID: alike.ImageID, InstanceProfile: profile, UserData: data, Tags: p.ownTags(machine.ProvisionerName(), template),
+	}
+	spec.Tags[awsv1alpha1.TagLaunchTemplateCluster] = p.settings.ClusterName
+	for _, g := range template.Status.SecurityGroups {
+		spec.SecurityGroups = append(spec.SecurityGroups, g.ID)
+	}
+	return spec, nil
+}
+
+// ownTags are the tags of all that is made for a provisioner. Those by which kerf knows its own cannot be overridden.
+func (p *Provider) ownTags(provisioner string, template *awsv1alpha1.AWSNodeTemplate) map[string]string {
+	tags := map[string]string{awsv1alpha1.TagName: v1alpha5.ProvisionerNameLabel + "/" + provisioner}
+	maps.Copy(tags, p.settings.Tags)
+	maps.Copy(tags, template.Spec.Tags)
+	maps.Copy(tags, map[string]string{
+		awsv1alpha1.TagClusterPrefix + p.settings.ClusterName: "owned",
+		v1alpha5.ProvisionerNameLabel:                         provisioner,
+		awsv1alpha1.TagManagedBy:                              p.settings.ClusterName,
+		awsv1alpha1.TagClusterUID:                             p.settings.ClusterUID,
+	})
+	return tags
+}
+
+// instanceTags also say which request made the instance.
+func (p *Provider) instanceTags(machine *v1alpha5.Machine, template *awsv1alpha1.AWSNodeTemplate) map[string]string {
+	tags := p.ownTags(machine.ProvisionerName(), template)
+	tags[awsv1alpha1.TagLaunchGroup] = machine.Status.Launch.Group
+	tags[awsv1alpha1.TagLaunchAttempt] = strconv.FormatInt(int64(machine.Status.Launch.Attempt), 10)
+	return tags
+}

@@ -1,0 +1,59 @@
+package aws
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+)
+
+// template returns a template that can be launched from. Owner says who names it, for the message.
+func (p *Provider) template(ctx context.Context, name, owner string) (*awsv1alpha1.AWSNodeTemplate, error) {
+	if name == "" {
+		return nil, cloudprovider.NewNotReadyError(fmt.Errorf("%s names no AWSNodeTemplate: set spec.providerRef.name of its Provisioner", owner))
+	}
+	template := &awsv1alpha1.AWSNodeTemplate{}
+	err := p.reader.Get(ctx, client.ObjectKey{Name: name}, template)
+	if apierrors.IsNotFound(err) {
+		return nil, cloudprovider.NewNotReadyError(
+			fmt.Errorf("AWSNodeTemplate %q, which %s names, does not exist: create it or change spec.providerRef of the Provisioner", name, owner))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("getting AWSNodeTemplate %q: %w", name, err)
+	}
+	if ready := meta.FindStatusCondition(template.Status.Conditions, v1alpha5.ConditionReady); ready == nil || ready.Status != "True" {
+		return nil, cloudprovider.NewNotReadyError(fmt.Errorf("AWSNodeTemplate %q is not ready: %s", name, why(template)))
+	}
+	return template, nil
+}
+
+func why(template *awsv1alpha1.AWSNodeTemplate) string {
+	ready := meta.FindStatusCondition(template.Status.Conditions, v1alpha5.ConditionReady)
+	if ready == nil {
+		return "its selectors have not been resolved yet"
+	}
+	return cmp.Or(ready.Message, ready.Reason)
+}
+
+// instanceProfile returns the profile of the template's machines.
+func (p *Provider) instanceProfile(template *awsv1alpha1.AWSNodeTemplate) (string, error) {
+	profile := cmp.Or(template.Spec.InstanceProfile, p.settings.DefaultInstanceProfile)
+	if profile == "" {
+		return "", cloudprovider.NewNotReadyError(errors.New("spec.instanceProfile of AWSNodeTemplate " + template.Name + " is empty and there is no default"))
+	}
+	return profile, nil
+}
+
+// distinct returns the values once each, in order.
+func distinct(values []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(values)))
+}

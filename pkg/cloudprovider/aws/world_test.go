@@ -1,0 +1,204 @@
+package aws_test
+
+import (
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/go-logr/logr"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/ami"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/subnet"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/cloudprovidertest"
+	"github.com/kerf-autoscaler/kerf/test/awssim"
+	"github.com/kerf-autoscaler/kerf/test/awssim/world"
+)
+
+const (
+	region        = "us-east-1"
+	clusterName   = "demo"
+	clusterUID    = "11111111-2222-3333-4444-555555555555"
+	shutdownDelay = 30 * time.Second
+)
+
+func TestMain(m *testing.M) {
+	log.SetLogger(logr.Discard())
+	os.Exit(m.Run())
+}
+
+// sim is a simulator with a clock of its own and a provider over it, unmodified SDK and HTTP in between.
+type sim struct {
+	*awssim.Server
+	t        *testing.T
+	clock    *clocktesting.FakeClock
+	client   client.Client
+	provider *aws.Provider
+}
+
+func startSim(t *testing.T, changes ...func(*world.Config)) *sim {
+	t.Helper()
+	described, err := awssim.DefaultWorld(region, clusterName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := clocktesting.NewFakeClock(time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC))
+	described.Clock, described.ShutdownDelay, described.TerminatedRetention = clock, shutdownDelay, time.Hour
+	for _, change := range changes {
+		change(&described)
+	}
+	server, err := awssim.Start(awssim.Config{World: described})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	s := &sim{Server: server, t: t, clock: clock, client: newClient(t)}
+	s.provider = s.newProvider(clusterUID)
+	return s
+}
+
+func newClient(t *testing.T) client.Client {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := awsv1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	return fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&awsv1alpha1.AWSNodeTemplate{}).Build()
+}
+
+func (s *sim) config() awssdk.Config {
+	s.t.Helper()
+	loaded, err := config.LoadDefaultConfig(s.t.Context(), config.WithRegion(region), config.WithBaseEndpoint(s.URL()),
+		config.WithSharedConfigFiles(nil), config.WithSharedCredentialsFiles(nil),
+		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(world.DefaultAccessKeyID, "unchecked", "")))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return loaded
+}
+
+// newProvider returns a provider that is ready and remembers nothing; its prices are those that are compiled in.
+func (s *sim) newProvider(uid string) *aws.Provider {
+	s.t.Helper()
+	p, err := aws.New(s.config(), s.client, aws.Settings{
+		ClusterName: clusterName, ClusterUID: uid, VMMemoryOverheadPercent: 0.075, DefaultInstanceProfile: "nodes",
+	}, s.clock)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.run(p, "reading cluster facts", "reading instance types", "reading offerings")
+	return p
+}
+
+// run runs tasks of the provider by name.
+func (s *sim) run(p *aws.Provider, names ...string) {
+	s.t.Helper()
+	for _, task := range p.Tasks() {
+		if !slices.Contains(names, task.Name) {
+			continue
+		}
+		if err := task.Run(s.t.Context()); err != nil {
+			s.t.Fatalf("%s: %v", task.Name, err)
+		}
+	}
+}
+
+// makeTemplate makes a template that is resolved and ready, as its controller would leave it.
+func (s *sim) makeTemplate(name string) *awsv1alpha1.AWSNodeTemplate {
+	s.t.Helper()
+	selected := map[string]string{"karpenter.sh/discovery": clusterName}
+	d := s.provider.Discovery()
+	template := &awsv1alpha1.AWSNodeTemplate{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Generation: 1},
+		Spec:       awsv1alpha1.AWSNodeTemplateSpec{SubnetSelector: selected, SecurityGroupSelector: selected},
+	}
+	subnets, err := d.Subnets.Find(s.t.Context(), selected)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	groups, err := d.SecurityGroups.Find(s.t.Context(), selected)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	family, err := ami.FamilyFor("", 32)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	images, err := d.Images.Find(s.t.Context(), family, "1.32")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	template.Status = awsv1alpha1.AWSNodeTemplateStatus{
+		Subnets: subnet.Order(nil, subnets), SecurityGroups: groups, AMIs: images, AMIFamily: family.Name, ObservedGeneration: 1,
+		Conditions: []metav1.Condition{{Type: v1alpha5.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha5.ReasonReady}},
+	}
+	if err := s.client.Create(s.t.Context(), template); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.client.Status().Update(s.t.Context(), template); err != nil {
+		s.t.Fatal(err)
+	}
+	return template
+}
+
+func provisioner(template string) *v1alpha5.Provisioner {
+	return &v1alpha5.Provisioner{
+		ObjectMeta: metav1.ObjectMeta{Name: "default"},
+		Spec:       v1alpha5.ProvisionerSpec{ProviderRef: &v1alpha5.TemplateReference{Name: template}},
+	}
+}
+
+// live counts instances that are not on their way out.
+func (s *sim) live() int {
+	n := 0
+	for _, i := range s.World().Instances() {
+		if i.State == world.Pending || i.State == world.Running {
+			n++
+		}
+	}
+	return n
+}
+
+// calls counts the calls of an action such as ec2:CreateFleet.
+func (s *sim) calls(action string) int { return s.Calls().Actions[action].Count }
+
+func TestTheAWSProviderKeepsTheContract(t *testing.T) {
+	cloudprovidertest.Run(t, func(t *testing.T) cloudprovidertest.World {
+		s := startSim(t)
+		s.makeTemplate("default")
+		return cloudprovidertest.World{
+			Provider:    s.provider,
+			Restart:     func() cloudprovider.Provider { return s.newProvider(clusterUID) },
+			Provisioner: provisioner("default"),
+			SetCapacity: func(instanceType, zone, capacityType string, left int) {
+				s.World().SetCapacity(world.CapacityLimit{InstanceType: instanceType, Zone: zone, CapacityType: capacityType, Instances: left})
+			},
+			PlantForeign: func() string {
+				m, err := s.newProvider("another-cluster").Create(t.Context(), machine("foreign", 1, 0))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return m.Status.ProviderID
+			},
+			Live:   s.live,
+			Settle: func() { s.clock.Step(shutdownDelay) },
+		}
+	})
+}
