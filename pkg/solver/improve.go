@@ -18,6 +18,18 @@ const (
 // poolSizes are the numbers of machines, the least filled first, that are taken apart together.
 func poolSizes() []int { return []int{1, 2, 3, 5, 8} }
 
+// purchase buys for what is left and makes it cheaper; what that frees of the limits is used for what they had stopped.
+func (p *packer) purchase(ctx context.Context) []bin {
+	bins := p.improve(ctx, p.pack(ctx))
+	for {
+		more := p.pack(ctx)
+		if len(more) == 0 {
+			return bins
+		}
+		bins = p.improve(ctx, append(bins, more...))
+	}
+}
+
 // improve makes bins cheaper: each moves to the cheapest offer that holds it; then the pods of those that waste most are
 // planned again, and the new machines kept if they cost less.
 func (p *packer) improve(ctx context.Context, bins []bin) []bin {

@@ -79,7 +79,7 @@ func (s *solution) buy(ctx context.Context, shelf *shelf) {
 		for i, it := range l.items {
 			p.left[i] = it.group.left
 		}
-		for _, b := range p.improve(ctx, p.pack(ctx)) {
+		for _, b := range p.purchase(ctx) {
 			bought = append(bought, purchase{l, b})
 		}
 		for i, it := range l.items {

@@ -24,5 +24,5 @@ func (s *shelf) stopped(ctx context.Context, l *lot, it *item) miss {
 				name, s.provisioner.Name, amount(name, max(s.budget.left[k], 0)))}
 		}
 	}
-	return miss{missSize, fmt.Sprintf("no machine of provisioner %s satisfies all its rules at once", s.provisioner.Name)}
+	return miss{missLimit, fmt.Sprintf("the limits of provisioner %s were reached when its turn came; raise spec.limits", s.provisioner.Name)}
 }
