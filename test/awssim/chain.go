@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,8 +22,8 @@ type Hook func(ctx context.Context, r *wire.Request, next Handler) (*wire.Respon
 
 // link puts hooks before a handler; the first hook sees the request first.
 func link(hooks []Hook, last Handler) Handler {
-	for i := len(hooks) - 1; i >= 0; i-- {
-		hook, next := hooks[i], last
+	for _, hook := range slices.Backward(hooks) {
+		next := last
 		last = func(ctx context.Context, r *wire.Request) (*wire.Response, error) { return hook(ctx, r, next) }
 	}
 	return last

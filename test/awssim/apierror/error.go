@@ -28,8 +28,7 @@ func (e *Error) WithStatus(status int) *Error {
 
 // From finds the API error in a chain; any other error is the simulator's own fault and answers as AWS does for its own.
 func From(err error) *Error {
-	var apiError *Error
-	if errors.As(err, &apiError) {
+	if apiError, ok := errors.AsType[*Error](err); ok {
 		return apiError
 	}
 	return New("InternalError", "%v", err).WithStatus(http.StatusInternalServerError)

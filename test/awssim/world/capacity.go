@@ -49,6 +49,6 @@ func (w *World) depth(p poolKey) int {
 		return room
 	}
 	h := fnv.New32a()
-	h.Write([]byte(p.zone + "|" + p.instanceType + "|" + p.capacityType + "|depth")) //nolint:errcheck // a hash never fails to write
+	h.Write([]byte(p.zone + "|" + p.instanceType + "|" + p.capacityType + "|depth"))
 	return least + int(h.Sum32()%spread)
 }

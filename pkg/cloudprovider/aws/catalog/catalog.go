@@ -17,7 +17,7 @@ const PriceRegion = "us-east-1"
 //go:embed data/*.csv
 var files embed.FS
 
-// The tables are parsed once for the life of the process: they are compiled in, so a second parse cannot differ.
+//nolint:gochecknoglobals // It never changes: the tables are compiled in, so they are parsed once for the life of the process.
 var load = sync.OnceValues(parse)
 
 // Load returns the catalogue. An error means that the embedded tables are damaged, which the package's tests rule out.

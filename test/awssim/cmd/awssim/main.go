@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -57,7 +58,7 @@ type flags struct {
 	region, cluster, endpoint, certificate, version string
 	address, adminAddress                           string
 	accessKeys                                      []string
-	bootDelay, shutdownDelay, retention             time.Duration
+	bootDelay, shutdownDelay, retention, latency    time.Duration
 }
 
 func command() *cobra.Command {
@@ -82,6 +83,7 @@ func command() *cobra.Command {
 	set.StringSliceVar(&f.accessKeys, "access-key-id", []string{world.DefaultAccessKeyID}, "access key ids that calls may be signed with")
 	set.DurationVar(&f.bootDelay, "boot-delay", 5*time.Second, "how long an instance is pending")
 	set.DurationVar(&f.shutdownDelay, "shutdown-delay", 2*time.Second, "how long an instance is shutting-down")
+	set.DurationVar(&f.latency, "latency", awssim.DefaultLatency, "the least time that an answer takes")
 	set.DurationVar(&f.retention, "terminated-retention", time.Hour, "how long a terminated instance is still listed")
 	return c
 }
@@ -103,11 +105,13 @@ func run(c *cobra.Command, f flags) error {
 	}
 	config.AccessKeyIDs = f.accessKeys
 	config.BootDelay, config.ShutdownDelay, config.TerminatedRetention = f.bootDelay, f.shutdownDelay, f.retention
-	server, err := awssim.Start(awssim.Config{World: config, Address: f.address, AdminAddress: f.adminAddress})
+	server, err := awssim.Start(awssim.Config{World: config, Address: f.address, AdminAddress: f.adminAddress, Latency: f.latency})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.OutOrStdout(), "AWS   %s\nadmin %s\n\nexport %s\n", server.URL(), server.AdminURL(), strings.Join(server.Environment(), " "))
-	<-c.Context().Done()
-	return server.Close()
+	_, err = fmt.Fprintf(c.OutOrStdout(), "AWS   %s\nadmin %s\n\nexport %s\n", server.URL(), server.AdminURL(), strings.Join(server.Environment(), " "))
+	if err == nil {
+		<-c.Context().Done()
+	}
+	return errors.Join(err, server.Close())
 }

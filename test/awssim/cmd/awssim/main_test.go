@@ -1,0 +1,69 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/kerf-autoscaler/kerf/test/awssim/world"
+)
+
+func TestTheCommandServesUntilItIsInterrupted(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	read, write := io.Pipe()
+	c := command()
+	c.SetArgs([]string{"--region", "us-west-2", "--address", "127.0.0.1:0", "--admin-address", "127.0.0.1:0", "--cluster-version", "1.34"})
+	c.SetOut(write)
+	ended := make(chan error, 1)
+	go func() { ended <- c.ExecuteContext(ctx) }()
+	urls := map[string]string{}
+	lines := bufio.NewScanner(read)
+	for len(urls) < 2 && lines.Scan() {
+		name, url, _ := strings.Cut(lines.Text(), " ")
+		urls[name] = strings.TrimSpace(url)
+	}
+	go io.Copy(io.Discard, read) //nolint:errcheck // what else is printed does not matter
+	response, err := http.Get(urls["admin"] + "/instances")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close() //nolint:errcheck // it is read in full
+	if body, err := io.ReadAll(response.Body); err != nil || strings.TrimSpace(string(body)) != "[]" {
+		t.Errorf("instances of a new simulator: %s (%v)", body, err)
+	}
+	interrupt()
+	if err := <-ended; err != nil {
+		t.Errorf("the command ended with %v", err)
+	}
+	if _, err := http.Get(urls["AWS"]); err == nil { //nolint:bodyclose // there is no answer
+		t.Error("the port is still open")
+	}
+}
+
+func TestTheHelpShowsHowToConnect(t *testing.T) {
+	var help strings.Builder
+	c := command()
+	c.SetArgs([]string{"--help"})
+	c.SetOut(&help)
+	if err := c.Execute(); err != nil {
+		t.Fatal(err)
+	}
+	for _, says := range []string{"AWS_ENDPOINT_URL=http://127.0.0.1:4566", world.DefaultAccessKeyID, "aws ec2 describe-subnets", "--boot-delay", "/capacity"} {
+		if !strings.Contains(help.String(), says) {
+			t.Errorf("the help does not say %q", says)
+		}
+	}
+}
+
+func TestUnknownRegionsAreRefused(t *testing.T) {
+	c := command()
+	c.SetArgs([]string{"--region", "eu-north-9"})
+	c.SetErr(io.Discard)
+	if err := c.Execute(); err == nil || !strings.Contains(err.Error(), "us-east-1") {
+		t.Errorf("%v, want an error that lists the known regions", err)
+	}
+}
