@@ -81,7 +81,7 @@ func (p *packer) worstFirst(bins []bin) {
 	slices.SortStableFunc(bins, func(a, b bin) int { return cmp.Compare(ratio(a), ratio(b)) })
 }
 
-// again plans the pods of some bins anew; false, and nothing changed, if that is not cheaper.
+// again plans the pods of some bins anew; false, and nothing changed, if that is neither cheaper nor as cheap on fewer machines.
 func (p *packer) again(ctx context.Context, old []bin) ([]bin, bool) {
 	fresh := newPacker(p.lot)
 	for _, b := range old {
@@ -91,7 +91,8 @@ func (p *packer) again(ctx context.Context, old []bin) ([]bin, bool) {
 	}
 	pool := slices.Clone(fresh.left)
 	p.spend(old, -1)
-	best, bestPrice := []bin(nil), p.price(old)*(1-leastGain)
+	var best []bin
+	bestPrice, fewest := p.price(old), len(old)
 	for _, plan := range []func() []bin{
 		func() []bin { return fresh.pack(ctx) },
 		func() []bin { return fresh.single(pool) },
@@ -99,8 +100,10 @@ func (p *packer) again(ctx context.Context, old []bin) ([]bin, bool) {
 		copy(fresh.left, pool)
 		bins := plan()
 		fresh.shrink(bins)
-		if price := p.price(bins); price < bestPrice && !slices.ContainsFunc(fresh.left, func(n int) bool { return n > 0 }) {
-			best, bestPrice = bins, price
+		price, complete := p.price(bins), !slices.ContainsFunc(fresh.left, func(n int) bool { return n > 0 })
+		cheaper := price < bestPrice*(1-leastGain) || price <= bestPrice && len(bins) < fewest
+		if complete && cheaper {
+			best, bestPrice, fewest = bins, price, len(bins)
 		}
 		p.spend(bins, -1)
 	}

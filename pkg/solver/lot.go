@@ -1,6 +1,7 @@
 package solver
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -39,39 +40,61 @@ type offer struct {
 	ware                      *ware
 }
 
-// lots returns the groups that the shelf can host, sorted by the labels they settle on; the others learn why not.
+// lots returns the groups that the shelf can host, sorted by the labels they settle on; the others learn why not. Groups that
+// ask for no labels come last and join the first lot there is, so that they fill up what others leave.
 func (s *shelf) lots(groups []*group) []*lot {
 	byLabels := map[string]*lot{}
-	var keys []string
+	var indifferent []waiting
 	for _, g := range groups {
 		if g.left == 0 || g.miss.stage == missRefused {
 			continue
 		}
 		options, m := s.viable(g)
-		if len(options) == 0 {
+		switch {
+		case len(options) == 0:
 			g.miss = g.miss.nearer(m)
-			continue
+		case options[0].indifferent:
+			indifferent = append(indifferent, waiting{g, options})
+		default:
+			s.lot(byLabels, options[0]).add(g, options, options[0].lot)
 		}
-		key := options[0].lot
-		l, ok := byLabels[key]
-		if !ok {
-			l = &lot{shelf: s, labels: options[0].labels, byOptions: map[string]*class{}}
-			byLabels[key], keys = l, append(keys, key)
-		}
-		l.add(g, slices.DeleteFunc(options, func(o option) bool { return o.lot != key }))
 	}
-	slices.Sort(keys)
+	keys := slices.Sorted(maps.Keys(byLabels))
+	for _, w := range indifferent {
+		into := w.options[0]
+		if len(keys) > 0 {
+			into.lot = keys[0]
+		}
+		s.lot(byLabels, into).add(w.group, w.options, w.options[0].lot)
+	}
+	keys = slices.Sorted(maps.Keys(byLabels))
 	out := make([]*lot, 0, len(keys))
 	for _, key := range keys {
-		l := byLabels[key]
-		l.fillOffers()
-		out = append(out, l)
+		byLabels[key].fillOffers()
+		out = append(out, byLabels[key])
 	}
 	return out
 }
 
-func (l *lot) add(g *group, options []option) {
-	c := l.class(options)
+// waiting is a group with its options.
+type waiting struct {
+	group   *group
+	options []option
+}
+
+// lot returns the lot of the option's labels.
+func (s *shelf) lot(byLabels map[string]*lot, o option) *lot {
+	l, ok := byLabels[o.lot]
+	if !ok {
+		l = &lot{shelf: s, labels: o.labels, byOptions: map[string]*class{}}
+		byLabels[o.lot] = l
+	}
+	return l
+}
+
+// add takes the group in, with those of its options that settle on the same labels.
+func (l *lot) add(g *group, options []option, labels string) {
+	c := l.class(slices.DeleteFunc(slices.Clone(options), func(o option) bool { return o.lot != labels }))
 	var nobody company
 	l.items = append(l.items, &item{group: g, class: c, alone: nobody.room(g.marks, g.rules, math.MaxInt32)})
 }

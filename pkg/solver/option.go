@@ -25,7 +25,9 @@ type option struct {
 	labels map[string]string
 	// lot identifies the labels: only pods whose labels agree share a machine.
 	lot string
-	key string
+	// indifferent says that the pod asks for none of these keys, so that any labels will do.
+	indifferent bool
+	key         string
 }
 
 // choice is the options of a filter, or why there are none.
@@ -98,7 +100,7 @@ func (s *shelf) option(requirements scheduling.Requirements) (option, miss) {
 	if m.stage != missNothing {
 		return option{}, m
 	}
-	o.labels = labels
+	o.labels, o.indifferent = labels, len(own) == 0
 	var lot strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		writeString(&lot, key)
@@ -148,7 +150,7 @@ func (s *shelf) narrowOffering(set bitset, values []string, q scheduling.Require
 	if len(values) == 0 {
 		return miss{missOffering, fmt.Sprintf("provisioner %s has no instance type on offer", s.provisioner.Name)}
 	}
-	return miss{missRequirement, fmt.Sprintf("%s is asked for where there is [%s] in provisioner %s", q, strings.Join(values, " "), s.provisioner.Name)}
+	return miss{missRequirement, fmt.Sprintf("%s is asked for, provisioner %s has offerings in [%s] only", q, s.provisioner.Name, strings.Join(values, " "))}
 }
 
 // settle gives each of the provisioner's own keys a value, the first in order where several are possible. A key of which

@@ -57,6 +57,8 @@ func (m miss) reason() string {
 // amount writes thousandths of a resource as a person would: cores, Mi or Gi, plain numbers.
 func amount(name corev1.ResourceName, n int64) string {
 	switch {
+	case n >= absurd:
+		return "an absurd amount of"
 	case name == corev1.ResourceCPU:
 		return decimal(float64(n) / 1000)
 	case isBytes(name) && n >= 1000<<30:

@@ -1,0 +1,155 @@
+package scenario_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/pods"
+	"github.com/kerf-autoscaler/kerf/pkg/solver"
+	"github.com/kerf-autoscaler/kerf/test/builders"
+)
+
+func TestPlansCostLittleMoreThanTheLowerBound(t *testing.T) {
+	types := generalPurpose(t)
+	for name, tc := range map[string]struct {
+		pods  []*corev1.Pod
+		bound float64 // US dollars per hour, to the cent; 0 is not known beforehand
+		most  float64 // times the lower bound
+	}{
+		"1,000 pods of two shapes": {
+			pods: slices.Concat(replicas(500, "small", "900m", "3100Mi"), replicas(500, "large", "3500m", "28Gi")), most: 1.06,
+		},
+		"3,000 pods, all different": {pods: randomPods(3000), most: 1.06},
+		"200 pods, all different":   {pods: randomPods(200), most: 1.10},
+		"40 pods, all different":    {pods: randomPods(40), most: 1.10},
+		"20":                        {pods: replicas(20, "p", "1", "256Mi"), most: 1.10},
+		"5":                         {pods: replicas(5, "p", "1", "256Mi"), most: 1.10},
+		"300 mem":                   {pods: replicas(300, "p", "1500m", "256Mi"), most: 1.10},
+		"600 big":                   {pods: replicas(100, "p", "15", "50Gi"), most: 1.10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bound := lowerBound(tc.pods, types)
+			start := time.Now()
+			plan := solver.Solve(t.Context(), solver.Problem{
+				Pods: tc.pods, Provisioners: []solver.Provisioner{{Name: "default", InstanceTypes: types}},
+			})
+			naive := firstFit(tc.pods, types)
+			t.Log(time.Since(start))
+			t.Logf("lower bound $%.2f/h, plan $%.2f/h on %d machines (%.3f), first fit $%.2f/h (%.3f)",
+				bound, plan.CostPerHour, len(plan.Machines), plan.CostPerHour/bound, naive, naive/bound)
+		})
+	}
+}
+
+func replicas(n int, name, cpu, memory string) []*corev1.Pod {
+	out := make([]*corev1.Pod, n)
+	for i := range out {
+		out[i] = builders.Pod(builders.Name(fmt.Sprintf("%s-%04d", name, i)), builders.CPU(cpu), builders.Memory(memory))
+	}
+	return out
+}
+
+// randomPods returns pods of 100m to 1500m cpu and 100 to 4096 Mi memory.
+func randomPods(n int) []*corev1.Pod {
+	random := rand.New(rand.NewPCG(1, 2))
+	var out []*corev1.Pod
+	for i := range n {
+		out = append(out, replicas(1, fmt.Sprintf("random-%04d", i),
+			fmt.Sprintf("%dm", 100+random.IntN(1401)), fmt.Sprintf("%dMi", 100+random.IntN(3997)))...)
+	}
+	return out
+}
+
+// amounts are cpu in cores, memory in GiB and the number of pods.
+type amounts [3]float64
+
+func amountsOf(list corev1.ResourceList) amounts {
+	return amounts{
+		list.Cpu().AsApproximateFloat64(), list.Memory().AsApproximateFloat64() / (1 << 30), list.Pods().AsApproximateFloat64(),
+	}
+}
+
+// lowerBound returns the least that any plan can cost: the value of the linear program that buys the sums of cpu, memory and
+// pods in fractions of machines. It climbs the concave dual by nested interval search, for it shares nothing with the solver.
+func lowerBound(list []*corev1.Pod, types cloudprovider.InstanceTypes) float64 {
+	var demand amounts
+	for _, pod := range list {
+		for i, n := range amountsOf(pods.Requests(pod)) {
+			demand[i] += n
+		}
+	}
+	var prices []float64
+	var bundles []amounts
+	for _, it := range types {
+		o, _ := it.Offerings.Cheapest()
+		prices, bundles = append(prices, o.Price), append(bundles, amountsOf(it.Allocatable()))
+	}
+	return climb(func(cpu float64) float64 {
+		return climb(func(memory float64) float64 {
+			slot := math.Inf(1) // what a pod is worth when cpu and memory are worth as much
+			for i, b := range bundles {
+				slot = min(slot, (prices[i]-cpu*b[0]-memory*b[1])/b[2])
+			}
+			if slot < 0 {
+				return slot * 1e6 // infeasible, and less so towards zero
+			}
+			return cpu*demand[0] + memory*demand[1] + slot*demand[2]
+		})
+	})
+}
+
+// climb returns the maximum of a concave function between 0 and 0.2, more than a core or a GiB costs per hour.
+func climb(f func(float64) float64) float64 {
+	low, high := 0.0, 0.2
+	for range 60 {
+		a, b := low+(high-low)/3, high-(high-low)/3
+		if f(a) < f(b) {
+			low = a
+		} else {
+			high = b
+		}
+	}
+	return f(low)
+}
+
+// firstFit returns what it costs to put pods, the largest first, on the first of the machines so far that still has room under
+// some instance type, and to buy the cheapest type for each machine in the end.
+func firstFit(list []*corev1.Pod, types cloudprovider.InstanceTypes) float64 {
+	var bundles []amounts
+	for _, it := range types {
+		bundles = append(bundles, amountsOf(it.Allocatable()))
+	}
+	fits := func(load amounts) bool {
+		return slices.ContainsFunc(bundles, func(b amounts) bool { return load[0] <= b[0] && load[1] <= b[1] && load[2] <= b[2] })
+	}
+	var requests, machines []amounts
+	for _, pod := range list {
+		requests = append(requests, amountsOf(pods.Requests(pod)))
+	}
+	slices.SortFunc(requests, func(a, b amounts) int { return -slices.Compare(a[:], b[:]) })
+	for _, r := range requests {
+		i := slices.IndexFunc(machines, func(m amounts) bool { return fits(amounts{m[0] + r[0], m[1] + r[1], m[2] + r[2]}) })
+		if i < 0 {
+			i, machines = len(machines), append(machines, amounts{})
+		}
+		machines[i] = amounts{machines[i][0] + r[0], machines[i][1] + r[1], machines[i][2] + r[2]}
+	}
+	total := 0.0
+	for _, m := range machines {
+		cheapest := math.Inf(1)
+		for i, b := range bundles {
+			if o, _ := types[i].Offerings.Cheapest(); m[0] <= b[0] && m[1] <= b[1] && m[2] <= b[2] {
+				cheapest = min(cheapest, o.Price)
+			}
+		}
+		total += cheapest
+	}
+	return total
+}
