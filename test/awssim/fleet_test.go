@@ -19,7 +19,11 @@ func TestAFleetTellsWhatItLaunchedFromWhere(t *testing.T) {
 	s := start(t)
 	made := s.makeTemplate()
 	in := s.fleetOf(2, "m5.large")
-	in.TagSpecifications = []ec2types.TagSpecification{{ResourceType: ec2types.ResourceTypeInstance, Tags: []ec2types.Tag{{Key: aws.String("from"), Value: aws.String("fleet")}}}}
+	for _, kind := range []ec2types.ResourceType{ec2types.ResourceTypeInstance, ec2types.ResourceTypeVolume, ec2types.ResourceTypeFleet} {
+		in.TagSpecifications = append(in.TagSpecifications, ec2types.TagSpecification{
+			ResourceType: kind, Tags: []ec2types.Tag{{Key: aws.String("from"), Value: aws.String("fleet")}},
+		})
+	}
 	out := s.launch(in)
 	if len(out.Instances) != 1 || len(out.Instances[0].InstanceIds) != 2 || len(out.Errors) != 0 {
 		t.Fatalf("two instances of one pool were wanted, got %+v", out)
@@ -35,7 +39,7 @@ func TestAFleetTellsWhatItLaunchedFromWhere(t *testing.T) {
 		t.Errorf("answer (-want +got):\n%s", diff)
 	}
 	for _, i := range s.Instances() {
-		if i.Tags["from"] != "fleet" || i.Tags["aws:ec2:fleet-id"] != *out.FleetId || i.Tags["aws:ec2launchtemplate:id"] != *made.LaunchTemplateId {
+		if i.Tags["from"] != "fleet" || i.VolumeTags["from"] != "fleet" || i.Tags["aws:ec2:fleet-id"] != *out.FleetId || i.Tags["aws:ec2launchtemplate:id"] != *made.LaunchTemplateId {
 			t.Errorf("%s has tags %v", i.ID, i.Tags)
 		}
 		if i.UserData != userData64 || i.InstanceProfile != "node" || !slices.Equal(i.SecurityGroupIDs, []string{s.nodeGroup()}) {
@@ -43,7 +47,7 @@ func TestAFleetTellsWhatItLaunchedFromWhere(t *testing.T) {
 		}
 	}
 	fleets := s.Fleets()
-	if len(fleets) != 1 || fleets[0].Fulfilled != 2 || fleets[0].Requested != 2 || !slices.Equal(fleets[0].InstanceIDs, ids(out)) {
+	if len(fleets) != 1 || fleets[0].Tags["from"] != "fleet" || fleets[0].Fulfilled != 2 || fleets[0].Requested != 2 || !slices.Equal(fleets[0].InstanceIDs, ids(out)) {
 		t.Errorf("fleets: %+v", fleets)
 	}
 }
@@ -326,5 +330,19 @@ func TestFullSubnetsRefuseInstances(t *testing.T) {
 	out := s.launch(s.fleetOf(12, "m5.large"))
 	if len(ids(out)) != 11 || len(out.Errors) != 1 || *out.Errors[0].ErrorCode != "InsufficientFreeAddressesInSubnet" {
 		t.Errorf("launched %d, errors %+v; want 11, for 16 addresses less AWS's five", len(ids(out)), out.Errors)
+	}
+}
+
+func TestATypeTwiceInOneZoneIsRefused(t *testing.T) {
+	s := start(t)
+	s.makeTemplate()
+	in := s.fleetOf(1, "m5.large", "m5.large")
+	for _, n := range s.World().Subnets() {
+		if n.Zone == "us-east-1a" && n.MapPublicIP {
+			in.LaunchTemplateConfigs[0].Overrides[1].SubnetId = aws.String(n.ID)
+		}
+	}
+	if _, err := s.ec2.CreateFleet(s.ctx(), in); code(err) != "InvalidFleetConfig" {
+		t.Errorf("one type in two subnets of a zone: %v", err)
 	}
 }

@@ -24,7 +24,7 @@ func inspectInstance(i world.Instance) admin.Instance {
 		ID: i.ID, Type: i.Type, State: string(i.State), CapacityType: i.CapacityType, Zone: i.Subnet.Zone, ZoneID: i.Subnet.ZoneID,
 		SubnetID: i.Subnet.ID, ImageID: i.Image.ID, ImageName: i.Image.Name, Architecture: i.Image.Architecture, Platform: i.Image.Platform,
 		PrivateIP: i.Address.String(), PrivateDNSName: i.DNSName, UserData: i.Data.UserData, LaunchTime: i.Launched, RunningTime: i.Runs,
-		ShutdownTime: optionalTime(i.Shutdown), TerminatedTime: optionalTime(i.Ends), StateReason: i.Reason.Code, Tags: maps.Clone(i.Tags),
+		ShutdownTime: optionalTime(i.Shutdown), TerminatedTime: optionalTime(i.Ends), StateReason: i.Reason.Code, Tags: maps.Clone(i.Tags), VolumeTags: maps.Clone(i.VolumeTags),
 		FleetID: i.FleetID, ClientToken: i.ClientToken, LaunchTemplateID: i.TemplateID, LaunchTemplate: i.TemplateName,
 		PricePerHour: i.PricePerHour, SpotRequestID: i.SpotRequestID,
 	}
@@ -62,7 +62,7 @@ func (s *Server) Fleets() []admin.Fleet {
 	for _, f := range s.world.Fleets() {
 		inspected := admin.Fleet{
 			ID: f.ID, ClientToken: f.ClientToken, Time: f.Created, Requested: f.Requested, Fulfilled: f.Fulfilled(), Overrides: f.Overrides,
-			InstanceIDs: []string{}, Errors: []admin.FleetError{},
+			InstanceIDs: []string{}, Errors: []admin.FleetError{}, Tags: maps.Clone(f.Tags),
 		}
 		for _, group := range f.Groups {
 			inspected.InstanceIDs = append(inspected.InstanceIDs, group.InstanceIDs...)

@@ -70,7 +70,7 @@ func TestCallsAreRefusedInAWSsWords(t *testing.T) {
 		"page too small":              {types(ec2.DescribeInstanceTypesInput{MaxResults: aws.Int32(4)}), "InvalidParameterValue"},
 		"page too large":              {types(ec2.DescribeInstanceTypesInput{MaxResults: aws.Int32(101)}), "InvalidParameterValue"},
 		"pages of named types":        {types(ec2.DescribeInstanceTypesInput{MaxResults: aws.Int32(5), InstanceTypes: []ec2types.InstanceType{"m5.large"}}), "InvalidParameterCombination"},
-		"token of somebody else":      {types(ec2.DescribeInstanceTypesInput{NextToken: aws.String("bm90IG91cnM")}), "InvalidNextToken"},
+		"token of somebody else":      {types(ec2.DescribeInstanceTypesInput{NextToken: aws.String("bm90IG91cnM")}), "InvalidParameterValue"},
 		"unknown type":                {types(ec2.DescribeInstanceTypesInput{InstanceTypes: []ec2types.InstanceType{"m5.gigantic"}}), "InvalidInstanceType"},
 		"withdrawn type":              {types(ec2.DescribeInstanceTypesInput{InstanceTypes: []ec2types.InstanceType{"p3.2xlarge"}}), "InvalidInstanceType"},
 		"dry run of a reading call":   {types(ec2.DescribeInstanceTypesInput{DryRun: aws.Bool(true)}), "DryRunOperation"},

@@ -29,6 +29,7 @@ type Instance struct {
 	TerminatedTime   *time.Time        `json:"terminatedTime,omitempty"` // when it is gone, or will be
 	StateReason      string            `json:"stateReason,omitempty"`    // code
 	Tags             map[string]string `json:"tags"`
+	VolumeTags       map[string]string `json:"volumeTags"`
 	FleetID          string            `json:"fleetId"`
 	ClientToken      string            `json:"clientToken,omitempty"`
 	LaunchTemplateID string            `json:"launchTemplateId"`
@@ -50,14 +51,15 @@ type LaunchTemplate struct {
 
 // Fleet is the record of a CreateFleet call that was carried out.
 type Fleet struct {
-	ID          string       `json:"id"`
-	ClientToken string       `json:"clientToken,omitempty"`
-	Time        time.Time    `json:"time"`
-	Requested   int          `json:"requested"`
-	Fulfilled   int          `json:"fulfilled"`
-	Overrides   int          `json:"overrides"`
-	InstanceIDs []string     `json:"instanceIds"`
-	Errors      []FleetError `json:"errors"`
+	ID          string            `json:"id"`
+	ClientToken string            `json:"clientToken,omitempty"`
+	Time        time.Time         `json:"time"`
+	Requested   int               `json:"requested"`
+	Fulfilled   int               `json:"fulfilled"`
+	Overrides   int               `json:"overrides"`
+	InstanceIDs []string          `json:"instanceIds"`
+	Tags        map[string]string `json:"tags"`
+	Errors      []FleetError      `json:"errors"`
 }
 
 // FleetError is why one pool of a fleet did not deliver.

@@ -35,7 +35,7 @@ func page[T any](list []T, key func(T) string, p paged, bounds pageBounds) ([]T,
 		decoded, err := base64.RawURLEncoding.DecodeString(p.NextToken)
 		last, ours := strings.CutPrefix(string(decoded), tokenPrefix)
 		if err != nil || !ours {
-			return nil, "", apierror.New("InvalidNextToken", "The specified NextToken is not valid")
+			return nil, "", apierror.InvalidValue("NextToken", p.NextToken, "The token is invalid.")
 		}
 		list = list[sort.Search(len(list), func(i int) bool { return key(list[i]) > last }):]
 	}

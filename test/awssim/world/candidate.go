@@ -62,7 +62,23 @@ func (w *World) candidates(configs []FleetTemplateConfig) ([]candidate, error) {
 			all = append(all, w.expand(template, override)...)
 		}
 	}
-	return all, nil
+	return all, checkPools(all)
+}
+
+// checkPools refuses what EC2 refuses most surprisingly: a type twice in one zone, be it in different subnets.
+func checkPools(candidates []candidate) error {
+	seen := map[SpotPool]bool{}
+	for _, c := range candidates {
+		pool := SpotPool{Zone: c.subnet.Zone, InstanceType: c.data.InstanceType}
+		if pool.Zone == "" {
+			continue
+		}
+		if seen[pool] {
+			return apierror.New("InvalidFleetConfig", "The fleet configuration contains duplicate instance pools.")
+		}
+		seen[pool] = true
+	}
+	return nil
 }
 
 // expand makes one candidate for each subnet that an override allows: those it names; or the roomiest of the zone it names; or that of every zone.

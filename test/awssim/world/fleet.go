@@ -75,7 +75,7 @@ func (w *World) CreateFleet(r FleetRequest) (Fleet, error) {
 			Overrides: overrides(r), Tags: tags["fleet"],
 		}
 		for _, p := range r.parts() {
-			w.fill(fleet, p, candidates, tags["instance"])
+			w.fill(fleet, p, candidates, tags)
 		}
 		w.fleets = append(w.fleets, fleet)
 		return *fleet, nil
@@ -102,7 +102,7 @@ func overrides(r FleetRequest) int {
 }
 
 // fill launches one part of a fleet. Pools that cannot work at all are only spoken of when the others did not suffice. The caller holds the lock.
-func (w *World) fill(fleet *Fleet, p part, candidates []candidate, tags Tags) {
+func (w *World) fill(fleet *Fleet, p part, candidates []candidate, tags map[string]Tags) {
 	pools, unfit := w.pools(p, candidates)
 	launched := w.launch(fleet, p, pools, tags)
 	if len(launched) < p.wanted {
@@ -136,7 +136,7 @@ type launchedFrom struct {
 }
 
 // launch starts instances in the pools in turn, as many pools side by side as the part says. A pool that has no room gives way to the next one.
-func (w *World) launch(fleet *Fleet, p part, pools []pool, tags Tags) []launchedFrom {
+func (w *World) launch(fleet *Fleet, p part, pools []pool, tags map[string]Tags) []launchedFrom {
 	var launched []launchedFrom
 	spread := p.spread
 	if p.strategy == diversified {

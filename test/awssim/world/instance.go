@@ -57,6 +57,7 @@ type Instance struct {
 	Data          LaunchTemplateData // as resolved for this instance
 	InterfaceID   string
 	Volumes       []AttachedVolume
+	VolumeTags    Tags    // of every volume made for it
 	PricePerHour  float64 // USD, fixed at launch
 	Tags          Tags
 	Launched      time.Time

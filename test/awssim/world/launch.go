@@ -10,7 +10,7 @@ import (
 )
 
 // start launches one instance from a pool, or says why the pool cannot give one now. The caller holds the lock.
-func (w *World) start(fleet *Fleet, capacityType string, p pool, tags Tags) (*Instance, error) {
+func (w *World) start(fleet *Fleet, capacityType string, p pool, tags map[string]Tags) (*Instance, error) {
 	key := poolKey{p.facts.Name, p.subnet.Zone, capacityType}
 	if w.room(key) == 0 {
 		return nil, errShort(key)
@@ -25,7 +25,7 @@ func (w *World) start(fleet *Fleet, capacityType string, p pool, tags Tags) (*In
 		ID: w.newID("i"), FleetID: fleet.ID, ClientToken: fleet.ClientToken, TemplateID: p.template.ID, TemplateName: p.name,
 		Type: p.facts.Name, CapacityType: capacityType, Image: p.image, Subnet: p.subnet, Address: address, DNSName: w.dnsName(address),
 		Groups: p.groups, Data: p.data, PricePerHour: p.price, Launched: now, Runs: now.Add(w.config.BootDelay),
-		Tags: launchTags(p, fleet.ID).Merge(tags),
+		Tags: launchTags(p, fleet.ID).Merge(tags["instance"]), VolumeTags: p.data.TagsFor("volume").Merge(tags["volume"]),
 	}
 	instance.InterfaceID = w.newID("eni")
 	instance.Volumes = w.volumes(p.data, p.image)

@@ -210,6 +210,11 @@ func (w *World) tagsOf(id string) (*Tags, error) {
 		if i := slices.IndexFunc(w.config.SecurityGroups, func(g SecurityGroup) bool { return g.ID == id }); i >= 0 {
 			return &w.config.SecurityGroups[i].Tags, nil
 		}
+	case "ami":
+		mine := func(i Image) bool { return i.ID == id && i.OwnerID == w.config.AccountID }
+		if i := slices.IndexFunc(w.config.Images, mine); i >= 0 {
+			return &w.config.Images[i].Tags, nil
+		}
 	case "fleet":
 		if i := slices.IndexFunc(w.fleets, func(f *Fleet) bool { return f.ID == id }); i >= 0 {
 			return &w.fleets[i].Tags, nil
