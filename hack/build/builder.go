@@ -114,6 +114,17 @@ func (b *builder) compile(ctx context.Context, a artifact, arguments []string) e
 	return nil
 }
 
+// warm compiles packages for no other purpose than that later commands find them compiled.
+func (b *builder) warm(ctx context.Context, title string, arguments []string) error {
+	b.out.say(title)
+	report := &compilation{}
+	command := b.command(ctx, artifact{}, append([]string{"build", "-v", "-buildvcs=false", "-o", os.DevNull}, arguments...)...)
+	if err := b.out.watch(command, report); err != nil {
+		return fmt.Errorf("%s: %w\n%s", title, err, strings.Join(report.messages, "\n"))
+	}
+	return nil
+}
+
 // arguments are the flags of go build that decide what the program is.
 func (b *builder) arguments(ctx context.Context, a artifact) ([]string, error) {
 	arguments := []string{"-buildvcs=false"} // a checkout that git distrusts builds as well

@@ -186,3 +186,18 @@ func remove(t *testing.T, root, name string) {
 		t.Fatal(err)
 	}
 }
+
+func TestCompilingAheadReportsWhatDoesNotCompile(t *testing.T) {
+	root := newModule(t)
+	b := &builder{root: root, out: newConsole(io.Discard, false, time.Now)}
+	if err := b.warm(t.Context(), "compiling", []string{"./..."}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(root, "cmd", "program")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it left a program: %v", err)
+	}
+	write(t, root, "cmd/main.go", "package main\n\nfunc main() { undefined() }\n")
+	if err := b.warm(t.Context(), "compiling", []string{"./..."}); err == nil || !strings.Contains(err.Error(), "undefined: undefined") {
+		t.Errorf("got %v, want what the compiler says", err)
+	}
+}

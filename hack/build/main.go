@@ -4,7 +4,8 @@
 //
 //	go run ./hack/build exec TITLE COMMAND...
 //
-// Without arguments it lists the artifacts; with exec it runs any command that can be silent for long. It says what it is doing and for how long, because the first build of the
+// Without arguments it lists the artifacts. With compile it only fills the go command's cache, and with exec it runs any
+// command that can be silent for long. It says what it is doing and for how long, because the first build of the
 // control plane takes minutes.
 package main
 
@@ -37,8 +38,14 @@ func run(ctx context.Context, arguments []string) error {
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
-	if flags.NArg() >= 3 && flags.Arg(0) == "exec" {
-		return relay(ctx, flags.Arg(1), flags.Args()[2:])
+	b := &builder{root: *root, force: *force, out: newConsole(os.Stdout, isTerminal(os.Stdout), time.Now)}
+	if flags.NArg() >= 3 {
+		switch title, rest := flags.Arg(1), flags.Args()[2:]; flags.Arg(0) {
+		case "compile":
+			return b.warm(ctx, title, rest)
+		case "exec":
+			return relay(ctx, title, rest)
+		}
 	}
 	if flags.NArg() == 0 {
 		for _, a := range artifacts() {
@@ -50,7 +57,6 @@ func run(ctx context.Context, arguments []string) error {
 	if err != nil {
 		return err
 	}
-	b := &builder{root: *root, force: *force, out: newConsole(os.Stdout, isTerminal(os.Stdout), time.Now)}
 	return b.build(ctx, wanted)
 }
 
