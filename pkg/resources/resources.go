@@ -2,6 +2,8 @@
 package resources
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 )
@@ -49,7 +51,7 @@ func Max(lists ...corev1.ResourceList) corev1.ResourceList {
 // Fits reports whether every quantity of a is within that of b; what b does not name counts as zero.
 func Fits(a, b corev1.ResourceList) bool { return len(Exceeding(a, b)) == 0 }
 
-// Exceeding returns the names of a whose quantity is above that of b.
+// Exceeding returns the names of a whose quantity is above that of b, in order.
 func Exceeding(a, b corev1.ResourceList) []corev1.ResourceName {
 	var out []corev1.ResourceName
 	for name, q := range a {
@@ -57,6 +59,7 @@ func Exceeding(a, b corev1.ResourceList) []corev1.ResourceName {
 			out = append(out, name)
 		}
 	}
+	slices.Sort(out)
 	return out
 }
 
