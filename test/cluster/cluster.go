@@ -79,6 +79,9 @@ func prepare(options Options) (_ *Cluster, err error) {
 			return nil, err
 		}
 	}
+	if programs, err = filepath.Abs(programs); err != nil {
+		return nil, fmt.Errorf("resolving the directory of the programs: %w", err)
+	}
 	c := &Cluster{ports: &portSet{}}
 	defer func() {
 		if err != nil {
@@ -105,13 +108,12 @@ func prepare(options Options) (_ *Cluster, err error) {
 
 // claimDirectory makes the cluster's directory and holds its lock, which tells other processes that it is in use.
 func (c *Cluster) claimDirectory(directory string) (err error) {
-	c.directory = directory
 	if directory == "" {
-		c.temporary = true
-		if c.directory, err = temporaryDirectory(); err != nil {
-			return err
-		}
-	} else if c.directory, err = filepath.Abs(directory); err != nil {
+		c.directory, c.lock, err = temporaryDirectory()
+		c.temporary = err == nil
+		return err
+	}
+	if c.directory, err = filepath.Abs(directory); err != nil {
 		return fmt.Errorf("resolving the cluster directory: %w", err)
 	}
 	if err := os.MkdirAll(c.directory, 0o700); err != nil {
@@ -158,7 +160,7 @@ func (c *Cluster) end() error {
 		}
 	}
 	errs = append(errs, c.ports.release())
-	if c.temporary && c.directory != "" {
+	if c.temporary {
 		errs = append(errs, os.RemoveAll(c.directory))
 	}
 	if c.lock != nil {

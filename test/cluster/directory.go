@@ -32,16 +32,25 @@ func lockFile(path string) (*os.File, error) {
 	return file, nil
 }
 
-// temporaryDirectory makes a directory for one cluster, after clearing those whose owner died before it could.
-func temporaryDirectory() (string, error) {
+// temporaryDirectory makes and locks a directory for one cluster, after clearing those whose owner died before it could.
+func temporaryDirectory() (string, *os.File, error) {
 	if err := removeAbandoned(os.TempDir()); err != nil {
-		return "", err
+		return "", nil, err
 	}
 	directory, err := os.MkdirTemp("", directoryPattern)
 	if err != nil {
-		return "", fmt.Errorf("making a temporary directory: %w", err)
+		return "", nil, fmt.Errorf("making a temporary directory: %w", err)
 	}
-	return directory, nil
+	// The lock gets its name only once it is held: another start must not find it free and take the directory for an
+	// abandoned one.
+	lock, err := lockFile(filepath.Join(directory, lockName+".new"))
+	if err != nil {
+		return "", nil, errors.Join(err, os.RemoveAll(directory))
+	}
+	if err := os.Rename(lock.Name(), filepath.Join(directory, lockName)); err != nil {
+		return "", nil, errors.Join(fmt.Errorf("naming the lock: %w", err), lock.Close(), os.RemoveAll(directory))
+	}
+	return directory, lock, nil
 }
 
 // removeAbandoned removes the cluster directories below parent that nobody holds the lock of. A directory without a
