@@ -1,6 +1,7 @@
 package pods
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -102,12 +103,8 @@ func withLimits(r corev1.ResourceRequirements) corev1.ResourceList {
 		return r.Requests
 	}
 	out := make(corev1.ResourceList, len(r.Limits)+len(r.Requests))
-	for name, q := range r.Limits {
-		out[name] = q
-	}
-	for name, q := range r.Requests {
-		out[name] = q
-	}
+	maps.Copy(out, r.Limits)
+	maps.Copy(out, r.Requests)
 	return out
 }
 

@@ -23,8 +23,6 @@ func (b bitset) add(i int) { b[i/64] |= 1 << (i % 64) }
 
 func (b bitset) has(i int) bool { return b[i/64]&(1<<(i%64)) != 0 }
 
-func (b bitset) clone() bitset { return append(bitset(nil), b...) }
-
 // and keeps what is in o, too.
 func (b bitset) and(o bitset) {
 	for i := range b {

@@ -19,7 +19,7 @@ import (
 )
 
 // problems is how many random problems each property is tried on; the seeds are the numbers below it.
-const problems = 400
+const problems = 300
 
 func TestEveryPodIsInThePlanExactlyOnce(t *testing.T) {
 	for seed := range uint64(problems) {

@@ -2,6 +2,7 @@ package solver
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -110,10 +111,11 @@ func (b *rulebook) marks(pod *corev1.Pod) []mark {
 	if len(b.traits) == 0 {
 		return nil
 	}
-	key := pod.Namespace + "|" + labels.FormatLabels(pod.Labels)
+	parts := []string{pod.Namespace, labels.FormatLabels(pod.Labels)}
 	for _, p := range hostPorts(pod) {
-		key += "|" + p.String()
+		parts = append(parts, p.String())
 	}
+	key := strings.Join(parts, "|")
 	if out, ok := b.marksOf[key]; ok {
 		return out
 	}
@@ -299,17 +301,7 @@ func (c *company) join(marks []mark, rules []rule, n int) {
 
 // clone returns a copy that shares nothing.
 func (c *company) clone() company {
-	out := company{}
-	if c.count != nil {
-		out.count, out.most = make(map[mark]int, len(c.count)), make(map[mark]int, len(c.most))
-		for m, n := range c.count {
-			out.count[m] = n
-		}
-		for m, n := range c.most {
-			out.most[m] = n
-		}
-	}
-	return out
+	return company{count: maps.Clone(c.count), most: maps.Clone(c.most)}
 }
 
 // ruleText returns marks and rules as part of a group's identity.

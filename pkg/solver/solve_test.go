@@ -118,14 +118,14 @@ func TestSolveDoesNotChangeTheProblem(t *testing.T) {
 	for seed := range uint64(50) {
 		p, want := newWorld(seed).problem(), newWorld(seed).problem()
 		solver.Solve(t.Context(), p)
-		if diff := cmp.Diff(print(want), print(p)); diff != "" {
+		if diff := cmp.Diff(contents(want), contents(p)); diff != "" {
 			t.Fatalf("problem %d: %s", seed, diff)
 		}
 	}
 }
 
-// print returns all of a problem that Solve could change.
-func print(p solver.Problem) []string {
+// contents returns all of a problem that Solve could change.
+func contents(p solver.Problem) []string {
 	var out []string
 	for _, pod := range slices.Concat(p.Pods, p.DaemonSets) {
 		out = append(out, pod.String())

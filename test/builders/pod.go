@@ -2,11 +2,12 @@
 package builders
 
 import (
+	"maps"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 )
 
 // PodModifier changes a pod.
@@ -146,7 +147,7 @@ func Claim(name string) PodModifier {
 func OwnedBy(apiVersion, kind, name string) PodModifier {
 	return func(p *corev1.Pod) {
 		p.OwnerReferences = append(p.OwnerReferences, metav1.OwnerReference{
-			APIVersion: apiVersion, Kind: kind, Name: name, UID: types.UID(kind + "/" + name), Controller: ptr.To(true),
+			APIVersion: apiVersion, Kind: kind, Name: name, UID: types.UID(kind + "/" + name), Controller: new(true),
 		})
 	}
 }
@@ -174,9 +175,7 @@ func podTerm(topologyKey string, labels map[string]string) corev1.PodAffinityTer
 func merge(into, from map[string]string) map[string]string {
 	out := make(map[string]string, len(into)+len(from))
 	for _, m := range []map[string]string{into, from} {
-		for k, v := range m {
-			out[k] = v
-		}
+		maps.Copy(out, m)
 	}
 	return out
 }

@@ -5,7 +5,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 )
@@ -27,7 +26,7 @@ func Provisioner(name string, modifiers ...ProvisionerModifier) *v1alpha5.Provis
 
 // Weight sets the provisioner's weight.
 func Weight(weight int32) ProvisionerModifier {
-	return func(p *v1alpha5.Provisioner) { p.Spec.Weight = ptr.To(weight) }
+	return func(p *v1alpha5.Provisioner) { p.Spec.Weight = new(weight) }
 }
 
 // Limit bounds a resource.
@@ -61,5 +60,5 @@ func MachineTaint(key, value string, effect corev1.TaintEffect) ProvisionerModif
 
 // TTLAfterEmpty sets after how many seconds an empty node goes.
 func TTLAfterEmpty(seconds int64) ProvisionerModifier {
-	return func(p *v1alpha5.Provisioner) { p.Spec.TTLSecondsAfterEmpty = ptr.To(seconds) }
+	return func(p *v1alpha5.Provisioner) { p.Spec.TTLSecondsAfterEmpty = new(seconds) }
 }

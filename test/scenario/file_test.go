@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write what scenarios print into their files")
+var rewrite = flag.Bool("rewrite", false, "write what scenarios print into their files") //nolint:gochecknoglobals // flags have to be there before the test binary parses them
 
 // separator stands between a command that prints and what it prints; a blank line ends that.
 const separator = "----"

@@ -9,7 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"github.com/kerf-autoscaler/kerf/apis/v1alpha1"
+	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/catalog"
@@ -70,20 +70,18 @@ func instanceType(e catalog.InstanceType, price float64, zones []string) *cloudp
 			EvictionThreshold: corev1.ResourceList{corev1.ResourceMemory: mebibytes(100)},
 		},
 		Requirements: scheduling.FromLabels(map[string]string{
-			corev1.LabelInstanceTypeStable:           e.Name,
-			corev1.LabelArchStable:                   e.Architecture,
-			corev1.LabelOSStable:                     "linux",
-			v1alpha1.LabelInstanceCategory:           category,
-			v1alpha1.LabelInstanceGeneration:         strconv.Itoa(generation),
-			v1alpha1.LabelInstanceSize:               e.Size(),
-			v1alpha1.LabelInstanceFamily:             e.Family(),
-			v1alpha1.LabelInstanceCPU:                strconv.Itoa(e.CPU.VCPUs),
-			v1alpha1.LabelInstanceMemory:             strconv.Itoa(e.MemoryMiB),
-			"topology.kubernetes.io/region":          region,
-			v1alpha1.LabelInstanceGPUCount + "-none": "",
+			corev1.LabelInstanceTypeStable:      e.Name,
+			corev1.LabelArchStable:              e.Architecture,
+			corev1.LabelOSStable:                "linux",
+			awsv1alpha1.LabelInstanceCategory:   category,
+			awsv1alpha1.LabelInstanceGeneration: strconv.Itoa(generation),
+			awsv1alpha1.LabelInstanceSize:       e.Size(),
+			awsv1alpha1.LabelInstanceFamily:     e.Family(),
+			awsv1alpha1.LabelInstanceCPU:        strconv.Itoa(e.CPU.VCPUs),
+			awsv1alpha1.LabelInstanceMemory:     strconv.Itoa(e.MemoryMiB),
+			corev1.LabelTopologyRegion:          region,
 		}),
 	}
-	delete(it.Requirements, v1alpha1.LabelInstanceGPUCount+"-none")
 	for _, zone := range zones {
 		it.Offerings = append(it.Offerings, cloudprovider.Offering{
 			Zone: zone, CapacityType: v1alpha5.CapacityTypeOnDemand, Price: price, Available: true,

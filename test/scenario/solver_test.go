@@ -43,7 +43,8 @@ func (p *planner) run(c command) (string, error) {
 	case "add-provisioner":
 		return "", p.addProvisioner(c)
 	case "add-node":
-		return "", p.addNode(c)
+		p.addNode(c)
+		return "", nil
 	case "add-pod":
 		return "", p.addPods(c)
 	case "add-daemon":
@@ -122,7 +123,7 @@ func (p *planner) addProvisioner(c command) error {
 	return nil
 }
 
-func (p *planner) addNode(c command) error {
+func (p *planner) addNode(c command) {
 	n := solver.Node{Name: c.name, Initialized: true, Labels: map[string]string{corev1.LabelHostname: c.name}, Available: corev1.ResourceList{}}
 	for _, a := range c.arguments {
 		key, value, _ := strings.Cut(a.value, ":")
@@ -141,7 +142,6 @@ func (p *planner) addNode(c command) error {
 		}
 	}
 	p.problem.Nodes = append(p.problem.Nodes, n)
-	return nil
 }
 
 func (p *planner) addPods(c command) error {
