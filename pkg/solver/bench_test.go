@@ -37,6 +37,45 @@ func shapes(pods, shapes int) []*corev1.Pod {
 	return out
 }
 
+// mix returns pods a fifth each of which ask for nothing special, spread over zones, spread over hostnames, select a zone, and
+// keep to nodes of their own in sets of ten.
+func mix(n int) []*corev1.Pod {
+	out := shapes(n, 50)
+	for i, pod := range out {
+		app := map[string]string{"app": fmt.Sprint("app-", i%50)}
+		modifiers := []builders.PodModifier{builders.Labels(app)}
+		switch i % 5 {
+		case 1:
+			modifiers = append(modifiers, builders.Spread(corev1.LabelTopologyZone, 1, app))
+		case 2:
+			modifiers = append(modifiers, builders.Spread(corev1.LabelHostname, 5, app))
+		case 3:
+			modifiers = append(modifiers, builders.NodeSelector(map[string]string{corev1.LabelTopologyZone: "zone-b"}))
+		case 4:
+			own := map[string]string{"set": fmt.Sprint("set-", i/50)}
+			modifiers = append(modifiers, builders.Labels(own), builders.AntiAffinity(corev1.LabelHostname, own))
+		}
+		for _, modify := range modifiers {
+			modify(pod)
+		}
+	}
+	return out
+}
+
+func BenchmarkSolveMix(b *testing.B) {
+	for _, pods := range []int{500, 5000} {
+		b.Run(fmt.Sprintf("pods=%d/types=400", pods), func(b *testing.B) {
+			p := solver.Problem{Pods: mix(pods), Provisioners: []solver.Provisioner{{Name: "default", InstanceTypes: catalogue(400)}}}
+			b.ReportAllocs()
+			for b.Loop() {
+				if plan := solver.Solve(b.Context(), p); len(plan.Unplaced) > 0 {
+					b.Fatal(plan.Unplaced[0].Reason)
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkSolve(b *testing.B) {
 	for _, bc := range []struct{ pods, shapes, types, nodes int }{
 		{500, 5, 700, 0},

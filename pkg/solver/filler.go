@@ -20,6 +20,7 @@ type filler struct {
 	picks     []pick
 	best      []pick
 	bestValue float64
+	company   company // who is there by now
 	visits    int
 }
 
@@ -30,14 +31,15 @@ func (f *filler) fill(p *packer, q prospect) ([]pick, float64) {
 		packer: p, offer: q.offer, target: q.potential * goodEnough, residual: append(f.residual[:0], o.ware.usable...),
 		picks: f.picks[:0], best: f.best[:0], visits: visitsPerTrial + visitsPerItem*len(p.order),
 	}
-	f.search(0, 0, &o.ware.residents)
+	f.company = o.ware.residents.clone()
+	f.search(0, 0)
 	return slices.Clone(f.best), f.bestValue
 }
 
 func (f *filler) done() bool { return f.visits <= 0 || f.bestValue >= f.target && f.bestValue > 0 }
 
-// search extends the picks from a place in the order of items on. Company is who is there by now.
-func (f *filler) search(place int, value float64, c *company) {
+// search extends the picks from a place in the order of items on.
+func (f *filler) search(place int, value float64) {
 	p := f.packer
 	f.visits--
 	if value > f.bestValue {
@@ -46,32 +48,28 @@ func (f *filler) search(place int, value float64, c *company) {
 	if f.done() || value+min(p.value(f.residual), p.suffix[place]) <= f.bestValue {
 		return
 	}
-	item, count := f.next(&place, c)
+	item, count := f.next(&place)
 	if count == 0 {
 		return
 	}
 	g := p.lot.items[item].group
 	for n := count; n >= 0 && !f.done(); n-- {
 		if n == 0 {
-			f.search(place+1, value, c)
+			f.search(place+1, value)
 			return
 		}
-		joined := c
-		if len(g.marks) > 0 || len(g.rules) > 0 {
-			with := c.clone()
-			with.join(g.marks, g.rules, n)
-			joined = &with
-		}
+		before := f.company.join(g.marks, g.rules, n)
 		f.picks = append(f.picks, pick{item, n})
 		f.residual.sub(g.requests, int64(n))
-		f.search(place+1, value+p.values[item]*float64(n), joined)
+		f.search(place+1, value+p.values[item]*float64(n))
 		f.residual.add(g.requests, int64(n))
 		f.picks = f.picks[:len(f.picks)-1]
+		f.company.part(g.marks, before, n)
 	}
 }
 
 // next moves place on to the next item of which some fit, and returns how many.
-func (f *filler) next(place *int, c *company) (item, count int) {
+func (f *filler) next(place *int) (item, count int) {
 	p := f.packer
 	for ; *place < len(p.order); *place++ {
 		if f.visits--; *place%checkEvery == 0 && !p.least[*place/checkEvery].within(f.residual) {
@@ -83,7 +81,7 @@ func (f *filler) next(place *int, c *company) (item, count int) {
 			continue
 		}
 		count = it.group.requests.times(f.residual, min(p.left[i], it.alone))
-		if count = c.room(it.group.marks, it.group.rules, count); count > 0 {
+		if count = f.company.room(it.group.marks, it.group.rules, count); count > 0 {
 			return i, count
 		}
 	}

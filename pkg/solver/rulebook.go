@@ -3,6 +3,7 @@ package solver
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -281,10 +282,10 @@ func (c *company) room(marks []mark, rules []rule, most int) int {
 	return max(most, 0)
 }
 
-// join adds n pods, or takes them away if n is negative; rules stay until the company is built anew.
-func (c *company) join(marks []mark, rules []rule, n int) {
+// join adds n pods and returns the rules that were in force before, for part to restore.
+func (c *company) join(marks []mark, rules []rule, n int) []rule {
 	if len(marks) == 0 && len(rules) == 0 {
-		return
+		return nil
 	}
 	if c.count == nil {
 		c.count, c.most = map[mark]int{}, map[mark]int{}
@@ -292,10 +293,28 @@ func (c *company) join(marks []mark, rules []rule, n int) {
 	for _, m := range marks {
 		c.count[m] += n
 	}
+	var before []rule
 	for _, r := range rules {
-		if limit, ok := c.most[r.mark]; !ok || r.most < limit {
-			c.most[r.mark] = r.most
+		limit, ok := c.most[r.mark]
+		if ok && limit <= r.most {
+			continue
 		}
+		if !ok {
+			limit = math.MaxInt
+		}
+		before = append(before, rule{r.mark, limit})
+		c.most[r.mark] = r.most
+	}
+	return before
+}
+
+// part takes back what the last join of these pods did.
+func (c *company) part(marks []mark, before []rule, n int) {
+	for _, m := range marks {
+		c.count[m] -= n
+	}
+	for _, r := range before {
+		c.most[r.mark] = r.most
 	}
 }
 

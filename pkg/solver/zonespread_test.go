@@ -1,0 +1,83 @@
+package solver_test
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
+	"github.com/kerf-autoscaler/kerf/pkg/solver"
+	"github.com/kerf-autoscaler/kerf/test/builders"
+)
+
+func TestZoneSpreadKeepsTheSkewOverWhatRunsAlready(t *testing.T) {
+	zones := []string{"zone-a", "zone-b", "zone-c"}
+	for seed := range uint64(200) {
+		w := newWorld(seed)
+		app, skew := map[string]string{"app": "web"}, 1+w.IntN(2)
+		p := solver.Problem{Provisioners: plain()}
+		count := map[string]int{}
+		for i, zone := range zones {
+			n := solver.Node{Name: zone, Initialized: true, Labels: map[string]string{corev1.LabelTopologyZone: zone}}
+			for range w.IntN(6) {
+				count[zone]++
+				n.Pods = append(n.Pods, builders.Pod(builders.Labels(app), builders.OnNode(zone)))
+			}
+			if i == 0 && w.chance(50) {
+				n.Available = builders.InstanceType("free", builders.Capacity("2", "4Gi", 4)).Capacity
+			}
+			p.Nodes = append(p.Nodes, n)
+		}
+		for i := range 1 + w.IntN(30) {
+			p.Pods = append(p.Pods, builders.Pod(builders.Name(fmt.Sprintf("web-%02d", i)), builders.Labels(app), builders.CPU("700m"),
+				builders.Spread(corev1.LabelTopologyZone, int32(skew), app))) //nolint:gosec // 1 or 2
+		}
+		plan := solver.Solve(t.Context(), p)
+		for _, placement := range plan.Placements {
+			count[placement.Node]++
+		}
+		for _, m := range plan.Machines {
+			zone, settled := m.Requirements.Get(corev1.LabelTopologyZone).Single()
+			if !settled {
+				t.Errorf("problem %d: a machine may be in %v", seed, m.Requirements.Get(corev1.LabelTopologyZone))
+			}
+			count[zone] += len(m.Pods)
+		}
+		least, most := math.MaxInt, 0
+		for _, zone := range zones {
+			least, most = min(least, count[zone]), max(most, count[zone])
+		}
+		placed := len(p.Pods) - len(plan.Unplaced)
+		if len(plan.Unplaced) > 0 {
+			t.Errorf("problem %d: only %d of %d pods are placed", seed, placed, len(p.Pods))
+		}
+		if most-least > skew && placed > 3*5 { // enough to level what was uneven before
+			t.Errorf("problem %d: skew of %v exceeds %d", seed, count, skew)
+		}
+	}
+}
+
+func TestPodsThatAreOnlyCountedDoNotUpsetTheSpread(t *testing.T) {
+	app := map[string]string{"app": "web"}
+	var p solver.Problem
+	for i := range 9 {
+		p.Pods = append(p.Pods, builders.Pod(builders.Name(fmt.Sprint("plain-", i)), builders.Labels(app), builders.CPU("700m")))
+	}
+	for i := range 3 {
+		p.Pods = append(p.Pods, builders.Pod(builders.Name(fmt.Sprint("bound-", i)), builders.Labels(app), builders.CPU("700m"),
+			builders.Spread(corev1.LabelTopologyZone, 1, app)))
+	}
+	p.Provisioners = plain(func(q *solver.Provisioner) {
+		q.Requirements = scheduling.NewRequirements(scheduling.NewRequirement(corev1.LabelTopologyZone, corev1.NodeSelectorOpNotIn, "zone-c"))
+	})
+	count := map[string]int{}
+	for _, m := range solver.Solve(t.Context(), p).Machines {
+		zone, _ := m.Requirements.Get(corev1.LabelTopologyZone).Single()
+		count[zone] += len(m.Pods)
+	}
+	if count["zone-a"] != 6 || count["zone-b"] != 6 {
+		t.Errorf("pods by zone: %v", count)
+	}
+}
