@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"time"
 
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/spf13/pflag"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,11 +21,16 @@ import (
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/kerf-autoscaler/kerf/controllers"
+	"github.com/kerf-autoscaler/kerf/controllers/aws/nodetemplate"
+	"github.com/kerf-autoscaler/kerf/controllers/aws/refresh"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws"
 	"github.com/kerf-autoscaler/kerf/pkg/metrics"
 	"github.com/kerf-autoscaler/kerf/pkg/operator"
 	"github.com/kerf-autoscaler/kerf/pkg/options"
 )
+
+// visibilityWindow is how long EC2 may take to show an instance that it has launched: AWS speaks of minutes.
+const visibilityWindow = 5 * time.Minute
 
 func main() {
 	o, err := options.Parse(os.Args[1:], os.LookupEnv)
@@ -61,16 +66,18 @@ func run(ctx context.Context, o options.Options) error {
 	if err != nil {
 		return err
 	}
-	awsConfig, err := awsconfig.LoadDefaultConfig(ctx)
+	awsConfig, err := aws.LoadConfig(ctx)
 	if err != nil {
-		return fmt.Errorf("loading AWS configuration: %w", err)
+		return err
 	}
-	settings := aws.Settings{
+	provider, err := aws.New(awsConfig, mgr.GetClient(), aws.Settings{
 		ClusterName: o.ClusterName, ClusterUID: uid, ClusterEndpoint: o.ClusterEndpoint,
 		DefaultInstanceProfile: o.DefaultInstanceProfile, VMMemoryOverheadPercent: o.VMMemoryOverheadPercent,
 		LaunchTemplateTTL: o.LaunchTemplateTTL, VisibilityWindow: visibilityWindow,
+	}, clock.RealClock{})
+	if err != nil {
+		return err
 	}
-	provider := aws.New(awsConfig, mgr.GetClient(), settings, clock.RealClock{})
 	recorded, err := metrics.New(ctrlmetrics.Registry)
 	if err != nil {
 		return err
@@ -82,6 +89,8 @@ func run(ctx context.Context, o options.Options) error {
 			ClusterUID: uid, BatchIdle: o.BatchIdle, BatchMax: o.BatchMax, LaunchTimeout: o.LaunchTimeout,
 			RegistrationTimeout: o.RegistrationTimeout, VisibilityWindow: visibilityWindow,
 		}),
+		refresh.Register(mgr, provider.Tasks(), clock.RealClock{}),
+		nodetemplate.NewController(mgr.GetClient(), nodetemplate.SourcesOf(provider.Discovery())).Register(mgr),
 	); err != nil {
 		return err
 	}
