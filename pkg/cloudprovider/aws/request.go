@@ -38,7 +38,9 @@ func (p *Provider) request(ctx context.Context, machine *v1alpha5.Machine) (flee
 	}
 	groups, err := choice.Plan(boot.candidates, subnet.ByZone(template.Status.Subnets))
 	if errors.Is(err, fleet.ErrNoOffering) {
-		return fleet.Request{}, cloudprovider.NewInsufficientCapacityError(fmt.Errorf("machine %q: %w", machine.Name, err))
+		// The template has changed since the machine was planned. That this is no answer of EC2 matters: the request may have
+		// been carried out before the change.
+		return fleet.Request{}, cloudprovider.NewNotReadyError(fmt.Errorf("AWSNodeTemplate %q: %w", template.Name, err))
 	}
 	if err != nil {
 		return fleet.Request{}, err

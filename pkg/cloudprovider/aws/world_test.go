@@ -1,7 +1,6 @@
 package aws_test
 
 import (
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -9,13 +8,11 @@ import (
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/go-logr/logr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
@@ -34,11 +31,6 @@ const (
 	clusterUID    = "11111111-2222-3333-4444-555555555555"
 	shutdownDelay = 30 * time.Second
 )
-
-func TestMain(m *testing.M) {
-	log.SetLogger(logr.Discard())
-	os.Exit(m.Run())
-}
 
 // sim is a simulator with a clock of its own and a provider over it, unmodified SDK and HTTP in between.
 type sim struct {

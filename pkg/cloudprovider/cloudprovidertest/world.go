@@ -85,7 +85,7 @@ func (w World) group(name string, size int, s shape) []*v1alpha5.Machine {
 			},
 			Spec: v1alpha5.MachineSpec{
 				MachineTemplateRef: w.Provisioner.Spec.ProviderRef,
-				LaunchGroup:        &v1alpha5.LaunchGroup{Name: name, Size: int32(size)}, //nolint:gosec // tests launch a handful
+				LaunchGroup:        &v1alpha5.LaunchGroup{Name: name, Size: int32(size)},
 				Requirements: []corev1.NodeSelectorRequirement{
 					{Key: corev1.LabelInstanceTypeStable, Operator: corev1.NodeSelectorOpIn, Values: s.instanceTypes},
 					{Key: corev1.LabelTopologyZone, Operator: corev1.NodeSelectorOpIn, Values: []string{s.zone}},
@@ -93,7 +93,7 @@ func (w World) group(name string, size int, s shape) []*v1alpha5.Machine {
 				},
 			},
 			Status: v1alpha5.MachineStatus{Launch: &v1alpha5.Launch{
-				Group: name, Attempt: 1, Size: int32(size), Index: int32(i), //nolint:gosec // as above
+				Group: name, Attempt: 1, Size: int32(size), Index: int32(i),
 				Token: "token-" + name, RequestHash: "hash-" + name, Time: metav1.Now(),
 			}},
 		})

@@ -15,6 +15,9 @@ import (
 // ErrEmpty says that a selector selects nothing because nothing is in it.
 var ErrEmpty = errors.New("the selector is empty")
 
+// ErrInvalid says that a selector cannot be read.
+var ErrInvalid = errors.New("the selector cannot be read")
+
 // Filters returns the filters of a Describe call that find what the selector selects: tags are ANDed, "*" matches any
 // value, a comma separates alternatives, and aws-ids (or aws::ids) lists ids, which idFilter is the filter for.
 func Filters(selector map[string]string, idFilter string) ([]ec2types.Filter, error) {
@@ -26,7 +29,7 @@ func Filters(selector map[string]string, idFilter string) ([]ec2types.Filter, er
 		values := alternatives(selector[key])
 		switch {
 		case len(values) == 0:
-			return nil, fmt.Errorf("key %q has no value", key)
+			return nil, fmt.Errorf("%w: key %q has no value", ErrInvalid, key)
 		case key == "aws-ids" || key == "aws::ids":
 			out = append(out, ec2types.Filter{Name: awssdk.String(idFilter), Values: values})
 		case slices.Contains(values, "*"):

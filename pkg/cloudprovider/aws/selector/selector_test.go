@@ -46,8 +46,8 @@ func TestSelectorsWithoutMeaningAreRefused(t *testing.T) {
 	if _, err := Filters(nil, "subnet-id"); !errors.Is(err, ErrEmpty) {
 		t.Errorf("error = %v, want %v", err, ErrEmpty)
 	}
-	if _, err := Filters(map[string]string{"env": " ,"}, "subnet-id"); err == nil || errors.Is(err, ErrEmpty) {
-		t.Errorf("error = %v, want one about the key", err)
+	if _, err := Filters(map[string]string{"env": " ,"}, "subnet-id"); !errors.Is(err, ErrInvalid) {
+		t.Errorf("error = %v, want %v", err, ErrInvalid)
 	}
 }
 

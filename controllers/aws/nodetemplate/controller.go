@@ -1,0 +1,139 @@
+// Package nodetemplate resolves the selectors of AWSNodeTemplates: their status is the fact that launches go by.
+package nodetemplate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/ami"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/cluster"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/subnet"
+	"github.com/kerf-autoscaler/kerf/pkg/conditions"
+)
+
+const (
+	// readyInterval is how often a template that works is resolved anew.
+	readyInterval = 5 * time.Minute
+	// brokenInterval is how often one that does not is: what is wrong may be mended at AWS, of which no event tells.
+	brokenInterval = time.Minute
+	// After an error of AWS the next try comes within these times.
+	firstRetry, lastRetry = 200 * time.Millisecond, 30 * time.Second
+)
+
+// conditionInstanceProfileReady is true when the nodes' instance profile is named.
+const conditionInstanceProfileReady = "InstanceProfileReady"
+
+// Subnets finds subnets.
+type Subnets interface {
+	Find(ctx context.Context, selector map[string]string) ([]subnet.Subnet, error)
+}
+
+// SecurityGroups finds security groups.
+type SecurityGroups interface {
+	Find(ctx context.Context, selector map[string]string) ([]awsv1alpha1.SecurityGroup, error)
+}
+
+// Images finds images.
+type Images interface {
+	Find(ctx context.Context, family ami.Family, version string) ([]awsv1alpha1.AMI, error)
+}
+
+// Cluster tells what is known of the cluster.
+type Cluster interface {
+	Facts() (cluster.Facts, error)
+}
+
+// Sources are where facts come from.
+type Sources struct {
+	Region string
+	// InstanceProfile of templates that name none; may be "".
+	InstanceProfile string
+	Subnets         Subnets
+	SecurityGroups  SecurityGroups
+	Images          Images
+	Cluster         Cluster
+}
+
+// SourcesOf returns those of the AWS provider.
+func SourcesOf(d aws.Discovery) Sources {
+	return Sources{
+		Region: d.Region, InstanceProfile: d.InstanceProfile,
+		Subnets: d.Subnets, SecurityGroups: d.SecurityGroups, Images: d.Images, Cluster: d.Cluster,
+	}
+}
+
+// Controller writes the status of one AWSNodeTemplate at a time.
+type Controller struct {
+	client  client.Client
+	sources Sources
+}
+
+// NewController returns a controller.
+func NewController(client client.Client, sources Sources) *Controller {
+	return &Controller{client: client, sources: sources}
+}
+
+// +kubebuilder:rbac:groups=karpenter.k8s.aws,resources=awsnodetemplates,verbs=get;list;watch
+// +kubebuilder:rbac:groups=karpenter.k8s.aws,resources=awsnodetemplates/status,verbs=patch
+
+// Register adds the controller to a manager.
+func (c *Controller) Register(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).Named("aws.nodetemplate").
+		For(&awsv1alpha1.AWSNodeTemplate{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WithOptions(controller.Options{
+			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+		}).
+		Complete(c)
+}
+
+// Reconcile runs all steps and writes what they found in one patch, if anything changed.
+func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	template := &awsv1alpha1.AWSNodeTemplate{}
+	if err := c.client.Get(ctx, request.NamespacedName, template); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	stored := template.DeepCopy()
+	steps := c.steps()
+	set := conditionsOf(template, steps)
+	var errs []error
+	for _, s := range steps {
+		found, err := s.resolve(ctx, template)
+		errs = append(errs, err)
+		s.judge(set, template, found, err)
+	}
+	template.Status.ObservedGeneration = template.Generation
+	if !equality.Semantic.DeepEqual(stored.Status, template.Status) {
+		if err := c.client.Status().Patch(ctx, template, client.MergeFrom(stored)); client.IgnoreNotFound(err) != nil {
+			errs = append(errs, fmt.Errorf("writing status of template %s: %w", template.Name, err))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return reconcile.Result{}, err
+	}
+	if set.IsTrue(v1alpha5.ConditionReady) {
+		return reconcile.Result{RequeueAfter: readyInterval}, nil
+	}
+	return reconcile.Result{RequeueAfter: brokenInterval}, nil
+}
+
+func conditionsOf(template *awsv1alpha1.AWSNodeTemplate, steps []step) conditions.Set {
+	dependents := make([]string, 0, len(steps))
+	for _, s := range steps {
+		dependents = append(dependents, s.condition)
+	}
+	return conditions.For(&template.Status.Conditions, template.Generation, v1alpha5.ConditionReady, dependents...)
+}

@@ -1,0 +1,139 @@
+package nodetemplate
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/ami"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/awserr"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/selector"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/subnet"
+	"github.com/kerf-autoscaler/kerf/pkg/conditions"
+)
+
+// reasonSelectorInvalid says that a selector cannot be read.
+const reasonSelectorInvalid = "SelectorInvalid"
+
+// step finds one thing that a template asks for and sets one condition.
+type step struct {
+	condition string
+	// resolve writes what it finds into the status. An error is of AWS or the way to it, and settles nothing.
+	resolve func(context.Context, *awsv1alpha1.AWSNodeTemplate) (outcome, error)
+}
+
+// outcome is what a step found out. The zero value is success.
+type outcome struct{ reason, message string }
+
+func (c *Controller) steps() []step {
+	return []step{
+		{awsv1alpha1.ConditionSubnetsReady, c.subnets},
+		{awsv1alpha1.ConditionSecurityGroupsReady, c.securityGroups},
+		{awsv1alpha1.ConditionAMIsReady, c.images},
+		{conditionInstanceProfileReady, c.instanceProfile},
+	}
+}
+
+// judge sets the step's condition. What was found for this generation stays true while AWS does not answer.
+func (s step) judge(set conditions.Set, template *awsv1alpha1.AWSNodeTemplate, found outcome, err error) {
+	before := set.Get(s.condition)
+	holds := before != nil && before.Status == metav1.ConditionTrue && before.ObservedGeneration == template.Generation
+	switch {
+	case err != nil && holds:
+	case err != nil:
+		set.Unknown(s.condition, awsv1alpha1.ReasonCloudError, err.Error())
+	case found.reason != "":
+		set.False(s.condition, found.reason, found.message)
+	default:
+		set.True(s.condition, awsv1alpha1.ReasonResolved, "")
+	}
+}
+
+func (c *Controller) subnets(ctx context.Context, template *awsv1alpha1.AWSNodeTemplate) (outcome, error) {
+	asked := template.Spec.SubnetSelector
+	found, err := c.sources.Subnets.Find(ctx, asked)
+	if refused := refusedSelector("spec.subnetSelector", asked, "subnets", err); refused.reason != "" {
+		template.Status.Subnets = nil
+		return refused, nil
+	}
+	if err != nil {
+		return outcome{}, err
+	}
+	template.Status.Subnets = subnet.Order(template.Status.Subnets, found)
+	if len(found) == 0 {
+		return c.noneFound("spec.subnetSelector", asked, "subnet"), nil
+	}
+	return outcome{}, nil
+}
+
+func (c *Controller) securityGroups(ctx context.Context, template *awsv1alpha1.AWSNodeTemplate) (outcome, error) {
+	asked := template.Spec.SecurityGroupSelector
+	found, err := c.sources.SecurityGroups.Find(ctx, asked)
+	if refused := refusedSelector("spec.securityGroupSelector", asked, "security groups", err); refused.reason != "" {
+		template.Status.SecurityGroups = nil
+		return refused, nil
+	}
+	if err != nil {
+		return outcome{}, err
+	}
+	template.Status.SecurityGroups = found
+	if len(found) == 0 {
+		return c.noneFound("spec.securityGroupSelector", asked, "security group"), nil
+	}
+	return outcome{}, nil
+}
+
+// refusedSelector returns what is wrong with a selector, if the error says that something is.
+func refusedSelector(field string, asked map[string]string, plural string, err error) outcome {
+	switch {
+	case errors.Is(err, selector.ErrEmpty):
+		return outcome{awsv1alpha1.ReasonSelectorEmpty, fmt.Sprintf("%s is empty: name the tags of the %s to use", field, plural)}
+	case errors.Is(err, selector.ErrInvalid) || awserr.Is(err, awserr.Invalid):
+		return outcome{reasonSelectorInvalid, fmt.Sprintf("%s %s: %s: correct the selector", field, selector.String(asked), err)}
+	default:
+		return outcome{}
+	}
+}
+
+func (c *Controller) noneFound(field string, asked map[string]string, singular string) outcome {
+	return outcome{awsv1alpha1.ReasonNoneFound, fmt.Sprintf("%s %s matches no %s in %s: tag a %s or change the selector",
+		field, selector.String(asked), singular, c.sources.Region, singular)}
+}
+
+func (c *Controller) images(ctx context.Context, template *awsv1alpha1.AWSNodeTemplate) (outcome, error) {
+	facts, err := c.sources.Cluster.Facts()
+	if err != nil {
+		return outcome{}, err
+	}
+	minor, err := facts.Minor()
+	if err != nil {
+		return outcome{}, err
+	}
+	family, err := ami.FamilyFor(template.Spec.AMIFamily, minor)
+	if err != nil {
+		template.Status.AMIs = nil
+		return outcome{awsv1alpha1.ReasonNoImage, fmt.Sprintf("spec.amiFamily: %s", err)}, nil
+	}
+	found, err := c.sources.Images.Find(ctx, family, facts.Version)
+	if errors.Is(err, ami.ErrNone) {
+		template.Status.AMIs = nil
+		return outcome{awsv1alpha1.ReasonNoImage, fmt.Sprintf("spec.amiFamily %s: %s in %s: choose another family", family.Name, err, c.sources.Region)}, nil
+	}
+	if err != nil {
+		return outcome{}, err
+	}
+	template.Status.AMIFamily, template.Status.AMIs = family.Name, found
+	return outcome{}, nil
+}
+
+func (c *Controller) instanceProfile(_ context.Context, template *awsv1alpha1.AWSNodeTemplate) (outcome, error) {
+	if cmp.Or(template.Spec.InstanceProfile, c.sources.InstanceProfile) == "" {
+		return outcome{awsv1alpha1.ReasonNoneFound,
+			"spec.instanceProfile is empty and the controller has no default: set it, or --aws-default-instance-profile of the controller"}, nil
+	}
+	return outcome{}, nil
+}
