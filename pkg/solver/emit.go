@@ -163,7 +163,8 @@ func trim(listed []candidate) []candidate {
 }
 
 // requirements returns the machine's requirements: what the provisioner asks for, narrowed down to what the listed instance
-// types, the zones they are offered in and the settled labels leave open.
+// types, the zones they are offered in and the settled labels leave open. A label of the provisioner's own that nobody gave a
+// value is left out, for the node will not have it.
 func (l *lot) requirements(listed []candidate, zones bitset, capacityType int) scheduling.Requirements {
 	s := l.shelf
 	out := scheduling.NewRequirements(
@@ -175,13 +176,8 @@ func (l *lot) requirements(listed []candidate, zones bitset, capacityType int) s
 		}
 	}
 	out.Add(scheduling.NewRequirement(corev1.LabelTopologyZone, corev1.NodeSelectorOpIn, offered...))
-	for key, q := range s.template {
-		if value, ok := l.labels[key]; ok {
-			q = scheduling.NewRequirement(key, corev1.NodeSelectorOpIn, value)
-		}
-		if _, known := s.columns[key]; !known {
-			out.Add(q)
-		}
+	for key, value := range l.labels {
+		out.Add(scheduling.NewRequirement(key, corev1.NodeSelectorOpIn, value))
 	}
 	for key := range s.columns {
 		named := s.template.Has(key) || key == corev1.LabelOSStable || key == corev1.LabelArchStable

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kerf-autoscaler/kerf/pkg/pods"
 	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
@@ -26,6 +27,8 @@ type group struct {
 	spreads []spread
 	// zone is where topology spread wants these pods, "" for anywhere.
 	zone string
+	// planned maps the name of a node -> how many of the pods were meant for it before; parts of a divided group share it.
+	planned map[string]int
 	// miss is the nearest that the pods have come to a machine.
 	miss miss
 	// key orders groups that are otherwise equal.
@@ -46,6 +49,16 @@ func (g *group) take(n int) []*corev1.Pod {
 	start := len(g.pods) - g.left
 	g.left -= n
 	return g.pods[start : start+n : start+n]
+}
+
+// plan counts the nodes that the pods were meant for.
+func (g *group) plan(planned map[types.UID]string) {
+	g.planned = map[string]int{}
+	for _, pod := range g.pods {
+		if name, ok := planned[pod.UID]; ok {
+			g.planned[name]++
+		}
+	}
 }
 
 // grouper sorts pods into groups.

@@ -15,7 +15,7 @@ type host struct {
 	node    *Node
 	free    vector
 	company company
-	// labels are the node's with stable keys in place of beta ones.
+	// labels are the node's, with stable keys in place of beta ones, and those that can only become one thing.
 	labels map[string]string
 	// admits caches by filter whether the node lets it in.
 	admits map[*filter]bool
@@ -25,7 +25,13 @@ func hostsOf(nodes []Node, d dimensions, b *rulebook) []*host {
 	out := make([]*host, 0, len(nodes))
 	for i := range nodes {
 		n := &nodes[i]
-		h := &host{node: n, free: d.vector(n.Available), labels: scheduling.FromLabels(n.Labels).Labels(), admits: map[*filter]bool{}}
+		h := &host{node: n, free: d.vector(n.Available), admits: map[*filter]bool{}}
+		h.labels = scheduling.FromLabels(n.Labels).Labels()
+		for key, value := range n.Possible.Labels() {
+			if _, there := h.labels[key]; !there { // a label with one possible value is as good as settled
+				h.labels[key] = value
+			}
+		}
 		for _, pod := range n.Pods {
 			h.company.join(b.marks(pod), b.rules(pod), 1)
 		}
@@ -71,25 +77,39 @@ func (h *host) room(g *group) int {
 // zone returns the node's zone, "" while it is open.
 func (h *host) zone() string { return h.labels[corev1.LabelTopologyZone] }
 
-// fillNodes places what fits on nodes, node by node, the largest pods first.
+// fillNodes places what fits on nodes: first the pods that were meant for a node before, then node by node the largest.
 func (s *solution) fillNodes(ctx context.Context) {
+	for _, h := range s.nodes {
+		for _, g := range s.groups {
+			if most := g.planned[h.node.Name]; most > 0 {
+				g.planned[h.node.Name] -= s.place(h, g, most)
+			}
+		}
+	}
 	for _, h := range s.nodes {
 		if ctx.Err() != nil {
 			return
 		}
 		for _, g := range s.groups {
-			if g.left == 0 || g.miss.stage == missRefused {
-				continue
-			}
-			n := h.room(g)
-			if n == 0 {
-				continue
-			}
-			h.free.sub(g.requests, int64(n))
-			h.company.join(g.marks, g.rules, n)
-			for _, pod := range g.take(n) {
-				s.plan.Placements = append(s.plan.Placements, Placement{Pod: pod, Node: h.node.Name})
-			}
+			s.place(h, g, g.left)
 		}
 	}
+	slices.SortStableFunc(s.plan.Placements, func(a, b Placement) int { return comparePods(a.Pod, b.Pod) })
+}
+
+// place puts as many pods of the group on the node as fit, at most most, and returns how many.
+func (s *solution) place(h *host, g *group, most int) int {
+	if g.left == 0 || g.miss.stage == missRefused {
+		return 0
+	}
+	n := min(h.room(g), most)
+	if n == 0 {
+		return 0
+	}
+	h.free.sub(g.requests, int64(n))
+	h.company.join(g.marks, g.rules, n)
+	for _, pod := range g.take(n) {
+		s.plan.Placements = append(s.plan.Placements, Placement{Pod: pod, Node: h.node.Name})
+	}
+	return n
 }

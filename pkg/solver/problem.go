@@ -3,6 +3,7 @@ package solver
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
@@ -14,6 +15,9 @@ type Problem struct {
 	Pods []*corev1.Pod
 	// Nodes that are there or on their way; they are filled before anything is bought.
 	Nodes []Node
+	// Planned maps the UID of a pod -> the name of the node that an earlier plan meant it for. Pods go there if they still can,
+	// so that machines on their way are not filled in another way than they were bought for, with some pod left over.
+	Planned map[types.UID]string
 	// Provisioners that may buy machines, in any order.
 	Provisioners []Provisioner
 	// DaemonSets holds one pod per DaemonSet, as it would run on a new node.

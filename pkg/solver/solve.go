@@ -47,6 +47,9 @@ func newSolution(p *Problem) *solution {
 	s.rulebook = newRulebook(lists...)
 	refuser := newRefuser(s.rulebook, p.Nodes)
 	s.groups = groupsOf(p.Pods, s.dimensions, s.rulebook, refuser.refuse)
+	for _, g := range s.groups {
+		g.plan(p.Planned)
+	}
 	s.nodes = hostsOf(p.Nodes, s.dimensions, s.rulebook)
 	daemons := daemonsOf(p.DaemonSets, s.dimensions, s.rulebook)
 	known := map[*cloudprovider.InstanceType]vector{}

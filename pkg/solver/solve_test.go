@@ -11,9 +11,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/pods"
+	"github.com/kerf-autoscaler/kerf/pkg/resources"
 	"github.com/kerf-autoscaler/kerf/pkg/solver"
 	"github.com/kerf-autoscaler/kerf/test/builders"
 )
@@ -169,5 +172,41 @@ func TestFlexibleListsAreTrimmedToTheLimit(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What was bought for pods has to be enough for them in the next pass, too, while the machines are on their way; else every
+// pass buys a little more.
+func TestMachinesOnTheirWayTakeThePodsTheyWereBoughtFor(t *testing.T) {
+	for seed := range uint64(100) {
+		p := newWorld(seed).problem()
+		p.Nodes = nil
+		first := solver.Solve(t.Context(), p)
+		p.Planned = map[types.UID]string{}
+		for i, m := range first.Machines {
+			provisioner, name := provisionerNamed(p, m.Provisioner), fmt.Sprintf("machine-%02d", i)
+			it := typeNamed(provisioner.InstanceTypes, m.InstanceTypes[0])
+			n := solver.Node{Name: name, Labels: it.Requirements.Labels(), Taints: provisioner.Taints, Possible: m.Requirements}
+			n.Labels[corev1.LabelHostname] = name
+			available := resources.Sub(it.Allocatable(), m.Requests)
+			for _, pod := range m.Pods {
+				p.Planned[pod.UID] = name
+				available = resources.Sum(available, pods.Requests(pod))
+			}
+			n.Available = available
+			p.Nodes = append(p.Nodes, n)
+		}
+		p.Provisioners = nil
+		placed := map[*corev1.Pod]bool{}
+		for _, placement := range solver.Solve(t.Context(), p).Placements {
+			placed[placement.Pod] = true
+		}
+		for i, m := range first.Machines {
+			for _, pod := range m.Pods {
+				if !placed[pod] {
+					t.Errorf("problem %d: machine %d was bought for %s and does not take it", seed, i, pod.Name)
+				}
+			}
+		}
 	}
 }
