@@ -1,0 +1,267 @@
+package provisioning
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/fake"
+	"github.com/kerf-autoscaler/kerf/pkg/solver"
+	"github.com/kerf-autoscaler/kerf/pkg/state"
+	"github.com/kerf-autoscaler/kerf/test/builders"
+)
+
+// offersOf returns what provisioners may buy from the fake cloud.
+func offersOf(provisioners ...*v1alpha5.Provisioner) catalogue {
+	c := catalogue{
+		provisioners: map[string]*v1alpha5.Provisioner{},
+		types:        map[string]map[string]*cloudprovider.InstanceType{},
+		lists:        map[string]cloudprovider.InstanceTypes{},
+	}
+	for _, p := range provisioners {
+		c.provisioners[p.Name], c.lists[p.Name], c.types[p.Name] = p, fake.InstanceTypes(), map[string]*cloudprovider.InstanceType{}
+		for _, instanceType := range c.lists[p.Name] {
+			c.types[p.Name][instanceType.Name] = instanceType
+		}
+	}
+	return c
+}
+
+// types says which instance types a machine may become.
+func instanceTypes(names ...string) builders.MachineModifier {
+	return builders.MachineRequirement(corev1.LabelInstanceTypeStable, corev1.NodeSelectorOpIn, names...)
+}
+
+func running(list ...*corev1.Pod) map[types.UID]*corev1.Pod {
+	out := map[types.UID]*corev1.Pod{}
+	for _, pod := range list {
+		out[pod.UID] = pod
+	}
+	return out
+}
+
+// quantities writes a list as name -> value.
+func quantities(list corev1.ResourceList) map[string]string {
+	out := map[string]string{}
+	for name, q := range list {
+		out[string(name)] = q.String()
+	}
+	return out
+}
+
+func daemonSet(name, cpu string, change func(*corev1.PodSpec)) *appsv1.DaemonSet {
+	spec := builders.Pod(builders.CPU(cpu)).Spec
+	if change != nil {
+		change(&spec)
+	}
+	return &appsv1.DaemonSet{
+		ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID("DaemonSet/" + name)},
+		Spec:       appsv1.DaemonSetSpec{Template: corev1.PodTemplateSpec{Spec: spec}},
+	}
+}
+
+func translate(entry state.Entry, daemonSets ...*appsv1.DaemonSet) solver.Node {
+	var daemonPods []*corev1.Pod
+	for _, d := range daemonSets {
+		daemonPods = append(daemonPods, daemonPod(d))
+	}
+	return node(entry, offersOf(builders.Provisioner("p")), daemonSets, daemonPods)
+}
+
+func TestWhatIsFreeOnANode(t *testing.T) {
+	joined := builders.Machine("m", "p", builders.LaunchedAs("i-1", "4", "16Gi", 58))
+	pod := func(name, cpu string, modifiers ...builders.PodModifier) *corev1.Pod {
+		return builders.Pod(append([]builders.PodModifier{builders.Name(name), builders.CPU(cpu), builders.OnNode("n")}, modifiers...)...)
+	}
+	ready := builders.Node("n", builders.Managed("p"))
+	tests := map[string]struct {
+		entry      state.Entry
+		daemonSets []*appsv1.DaemonSet
+		want       map[string]string
+	}{
+		"a node of somebody else": {
+			entry: state.Entry{Node: builders.Node("n"), Pods: running(pod("a", "500m"), pod("b", "1"))},
+			want:  map[string]string{"cpu": "2500m", "memory": "16Gi", "pods": "108"},
+		},
+		"a machine without instance is the least that it may become": {
+			// c5.large has less memory, r5.large as many pods; both have 2 CPUs of which 80m are kept.
+			entry: state.Entry{Machine: builders.Machine("m", "p", instanceTypes("c5.large", "r5.large"))},
+			want:  map[string]string{"cpu": "1920m", "memory": "3422Mi", "pods": "29", "ephemeral-storage": "20Gi"},
+		},
+		"a machine of types that nobody offers any more is what was planned for it": {
+			entry: state.Entry{Machine: builders.Machine("m", "p", instanceTypes("gone.large"), func(m *v1alpha5.Machine) {
+				m.Spec.Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("700m")}
+			})},
+			want: map[string]string{"cpu": "700m"},
+		},
+		"a machine with an instance is what that has": {
+			entry: state.Entry{Machine: joined}, want: map[string]string{"cpu": "4", "memory": "16Gi", "pods": "58"},
+		},
+		"a node that has not reported everything": {
+			entry: state.Entry{Machine: joined, Node: builders.Node("n", func(n *corev1.Node) {
+				n.Status.Allocatable = corev1.ResourceList{
+					corev1.ResourceCPU: resource.MustParse("3800m"), corev1.ResourceMemory: resource.MustParse("0"),
+				}
+			})},
+			want: map[string]string{"cpu": "3800m", "memory": "16Gi", "pods": "58"},
+		},
+		"an initialized node is what it reports": {
+			entry: state.Entry{Machine: joined, Node: builders.Node("n", builders.Managed("p"), builders.Allocatable("2", "1Gi", 5))},
+			want:  map[string]string{"cpu": "2", "memory": "1Gi", "pods": "5"},
+		},
+		"a node with more on it than there is": {
+			entry: state.Entry{Node: builders.Node("n"), Pods: running(pod("a", "5"))},
+			want:  map[string]string{"cpu": "-1", "memory": "16Gi", "pods": "109"},
+		},
+		"daemonsets that are not there yet": {
+			entry: state.Entry{Machine: joined}, daemonSets: []*appsv1.DaemonSet{daemonSet("a", "100m", nil), daemonSet("b", "200m", nil)},
+			want: map[string]string{"cpu": "3700m", "memory": "16Gi", "pods": "56"},
+		},
+		"a daemonset that is there counts once, by its pod": {
+			entry:      state.Entry{Machine: joined, Node: ready, Pods: running(pod("d", "150m", builders.OwnedBy("apps/v1", "DaemonSet", "a")))},
+			daemonSets: []*appsv1.DaemonSet{daemonSet("a", "100m", nil)},
+			want:       map[string]string{"cpu": "3850m", "memory": "16Gi", "pods": "109"},
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := quantities(translate(tc.entry, tc.daemonSets...).Available)
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("available (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestWhichDaemonSetsANodeRuns(t *testing.T) {
+	tainted := builders.Machine("m", "p", builders.LaunchedAs("i-1", "4", "16Gi", 58), func(m *v1alpha5.Machine) {
+		m.Spec.Taints = []corev1.Taint{{Key: "team", Effect: corev1.TaintEffectNoSchedule}}
+		m.Spec.StartupTaints = []corev1.Taint{{Key: "cni", Effect: corev1.TaintEffectNoSchedule}}
+		m.Labels[corev1.LabelOSStable] = "linux"
+	})
+	tolerating := func(s *corev1.PodSpec) { s.Tolerations = []corev1.Toleration{{Key: "team"}} }
+	selecting := func(os string) func(*corev1.PodSpec) {
+		return func(s *corev1.PodSpec) {
+			tolerating(s)
+			s.NodeSelector = map[string]string{corev1.LabelOSStable: os}
+		}
+	}
+	pinned := func(s *corev1.PodSpec) {
+		tolerating(s)
+		s.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
+			NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchExpressions: []corev1.NodeSelectorRequirement{
+				{Key: corev1.LabelOSStable, Operator: corev1.NodeSelectorOpNotIn, Values: []string{"linux"}},
+			}}},
+		}}}
+	}
+	tests := map[string]struct {
+		spec func(*corev1.PodSpec)
+		want bool
+	}{
+		"one that does not tolerate the taints":   {nil, false},
+		"one that tolerates them, startup aside":  {tolerating, true},
+		"one that selects the node":               {selecting("linux"), true},
+		"one that selects others":                 {selecting("windows"), false},
+		"one that has an affinity to others only": {pinned, false},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			cpu := translate(state.Entry{Machine: tainted}, daemonSet("d", "1", tc.spec)).Available[corev1.ResourceCPU]
+			if got := cpu.String() == "3"; got != tc.want {
+				t.Errorf("%s of 4 CPUs are free, want the daemonset reserved: %t", cpu.String(), tc.want)
+			}
+		})
+	}
+}
+
+func TestTaintsThatPassDoNotKeepPodsOff(t *testing.T) {
+	machine := builders.Machine("m", "p", func(m *v1alpha5.Machine) {
+		m.Spec.Taints = []corev1.Taint{{Key: "team", Effect: corev1.TaintEffectNoSchedule}}
+		m.Spec.StartupTaints = []corev1.Taint{{Key: "cni", Effect: corev1.TaintEffectNoExecute}}
+	})
+	nodeWith := func(modifiers ...builders.NodeModifier) *corev1.Node {
+		return builders.Node("n", append(modifiers,
+			builders.Taint("team", "", corev1.TaintEffectNoSchedule),
+			builders.Taint("cni", "x", corev1.TaintEffectNoExecute),
+			builders.Taint(corev1.TaintNodeNotReady, "", corev1.TaintEffectNoSchedule),
+			builders.Taint("node.cloudprovider.kubernetes.io/uninitialized", "true", corev1.TaintEffectNoSchedule),
+			builders.Taint("cni", "", corev1.TaintEffectNoSchedule))...)
+	}
+	tests := map[string]struct {
+		entry state.Entry
+		want  []string
+	}{
+		"before the node joined": {state.Entry{Machine: machine}, []string{"team:NoSchedule"}},
+		"while it starts":        {state.Entry{Machine: machine, Node: nodeWith()}, []string{"team:NoSchedule", "cni:NoSchedule"}},
+		"once it is initialized": {
+			state.Entry{Machine: machine, Node: nodeWith(builders.Managed("p"))},
+			[]string{
+				"team:NoSchedule", "cni=x:NoExecute", "node.kubernetes.io/not-ready:NoSchedule",
+				"node.cloudprovider.kubernetes.io/uninitialized=true:NoSchedule", "cni:NoSchedule",
+			},
+		},
+		"a node of somebody else": {
+			state.Entry{Node: builders.Node("n", builders.Taint(corev1.TaintNodeNotReady, "", corev1.TaintEffectNoSchedule))},
+			[]string{"node.kubernetes.io/not-ready:NoSchedule"},
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, taint := range translate(tc.entry).Taints {
+				got = append(got, taint.ToString())
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("taints (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestLabelsThatAreSettledAndThoseThatAreOpen(t *testing.T) {
+	machine := builders.Machine("m", "p", instanceTypes("c5.large", "m5.large"),
+		builders.MachineRequirement(corev1.LabelTopologyZone, corev1.NodeSelectorOpIn, "a", "b"),
+		builders.MachineRequirement(corev1.LabelArchStable, corev1.NodeSelectorOpIn, "amd64"),
+		func(m *v1alpha5.Machine) { m.Labels[corev1.LabelArchStable] = "amd64" })
+	got := translate(state.Entry{Machine: machine})
+	wantLabels := map[string]string{
+		corev1.LabelArchStable: "amd64", v1alpha5.ProvisionerNameLabel: "p", corev1.LabelHostname: "m",
+	}
+	if diff := cmp.Diff(wantLabels, got.Labels); diff != "" {
+		t.Errorf("labels (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{corev1.LabelInstanceTypeStable, corev1.LabelTopologyZone}, got.Possible.Keys()); diff != "" {
+		t.Errorf("open labels (-want +got):\n%s", diff)
+	}
+	if got.Initialized || got.Name != "m" {
+		t.Errorf("a machine on its way is %q, initialized %t", got.Name, got.Initialized)
+	}
+
+	joined := translate(state.Entry{Machine: machine, Node: builders.Node("n", builders.NodeLabels(map[string]string{"extra": "x"}))})
+	if joined.Name != "n" || joined.Labels[corev1.LabelHostname] != "n" || joined.Labels["extra"] != "x" || len(joined.Possible) != 0 {
+		t.Errorf("a node that joined is %q with %v and open %v", joined.Name, joined.Labels, joined.Possible)
+	}
+}
+
+func TestPodsOnANodeAreThereInOrder(t *testing.T) {
+	list := running(
+		builders.Pod(builders.Name("b"), builders.OnNode("n")), builders.Pod(builders.Name("c"), builders.OnNode("n")),
+		builders.Pod(builders.Name("a"), builders.OnNode("n"), builders.HostPort(80)))
+	for range 20 {
+		var got []string
+		for _, pod := range translate(state.Entry{Node: builders.Node("n"), Pods: list}).Pods {
+			got = append(got, pod.Name)
+		}
+		if !slices.Equal(got, []string{"a", "b", "c"}) {
+			t.Fatalf("the solver sees the pods %v, want all of them in order of UID", got)
+		}
+	}
+}
