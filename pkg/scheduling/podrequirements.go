@@ -11,41 +11,27 @@ import (
 // nodes by field are left out: a node that is yet to come has no name that could be selected. Preferred terms are not
 // requirements and do not count here.
 func PodRequirements(pod *corev1.Pod) []Requirements {
-	selector := FromLabels(pod.Spec.NodeSelector)
-	terms, required := requiredTerms(pod)
-	if !required {
-		return []Requirements{selector}
-	}
-	var out []Requirements
-	for _, term := range terms {
-		if len(term.MatchExpressions) > 0 && len(term.MatchFields) == 0 {
-			out = append(out, selector.Union(FromNodeSelector(term.MatchExpressions)))
-		}
-	}
-	return out
+	return alternatives(pod, func(t corev1.NodeSelectorTerm) bool { return len(t.MatchExpressions) > 0 && len(t.MatchFields) == 0 })
 }
 
 // DaemonRequirements returns what a DaemonSet's pod asks of a node's labels. The field by which its controller ties each pod
 // to one node is disregarded.
 func DaemonRequirements(pod *corev1.Pod) []Requirements {
+	return alternatives(pod, func(t corev1.NodeSelectorTerm) bool { return len(t.MatchExpressions) > 0 || len(t.MatchFields) > 0 })
+}
+
+// alternatives returns the node selector with each required term that counts; the node selector alone if nothing is required.
+func alternatives(pod *corev1.Pod, counts func(corev1.NodeSelectorTerm) bool) []Requirements {
 	selector := FromLabels(pod.Spec.NodeSelector)
-	terms, required := requiredTerms(pod)
-	if !required {
+	affinity := pod.Spec.Affinity
+	if affinity == nil || affinity.NodeAffinity == nil || affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
 		return []Requirements{selector}
 	}
 	var out []Requirements
-	for _, term := range terms {
-		if len(term.MatchExpressions) > 0 || len(term.MatchFields) > 0 {
+	for _, term := range affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms {
+		if counts(term) {
 			out = append(out, selector.Union(FromNodeSelector(term.MatchExpressions)))
 		}
 	}
 	return out
-}
-
-func requiredTerms(pod *corev1.Pod) ([]corev1.NodeSelectorTerm, bool) {
-	affinity := pod.Spec.Affinity
-	if affinity == nil || affinity.NodeAffinity == nil || affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
-		return nil, false
-	}
-	return affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms, true
 }

@@ -37,7 +37,6 @@ type candidate struct {
 // emit adds the machines to the plan. Purchases of the same picks come out the same but for their pods.
 func (s *solution) emit(shelf *shelf, bought []purchase) {
 	share := shelf.budget.share(len(bought))
-	slices.SortStableFunc(bought, purchase.compare)
 	designs := map[string]Machine{}
 	for _, b := range bought {
 		key := b.key()
@@ -52,15 +51,14 @@ func (s *solution) emit(shelf *shelf, bought []purchase) {
 	}
 }
 
-// compare puts dearer machines first and those of the same picks together.
-func (b purchase) compare(o purchase) int {
-	if b.lot != o.lot {
-		return 0 // lots come one after another already
-	}
-	x, y := &b.lot.offers[b.bin.offer], &b.lot.offers[o.bin.offer]
-	return cmp.Or(cmp.Compare(y.price, x.price), cmp.Compare(b.bin.offer, o.bin.offer), slices.CompareFunc(b.bin.picks, o.bin.picks, func(p, q pick) int {
-		return cmp.Or(cmp.Compare(p.item, q.item), cmp.Compare(q.count, p.count))
-	}))
+// sort puts dearer machines first and those of the same picks together.
+func (l *lot) sort(bins []bin) {
+	slices.SortStableFunc(bins, func(a, b bin) int {
+		x, y := &l.offers[a.offer], &l.offers[b.offer]
+		return cmp.Or(cmp.Compare(y.price, x.price), cmp.Compare(a.offer, b.offer), slices.CompareFunc(a.picks, b.picks, func(p, q pick) int {
+			return cmp.Or(cmp.Compare(p.item, q.item), cmp.Compare(q.count, p.count))
+		}))
+	})
 }
 
 // key tells purchases apart that need a design of their own.

@@ -64,7 +64,8 @@ func (h *host) admit(f *filter) bool {
 
 // room returns how many pods of the group the node can take.
 func (h *host) room(g *group) int {
-	if g.unknown != "" || g.zone != "" && h.zone() != g.zone {
+	// The scheduler lets no pod that spreads over zones onto a node without one, even where no zone was found for it.
+	if g.unknown != "" || (g.zone != "" || len(g.spreads) > 0) && (h.zone() == "" || h.zone() != g.zone) {
 		return 0
 	}
 	n := g.requests.times(h.free, g.left)

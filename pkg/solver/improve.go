@@ -18,8 +18,8 @@ const (
 // poolSizes are the numbers of machines, the least filled first, that are taken apart together.
 func poolSizes() []int { return []int{1, 2, 3, 5, 8} }
 
-// purchase buys for what is left and makes it cheaper; what that frees of the limits is used for what they had stopped.
-func (p *packer) purchase(ctx context.Context) []bin {
+// buy plans machines for what is left and makes it cheaper; what that frees of the limits is used for what they had stopped.
+func (p *packer) buy(ctx context.Context) []bin {
 	bins := p.improve(ctx, p.pack(ctx))
 	for {
 		more := p.pack(ctx)

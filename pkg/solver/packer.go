@@ -196,11 +196,12 @@ func (p *packer) prospects(offers []int) []prospect {
 		it := p.lot.items[i]
 		wanted[it.class] += float64(min(n, it.alone)) * p.values[i]
 	}
+	active := slices.DeleteFunc(slices.Clone(p.lot.classes), func(c *class) bool { return wanted[c] == 0 })
 	out := make([]prospect, 0, len(offers))
 	for _, i := range offers {
 		o := &p.lot.offers[i]
 		most := 0.0
-		for _, c := range p.lot.classes { // not over the map: the order of a sum shows in its last digits
+		for _, c := range active { // not over the map: the order of a sum shows in its last digits
 			if c.fits.has(i) {
 				most += wanted[c]
 			}

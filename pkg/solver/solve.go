@@ -82,7 +82,9 @@ func (s *solution) buy(ctx context.Context, shelf *shelf) {
 		for i, it := range l.items {
 			p.left[i] = it.group.left
 		}
-		for _, b := range p.purchase(ctx) {
+		bins := p.buy(ctx)
+		l.sort(bins)
+		for _, b := range bins {
 			bought = append(bought, purchase{l, b})
 		}
 		for i, it := range l.items {
