@@ -18,18 +18,6 @@ const (
 // poolSizes are the numbers of machines, the least filled first, that are taken apart together.
 func poolSizes() []int { return []int{1, 2, 3, 5, 8} }
 
-// buy plans machines for what is left and makes it cheaper; what that frees of the limits is used for what they had stopped.
-func (p *packer) buy(ctx context.Context) []bin {
-	bins := p.improve(ctx, p.pack(ctx))
-	for {
-		more := p.pack(ctx)
-		if len(more) == 0 {
-			return bins
-		}
-		bins = p.improve(ctx, append(bins, more...))
-	}
-}
-
 // improve makes bins cheaper: each moves to the cheapest offer that holds it; then the pods of those that waste most are
 // planned again, and the new machines kept if they cost less.
 func (p *packer) improve(ctx context.Context, bins []bin) []bin {
@@ -76,7 +64,7 @@ func (p *packer) worstFirst(bins []bin) {
 		for _, k := range b.picks {
 			value += p.values[k.item] * float64(k.count)
 		}
-		return value / priceOf(&p.lot.offers[b.offer])
+		return value / p.cost(b.offer)
 	}
 	slices.SortStableFunc(bins, func(a, b bin) int { return cmp.Compare(ratio(a), ratio(b)) })
 }

@@ -43,6 +43,7 @@ type packer struct {
 	suffix []float64
 	// least holds, for every checkEvery-th place, the least of each resource that an item from there on asks for.
 	least  []vector
+	thrift thrift
 	filler filler
 }
 
@@ -134,7 +135,7 @@ func (p *packer) appraise(offers []int) {
 	cheapest := math.Inf(1)
 	for _, i := range offers {
 		o := &p.lot.offers[i]
-		products = append(products, product{o.price, o.ware.usable})
+		products = append(products, product{p.cost(i), o.ware.usable})
 		cheapest = min(cheapest, o.price)
 	}
 	p.worth = duals(products, demand)
@@ -207,7 +208,7 @@ func (p *packer) prospects(offers []int) []prospect {
 			}
 		}
 		q := prospect{offer: i, potential: min(most, p.value(o.ware.usable))}
-		q.ratio = q.potential / priceOf(o)
+		q.ratio = q.potential / p.cost(i)
 		q.rank = int(math.Round(q.ratio * 1000))
 		out = append(out, q)
 	}
@@ -217,8 +218,11 @@ func (p *packer) prospects(offers []int) []prospect {
 	return out
 }
 
-// priceOf returns the price, and next to nothing for what is free, so that ratios stay finite.
-func priceOf(o *offer) float64 { return max(o.price, leastWorth) }
+// cost returns what an offer counts for, and next to nothing if it is free, so that ratios stay finite.
+func (p *packer) cost(i int) float64 {
+	o := &p.lot.offers[i]
+	return max(o.price, leastWorth) + p.thrift.cost(p.lot.shelf.stocks[o.stock].capacity)
+}
 
 // best fills the most promising offers and returns the one that is worth most for its price.
 func (p *packer) best(offers []int) (bin, bool) {
@@ -233,7 +237,7 @@ func (p *packer) best(offers []int) (bin, bool) {
 			continue
 		}
 		trials--
-		if ratio := value / priceOf(&p.lot.offers[q.offer]); ratio > bestRatio {
+		if ratio := value / p.cost(q.offer); ratio > bestRatio {
 			best, bestRatio = bin{q.offer, picks}, ratio
 		}
 	}

@@ -1,0 +1,72 @@
+package solver
+
+import (
+	"context"
+	"slices"
+)
+
+// thrift says how dear the limits of a provisioner are when they stop a plan: on top of its price an offer costs the part of
+// the limits that it takes, at so much per whole. The zero value does not mind.
+type thrift struct {
+	perLimit float64 // US dollars per hour
+	whole    vector  // what the limits left at first
+}
+
+// cost returns what the charge counts for.
+func (t thrift) cost(charge vector) float64 {
+	total := 0.0
+	for i, n := range charge {
+		if t.perLimit > 0 && n > 0 {
+			total += t.perLimit * float64(n) / float64(max(t.whole[i], 1))
+		}
+	}
+	return total
+}
+
+// thrifts are how dear whole limits are, as multiples of what the first plan costs, in the attempts to place more pods.
+func thrifts() []float64 { return []float64{1, 10} }
+
+// buy plans machines for what is left. If limits stop it, it tries again with machines that take less of the limits for what
+// they hold, and keeps the attempt that leaves the fewest pods.
+func (p *packer) buy(ctx context.Context) []bin {
+	start, whole := slices.Clone(p.left), p.lot.shelf.budget.left.clone()
+	best := p.exhaust(ctx)
+	if len(whole) == 0 || sum(p.left) == 0 {
+		return best
+	}
+	price, left := p.price(best), slices.Clone(p.left)
+	for _, times := range thrifts() {
+		p.spend(best, -1)
+		copy(p.left, start)
+		p.thrift = thrift{perLimit: max(price, leastWorth) * times, whole: whole}
+		bins := p.exhaust(ctx)
+		if sum(p.left) < sum(left) || sum(p.left) == sum(left) && p.price(bins) < p.price(best) {
+			best, left = bins, slices.Clone(p.left)
+			continue
+		}
+		p.spend(bins, -1)
+		p.spend(best, 1)
+	}
+	copy(p.left, left)
+	return best
+}
+
+// exhaust buys for what is left and makes it cheaper; what that frees of the limits is used for what they had stopped.
+func (p *packer) exhaust(ctx context.Context) []bin {
+	bins := p.improve(ctx, p.pack(ctx))
+	for {
+		more := p.pack(ctx)
+		if len(more) == 0 {
+			return bins
+		}
+		bins = p.improve(ctx, append(bins, more...))
+	}
+}
+
+func sum(numbers []int) int {
+	total := 0
+	for _, n := range numbers {
+		total += n
+	}
+	return total
+}
