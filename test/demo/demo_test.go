@@ -101,7 +101,7 @@ func TestWithoutNodesEmptinessIsNotProven(t *testing.T) {
 }
 
 func TestSlowFleetsAndTooFewOfThemFail(t *testing.T) {
-	fast, slow := phase{Name: "fast", Fleets: 1, ToFleet: 1200 * time.Millisecond}, phase{Name: "slow", Fleets: 1, ToFleet: 1600 * time.Millisecond}
+	fast, slow := phase{Name: "fast", Fleets: 1, LastToFleet: 1200 * time.Millisecond}, phase{Name: "slow", Fleets: 1, LastToFleet: 1600 * time.Millisecond}
 	for name, tc := range map[string]struct {
 		phases []phase
 		want   bool

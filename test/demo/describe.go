@@ -22,8 +22,10 @@ func describeDecision(m *v1alpha5.Machine) string {
 		others = fmt.Sprintf(" or one of %d alternatives", len(types)-1)
 	}
 	where := "any zone"
-	if len(zones) > 0 {
-		where = strings.Join(zones, ", ")
+	if len(zones) == 1 {
+		where = zones[0]
+	} else if len(zones) > 1 {
+		where = fmt.Sprintf("the best of %d zones", len(zones))
 	}
 	cpu := m.Spec.Resources.Requests.Cpu()
 	return fmt.Sprintf("%s: %s %s in %s at %s for %dm CPU%s",

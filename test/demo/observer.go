@@ -201,8 +201,7 @@ func (o *observer) seeNode(object client.Object, now time.Time) {
 	n := o.node(actual.Name)
 	n.labels, n.provisioner = actual.Labels, actual.Labels[v1alpha5.ProvisionerNameLabel]
 	if first(&n.joined, now) {
-		o.timeline.add(now, "node", "%s joined: %s in %s", n.name,
-			actual.Labels[corev1.LabelInstanceTypeStable], actual.Labels[corev1.LabelTopologyZone])
+		o.timeline.add(now, "node", "%s joined", n.name)
 	}
 	for _, c := range actual.Status.Conditions {
 		if c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue && first(&n.ready, now) {

@@ -18,9 +18,11 @@ type phase struct {
 	PricePerHour float64 `json:"pricePerHour"`
 	// Fleets that brought capacity for the pods.
 	Fleets int `json:"fleets"`
-	// ToFleet is the time from a pod's being unschedulable to the CreateFleet that brought its node, for the pod that
-	// waited longest; 0 when no pod needed one.
-	ToFleet time.Duration `json:"toFleet"`
+	// FirstToFleet and LastToFleet are the times from a pod's being unschedulable to the CreateFleet that brought its
+	// node, for the pod of a batch that came first and the one that came last; the longest over the fleets, and 0
+	// without any. The pods of a burst keep a batch open, so only the latter is up to kerf alone.
+	FirstToFleet time.Duration `json:"firstToFleet"`
+	LastToFleet  time.Duration `json:"lastToFleet"`
 	// ToRunning is the time from a pod's being unschedulable, or else bound, to its running, for the slowest pod.
 	ToRunning time.Duration `json:"toRunning"`
 }
@@ -98,7 +100,7 @@ func (d *show) measure(p phase, workload string, began time.Time) phase {
 	for _, f := range d.env.AWS().Fleets() {
 		times[f.ID] = f.Time
 	}
-	used := map[string]bool{}
+	shortest := map[string]time.Duration{} // fleet id -> wait of the pod that came last
 	d.observer.mu.Lock()
 	defer d.observer.mu.Unlock()
 	for _, pod := range d.observer.pods {
@@ -113,11 +115,17 @@ func (d *show) measure(p phase, workload string, began time.Time) phase {
 		fleet := byNode[pod.node].FleetID
 		// A pod that a node from before had room for after all has waited for no fleet.
 		if launched := times[fleet]; !pod.unschedulable.IsZero() && launched.After(pod.unschedulable) {
-			used[fleet] = true
-			p.ToFleet = max(p.ToFleet, launched.Sub(pod.unschedulable))
+			wait := launched.Sub(pod.unschedulable)
+			p.FirstToFleet = max(p.FirstToFleet, wait)
+			if least, ok := shortest[fleet]; !ok || wait < least {
+				shortest[fleet] = wait
+			}
 		}
 	}
-	p.Fleets = len(used)
+	p.Fleets = len(shortest)
+	for _, wait := range shortest {
+		p.LastToFleet = max(p.LastToFleet, wait)
+	}
 	return p
 }
 

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
+
 	"github.com/kerf-autoscaler/kerf/test/environment"
 )
 
@@ -78,6 +81,7 @@ func play(ctx context.Context, s settings) error {
 
 // perform runs the scenario and gathers what AWS and the controller have to say in the end.
 func (d *show) perform(ctx context.Context) (findings, error) {
+	ctrl.SetLogger(logr.Discard()) // what watches have to say helps nobody here
 	observer, err := newObserver(d.env.Cluster().Config(), d.timeline)
 	if err != nil {
 		return findings{}, err

@@ -23,13 +23,13 @@ func (d *show) printTables(f findings) {
 		_, _ = fmt.Fprintln(w)
 	}
 	_, _ = fmt.Fprintln(d.out)
-	row("load", "pods", "nodes in all", "$/h in all", "fleets", "pending to CreateFleet", "pending to running")
+	row("load", "pods", "nodes in all", "$/h in all", "fleets", "first pending to CreateFleet", "last", "pending to running")
 	for _, p := range d.phases {
-		toFleet := "-"
+		first, last := "-", "-"
 		if p.Fleets > 0 {
-			toFleet = fmt.Sprintf("%.2f s", p.ToFleet.Seconds())
+			first, last = fmt.Sprintf("%.2f s", p.FirstToFleet.Seconds()), fmt.Sprintf("%.2f s", p.LastToFleet.Seconds())
 		}
-		row(p.Name, p.Pods, p.Nodes, fmt.Sprintf("%.4f", p.PricePerHour), p.Fleets, toFleet, fmt.Sprintf("%.2f s", p.ToRunning.Seconds()))
+		row(p.Name, p.Pods, p.Nodes, fmt.Sprintf("%.4f", p.PricePerHour), p.Fleets, first, last, fmt.Sprintf("%.2f s", p.ToRunning.Seconds()))
 	}
 	_ = w.Flush() // a terminal that went away ends the demo by a signal
 	_, _ = fmt.Fprintln(d.out)

@@ -65,34 +65,35 @@ func (d *show) scaleUp(ctx context.Context) error {
 	return nil
 }
 
-// scaleDown takes the load away in two steps, so that nodes without pods go while others stay as they are.
+// scaleDown takes the load away in two steps, so that nodes without pods go while another one stays as it is.
 func (d *show) scaleDown(ctx context.Context) error {
-	if _, err := d.kubectl(ctx, "scale", "deployment", "inflate", "--replicas=0"); err != nil {
-		return err
-	}
-	if err := d.awaitPods(ctx, inflate); err != nil {
-		return err
-	}
-	empty := d.emptyNodes()
-	d.timeline.now("pods", "inflate: none left; %d nodes are empty and have to go 30 s later", len(empty))
-	if err := d.awaitNodes(ctx, empty); err != nil {
-		return err
-	}
-	d.checks.expect(d.gone(nginx, echoserver) == 0, "pods of other workloads are left alone",
-		"%d pods of nginx and echoserver ended while nodes without pods went", d.gone(nginx, echoserver))
 	for _, arguments := range [][]string{
 		{"delete", "deployment", "nginx-to-scaleout"},
-		{"delete", "namespace", "echoserver", "--wait=false"},
+		{"scale", "deployment", "inflate", "--replicas=0"},
 	} {
 		if _, err := d.kubectl(ctx, arguments...); err != nil {
 			return err
 		}
 	}
-	if err := d.awaitPods(ctx, nginx, echoserver); err != nil {
+	if err := d.awaitPods(ctx, inflate, nginx); err != nil {
+		return err
+	}
+	empty := d.emptyNodes()
+	d.timeline.now("pods", "inflate and nginx: none left; %d empty nodes have to go after 30 s", len(empty))
+	if err := d.awaitNodes(ctx, empty); err != nil {
+		return err
+	}
+	d.checks.expect(len(empty) > 0 && d.gone(echoserver) == 0, "empty nodes go and others stay",
+		"%d nodes went, and %d pods of echoserver with them", len(empty), d.gone(echoserver))
+
+	if _, err := d.kubectl(ctx, "delete", "namespace", "echoserver", "--wait=false"); err != nil {
+		return err
+	}
+	if err := d.awaitPods(ctx, echoserver); err != nil {
 		return err
 	}
 	empty = d.emptyNodes()
-	d.timeline.now("pods", "none left; %d nodes are empty and have to go 30 s later", len(empty))
+	d.timeline.now("pods", "echoserver: none left; %d empty nodes have to go after 30 s", len(empty))
 	return d.awaitNodes(ctx, empty)
 }
 

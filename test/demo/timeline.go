@@ -25,13 +25,16 @@ type timeline struct {
 	entries []entry
 }
 
+// textColumn is where the text of a line begins.
+const textColumn = 22
+
 // add prints a line about the moment at.
 func (t *timeline) add(at time.Time, kind, format string, arguments ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e := entry{Seconds: at.Sub(t.start).Seconds(), Kind: kind, Text: fmt.Sprintf(format, arguments...)}
 	t.entries = append(t.entries, e)
-	text := strings.ReplaceAll(e.Text, "\n", "\n"+strings.Repeat(" ", 21))
+	text := strings.ReplaceAll(e.Text, "\n", "\n"+strings.Repeat(" ", textColumn))
 	_, _ = fmt.Fprintf(t.out, "%7.1f s  %-9s  %s\n", e.Seconds, e.Kind, text) // a terminal that went away ends the demo by a signal
 }
 
