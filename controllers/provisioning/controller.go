@@ -137,7 +137,9 @@ func (c *Controller) createOne(ctx context.Context, log logr.Logger, machine *v1
 	if err := c.client.Create(ctx, machine); err != nil {
 		return fmt.Errorf("creating machine for provisioner %s: %w", planned.Provisioner, err)
 	}
-	c.cluster.Assume(machine, c.journal.Clock.Now())
+	now := c.journal.Clock.Now()
+	c.cluster.Assume(machine, now)
+	c.cluster.Nominate(machine.Name, now.Add(nominationFor)) // until its pods ask again: a ttlSecondsAfterEmpty of 0 must not take it from them
 	c.journal.Metrics.MachinesCreated.WithLabelValues(planned.Provisioner).Inc()
 	log.Info("created machine", "machine", machine.Name, "provisioner", planned.Provisioner, "pods", len(planned.Pods),
 		"instanceType", planned.InstanceTypes[0], "alternatives", len(planned.InstanceTypes)-1, "zone", planned.Zone,
