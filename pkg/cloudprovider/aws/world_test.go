@@ -1,6 +1,7 @@
 package aws_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/subnet"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/cloudprovidertest"
 	"github.com/kerf-autoscaler/kerf/test/awssim"
+	"github.com/kerf-autoscaler/kerf/test/awssim/wire"
 	"github.com/kerf-autoscaler/kerf/test/awssim/world"
 )
 
@@ -39,6 +41,8 @@ type sim struct {
 	clock    *clocktesting.FakeClock
 	client   client.Client
 	provider *aws.Provider
+	fault    awssim.Hook // stands before every call while it is set
+	attempts int         // of the SDK; 0 leaves it to the provider
 }
 
 func startSim(t *testing.T, changes ...func(*world.Config)) *sim {
@@ -52,7 +56,8 @@ func startSim(t *testing.T, changes ...func(*world.Config)) *sim {
 	for _, change := range changes {
 		change(&described)
 	}
-	server, err := awssim.Start(awssim.Config{World: described})
+	s := &sim{t: t, clock: clock, client: newClient(t)}
+	server, err := awssim.Start(awssim.Config{World: described, Faults: []awssim.Hook{s.pass}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,9 +66,17 @@ func startSim(t *testing.T, changes ...func(*world.Config)) *sim {
 			t.Error(err)
 		}
 	})
-	s := &sim{Server: server, t: t, clock: clock, client: newClient(t)}
+	s.Server = server
 	s.provider = s.newProvider(clusterUID)
 	return s
+}
+
+// pass lets a call through, or has the fault deal with it.
+func (s *sim) pass(ctx context.Context, r *wire.Request, next awssim.Handler) (*wire.Response, error) {
+	if s.fault != nil {
+		return s.fault(ctx, r, next)
+	}
+	return next(ctx, r)
 }
 
 func newClient(t *testing.T) client.Client {
@@ -89,13 +102,22 @@ func (s *sim) config() awssdk.Config {
 // newProvider returns a provider that is ready and remembers nothing; its prices are those that are compiled in.
 func (s *sim) newProvider(uid string) *aws.Provider {
 	s.t.Helper()
-	p, err := aws.New(s.config(), s.client, aws.Settings{
+	p := s.freshProvider(uid)
+	s.run(p, "reading cluster facts", "reading instance types", "reading offerings")
+	return p
+}
+
+// freshProvider returns a provider that has read nothing yet.
+func (s *sim) freshProvider(uid string) *aws.Provider {
+	s.t.Helper()
+	cfg := s.config()
+	cfg.RetryMaxAttempts = s.attempts
+	p, err := aws.New(cfg, s.client, aws.Settings{
 		ClusterName: clusterName, ClusterUID: uid, VMMemoryOverheadPercent: 0.075, DefaultInstanceProfile: "nodes",
 	}, s.clock)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.run(p, "reading cluster facts", "reading instance types", "reading offerings")
 	return p
 }
 

@@ -1,0 +1,319 @@
+package aws_test
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws"
+	"github.com/kerf-autoscaler/kerf/test/awssim"
+	"github.com/kerf-autoscaler/kerf/test/awssim/apierror"
+	"github.com/kerf-autoscaler/kerf/test/awssim/wire"
+	"github.com/kerf-autoscaler/kerf/test/awssim/world"
+)
+
+// create creates a machine that has to succeed and returns its provider id.
+func create(t *testing.T, p *aws.Provider, m *v1alpha5.Machine) string {
+	t.Helper()
+	got, err := p.Create(t.Context(), m)
+	if err != nil {
+		t.Fatalf("creating %s: %v", m.Name, err)
+	}
+	return got.Status.ProviderID
+}
+
+// on deals with the first n calls of an action.
+func on(action string, n int, deal awssim.Hook) awssim.Hook {
+	return func(ctx context.Context, r *wire.Request, next awssim.Handler) (*wire.Response, error) {
+		if r.Action != action || n == 0 {
+			return next(ctx, r)
+		}
+		n--
+		return deal(ctx, r, next)
+	}
+}
+
+func refuse(code string) awssim.Hook {
+	return func(context.Context, *wire.Request, awssim.Handler) (*wire.Response, error) {
+		return nil, apierror.New(code, "refused by the test")
+	}
+}
+
+// retag changes a template such that requests made from it differ from before.
+func (s *sim) retag(template *awsv1alpha1.AWSNodeTemplate) {
+	s.t.Helper()
+	template.Spec.Tags = map[string]string{"team": "changed"}
+	if err := s.client.Update(s.t.Context(), template); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func TestAGroupCostsOneCallAndCarriesItsTags(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate("default")
+	for i := range int32(5) {
+		create(t, s.provider, machine("five", 5, i))
+	}
+	if got := s.calls("ec2:CreateFleet"); got != 1 {
+		t.Errorf("%d calls of CreateFleet, want 1", got)
+	}
+	if got := s.calls("ec2:DescribeInstances"); got != 0 {
+		t.Errorf("%d calls of DescribeInstances, want none", got)
+	}
+	want := map[string]string{
+		"Name": "karpenter.sh/provisioner-name/default", "karpenter.sh/provisioner-name": "default", "karpenter.sh/managed-by": clusterName,
+		"kubernetes.io/cluster/demo": "owned", "karpenter.sh/cluster-uid": clusterUID, "karpenter.sh/launch-group": "five", "karpenter.sh/launch-attempt": "1",
+	}
+	for _, i := range s.World().Instances() {
+		for key, value := range want {
+			if i.Tags[key] != value {
+				t.Errorf("instance %s: tag %s = %q, want %q", i.ID, key, i.Tags[key], value)
+			}
+		}
+	}
+	for _, template := range s.World().LaunchTemplates() {
+		if template.Tags["karpenter.sh/provisioner-name"] != "default" || template.Tags["kubernetes.io/cluster/demo"] != "owned" || template.Tags["karpenter.k8s.aws/cluster"] != clusterName {
+			t.Errorf("launch template %s has tags %v", template.Name, template.Tags)
+		}
+	}
+}
+
+func TestALostAnswerLaunchesNothingTwice(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate("default")
+	lose := func(ctx context.Context, r *wire.Request, next awssim.Handler) (*wire.Response, error) {
+		if _, err := next(ctx, r); err != nil {
+			return nil, err
+		}
+		return &wire.Response{Abort: true}, nil
+	}
+	s.fault = on("CreateFleet", 1, lose)
+	create(t, s.provider, machine("lost", 2, 0))
+	create(t, s.provider, machine("lost", 2, 1))
+	if s.live() != 2 {
+		t.Errorf("%d instances, want 2", s.live())
+	}
+}
+
+func TestLabelsThatTheCloudHasAddedDoNotChangeTheRequest(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate("default")
+	launched, err := s.provider.Create(t.Context(), machine("again", 1, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The labels were written and the process ended before the status was.
+	half := machine("again", 1, 0)
+	half.Labels = launched.Labels
+	if got := create(t, s.newProvider(clusterUID), half); got != launched.Status.ProviderID {
+		t.Errorf("the repeated launch got %s, the first %s", got, launched.Status.ProviderID)
+	}
+	if n := s.Calls().Errors["IdempotentParameterMismatch"]; n > 0 {
+		t.Error("the request was not the same")
+	}
+}
+
+func TestAGroupIsAdoptedWhenItsRequestCannotBeRepeated(t *testing.T) {
+	s := startSim(t)
+	template := s.makeTemplate("default")
+	var first []string
+	for i := range int32(3) {
+		first = append(first, create(t, s.provider, machine("adopted", 3, i)))
+	}
+	s.retag(template)
+	restarted := s.newProvider(clusterUID)
+	var second []string
+	for i := range int32(3) {
+		second = append(second, create(t, restarted, machine("adopted", 3, i)))
+	}
+	if diff := cmp.Diff(first, second); diff != "" {
+		t.Errorf("instances (-before +after):\n%s", diff)
+	}
+	if s.live() != 3 {
+		t.Errorf("%d instances, want 3", s.live())
+	}
+}
+
+func TestAPartOfAGroupIsAdoptedOnlyOnceEC2HasHadTimeToShowAll(t *testing.T) {
+	s := startSim(t)
+	template := s.makeTemplate("default")
+	s.World().SetCapacity(world.CapacityLimit{Instances: 0})
+	s.World().SetCapacity(world.CapacityLimit{InstanceType: "m5.large", Zone: "us-east-1a", Instances: 1})
+	written := func(m *v1alpha5.Machine) { m.Status.Launch.Time = metav1.NewTime(s.clock.Now()) }
+	first, second := machine("part", 2, 0, written), machine("part", 2, 1, written)
+	id := create(t, s.provider, first)
+	s.retag(template)
+	restarted := s.newProvider(clusterUID)
+	if _, err := restarted.Create(t.Context(), first); err == nil || cloudprovider.IsInsufficientCapacity(err) || !strings.Contains(err.Error(), "shows 1 of its 2") {
+		t.Errorf("error = %v, want one to wait on", err)
+	}
+	s.clock.Step(5 * time.Minute)
+	if got := create(t, restarted, first); got != id {
+		t.Errorf("adopted %s, want %s", got, id)
+	}
+	if _, err := restarted.Create(t.Context(), second); !cloudprovider.IsInsufficientCapacity(err) {
+		t.Errorf("error = %v, want insufficient capacity", err)
+	}
+}
+
+func TestALaunchTemplateThatVanishedIsMadeAgain(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate("default")
+	create(t, s.provider, machine("first", 1, 0))
+	for _, template := range s.World().LaunchTemplates() {
+		if _, err := s.World().DeleteLaunchTemplate(template.ID, "", false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	create(t, s.provider, machine("second", 1, 0))
+	if s.live() != 2 || len(s.World().LaunchTemplates()) == 0 {
+		t.Errorf("%d instances, %d launch templates", s.live(), len(s.World().LaunchTemplates()))
+	}
+}
+
+// fruitless is an answer without instances whose errors all have the code.
+func fruitless(code string) awssim.Hook {
+	return func(context.Context, *wire.Request, awssim.Handler) (*wire.Response, error) {
+		return &wire.Response{Status: http.StatusOK, ContentType: "text/xml", Body: fmt.Appendf(nil,
+			`<CreateFleetResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><fleetId>fleet-1</fleetId><fleetInstanceSet/><errorSet><item>`+
+				`<launchTemplateAndOverrides><overrides><instanceType>m5.large</instanceType><availabilityZone>us-east-1a</availabilityZone></overrides></launchTemplateAndOverrides>`+
+				`<lifecycle>spot</lifecycle><errorCode>%s</errorCode><errorMessage>told by the test</errorMessage></item></errorSet></CreateFleetResponse>`, code)}, nil
+	}
+}
+
+func TestAnAnswerThatMissesTheLaunchTemplateIsAskedForAgainUnderASecondToken(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate("default")
+	s.fault = on("CreateFleet", 1, fruitless("InvalidLaunchTemplateName.NotFoundException"))
+	create(t, s.provider, machine("second", 1, 0))
+	if got := s.World().Fleets()[0].ClientToken; got != "token-second-2" {
+		t.Errorf("token = %q, want another than that of the answered request", got)
+	}
+}
+
+func TestRefusalsAreToldByTheirMeaning(t *testing.T) {
+	type check func(error) bool
+	reason := func(want string) check {
+		return func(err error) bool { return cloudprovider.CreateReason(err, "") == want }
+	}
+	plain := func(err error) bool {
+		return err != nil && cloudprovider.CreateReason(err, "none") == "none" && !cloudprovider.IsInsufficientCapacity(err) && !cloudprovider.IsNotReady(err)
+	}
+	s := startSim(t)
+	s.makeTemplate("default")
+	s.attempts = 1
+	p := s.newProvider(clusterUID)
+	for name, tc := range map[string]struct {
+		fault awssim.Hook
+		want  check
+	}{
+		"a call that is not allowed":           {refuse("UnauthorizedOperation"), reason("Unauthorized")},
+		"a call that is wrong":                 {refuse("InvalidParameterValue"), reason("InvalidRequest")},
+		"a call that names what is gone":       {refuse("InvalidSubnetID.NotFound"), cloudprovider.IsNotReady},
+		"a call beyond a quota":                {refuse("InstanceLimitExceeded"), cloudprovider.IsInsufficientCapacity},
+		"a call too many":                      {refuse("RequestLimitExceeded"), plain},
+		"a fault of EC2":                       {refuse("InternalError"), plain},
+		"an answer without capacity":           {fruitless("InsufficientInstanceCapacity"), cloudprovider.IsInsufficientCapacity},
+		"an answer of what is not allowed":     {fruitless("UnauthorizedOperation"), reason("Unauthorized")},
+		"an answer with another failure alone": {fruitless("InternalError"), reason("FleetRefused")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.fault = on("CreateFleet", 1, tc.fault)
+			if _, err := p.Create(t.Context(), machine(strings.ReplaceAll(name, " ", "-"), 1, 0)); !tc.want(err) {
+				t.Errorf("error = %v", err)
+			}
+		})
+	}
+}
+
+func TestATemplateThatCannotBeLaunchedFromIsNotReady(t *testing.T) {
+	s := startSim(t)
+	template := s.makeTemplate("default")
+	template.Status.Conditions[0].Status, template.Status.Conditions[0].Message = metav1.ConditionFalse, "spec.subnetSelector {a: b} matches no subnet"
+	if err := s.client.Status().Update(t.Context(), template); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct{ template, want string }{
+		"it is not ready":      {"default", "spec.subnetSelector {a: b} matches no subnet"},
+		"it does not exist":    {"missing", `AWSNodeTemplate "missing", which Provisioner "default" names, does not exist: create it`},
+		"none is named at all": {"", "set spec.providerRef.name"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := s.provider.InstanceTypes(t.Context(), provisioner(tc.template))
+			if !cloudprovider.IsNotReady(err) || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("error = %v, want not ready: %s", err, tc.want)
+			}
+		})
+	}
+	if _, err := s.provider.Create(t.Context(), machine("early", 1, 0)); !cloudprovider.IsNotReady(err) {
+		t.Errorf("error = %v, want not ready", err)
+	}
+}
+
+func TestATemplateThatChangedIsNotReadyUntilItIsResolved(t *testing.T) {
+	s := startSim(t)
+	template := s.makeTemplate("default")
+	if _, err := s.provider.InstanceTypes(t.Context(), provisioner("default")); err != nil {
+		t.Fatal(err)
+	}
+	template.Generation = 2
+	if err := s.client.Update(t.Context(), template); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.provider.InstanceTypes(t.Context(), provisioner("default")); !cloudprovider.IsNotReady(err) {
+		t.Errorf("error = %v, want not ready", err)
+	}
+}
+
+func TestUserDataHoldsWhatTheMachineAsksFor(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate("default")
+	create(t, s.provider, machine("data", 1, 0, func(m *v1alpha5.Machine) {
+		m.Labels["node-restriction.kubernetes.io/tenant"] = "a"
+		m.Labels[corev1.LabelArchStable] = "amd64"
+		m.Spec.StartupTaints = []corev1.Taint{{Key: "cni", Effect: corev1.TaintEffectNoExecute}}
+	}))
+	launched := s.World().Instances()[0]
+	decoded, err := base64.StdEncoding.DecodeString(launched.Data.UserData)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pods := map[string]string{"m5.large": "29", "c5.xlarge": "58", "m5.xlarge": "58"}[launched.Type]
+	for _, want := range []string{
+		"'" + clusterName + "'", "--node-labels=karpenter.sh/capacity-type=spot,karpenter.sh/provisioner-name=default,team=a ",
+		"--register-with-taints=cni=:NoExecute", "--max-pods=" + pods + " ",
+	} {
+		if !strings.Contains(string(decoded), want) {
+			t.Errorf("user data lacks %q:\n%s", want, decoded)
+		}
+	}
+	if profile := launched.Data.IAMInstanceProfile; profile == nil || profile.Name != "nodes" {
+		t.Errorf("instance profile = %+v", profile)
+	}
+}
+
+func TestLaunchTemplatesGoOnceNoLaunchUsesThem(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate("default")
+	create(t, s.provider, machine("one", 1, 0))
+	s.run(s.provider, "sweeping launch templates")
+	if len(s.World().LaunchTemplates()) == 0 {
+		t.Error("a launch template that was just used is gone")
+	}
+	s.clock.Step(time.Minute)
+	s.run(s.provider, "sweeping launch templates")
+	if left := len(s.World().LaunchTemplates()); left > 0 {
+		t.Errorf("%d launch templates are left", left)
+	}
+}

@@ -1,0 +1,133 @@
+package aws_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/test/awssim/world"
+)
+
+func TestAnInstanceThatEC2DoesNotShowYetIsNotTakenForGone(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate("default")
+	launched, err := s.provider.Create(t.Context(), machine("young", 1, 0, func(m *v1alpha5.Machine) {
+		m.Status.Launch.Time = metav1.NewTime(s.clock.Now())
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.fault = on("DescribeInstances", -1, refuse("InvalidInstanceID.NotFound"))
+	if err := s.provider.Delete(t.Context(), launched); err == nil || cloudprovider.IsNotFound(err) {
+		t.Errorf("error = %v, want one to wait on", err)
+	}
+	s.clock.Step(5 * time.Minute)
+	if err := s.provider.Delete(t.Context(), launched); !cloudprovider.IsNotFound(err) {
+		t.Errorf("error = %v, want not found", err)
+	}
+	s.fault = nil
+	if err := s.provider.Delete(t.Context(), launched); err != nil {
+		t.Errorf("once EC2 shows it, it can be deleted: %v", err)
+	}
+}
+
+func TestAnInstanceThatShutsDownIsStillThere(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate("default")
+	launched, err := s.provider.Create(t.Context(), machine("ending", 1, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.provider.Delete(t.Context(), launched); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.provider.Get(t.Context(), launched.Status.ProviderID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := got.Status.Conditions; len(c) != 1 || c[0].Type != v1alpha5.ConditionTerminated || c[0].Status != metav1.ConditionFalse {
+		t.Errorf("conditions = %+v, want one that says it is on its way out", c)
+	}
+	if err := s.provider.Delete(t.Context(), launched); err != nil {
+		t.Errorf("another delete: %v", err)
+	}
+	if n := s.calls("ec2:TerminateInstances"); n != 1 {
+		t.Errorf("%d calls of TerminateInstances, want 1", n)
+	}
+}
+
+func TestAProviderIDOfAnotherKindIsAnError(t *testing.T) {
+	s := startSim(t)
+	for _, id := range []string{"", "i-1", "aws:///", "aws:///us-east-1a/vol-1", "gce:///us-east-1a/i-1"} {
+		if _, err := s.provider.Get(t.Context(), id); err == nil || cloudprovider.IsNotFound(err) {
+			t.Errorf("%q: error = %v, want one about the id", id, err)
+		}
+	}
+}
+
+func TestInstanceTypesCostWhatAWSAsks(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate("default")
+	s.run(s.provider, "reading spot prices", "reading on-demand prices")
+	got, err := s.provider.InstanceTypes(t.Context(), provisioner("default"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	offerings := 0
+	for _, i := range got {
+		for _, o := range i.Offerings {
+			price := s.World().OnDemandPrice
+			want, known := price(i.Name)
+			if o.CapacityType == v1alpha5.CapacityTypeSpot {
+				want, known = s.World().SpotPrice(o.Zone, i.Name)
+			}
+			if o.Price != want || o.Available != known {
+				t.Errorf("%s as %s in %s: %g (available: %t), want %g (%t)", i.Name, o.CapacityType, o.Zone, o.Price, o.Available, want, known)
+			}
+			offerings++
+		}
+	}
+	if len(got) < 500 || offerings < 5000 {
+		t.Errorf("%d types with %d offerings, want what the region has", len(got), offerings)
+	}
+}
+
+func TestBeforeAWSAnswersTheProviderIsNotReadyAndSaysWhy(t *testing.T) {
+	s := startSim(t)
+	if err := s.provider.Ready(); err != nil {
+		t.Errorf("a provider that has read all is not ready: %v", err)
+	}
+	s.attempts = 1
+	fresh := s.freshProvider(clusterUID)
+	if err := fresh.Ready(); err == nil || !strings.Contains(err.Error(), "not been read") {
+		t.Errorf("error = %v, want that nothing was read", err)
+	}
+	if err := s.World().Configure(world.Settings{AccessKeyIDs: &[]string{"AKIDOTHER"}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, task := range fresh.Tasks() {
+		if err := task.Run(t.Context()); err == nil {
+			t.Errorf("%s succeeded with refused credentials", task.Name)
+		}
+	}
+	err := fresh.Ready()
+	for _, want := range []string{"credentials refused by ec2:DescribeInstanceTypes", "credentials refused by eks:DescribeCluster", "AuthFailure", "service account"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error = %v, want one with %q", err, want)
+		}
+	}
+	if _, err := fresh.InstanceTypes(t.Context(), provisioner("default")); err == nil {
+		t.Error("there are instance types")
+	}
+	if err := s.World().Configure(world.Settings{AccessKeyIDs: &[]string{world.DefaultAccessKeyID}}); err != nil {
+		t.Fatal(err)
+	}
+	s.run(fresh, "reading cluster facts", "reading instance types", "reading offerings")
+	if err := fresh.Ready(); err != nil {
+		t.Errorf("once AWS answers the provider is not ready: %v", err)
+	}
+}
