@@ -118,6 +118,15 @@ func (b *Bench) Delete(object client.Object, options ...client.DeleteOption) {
 	}
 }
 
+// Release takes all finalizers off an object, after which one that is being deleted is gone.
+func (b *Bench) Release(object client.Object) {
+	b.t.Helper()
+	patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata": {"finalizers": null}}`))
+	if err := b.Client.Patch(b.t.Context(), object, patch); err != nil {
+		b.t.Fatalf("releasing %T %s: %s", object, object.GetName(), err)
+	}
+}
+
 // Update changes an object, as it is now, and its status.
 func Update[T client.Object](b *Bench, object T, change func(T)) {
 	b.t.Helper()
