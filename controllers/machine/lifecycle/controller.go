@@ -84,8 +84,9 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	stored := machine.DeepCopy()
 	if controllerutil.AddFinalizer(machine, v1alpha5.TerminationFinalizer) {
-		if err := c.client.Patch(ctx, machine, client.MergeFrom(stored)); err != nil {
-			return reconcile.Result{}, client.IgnoreNotFound(fmt.Errorf("adding finalizer: %w", err))
+		// The patch replaces the whole list: without the lock it would take off what others have put on meanwhile.
+		if err := c.client.Patch(ctx, machine, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{})); err != nil {
+			return soon(conflictOrGone(fmt.Errorf("adding finalizer: %w", err)))
 		}
 		stored = machine.DeepCopy()
 	}
@@ -97,11 +98,8 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 		result = sooner(result, stepResult)
 	}
 	conflict, err := c.write(ctx, stored, machine)
-	if err = errors.Join(append(errs, err)...); err != nil {
-		return reconcile.Result{}, err
-	}
-	if conflict {
-		return reconcile.Result{RequeueAfter: conflictRetry}, nil
+	if err = errors.Join(append(errs, err)...); err != nil || conflict {
+		return soon(conflict, err)
 	}
 	return result, nil
 }
@@ -139,6 +137,14 @@ func conflictOrGone(err error) (bool, error) {
 	default:
 		return false, err
 	}
+}
+
+// soon returns the result of a write that somebody else may have forestalled.
+func soon(conflict bool, err error) (reconcile.Result, error) {
+	if err != nil || !conflict {
+		return reconcile.Result{}, err
+	}
+	return reconcile.Result{RequeueAfter: conflictRetry}, nil
 }
 
 // sooner returns the result that comes back first.
