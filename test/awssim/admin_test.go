@@ -2,6 +2,7 @@ package awssim_test
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -118,6 +119,13 @@ func TestTheAdminPortRefusesNonsense(t *testing.T) {
 		if tc.err == nil || !strings.Contains(tc.err.Error(), tc.says) {
 			t.Errorf("%s: %v, want an error about %s", name, tc.err, tc.says)
 		}
+	}
+	request, err := http.NewRequestWithContext(s.ctx(), http.MethodPost, s.AdminURL()+"/config", strings.NewReader(`{"bootDely": "5s"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, body := s.send(request); status != http.StatusBadRequest || !strings.Contains(string(body), "bootDely") {
+		t.Errorf("a setting with a slip of the pen: status %d, %s", status, body)
 	}
 }
 

@@ -331,6 +331,25 @@ func TestFullSubnetsRefuseInstances(t *testing.T) {
 	if len(ids(out)) != 11 || len(out.Errors) != 1 || *out.Errors[0].ErrorCode != "InsufficientFreeAddressesInSubnet" {
 		t.Errorf("launched %d, errors %+v; want 11, for 16 addresses less AWS's five", len(ids(out)), out.Errors)
 	}
+	// What two instances give back, two others get; nobody gets the address of one that lives.
+	if _, err := s.ec2.TerminateInstances(s.ctx(), &ec2.TerminateInstancesInput{InstanceIds: ids(out)[3:5]}); err != nil {
+		t.Fatal(err)
+	}
+	s.clock.Step(stopDelay)
+	s.launch(s.fleetOf(3, "m5.large"))
+	living := map[string]string{}
+	for _, i := range s.Instances() {
+		if i.State == "terminated" {
+			continue
+		}
+		if other, taken := living[i.PrivateIP]; taken {
+			t.Errorf("%s and %s both have %s", i.ID, other, i.PrivateIP)
+		}
+		living[i.PrivateIP] = i.ID
+	}
+	if len(living) != 11 {
+		t.Errorf("%d living instances, want the subnet full again with 11", len(living))
+	}
 }
 
 func TestATypeTwiceInOneZoneIsRefused(t *testing.T) {

@@ -132,4 +132,5 @@ func TestInstancesOutliveTheirLaunchTemplate(t *testing.T) {
 	if _, err := s.ec2.CreateFleet(s.ctx(), s.fleetOf(1, "m5.large")); code(err) != "InvalidLaunchTemplateName.NotFoundException" {
 		t.Errorf("a fleet of a deleted template: %v", err)
 	}
+	s.makeTemplate() // the name is free again
 }

@@ -126,7 +126,7 @@ func TestThePriceListMixesUpWhatIsNotAskedFor(t *testing.T) {
 	if err != nil || len(rows) != 3 {
 		t.Errorf("%d rows without a capacity status (%v), want 3", len(rows), err)
 	}
-	if !strings.Contains(strings.Join(rows, ""), "AllocatedCapacityReservation") {
+	if !strings.Contains(strings.Join(rows, ""), `"capacitystatus":"AllocatedCapacityReservation"`) {
 		t.Error("capacity that is paid for elsewhere is not among them")
 	}
 	if rows, err = ask(match("instanceType", "m5.large"), match("capacitystatus", "Used")); err != nil || len(rows) != 4 {
