@@ -120,6 +120,9 @@ func (c Config) validate() error {
 	if c.Region == "" || c.AccountID == "" || c.Cluster.Name == "" || c.VPC.ID == "" {
 		return errors.New("region, account, cluster name and VPC are required")
 	}
+	if c.Clock == nil {
+		return errors.New("a world needs a clock")
+	}
 	if c.BootDelay < 0 || c.ShutdownDelay < 0 || c.TerminatedRetention < 0 {
 		return errors.New("delays cannot be negative")
 	}
