@@ -4,14 +4,14 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
@@ -35,15 +35,19 @@ type launch struct {
 
 func (l *launch) reconcile(ctx context.Context, machine *v1alpha5.Machine) (reconcile.Result, error) {
 	conditions := machines.Conditions(machine)
-	if machine.Status.ProviderID != "" || answeredWithNothing(machine) {
-		return reconcile.Result{}, l.dropUnanswerable(ctx, machine)
+	if machine.Status.ProviderID != "" {
+		return reconcile.Result{}, nil
 	}
 	members, err := l.members(ctx, machine)
-	if err != nil {
+	switch {
+	case err != nil:
 		return reconcile.Result{}, err
-	}
-	if machine.Status.Launch == nil {
+	case machine.Status.Launch == nil:
 		return l.writeIntent(machine, members)
+	case machine.Status.Launch.Answered && awaited(machine, members):
+		return reconcile.Result{RequeueAfter: formationPoll}, nil
+	case machine.Status.Launch.Answered:
+		return reconcile.Result{}, l.dropUnanswerable(ctx, machine)
 	}
 	switch formationOf(machine, members) {
 	case formed:
@@ -134,17 +138,18 @@ func (l *launch) adopt(ctx context.Context, machine, created *v1alpha5.Machine) 
 		"pricePerHour", annotations[v1alpha5.PriceAnnotation])
 }
 
-// answeredWithNothing reports whether the cloud's answer is on record and gave this machine no instance.
-func answeredWithNothing(machine *v1alpha5.Machine) bool {
-	return machine.Status.Launch != nil && machine.Status.Launch.Answered && machine.Status.ProviderID == ""
+// awaited reports whether others have still to get the answer to the machine's request. They tell that it may be sent by
+// seeing all its machines, so none of those may go before.
+func awaited(machine *v1alpha5.Machine, members []v1alpha5.Machine) bool {
+	return slices.ContainsFunc(members, func(other v1alpha5.Machine) bool {
+		launch := other.Status.Launch
+		return launch != nil && launch.Token == machine.Status.Launch.Token && !launch.Answered && other.DeletionTimestamp.IsZero()
+	})
 }
 
-// dropUnanswerable deletes a Machine that will never have an instance, so that its pods are decided on again at once. It waits
-// for the answer to be on record: only then is it certain that nothing has to be looked for when the Machine ends.
+// dropUnanswerable deletes a Machine that will never have an instance, so that its pods are decided on again at once. The
+// answer is on record: only then is it certain that nothing has to be looked for when the Machine ends.
 func (l *launch) dropUnanswerable(ctx context.Context, machine *v1alpha5.Machine) error {
-	if !answeredWithNothing(machine) {
-		return nil
-	}
 	condition := machines.Conditions(machine).Get(v1alpha5.ConditionLaunched)
 	message := "the cloud had no capacity for it"
 	if condition != nil && condition.Message != "" {
