@@ -38,6 +38,8 @@ type Controller struct {
 	batcher  *Batcher[types.UID]
 	synced   <-chan struct{}
 	journal  journal.Journal
+	// expected pods steer the next plan.
+	expected expectations
 }
 
 // NewController returns a controller that decides for every window of batcher, once synced is closed.
@@ -79,6 +81,7 @@ func (c *Controller) Provision(ctx context.Context) error {
 		return err
 	}
 	problem := buildProblem(snapshot, offers)
+	problem.Planned = c.expected.planned(snapshot, &problem)
 	if len(problem.Pods) == 0 {
 		return nil
 	}
@@ -104,6 +107,7 @@ func (c *Controller) nominate(placements []solver.Placement) {
 	until := c.journal.Clock.Now().Add(nominationFor)
 	for _, placement := range placements {
 		c.cluster.Nominate(placement.Node, until)
+		c.expected.expect(placement.Node, placement.Pod.UID)
 		c.journal.Events.Publish(events.Event{
 			Object: placement.Pod, Reason: events.ReasonNominated, Message: fmt.Sprintf("Pod should fit on node %s", placement.Node),
 		})
@@ -148,6 +152,7 @@ func (c *Controller) createOne(ctx context.Context, log logr.Logger, machine *v1
 		planned.CapacityType, planned.InstanceTypes[0], planned.PricePerHour, len(planned.Pods), len(planned.InstanceTypes)-1)
 	c.journal.Events.Publish(events.Event{Object: machine, Reason: events.ReasonMachineCreated, Message: message})
 	for _, pod := range planned.Pods {
+		c.expected.expect(machine.Name, pod.UID)
 		c.journal.Events.Publish(events.Event{
 			Object: pod, Reason: events.ReasonNominated, Message: fmt.Sprintf("Pod should fit on machine %s", machine.Name),
 		})
