@@ -24,6 +24,9 @@ type InstanceType struct {
 	Capacity corev1.ResourceList
 	// Overhead is the part of the capacity that is not for pods.
 	Overhead Overhead
+	// Special types (bare metal, accelerators) are for pods that nothing else can host: they boot slowly or hold devices that
+	// others wait for, so they are no fallback for pods that did not ask.
+	Special bool
 }
 
 // InstanceTypes is a list of instance types in order of name.

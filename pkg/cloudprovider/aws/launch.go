@@ -57,6 +57,9 @@ func (p *Provider) answer(ctx context.Context, machine *v1alpha5.Machine) (fleet
 				p.capacity.MarkUnavailable(offerings.Offering{InstanceType: f.InstanceType, Zone: f.Zone, CapacityType: f.CapacityType})
 			}
 		}
+		for _, i := range answer.Instances {
+			p.asked.Put(i.ID, p.clock.Now())
+		}
 		p.answers.Put(token, answer)
 		log.FromContext(ctx).Info("fleet answered", "launchGroup", machine.Status.Launch.Group, "attempt", machine.Status.Launch.Attempt,
 			"asked", machine.Status.Launch.Size, "got", len(answer.Instances), "failures", len(answer.Failures))

@@ -61,7 +61,7 @@ func (s *sim) retag(template *awsv1alpha1.AWSNodeTemplate) {
 
 func TestAGroupCostsOneCallAndCarriesItsTags(t *testing.T) {
 	s := startSim(t)
-	s.makeTemplate("default")
+	s.makeTemplate()
 	for i := range int32(5) {
 		create(t, s.provider, machine("five", 5, i))
 	}
@@ -91,7 +91,7 @@ func TestAGroupCostsOneCallAndCarriesItsTags(t *testing.T) {
 
 func TestALostAnswerLaunchesNothingTwice(t *testing.T) {
 	s := startSim(t)
-	s.makeTemplate("default")
+	s.makeTemplate()
 	lose := func(ctx context.Context, r *wire.Request, next awssim.Handler) (*wire.Response, error) {
 		if _, err := next(ctx, r); err != nil {
 			return nil, err
@@ -108,7 +108,7 @@ func TestALostAnswerLaunchesNothingTwice(t *testing.T) {
 
 func TestLabelsThatTheCloudHasAddedDoNotChangeTheRequest(t *testing.T) {
 	s := startSim(t)
-	s.makeTemplate("default")
+	s.makeTemplate()
 	launched, err := s.provider.Create(t.Context(), machine("again", 1, 0))
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +126,7 @@ func TestLabelsThatTheCloudHasAddedDoNotChangeTheRequest(t *testing.T) {
 
 func TestAGroupIsAdoptedWhenItsRequestCannotBeRepeated(t *testing.T) {
 	s := startSim(t)
-	template := s.makeTemplate("default")
+	template := s.makeTemplate()
 	var first []string
 	for i := range int32(3) {
 		first = append(first, create(t, s.provider, machine("adopted", 3, i)))
@@ -147,7 +147,7 @@ func TestAGroupIsAdoptedWhenItsRequestCannotBeRepeated(t *testing.T) {
 
 func TestAPartOfAGroupIsAdoptedOnlyOnceEC2HasHadTimeToShowAll(t *testing.T) {
 	s := startSim(t)
-	template := s.makeTemplate("default")
+	template := s.makeTemplate()
 	s.World().SetCapacity(world.CapacityLimit{Instances: 0})
 	s.World().SetCapacity(world.CapacityLimit{InstanceType: "m5.large", Zone: "us-east-1a", Instances: 1})
 	written := func(m *v1alpha5.Machine) { m.Status.Launch.Time = metav1.NewTime(s.clock.Now()) }
@@ -169,7 +169,7 @@ func TestAPartOfAGroupIsAdoptedOnlyOnceEC2HasHadTimeToShowAll(t *testing.T) {
 
 func TestALaunchTemplateThatVanishedIsMadeAgain(t *testing.T) {
 	s := startSim(t)
-	s.makeTemplate("default")
+	s.makeTemplate()
 	create(t, s.provider, machine("first", 1, 0))
 	for _, template := range s.World().LaunchTemplates() {
 		if _, err := s.World().DeleteLaunchTemplate(template.ID, "", false); err != nil {
@@ -194,7 +194,7 @@ func fruitless(code string) awssim.Hook {
 
 func TestAnAnswerThatMissesTheLaunchTemplateIsAskedForAgainUnderASecondToken(t *testing.T) {
 	s := startSim(t)
-	s.makeTemplate("default")
+	s.makeTemplate()
 	s.fault = on("CreateFleet", 1, fruitless("InvalidLaunchTemplateName.NotFoundException"))
 	create(t, s.provider, machine("second", 1, 0))
 	if got := s.World().Fleets()[0].ClientToken; got != "token-second-2" {
@@ -211,7 +211,7 @@ func TestRefusalsAreToldByTheirMeaning(t *testing.T) {
 		return err != nil && cloudprovider.CreateReason(err, "none") == "none" && !cloudprovider.IsInsufficientCapacity(err) && !cloudprovider.IsNotReady(err)
 	}
 	s := startSim(t)
-	s.makeTemplate("default")
+	s.makeTemplate()
 	s.attempts = 1
 	p := s.newProvider(clusterUID)
 	for name, tc := range map[string]struct {
@@ -239,7 +239,7 @@ func TestRefusalsAreToldByTheirMeaning(t *testing.T) {
 
 func TestATemplateThatCannotBeLaunchedFromIsNotReady(t *testing.T) {
 	s := startSim(t)
-	template := s.makeTemplate("default")
+	template := s.makeTemplate()
 	template.Status.Conditions[0].Status, template.Status.Conditions[0].Message = metav1.ConditionFalse, "spec.subnetSelector {a: b} matches no subnet"
 	if err := s.client.Status().Update(t.Context(), template); err != nil {
 		t.Fatal(err)
@@ -263,7 +263,7 @@ func TestATemplateThatCannotBeLaunchedFromIsNotReady(t *testing.T) {
 
 func TestATemplateThatChangedIsNotReadyUntilItIsResolved(t *testing.T) {
 	s := startSim(t)
-	template := s.makeTemplate("default")
+	template := s.makeTemplate()
 	if _, err := s.provider.InstanceTypes(t.Context(), provisioner("default")); err != nil {
 		t.Fatal(err)
 	}
@@ -278,7 +278,7 @@ func TestATemplateThatChangedIsNotReadyUntilItIsResolved(t *testing.T) {
 
 func TestUserDataHoldsWhatTheMachineAsksFor(t *testing.T) {
 	s := startSim(t)
-	s.makeTemplate("default")
+	s.makeTemplate()
 	create(t, s.provider, machine("data", 1, 0, func(m *v1alpha5.Machine) {
 		m.Labels["node-restriction.kubernetes.io/tenant"] = "a"
 		m.Labels[corev1.LabelArchStable] = "amd64"
@@ -305,7 +305,7 @@ func TestUserDataHoldsWhatTheMachineAsksFor(t *testing.T) {
 
 func TestLaunchTemplatesGoOnceNoLaunchUsesThem(t *testing.T) {
 	s := startSim(t)
-	s.makeTemplate("default")
+	s.makeTemplate()
 	create(t, s.provider, machine("one", 1, 0))
 	s.run(s.provider, "sweeping launch templates")
 	if len(s.World().LaunchTemplates()) == 0 {

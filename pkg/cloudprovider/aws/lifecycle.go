@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
@@ -25,8 +26,8 @@ func (p *Provider) Delete(ctx context.Context, machine *v1alpha5.Machine) error 
 	if err != nil {
 		return err
 	}
-	if found == nil && !p.settled(machine, id) {
-		return fmt.Errorf("EC2 does not show %s, which was launched only lately; it may still come", id)
+	if found == nil && machine.Status.Launch != nil && p.maybeHidden(id, machine.Status.Launch.Time.Time) {
+		return hidden(id)
 	}
 	if err := p.own(found); err != nil {
 		return cloudprovider.NewNotFoundError(fmt.Errorf("%s: %w", id, err))
@@ -44,13 +45,15 @@ func (p *Provider) Delete(ctx context.Context, machine *v1alpha5.Machine) error 
 	return nil
 }
 
-// settled reports whether EC2 not showing an instance proves that it is gone: it has shown it before, or has had the time
-// that it may take to show a new one.
-func (p *Provider) settled(machine *v1alpha5.Machine, id string) bool {
-	if _, ok := p.shown.Get(id); ok || machine.Status.Launch == nil {
-		return true
-	}
-	return p.clock.Since(machine.Status.Launch.Time.Time) >= p.settings.VisibilityWindow
+// maybeHidden reports whether an instance that EC2 does not show may exist all the same: it was asked for only lately, and
+// has not been shown yet.
+func (p *Provider) maybeHidden(id string, asked time.Time) bool {
+	_, shown := p.shown.Get(id)
+	return !shown && p.clock.Since(asked) < p.settings.VisibilityWindow
+}
+
+func hidden(id string) error {
+	return fmt.Errorf("EC2 does not show %s, which was launched only lately; it may still come", id)
 }
 
 // Get returns the machine of an instance that exists. One that is shutting down still does.
@@ -62,6 +65,9 @@ func (p *Provider) Get(ctx context.Context, providerID string) (*v1alpha5.Machin
 	found, err := p.find(ctx, id)
 	if err != nil {
 		return nil, err
+	}
+	if asked, ok := p.asked.Get(id); found == nil && ok && p.maybeHidden(id, asked) {
+		return nil, hidden(id)
 	}
 	if err := p.own(found); err != nil {
 		return nil, cloudprovider.NewNotFoundError(fmt.Errorf("%s: %w", id, err))

@@ -14,7 +14,7 @@ import (
 
 func TestAnInstanceThatEC2DoesNotShowYetIsNotTakenForGone(t *testing.T) {
 	s := startSim(t)
-	s.makeTemplate("default")
+	s.makeTemplate()
 	launched, err := s.provider.Create(t.Context(), machine("young", 1, 0, func(m *v1alpha5.Machine) {
 		m.Status.Launch.Time = metav1.NewTime(s.clock.Now())
 	}))
@@ -25,7 +25,13 @@ func TestAnInstanceThatEC2DoesNotShowYetIsNotTakenForGone(t *testing.T) {
 	if err := s.provider.Delete(t.Context(), launched); err == nil || cloudprovider.IsNotFound(err) {
 		t.Errorf("error = %v, want one to wait on", err)
 	}
+	if _, err := s.provider.Get(t.Context(), launched.Status.ProviderID); err == nil || cloudprovider.IsNotFound(err) {
+		t.Errorf("error = %v, want one to wait on", err)
+	}
 	s.clock.Step(5 * time.Minute)
+	if _, err := s.provider.Get(t.Context(), launched.Status.ProviderID); !cloudprovider.IsNotFound(err) {
+		t.Errorf("error = %v, want not found", err)
+	}
 	if err := s.provider.Delete(t.Context(), launched); !cloudprovider.IsNotFound(err) {
 		t.Errorf("error = %v, want not found", err)
 	}
@@ -37,7 +43,7 @@ func TestAnInstanceThatEC2DoesNotShowYetIsNotTakenForGone(t *testing.T) {
 
 func TestAnInstanceThatShutsDownIsStillThere(t *testing.T) {
 	s := startSim(t)
-	s.makeTemplate("default")
+	s.makeTemplate()
 	launched, err := s.provider.Create(t.Context(), machine("ending", 1, 0))
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +77,7 @@ func TestAProviderIDOfAnotherKindIsAnError(t *testing.T) {
 
 func TestInstanceTypesCostWhatAWSAsks(t *testing.T) {
 	s := startSim(t)
-	s.makeTemplate("default")
+	s.makeTemplate()
 	s.run(s.provider, "reading spot prices", "reading on-demand prices")
 	got, err := s.provider.InstanceTypes(t.Context(), provisioner("default"))
 	if err != nil {

@@ -4,6 +4,7 @@ package aws
 import (
 	"context"
 	"fmt"
+	"time"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -34,7 +35,7 @@ var _ cloudprovider.Provider = (*Provider)(nil)
 const (
 	// answersKept bounds the answers of CreateFleet in memory. They only save calls: EC2 repeats an answer by its token.
 	answersKept = 512
-	// instancesKept bounds the instance ids that EC2 is known to have shown.
+	// instancesKept bounds the instance ids that EC2 is known to have made or shown.
 	instancesKept = 4096
 )
 
@@ -59,6 +60,7 @@ type Provider struct {
 
 	flights singleflight.Group
 	answers *memo.Table[string, fleet.Answer] // token -> answer
+	asked   *memo.Table[string, time.Time]    // id of an instance that EC2 has made -> when it told
 	shown   *memo.Table[string, bool]         // id of an instance that EC2 has shown -> true
 }
 
@@ -91,6 +93,7 @@ func New(cfg awssdk.Config, reader client.Reader, settings Settings, clock clock
 		images:          ami.NewFinder(ssm.NewFromConfig(cfg), ec2Client, clock),
 		health:          newHealth(),
 		answers:         memo.NewTable[string, fleet.Answer](answersKept),
+		asked:           memo.NewTable[string, time.Time](instancesKept),
 		shown:           memo.NewTable[string, bool](instancesKept),
 	}
 	p.lister = instancetype.NewLister(p.types, p.prices, p.capacity, instancetype.Settings{

@@ -45,7 +45,7 @@ type sim struct {
 	attempts int         // of the SDK; 0 leaves it to the provider
 }
 
-func startSim(t *testing.T, changes ...func(*world.Config)) *sim {
+func startSim(t *testing.T) *sim {
 	t.Helper()
 	described, err := awssim.DefaultWorld(region, clusterName)
 	if err != nil {
@@ -53,9 +53,6 @@ func startSim(t *testing.T, changes ...func(*world.Config)) *sim {
 	}
 	clock := clocktesting.NewFakeClock(time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC))
 	described.Clock, described.ShutdownDelay, described.TerminatedRetention = clock, shutdownDelay, time.Hour
-	for _, change := range changes {
-		change(&described)
-	}
 	s := &sim{t: t, clock: clock, client: newClient(t)}
 	server, err := awssim.Start(awssim.Config{World: described, Faults: []awssim.Hook{s.pass}})
 	if err != nil {
@@ -134,13 +131,13 @@ func (s *sim) run(p *aws.Provider, names ...string) {
 	}
 }
 
-// makeTemplate makes a template that is resolved and ready, as its controller would leave it.
-func (s *sim) makeTemplate(name string) *awsv1alpha1.AWSNodeTemplate {
+// makeTemplate makes the template default, which is resolved and ready, as its controller would leave it.
+func (s *sim) makeTemplate() *awsv1alpha1.AWSNodeTemplate {
 	s.t.Helper()
 	selected := map[string]string{"karpenter.sh/discovery": clusterName}
 	d := s.provider.Discovery()
 	template := &awsv1alpha1.AWSNodeTemplate{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Generation: 1},
+		ObjectMeta: metav1.ObjectMeta{Name: "default", Generation: 1},
 		Spec:       awsv1alpha1.AWSNodeTemplateSpec{SubnetSelector: selected, SecurityGroupSelector: selected},
 	}
 	subnets, err := d.Subnets.Find(s.t.Context(), selected)
@@ -196,7 +193,7 @@ func (s *sim) calls(action string) int { return s.Calls().Actions[action].Count 
 func TestTheAWSProviderKeepsTheContract(t *testing.T) {
 	cloudprovidertest.Run(t, func(t *testing.T) cloudprovidertest.World {
 		s := startSim(t)
-		s.makeTemplate("default")
+		s.makeTemplate()
 		return cloudprovidertest.World{
 			Provider:    s.provider,
 			Restart:     func() cloudprovider.Provider { return s.newProvider(clusterUID) },

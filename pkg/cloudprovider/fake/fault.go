@@ -90,7 +90,7 @@ func (p *Provider) AddOrphan(provisioner string) (string, error) {
 	orphan := &v1alpha5.Machine{}
 	orphan.Labels = map[string]string{v1alpha5.ProvisionerNameLabel: provisioner}
 	orphan.Status.Launch = &v1alpha5.Launch{Group: "orphan", Attempt: 1}
-	c, ok := p.choose(orphan, nil)
+	c, ok := p.choose(nil)
 	if !ok {
 		return "", fmt.Errorf("no offering has capacity for an orphan of %q", provisioner)
 	}

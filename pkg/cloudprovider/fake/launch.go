@@ -30,7 +30,7 @@ func (p *Provider) answer(machine *v1alpha5.Machine) ([]string, error) {
 	p.launches++
 	got := answer{request: request}
 	for range launch.Size {
-		choice, ok := p.choose(machine, requirements)
+		choice, ok := p.choose(requirements)
 		if !ok {
 			break
 		}
@@ -48,7 +48,7 @@ type choice struct {
 }
 
 // choose returns the cheapest offering with capacity among what the machine may be; ties go to type and zone by name.
-func (p *Provider) choose(machine *v1alpha5.Machine, requirements scheduling.Requirements) (choice, bool) {
+func (p *Provider) choose(requirements scheduling.Requirements) (choice, bool) {
 	var choices []choice
 	for _, t := range p.instanceTypes {
 		if requirements.Conflict(t.Requirements) != "" {

@@ -4,6 +4,7 @@ package awserr
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/aws/smithy-go"
 )
@@ -87,10 +88,8 @@ func codes() map[Meaning][]string {
 // Of returns what a code means.
 func Of(code string) Meaning {
 	for meaning, list := range codes() {
-		for _, c := range list {
-			if c == code {
-				return meaning
-			}
+		if slices.Contains(list, code) {
+			return meaning
 		}
 	}
 	return Unknown
@@ -98,8 +97,7 @@ func Of(code string) Meaning {
 
 // Code returns the code that AWS answered with, or "" when err is no answer of AWS.
 func Code(err error) string {
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return api.ErrorCode()
 	}
 	return ""
@@ -110,13 +108,7 @@ func Classify(err error) Meaning { return Of(Code(err)) }
 
 // Is reports whether err has one of the meanings.
 func Is(err error, meanings ...Meaning) bool {
-	got := Classify(err)
-	for _, m := range meanings {
-		if got == m {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(meanings, Classify(err))
 }
 
 // IsNotFound reports whether err says that something does not exist, launch templates included.

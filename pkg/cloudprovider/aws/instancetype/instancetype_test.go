@@ -287,8 +287,8 @@ func TestLabelsSayWhatATypeIsLike(t *testing.T) {
 					t.Errorf("%s is %s, want it absent", key, r)
 				}
 			}
-			if len(got) != 23 {
-				t.Errorf("%d labels are settled, want 23", len(got))
+			if len(got) != settledLabels {
+				t.Errorf("%d labels are settled, want %d", len(got), settledLabels)
 			}
 		})
 	}
