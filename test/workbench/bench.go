@@ -27,6 +27,8 @@ type Bench struct {
 	Clock *clocktesting.FakeClock
 	// Journal for the controller under test.
 	Journal journal.Journal
+	// Zone of Cloud, which no other bench has.
+	Zone string
 	// Told is what the controller told people through the journal.
 	Told *Told
 
@@ -46,7 +48,7 @@ func New(t testing.TB) *Bench {
 	}
 	told, clock := &Told{}, clocktesting.NewFakeClock(time.Now())
 	return &Bench{
-		Client: c, Clock: clock, Told: told, t: t,
+		Client: c, Clock: clock, Told: told, Zone: "zone-" + rand.String(8), t: t,
 		Journal: journal.Journal{Events: events.NewRecorder(told, clock), Metrics: recorded, Clock: clock},
 	}
 }
