@@ -26,6 +26,8 @@ type shelf struct {
 	allocatables []vector
 	// stocks are the instance types that the template allows, in order of name.
 	stocks []*stock
+	// ordinary are the stocks whose instance type is not special.
+	ordinary bitset
 	// columns maps a key of instance types -> which of stocks have which value.
 	columns map[string]*column
 	// zones and capacityTypes of available offerings, in order.
@@ -88,6 +90,12 @@ func newShelf(p *Provisioner, d dimensions, known map[*cloudprovider.InstanceTyp
 		s.allocatables = append(s.allocatables, allocatable)
 		if s.allows(t, keys) {
 			s.stocks = append(s.stocks, &stock{instanceType: t, allocatable: allocatable, capacity: s.budget.charge(t.Capacity)})
+		}
+	}
+	s.ordinary = newBitset(len(s.stocks))
+	for i, st := range s.stocks {
+		if !st.instanceType.Special {
+			s.ordinary.add(i)
 		}
 	}
 	s.fillColumns(keys)

@@ -8,12 +8,17 @@ import (
 )
 
 // viable returns the options that have an instance type large enough for a pod of the group on offer, or why there is none.
+// Special instance types are left out of an option that does not need them.
 func (s *shelf) viable(g *group) ([]option, miss) {
 	c := s.choose(g.filter, g.zone)
 	var out []option
 	m := c.miss
 	for i := range c.options {
 		o := &c.options[i]
+		if plain := s.withoutSpecial(o); s.hosts(&plain, g).stage == missNothing {
+			out = append(out, plain)
+			continue
+		}
 		if found := s.hosts(o, g); found.stage == missNothing {
 			out = append(out, *o)
 		} else {
@@ -21,6 +26,15 @@ func (s *shelf) viable(g *group) ([]option, miss) {
 		}
 	}
 	return out, m
+}
+
+// withoutSpecial returns the option with ordinary instance types only.
+func (s *shelf) withoutSpecial(o *option) option {
+	plain := *o
+	plain.stocks = slices.Clone(o.stocks)
+	plain.stocks.and(s.ordinary)
+	plain.key = "ordinary" + o.key
+	return plain
 }
 
 // hosts returns why no machine of the option can host a pod of the group.

@@ -23,7 +23,7 @@ func TestSolverScenarios(t *testing.T) {
 
 // planner gathers a problem and solves it. Commands and their arguments, each of which may be repeated:
 //
-//	add-type NAME cpu= memory= pods= RESOURCE= reserved-cpu= on-demand=PRICE spot=PRICE zones=Z,Z sold-out=Z label=KEY:VALUE label=KEY
+//	add-type NAME cpu= memory= pods= RESOURCE= reserved-cpu= on-demand=PRICE spot=PRICE zones=Z,Z sold-out=Z special=true label=KEY:VALUE label=KEY
 //	add-provisioner NAME weight= limit=RESOURCE:QUANTITY require=KEY:OPERATOR:V,V label=KEY:VALUE taint=KEY:VALUE:EFFECT types=PREFIX
 //	add-node NAME in-flight=true label= possible=KEY:OPERATOR:V,V taint= cpu= memory= pods=
 //	add-pod NAME replicas= node= label= cpu= memory= RESOURCE= select= affinity=KEY:OPERATOR:V,V+... tolerate= port= apart= with= spread=KEY:SKEW claim=
@@ -79,6 +79,8 @@ func (p *planner) addType(c command) error {
 			builders.SoldOut(a.value)(t)
 		case "label":
 			builders.TypeLabel(key, strings.Fields(value)...)(t)
+		case "special":
+			t.Special = a.value == "true"
 		case "reserved-cpu":
 			builders.Reserved(a.value, "0")(t)
 		default:
