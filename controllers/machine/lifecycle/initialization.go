@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -37,17 +38,22 @@ func (i *initialization) reconcile(ctx context.Context, machine *v1alpha5.Machin
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	if len(nodes) == 0 {
+	// Another node may have come with the same instance since; ready is the one that registered.
+	registered := slices.IndexFunc(nodes, func(n corev1.Node) bool { return n.Name == machine.Status.NodeName })
+	if registered < 0 {
 		conditions.Unknown(v1alpha5.ConditionInitialized, v1alpha5.ReasonNodeNotFound, "node "+machine.Status.NodeName+" is gone")
 		return reconcile.Result{}, nil
 	}
-	node := &nodes[0]
+	node := &nodes[registered]
 	if reason, message := uninitialized(machine, node); reason != "" {
 		conditions.Unknown(v1alpha5.ConditionInitialized, reason, message)
 		return reconcile.Result{}, nil
 	}
 	if node.Labels[v1alpha5.InitializedLabel] != "true" {
 		stored := node.DeepCopy()
+		if node.Labels == nil { // somebody took all labels off, and the cache does not show yet that they are back
+			node.Labels = map[string]string{}
+		}
 		node.Labels[v1alpha5.InitializedLabel] = "true"
 		if err := i.client.Patch(ctx, node, client.MergeFrom(stored)); err != nil {
 			return reconcile.Result{}, fmt.Errorf("marking node %s as initialized: %w", node.Name, err)
@@ -77,7 +83,8 @@ func uninitialized(machine *v1alpha5.Machine, node *corev1.Node) (reason, messag
 			return v1alpha5.ReasonEphemeralTaints, fmt.Sprintf("taint %s is still there", taint.ToString())
 		}
 	}
-	for name, asked := range machine.Spec.Resources.Requests {
+	for _, name := range slices.Sorted(maps.Keys(machine.Spec.Resources.Requests)) {
+		asked := machine.Spec.Resources.Requests[name]
 		if there := node.Status.Allocatable[name]; !asked.IsZero() && there.IsZero() {
 			return v1alpha5.ReasonResourceMissing, fmt.Sprintf("resource %s is not advertised yet", name)
 		}
