@@ -33,6 +33,7 @@ type Info struct {
 	EncryptedTransit bool
 	// OnDemand and Spot say how the type can be bought.
 	OnDemand, Spot   bool
+	BareMetal        bool
 	GPU, Accelerator Device
 }
 
@@ -48,6 +49,9 @@ type Limits struct {
 	BandwidthMbps    int64
 	BranchInterfaces int64
 }
+
+// Special reports whether the type is bare metal or carries accelerators.
+func (i Info) Special() bool { return i.BareMetal || i.GPU.Name != "" || i.Accelerator.Name != "" }
 
 // InterfacePods returns how many pods the network interfaces have addresses for.
 func (i Info) InterfacePods() int64 {
@@ -74,6 +78,7 @@ func infoFrom(d *ec2types.InstanceTypeInfo, limits *Limits) (Info, bool) {
 		EncryptedTransit: awssdk.ToBool(d.NetworkInfo.EncryptionInTransitSupported),
 		OnDemand:         slices.Contains(d.SupportedUsageClasses, ec2types.UsageClassTypeOnDemand),
 		Spot:             slices.Contains(d.SupportedUsageClasses, ec2types.UsageClassTypeSpot),
+		BareMetal:        awssdk.ToBool(d.BareMetal),
 		GPU:              gpu(d.GpuInfo),
 		Accelerator:      accelerator(d),
 	}

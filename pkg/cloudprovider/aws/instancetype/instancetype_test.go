@@ -30,6 +30,7 @@ func described(t catalog.InstanceType) ec2types.InstanceTypeInfo {
 	out := ec2types.InstanceTypeInfo{
 		InstanceType:  ec2types.InstanceType(t.Name),
 		Hypervisor:    ec2types.InstanceTypeHypervisor(t.Hypervisor),
+		BareMetal:     awssdk.Bool(t.BareMetal),
 		ProcessorInfo: &ec2types.ProcessorInfo{SupportedArchitectures: []ec2types.ArchitectureType{ec2types.ArchitectureTypeI386, arch}},
 		VCpuInfo:      &ec2types.VCpuInfo{DefaultVCpus: awssdk.Int32(int32(t.CPU.VCPUs))},
 		MemoryInfo:    &ec2types.MemoryInfo{SizeInMiB: awssdk.Int64(int64(t.MemoryMiB))},
@@ -253,6 +254,16 @@ func TestDevicesAreResources(t *testing.T) {
 				t.Errorf("capacity = %v", got)
 			}
 		})
+	}
+}
+
+func TestBareMetalAndAcceleratorsAreSpecial(t *testing.T) {
+	for name, want := range map[string]bool{
+		"m5.large": false, "m5.metal": true, "g4dn.xlarge": true, "g6f.large": true, "trn1.32xlarge": true, "c6gn.medium": false,
+	} {
+		if got := describe(t, name, nil).Special; got != want {
+			t.Errorf("%s is special: %t, want %t", name, got, want)
+		}
 	}
 }
 

@@ -129,6 +129,7 @@ func (l *Lister) describe(maker *labelMaker, i Info, config *v1alpha5.KubeletCon
 	pods := all[corev1.ResourcePods]
 	return &cloudprovider.InstanceType{
 		Name: i.Name, Requirements: maker.labels(i, pods.Value()), Capacity: all, Overhead: overhead(i, config, all),
+		Special: i.Special(),
 	}
 }
 
