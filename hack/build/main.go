@@ -22,7 +22,7 @@ import (
 )
 
 func main() {
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer cancel()
 	if err := run(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "build:", err)
@@ -87,9 +87,17 @@ func relay(ctx context.Context, title string, words []string) error {
 	return newConsole(os.Stdout, false, time.Now).relay(command, title)
 }
 
-// interruptible has a cancelled command end by an interrupt, so that it can end what it started; it is killed when it
-// does not.
+// interruptGrace is how long a cancelled command may take to end by itself.
+const interruptGrace = 15 * time.Second
+
+// interruptible has a cancelled command end together with all that it started, tests and their servers included: they
+// form a process group, which is interrupted, and killed if it has not ended after the grace.
 func interruptible(command *exec.Cmd) {
-	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
-	command.WaitDelay = 20 * time.Second
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	command.Cancel = func() error {
+		group := -command.Process.Pid
+		time.AfterFunc(interruptGrace, func() { _ = syscall.Kill(group, syscall.SIGKILL) }) // it may have ended
+		return syscall.Kill(group, syscall.SIGINT)
+	}
+	command.WaitDelay = interruptGrace + time.Second
 }
