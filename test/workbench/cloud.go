@@ -4,6 +4,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/fake"
@@ -35,4 +38,40 @@ func (b *Bench) Node(providerID string, modifiers ...builders.NodeModifier) *cor
 	b.Create(node)
 	Update(b, node, func(n *corev1.Node) { n.Spec.Taints = taints })
 	return node
+}
+
+// RunningPod creates a pod that runs on a node.
+func (b *Bench) RunningPod(namespace, node string, modifiers ...builders.PodModifier) *corev1.Pod {
+	b.t.Helper()
+	pod := builders.Pod(append([]builders.PodModifier{
+		builders.Name(b.Name("pod")), builders.Namespace(namespace), builders.OnNode(node),
+		func(p *corev1.Pod) {
+			p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionTrue})
+		},
+	}, modifiers...)...)
+	b.Create(pod)
+	return pod
+}
+
+// Budget creates a PodDisruptionBudget over the pods with labels that allows so many disruptions.
+func (b *Bench) Budget(namespace string, allowed int32, labels map[string]string) *policyv1.PodDisruptionBudget {
+	b.t.Helper()
+	least := intstr.FromInt32(1)
+	budget := &policyv1.PodDisruptionBudget{
+		ObjectMeta: metav1.ObjectMeta{Name: b.Name("budget"), Namespace: namespace},
+		Spec:       policyv1.PodDisruptionBudgetSpec{MinAvailable: &least, Selector: &metav1.LabelSelector{MatchLabels: labels}},
+	}
+	b.Create(budget)
+	b.Allow(budget, allowed)
+	return budget
+}
+
+// Allow lets a budget allow so many disruptions, as its controller would.
+func (b *Bench) Allow(budget *policyv1.PodDisruptionBudget, allowed int32) {
+	b.t.Helper()
+	Update(b, budget, func(p *policyv1.PodDisruptionBudget) {
+		p.Status = policyv1.PodDisruptionBudgetStatus{
+			ObservedGeneration: p.Generation, DisruptionsAllowed: allowed, CurrentHealthy: 1 + allowed, DesiredHealthy: 1, ExpectedPods: 1 + allowed,
+		}
+	})
 }
