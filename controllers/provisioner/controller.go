@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/kerf-autoscaler/kerf/apis/v1alpha1"
+	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/conditions"
 	"github.com/kerf-autoscaler/kerf/pkg/metrics"
@@ -45,7 +45,7 @@ func (c *Controller) Register(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("provisioner").
 		For(&v1alpha5.Provisioner{}).
 		Watches(&v1alpha5.Machine{}, handler.EnqueueRequestsFromMapFunc(ofMachine)).
-		Watches(&v1alpha1.AWSNodeTemplate{}, handler.EnqueueRequestsFromMapFunc(c.ofTemplate)).
+		Watches(&awsv1alpha1.AWSNodeTemplate{}, handler.EnqueueRequestsFromMapFunc(c.ofTemplate)).
 		Complete(c)
 }
 
@@ -105,12 +105,12 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 }
 
 // template returns the Provisioner's template, or nil when there is none.
-func (c *Controller) template(ctx context.Context, provisioner *v1alpha5.Provisioner) (*v1alpha1.AWSNodeTemplate, error) {
+func (c *Controller) template(ctx context.Context, provisioner *v1alpha5.Provisioner) (*awsv1alpha1.AWSNodeTemplate, error) {
 	name := provisioner.TemplateName()
 	if name == "" {
 		return nil, nil
 	}
-	template := &v1alpha1.AWSNodeTemplate{}
+	template := &awsv1alpha1.AWSNodeTemplate{}
 	err := c.client.Get(ctx, client.ObjectKey{Name: name}, template)
 	switch {
 	case apierrors.IsNotFound(err):
@@ -122,7 +122,7 @@ func (c *Controller) template(ctx context.Context, provisioner *v1alpha5.Provisi
 	}
 }
 
-func judgeTemplate(set conditions.Set, provisioner *v1alpha5.Provisioner, template *v1alpha1.AWSNodeTemplate) {
+func judgeTemplate(set conditions.Set, provisioner *v1alpha5.Provisioner, template *awsv1alpha1.AWSNodeTemplate) {
 	name := provisioner.TemplateName()
 	if name == "" {
 		set.False(v1alpha5.ConditionTemplateReady, v1alpha5.ReasonTemplateMissing, "spec.providerRef names no AWSNodeTemplate; set spec.providerRef.name")

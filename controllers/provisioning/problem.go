@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/kerf-autoscaler/kerf/apis/v1alpha1"
+	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/pods"
@@ -50,7 +50,7 @@ func gatherCatalogue(ctx context.Context, reader client.Reader, provider cloudpr
 			continue
 		}
 		provisioner.SetDefaults()
-		provisioner.Spec.Requirements = v1alpha1.WithDefaultRequirements(provisioner.Spec.Requirements)
+		provisioner.Spec.Requirements = awsv1alpha1.WithDefaultRequirements(provisioner.Spec.Requirements)
 		instanceTypes, err := provider.InstanceTypes(ctx, provisioner)
 		if err != nil {
 			c.leftOut = append(c.leftOut, fmt.Sprintf("provisioner %s is left out: %s", provisioner.Name, err))

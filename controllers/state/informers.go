@@ -57,10 +57,12 @@ func (i *Informers) Start(ctx context.Context) error {
 		registrations = append(registrations, registration.HasSynced)
 	}
 	if !toolscache.WaitForCacheSync(ctx.Done(), registrations...) {
-		if ctx.Err() != nil {
+		select {
+		case <-ctx.Done():
 			return nil
+		default:
+			return errors.New("waiting for the cluster's state: watches did not sync")
 		}
-		return errors.New("waiting for the cluster's state: watches did not sync")
 	}
 	close(i.ready)
 	<-ctx.Done()
