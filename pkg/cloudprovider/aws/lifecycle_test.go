@@ -77,9 +77,11 @@ func TestAProviderIDOfAnotherKindIsAnError(t *testing.T) {
 
 func TestInstanceTypesCostWhatAWSAsks(t *testing.T) {
 	s := startSim(t)
+	s.allTypes = true
 	s.makeTemplate()
-	s.run(s.provider, "reading spot prices", "reading on-demand prices")
-	got, err := s.provider.InstanceTypes(t.Context(), provisioner("default"))
+	p := s.newProvider(clusterUID)
+	s.run(p, "reading spot prices", "reading on-demand prices")
+	got, err := p.InstanceTypes(t.Context(), provisioner("default"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package aws_test
 import (
 	"context"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -43,6 +44,7 @@ type sim struct {
 	provider *aws.Provider
 	fault    awssim.Hook // stands before every call while it is set
 	attempts int         // of the SDK; 0 leaves it to the provider
+	allTypes bool        // EC2 tells of all its instance types
 }
 
 func startSim(t *testing.T) *sim {
@@ -68,8 +70,15 @@ func startSim(t *testing.T) *sim {
 	return s
 }
 
-// pass lets a call through, or has the fault deal with it.
+// pass lets a call through, or has the fault deal with it. Unless all is asked for, EC2 seems to have few instance types:
+// reading the thousand that it has takes a second for each provider.
 func (s *sim) pass(ctx context.Context, r *wire.Request, next awssim.Handler) (*wire.Response, error) {
+	if !s.allTypes && (r.Action == "DescribeInstanceTypes" || r.Action == "DescribeInstanceTypeOfferings") {
+		r.Form.Set("Filter.9.Name", "instance-type")
+		for i, pattern := range []string{"c5.*", "m5.*", "r5.*", "g4dn.xlarge"} {
+			r.Form.Set("Filter.9.Value."+strconv.Itoa(i+1), pattern)
+		}
+	}
 	if s.fault != nil {
 		return s.fault(ctx, r, next)
 	}

@@ -14,7 +14,8 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 )
 
-// Run holds a provider against the contract; newWorld is called once per promise.
+// Run holds a provider against the contract; newWorld is called once per promise, several at a
+// time.
 func Run(t *testing.T, newWorld func(*testing.T) World) {
 	t.Helper()
 	for name, promise := range map[string]func(*testing.T, World){
@@ -34,7 +35,10 @@ func Run(t *testing.T, newWorld func(*testing.T) World) {
 		"instance types come in order, priced and with their node labels": instanceTypes,
 		"two groups do not share instances":                               twoGroups,
 	} {
-		t.Run(name, func(t *testing.T) { promise(t, newWorld(t)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			promise(t, newWorld(t))
+		})
 	}
 }
 
