@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/samber/lo"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
@@ -68,11 +69,9 @@ func (c *Controller) machinesOf(ctx context.Context, object client.Object) []rec
 	if err := c.client.List(ctx, &list, client.MatchingLabels{v1alpha5.ProvisionerNameLabel: object.GetName()}); err != nil {
 		return nil // the cache is not there any more: neither is this controller
 	}
-	out := make([]reconcile.Request, 0, len(list.Items))
-	for i := range list.Items {
-		out = append(out, reconcile.Request{NamespacedName: types.NamespacedName{Name: list.Items[i].Name}})
-	}
-	return out
+	return lo.Map(list.Items, func(m v1alpha5.Machine, _ int) reconcile.Request {
+		return reconcile.Request{NamespacedName: types.NamespacedName{Name: m.Name}}
+	})
 }
 
 // Reconcile carries out what is decided for a Machine, or decides.

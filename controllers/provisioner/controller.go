@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/samber/lo"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -62,13 +63,9 @@ func (c *Controller) ofTemplate(ctx context.Context, object client.Object) []rec
 	if err := c.client.List(ctx, &list); err != nil {
 		return nil // the cache is not there any more: neither is this controller
 	}
-	var out []reconcile.Request
-	for i := range list.Items {
-		if list.Items[i].TemplateName() == object.GetName() {
-			out = append(out, reconcile.Request{NamespacedName: types.NamespacedName{Name: list.Items[i].Name}})
-		}
-	}
-	return out
+	return lo.FilterMap(list.Items, func(p v1alpha5.Provisioner, _ int) (reconcile.Request, bool) {
+		return reconcile.Request{NamespacedName: types.NamespacedName{Name: p.Name}}, p.TemplateName() == object.GetName()
+	})
 }
 
 // Reconcile sums up the Machines of a Provisioner and looks at its template.

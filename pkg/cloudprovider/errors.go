@@ -83,8 +83,7 @@ func (e *CreateError) Unwrap() error { return e.Err }
 
 // CreateReason returns the reason of a CreateError, or fallback for any other error.
 func CreateReason(err error, fallback string) string {
-	var target *CreateError
-	if errors.As(err, &target) {
+	if target, ok := errors.AsType[*CreateError](err); ok {
 		return target.Reason
 	}
 	return fallback

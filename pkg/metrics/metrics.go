@@ -52,15 +52,15 @@ type Metrics struct {
 // New returns the collectors, registered.
 func New(registry prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{
-		MachinesCreated:     counters("machines", "created", "Machines made.", LabelProvisioner),
-		MachinesLaunched:    counters("machines", "launched", "Instances that came for Machines.", LabelProvisioner, LabelInstanceType, LabelZone, LabelCapacityType),
-		MachinesRegistered:  counters("machines", "registered", "Nodes that joined.", LabelProvisioner),
-		MachinesInitialized: counters("machines", "initialized", "Nodes that became ready for pods.", LabelProvisioner),
-		MachinesDisrupted:   counters("machines", "disrupted", "Machines that kerf decided to remove.", LabelProvisioner, LabelReason),
-		MachinesTerminated:  counters("machines", "terminated", "Machines whose instance is gone.", LabelProvisioner),
-		LaunchFailures:      counters("machines", "launch_failures", "Refused launches.", LabelProvisioner, LabelReason),
-		Usage:               gauges("provisioner", "usage", "Capacity launched.", LabelProvisioner, LabelResourceType),
-		Limit:               gauges("provisioner", "limit", "Capacity that may be launched.", LabelProvisioner, LabelResourceType),
+		MachinesCreated:     counters("created", "Machines made.", LabelProvisioner),
+		MachinesLaunched:    counters("launched", "Instances that came for Machines.", LabelProvisioner, LabelInstanceType, LabelZone, LabelCapacityType),
+		MachinesRegistered:  counters("registered", "Nodes that joined.", LabelProvisioner),
+		MachinesInitialized: counters("initialized", "Nodes that became ready for pods.", LabelProvisioner),
+		MachinesDisrupted:   counters("disrupted", "Machines that kerf decided to remove.", LabelProvisioner, LabelReason),
+		MachinesTerminated:  counters("terminated", "Machines whose instance is gone.", LabelProvisioner),
+		LaunchFailures:      counters("launch_failures", "Refused launches.", LabelProvisioner, LabelReason),
+		Usage:               gauges("usage", "Capacity launched."),
+		Limit:               gauges("limit", "Capacity that may be launched."),
 		SchedulingDuration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: namespace, Subsystem: "provisioner", Name: "scheduling_duration_seconds",
 			Help: "Time that a decision took.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 18),
@@ -92,10 +92,13 @@ func (m *Metrics) collectors() []prometheus.Collector {
 	}
 }
 
-func counters(subsystem, name, help string, labels ...string) *prometheus.CounterVec {
-	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Subsystem: subsystem, Name: name, Help: help}, labels)
+// counters are about machines.
+func counters(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Subsystem: "machines", Name: name, Help: help}, labels)
 }
 
-func gauges(subsystem, name, help string, labels ...string) *prometheus.GaugeVec {
-	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Subsystem: subsystem, Name: name, Help: help}, labels)
+// gauges are about one resource of one provisioner each.
+func gauges(name, help string) *prometheus.GaugeVec {
+	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Subsystem: "provisioner", Name: name, Help: help},
+		[]string{LabelProvisioner, LabelResourceType})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/samber/lo"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -103,14 +104,11 @@ func orphans(instances []*v1alpha5.Machine, machines []v1alpha5.Machine) []*v1al
 
 // bereaved returns the indexes of the Machines whose instance the cloud did not list.
 func bereaved(instances []*v1alpha5.Machine, machines []v1alpha5.Machine) []int {
-	there := make(map[string]bool, len(instances))
-	for _, instance := range instances {
-		there[instance.Status.ProviderID] = true
-	}
+	there := lo.Keyify(lo.Map(instances, func(i *v1alpha5.Machine, _ int) string { return i.Status.ProviderID }))
 	var out []int
 	for i := range machines {
 		machine := &machines[i]
-		if machine.Status.ProviderID != "" && machine.DeletionTimestamp.IsZero() && !there[machine.Status.ProviderID] {
+		if machine.Status.ProviderID != "" && machine.DeletionTimestamp.IsZero() && !lo.HasKey(there, machine.Status.ProviderID) {
 			out = append(out, i)
 		}
 	}
@@ -139,12 +137,8 @@ func (c *Controller) endOrphans(ctx context.Context, found []*v1alpha5.Machine) 
 // endBereaved deletes the Machines whose instance is gone, after asking for each instance by its id. When too many are missing
 // at once the cloud's answer is doubted rather than the cluster.
 func (c *Controller) endBereaved(ctx context.Context, list []v1alpha5.Machine, missing []int) error {
-	launched := map[string]int{}
-	for i := range list {
-		if list[i].Status.ProviderID != "" {
-			launched[list[i].ProvisionerName()]++
-		}
-	}
+	launched := lo.CountValuesBy(lo.Filter(list, func(m v1alpha5.Machine, _ int) bool { return m.Status.ProviderID != "" }),
+		func(m v1alpha5.Machine) string { return m.ProvisionerName() })
 	byProvisioner := map[string][]*v1alpha5.Machine{}
 	for _, i := range missing {
 		machine := &list[i]
