@@ -76,14 +76,16 @@ func (d *drainStep) hold(ctx context.Context, node *corev1.Node) error {
 	return nil
 }
 
-// describe names the pods that a drain waits for, three at most.
+// describe names the pods that a drain waits for, the first three at most. They are put in order: a cache lists them in any,
+// and a message that changes by itself would wake the Machine without end.
 func describe(waiting []*corev1.Pod) string {
-	names := make([]string, 0, 3)
-	for _, pod := range waiting[:min(len(waiting), 3)] {
+	names := make([]string, 0, len(waiting))
+	for _, pod := range waiting {
 		names = append(names, klog.KObj(pod).String())
 	}
-	if more := len(waiting) - len(names); more > 0 {
-		names = append(names, fmt.Sprintf("%d more", more))
+	slices.Sort(names)
+	if more := len(names) - 3; more > 0 {
+		names = append(names[:3], fmt.Sprintf("%d more", more))
 	}
 	return "waiting for " + strings.Join(names, ", ")
 }
