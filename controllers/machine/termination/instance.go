@@ -1,8 +1,11 @@
 package termination
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"path"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -67,12 +70,9 @@ func (i *instanceStep) search(ctx context.Context, machine *v1alpha5.Machine) (b
 	if err != nil {
 		return false, 0, err
 	}
-	for _, candidate := range found {
-		launch := candidate.Status.Launch
-		if launch != nil && launch.Group == intent.Group && launch.Attempt == intent.Attempt && !claimed[candidate.Status.ProviderID] {
-			machine.Status.ProviderID = candidate.Status.ProviderID
-			return false, time.Millisecond, nil
-		}
+	if id := choose(intent, found, claimed); id != "" {
+		machine.Status.ProviderID = id
+		return false, time.Millisecond, nil
 	}
 	conditions := machines.Conditions(machine)
 	conditions.Unknown(v1alpha5.ConditionTerminated, v1alpha5.ReasonAwaitingAnswer, "making sure that no instance was launched for it")
@@ -80,6 +80,25 @@ func (i *instanceStep) search(ctx context.Context, machine *v1alpha5.Machine) (b
 		return false, min(left, searchPoll), nil
 	}
 	return true, 0, nil
+}
+
+// choose returns the provider id of the instance at the machine's place in its request or, where another Machine has that,
+// of any that nobody has; "" when there is none. The others of the request may live on: each has its own place.
+func choose(intent *v1alpha5.Launch, found []*v1alpha5.Machine, claimed map[string]bool) string {
+	var ids []string
+	for _, candidate := range found {
+		if launch := candidate.Status.Launch; launch != nil && launch.Group == intent.Group && launch.Attempt == intent.Attempt {
+			ids = append(ids, candidate.Status.ProviderID)
+		}
+	}
+	slices.SortFunc(ids, func(a, b string) int { return cmp.Or(cmp.Compare(path.Base(a), path.Base(b)), cmp.Compare(a, b)) })
+	if place := int(intent.Index); place < len(ids) && !claimed[ids[place]] {
+		return ids[place]
+	}
+	if free := slices.IndexFunc(ids, func(id string) bool { return !claimed[id] }); free >= 0 {
+		return ids[free]
+	}
+	return ""
 }
 
 // claimed returns the provider ids that Machines have, read past the cache.
