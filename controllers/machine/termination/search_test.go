@@ -1,0 +1,177 @@
+package termination_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/fake"
+)
+
+func TestAMachineThatNeverAskedForAnInstanceGoesAtOnce(t *testing.T) {
+	e := newEnd(t)
+	machine := e.Machine()
+	e.Create(machine)
+	e.Delete(machine)
+	e.Reconcile(e.controller, machine.Name)
+	if !e.Gone(machine) || e.cloud.Calls(fake.OperationList) != 0 {
+		t.Errorf("gone %t after %d searches", e.Gone(machine), e.cloud.Calls(fake.OperationList))
+	}
+}
+
+func TestAMachineWhoseAnswerWasNothingGoesAtOnce(t *testing.T) {
+	e := newEnd(t)
+	machine := e.Intended(func(m *v1alpha5.Machine) { m.Status.Launch.Answered = true })
+	e.Delete(machine)
+	e.Reconcile(e.controller, machine.Name)
+	if !e.Gone(machine) {
+		t.Error("a machine that got nothing is still there")
+	}
+}
+
+func TestAnInstanceWhoseAnswerWasLostIsFoundAndTerminated(t *testing.T) {
+	e := newEnd(t)
+	machine := e.Intended()
+	e.cloud.LoseAnswers(1)
+	if _, err := e.cloud.Create(t.Context(), machine); err == nil {
+		t.Fatal("the answer was not lost")
+	}
+	e.Delete(machine)
+	if again := e.Reconcile(e.controller, machine.Name).RequeueAfter; again > time.Second {
+		t.Errorf("what was found is terminated after %s", again)
+	}
+	if e.Reload(machine); machine.Status.ProviderID != e.cloud.Instances()[0].ProviderID {
+		t.Fatalf("the machine's instance is %q, want the one that its request made", machine.Status.ProviderID)
+	}
+	e.Reconcile(e.controller, machine.Name)
+	e.Clock.Step(time.Minute)
+	e.Reconcile(e.controller, machine.Name)
+	if !e.Gone(machine) || len(e.cloud.Instances()) != 0 {
+		t.Errorf("machine gone %t, instances %v", e.Gone(machine), e.cloud.Instances())
+	}
+}
+
+func TestAMachineWithoutAnswerIsHeldAsLongAsAnInstanceMayAppear(t *testing.T) {
+	e := newEnd(t)
+	machine := e.Intended()
+	e.Delete(machine)
+	for range 11 {
+		if again := e.Reconcile(e.controller, machine.Name).RequeueAfter; again <= 0 || again > 10*time.Second {
+			t.Fatalf("the search goes on after %s", again)
+		}
+		e.Clock.Step(10 * time.Second)
+	}
+	e.expect(t, machine, v1alpha5.ConditionTerminated, metav1.ConditionUnknown, "making sure")
+	e.Clock.Step(11 * time.Second)
+	e.Reconcile(e.controller, machine.Name)
+	if !e.Gone(machine) {
+		t.Error("the window is over and no instance came to light, but the machine is there")
+	}
+}
+
+func TestAnInstanceThatAppearsLateIsFound(t *testing.T) {
+	e := newEnd(t)
+	machine := e.Intended()
+	e.Delete(machine)
+	e.Reconcile(e.controller, machine.Name)
+	e.Clock.Step(window - 10*time.Second)
+	if _, err := e.cloud.Create(t.Context(), machine); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		e.Reconcile(e.controller, machine.Name)
+		e.Clock.Step(time.Minute)
+	}
+	if !e.Gone(machine) || len(e.cloud.Instances()) != 0 {
+		t.Errorf("machine gone %t, instances %v", e.Gone(machine), e.cloud.Instances())
+	}
+}
+
+func TestASearchThatFailsHoldsTheMachine(t *testing.T) {
+	e := newEnd(t)
+	machine := e.Intended()
+	e.Delete(machine)
+	broken := errors.New("connection reset")
+	e.cloud.Fail(fake.OperationList, broken)
+	e.Clock.Step(time.Hour)
+	if _, err := e.TryReconcile(e.controller, machine.Name); !errors.Is(err, broken) {
+		t.Errorf("got %v, want the cloud's error", err)
+	}
+	if e.Gone(machine) {
+		t.Error("the machine was let go without a look at the cloud")
+	}
+}
+
+func TestInstancesOfOthersAreNotTaken(t *testing.T) {
+	e := newEnd(t)
+	other := e.Launched(e.cloud)
+	machine := e.Intended()
+	if _, err := e.cloud.AddOrphan("default"); err != nil {
+		t.Fatal(err)
+	}
+	e.cloud.AddForeign()
+	e.Delete(machine)
+	e.Reconcile(e.controller, machine.Name)
+	if e.Reload(machine); machine.Status.ProviderID != "" {
+		t.Errorf("the machine took %s; %s is another machine's, the rest nobody's of its request", machine.Status.ProviderID, other.Status.ProviderID)
+	}
+}
+
+// two returns two machines of one request that the cloud has served and whose answers were lost, by their place in it.
+func two(t *testing.T, e *end) [2]*v1alpha5.Machine {
+	t.Helper()
+	group := e.Name("group")
+	var out [2]*v1alpha5.Machine
+	for i := range out {
+		out[i] = e.Intended(func(m *v1alpha5.Machine) {
+			m.Status.Launch.Group, m.Status.Launch.Token = group, group
+			m.Status.Launch.Size, m.Status.Launch.Index = 2, int32(i)
+		})
+	}
+	e.cloud.LoseAnswers(1)
+	if _, err := e.cloud.Create(t.Context(), out[0]); err == nil {
+		t.Fatal("the answer was not lost")
+	}
+	return out
+}
+
+func TestTheInstanceOfAMachineThatStaysIsNotTerminatedForOneThatGoes(t *testing.T) {
+	for going := range 2 {
+		e := newEnd(t)
+		group := two(t, e)
+		stays := group[1-going]
+		e.Delete(group[going])
+		for range 2 {
+			e.Reconcile(e.controller, group[going].Name)
+		}
+		answer, err := e.cloud.Create(t.Context(), stays)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, instance := range e.cloud.Instances() {
+			if instance.ProviderID == answer.Status.ProviderID && instance.ShuttingDown {
+				t.Errorf("machine %d goes, and the instance of the other is shutting down", going)
+			}
+		}
+	}
+}
+
+func TestTwoMachinesOfOneRequestEndWithBothInstances(t *testing.T) {
+	e := newEnd(t)
+	group := two(t, e)
+	for _, machine := range group {
+		e.Delete(machine)
+	}
+	for range 5 {
+		for _, machine := range group {
+			e.Reconcile(e.controller, machine.Name)
+		}
+		e.Clock.Step(time.Minute)
+	}
+	if !e.Gone(group[0]) || !e.Gone(group[1]) || len(e.cloud.Instances()) != 0 {
+		t.Errorf("gone: %t and %t, instances %v", e.Gone(group[0]), e.Gone(group[1]), e.cloud.Instances())
+	}
+}
