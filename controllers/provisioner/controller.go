@@ -177,7 +177,9 @@ func launched(list []v1alpha5.Machine) corev1.ResourceList {
 	return total
 }
 
+// measure replaces what was measured before: a resource that is no longer launched, or limited, must not stay at its last value.
 func (c *Controller) measure(provisioner *v1alpha5.Provisioner) {
+	c.forget(provisioner.Name)
 	for name, quantity := range provisioner.Status.Resources {
 		c.metrics.Usage.WithLabelValues(provisioner.Name, string(name)).Set(quantity.AsApproximateFloat64())
 	}
