@@ -3,11 +3,14 @@ package garbagecollection
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/samber/lo"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,6 +23,9 @@ import (
 
 // interval is how often the sweep runs. An orphan is ended by the second sweep that sees it.
 const interval = time.Minute
+
+// visibleAfter is how long after its launch an instance is not missed: the cloud need not show at once what it has made.
+const visibleAfter = 2 * time.Minute
 
 // Controller compares what the cloud has with what the cluster knows.
 type Controller struct {
@@ -71,10 +77,9 @@ func (c *Controller) Sweep(ctx context.Context) error {
 	if err := c.live.List(ctx, &list); err != nil {
 		return fmt.Errorf("listing machines: %w", err)
 	}
-	if err := c.endOrphans(ctx, orphans(instances, list.Items)); err != nil {
-		return err
-	}
-	return c.endBereaved(ctx, list.Items, bereaved(instances, list.Items))
+	return errors.Join(
+		c.endOrphans(ctx, orphans(instances, list.Items)),
+		c.endBereaved(ctx, list.Items, bereaved(instances, list.Items, c.journal.Clock.Now())))
 }
 
 // orphans returns the instances that no Machine owns or may still come to own.
@@ -102,23 +107,29 @@ func orphans(instances []*v1alpha5.Machine, machines []v1alpha5.Machine) []*v1al
 	return out
 }
 
-// bereaved returns the indexes of the Machines whose instance the cloud did not list.
-func bereaved(instances []*v1alpha5.Machine, machines []v1alpha5.Machine) []int {
+// bereaved returns the indexes of the Machines whose instance the cloud should have listed and did not.
+func bereaved(instances []*v1alpha5.Machine, machines []v1alpha5.Machine, now time.Time) []int {
 	there := lo.Keyify(lo.Map(instances, func(i *v1alpha5.Machine, _ int) string { return i.Status.ProviderID }))
 	var out []int
 	for i := range machines {
 		machine := &machines[i]
-		if machine.Status.ProviderID != "" && machine.DeletionTimestamp.IsZero() && !lo.HasKey(there, machine.Status.ProviderID) {
+		if machine.Status.ProviderID == "" || !machine.DeletionTimestamp.IsZero() || lo.HasKey(there, machine.Status.ProviderID) {
+			continue
+		}
+		launched := meta.FindStatusCondition(machine.Status.Conditions, v1alpha5.ConditionLaunched)
+		if launched == nil || now.Sub(launched.LastTransitionTime.Time) >= visibleAfter {
 			out = append(out, i)
 		}
 	}
 	return out
 }
 
-// endOrphans terminates the instances that were without owner in the last sweep, too.
+// endOrphans terminates the instances that were without owner in the last sweep, too. One that cannot be terminated does not
+// hold the others.
 func (c *Controller) endOrphans(ctx context.Context, found []*v1alpha5.Machine) error {
 	before := c.suspects
 	c.suspects = make(map[string]bool, len(found))
+	var errs []error
 	for _, instance := range found {
 		id := instance.Status.ProviderID
 		c.suspects[id] = true
@@ -126,12 +137,13 @@ func (c *Controller) endOrphans(ctx context.Context, found []*v1alpha5.Machine) 
 			continue
 		}
 		if err := c.provider.Delete(ctx, instance); cloudprovider.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("terminating orphaned instance %s: %w", id, err)
+			errs = append(errs, fmt.Errorf("terminating orphaned instance %s: %w", id, err))
+			continue
 		}
 		c.journal.Metrics.OrphansTerminated.Inc()
 		ctrl.LoggerFrom(ctx).Info("terminated orphaned instance", "providerID", id)
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // endBereaved deletes the Machines whose instance is gone, after asking for each instance by its id. When too many are missing
@@ -177,13 +189,8 @@ func (c *Controller) pause(ctx context.Context, provisioner string, gone []*v1al
 
 // end deletes a Machine unless its Node says that the instance lives.
 func (c *Controller) end(ctx context.Context, machine *v1alpha5.Machine) error {
-	var node corev1.Node
-	err := c.client.Get(ctx, client.ObjectKey{Name: machine.Status.NodeName}, &node)
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("getting node %s: %w", machine.Status.NodeName, err)
-	}
-	if err == nil && ready(&node) {
-		return nil
+	if alive, err := c.nodeIsReady(ctx, machine.Status.NodeName); err != nil || alive {
+		return err
 	}
 	c.journal.Events.Publish(events.Event{Object: machine, Warning: true, Reason: events.ReasonInstanceGone, Message: "Instance " + machine.Status.ProviderID + " no longer exists"})
 	ctrl.LoggerFrom(ctx).Info("deleting machine whose instance is gone", "machine", klog.KObj(machine), "providerID", machine.Status.ProviderID)
@@ -193,11 +200,21 @@ func (c *Controller) end(ctx context.Context, machine *v1alpha5.Machine) error {
 	return nil
 }
 
-func ready(node *corev1.Node) bool {
+// nodeIsReady reports whether there is a Node of that name whose kubelet reports ready; a machine that has not joined has none.
+func (c *Controller) nodeIsReady(ctx context.Context, name string) (bool, error) {
+	if name == "" {
+		return false, nil
+	}
+	var node corev1.Node
+	if err := c.client.Get(ctx, client.ObjectKey{Name: name}, &node); apierrors.IsNotFound(err) {
+		return false, nil
+	} else if err != nil {
+		return false, fmt.Errorf("getting node %s: %w", name, err)
+	}
 	for _, condition := range node.Status.Conditions {
 		if condition.Type == corev1.NodeReady {
-			return condition.Status == corev1.ConditionTrue
+			return condition.Status == corev1.ConditionTrue, nil
 		}
 	}
-	return false
+	return false, nil
 }
