@@ -1,4 +1,4 @@
-package consolidation_test
+package consolidation
 
 import (
 	"context"
@@ -13,7 +13,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
-	"github.com/kerf-autoscaler/kerf/controllers/consolidation"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/test/builders"
@@ -29,7 +28,7 @@ func (e expected) Nominated(name string, now time.Time) bool { return now.Before
 type house struct {
 	*workbench.Bench
 	expected    expected
-	controller  *consolidation.Controller
+	controller  *Controller
 	provisioner *v1alpha5.Provisioner
 	machine     *v1alpha5.Machine
 	node        *corev1.Node
@@ -46,8 +45,8 @@ func newHouse(t *testing.T, modifiers ...builders.ProvisionerModifier) *house {
 	return h
 }
 
-func (h *house) with(c client.Client) *consolidation.Controller {
-	return consolidation.NewController(c, h.Client, h.expected, h.Journal)
+func (h *house) with(c client.Client) *Controller {
+	return NewController(c, h.Client, h.expected, h.Journal)
 }
 
 // empty says that the machine's last pod has just left.

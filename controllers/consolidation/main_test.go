@@ -1,4 +1,4 @@
-package consolidation_test
+package consolidation
 
 import (
 	"os"

@@ -1,4 +1,4 @@
-package provisioner_test
+package provisioner
 
 import (
 	"context"
@@ -15,7 +15,6 @@ import (
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
-	"github.com/kerf-autoscaler/kerf/controllers/provisioner"
 	"github.com/kerf-autoscaler/kerf/pkg/conditions"
 	"github.com/kerf-autoscaler/kerf/pkg/metrics"
 	"github.com/kerf-autoscaler/kerf/test/builders"
@@ -26,7 +25,7 @@ import (
 type report struct {
 	*workbench.Bench
 	registry    *prometheus.Registry
-	controller  *provisioner.Controller
+	controller  *Controller
 	provisioner *v1alpha5.Provisioner
 }
 
@@ -38,7 +37,7 @@ func newReport(t *testing.T, modifiers ...builders.ProvisionerModifier) *report 
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &report{Bench: b, registry: registry, controller: provisioner.NewController(b.Client, recorded)}
+	r := &report{Bench: b, registry: registry, controller: NewController(b.Client, recorded)}
 	r.provisioner = builders.Provisioner(b.Name("provisioner"), modifiers...)
 	b.Create(r.provisioner)
 	return r
@@ -245,7 +244,7 @@ func TestNothingIsWrittenWhenNothingChanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Reconcile(provisioner.NewController(counting, recorded), r.provisioner.Name)
+	r.Reconcile(NewController(counting, recorded), r.provisioner.Name)
 	if writes != 0 {
 		t.Errorf("a look that found nothing new was written %d times", writes)
 	}

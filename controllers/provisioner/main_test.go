@@ -1,4 +1,4 @@
-package provisioner_test
+package provisioner
 
 import (
 	"os"

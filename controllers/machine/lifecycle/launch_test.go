@@ -359,9 +359,8 @@ func TestAMachineThatIsBeingDeletedIsLeftAlone(t *testing.T) {
 	l := newLife(t)
 	machine := l.group(1)[0]
 	l.Delete(machine)
-	before := machine.ResourceVersion
 	l.Reload(machine)
-	before = machine.ResourceVersion
+	before := machine.ResourceVersion
 	l.Reconcile(l.controller, machine.Name)
 	if l.Reload(machine); machine.ResourceVersion != before || l.cloud.Calls(fake.OperationCreate) != 0 {
 		t.Error("the lifecycle goes on with a machine that is being deleted")

@@ -1,4 +1,4 @@
-package marking_test
+package marking
 
 import (
 	"context"
@@ -11,7 +11,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
-	"github.com/kerf-autoscaler/kerf/controllers/machine/marking"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/test/builders"
 	"github.com/kerf-autoscaler/kerf/test/workbench"
@@ -34,7 +33,7 @@ func expect(t *testing.T, b *workbench.Bench, machine *v1alpha5.Machine, status 
 
 func TestANodeEmptiesAndFills(t *testing.T) {
 	b := workbench.New(t)
-	controller := marking.NewController(b.Client, b.Clock)
+	controller := NewController(b.Client, b.Clock)
 	machine, node := b.Ready(b.Cloud(0))
 	namespace := b.Namespace()
 	look := func() { b.Reconcile(controller, machine.Name) }
@@ -73,14 +72,14 @@ func TestAPodThatEndedKeepsNoNode(t *testing.T) {
 	b := workbench.New(t)
 	machine, node := b.Ready(b.Cloud(0))
 	b.RunningPod(b.Namespace(), node.Name, func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded })
-	b.Reconcile(marking.NewController(b.Client, b.Clock), machine.Name)
+	b.Reconcile(NewController(b.Client, b.Clock), machine.Name)
 	expect(t, b, machine, metav1.ConditionTrue, b.Clock.Now())
 }
 
 func TestAMachineThatIsNotReadyOrGoesIsNotMarked(t *testing.T) {
 	b := workbench.New(t)
 	cloud := b.Cloud(0)
-	controller := marking.NewController(b.Client, b.Clock)
+	controller := NewController(b.Client, b.Clock)
 	launched := b.Launched(cloud)
 	going, _ := b.Ready(cloud)
 	b.Delete(going)
@@ -96,7 +95,7 @@ func TestAMachineThatIsNotReadyOrGoesIsNotMarked(t *testing.T) {
 func TestNothingIsWrittenWhenNothingChanged(t *testing.T) {
 	b := workbench.New(t)
 	machine, _ := b.Ready(b.Cloud(0))
-	controller := marking.NewController(b.Client, b.Clock)
+	controller := NewController(b.Client, b.Clock)
 	b.Reconcile(controller, machine.Name)
 	b.Reload(machine)
 	before := machine.ResourceVersion
@@ -118,7 +117,7 @@ func TestAConflictIsTriedAgainSoonAndOverwritesNothing(t *testing.T) {
 			return c.SubResource(name).Patch(ctx, object, patch, o...)
 		},
 	})
-	if again := b.Reconcile(marking.NewController(c, b.Clock), machine.Name).RequeueAfter; again != 50*time.Millisecond {
+	if again := b.Reconcile(NewController(c, b.Clock), machine.Name).RequeueAfter; again != 50*time.Millisecond {
 		t.Errorf("after a conflict it comes back after %s", again)
 	}
 	if b.Reload(machine); !machines.Conditions(machine).IsTrue(v1alpha5.ConditionDisrupting) {

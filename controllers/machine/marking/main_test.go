@@ -1,4 +1,4 @@
-package marking_test
+package marking
 
 import (
 	"os"

@@ -1,4 +1,4 @@
-package termination_test
+package termination
 
 import (
 	"context"
@@ -16,7 +16,6 @@ import (
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/controllers/eviction"
-	"github.com/kerf-autoscaler/kerf/controllers/machine/termination"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/fake"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
@@ -41,7 +40,7 @@ type end struct {
 	*workbench.Bench
 	cloud      *fake.Provider
 	asked      *asked
-	controller *termination.Controller
+	controller *Controller
 }
 
 func newEnd(t *testing.T) *end {
@@ -52,8 +51,8 @@ func newEnd(t *testing.T) *end {
 	return e
 }
 
-func (e *end) with(c client.Client, evictor termination.Evictor) *termination.Controller {
-	return termination.NewController(c, e.Client, e.cloud, evictor, window, e.Journal)
+func (e *end) with(c client.Client, evictor Evictor) *Controller {
+	return NewController(c, e.Client, e.cloud, evictor, window, e.Journal)
 }
 
 func (e *end) expect(t *testing.T, machine *v1alpha5.Machine, conditionType string, status metav1.ConditionStatus, message string) {

@@ -1,4 +1,4 @@
-package termination_test
+package termination
 
 import (
 	"context"
@@ -10,14 +10,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
-	"github.com/kerf-autoscaler/kerf/controllers/machine/termination"
 )
 
 func pinned(n *corev1.Node) { n.Finalizers = []string{v1alpha5.TerminationFinalizer} }
 
 func TestDeletingANodeDeletesItsMachine(t *testing.T) {
 	e := newEnd(t)
-	nodes := termination.NewNodeController(e.Client, e.Client)
+	nodes := NewNodeController(e.Client, e.Client)
 	machine, node := e.Ready(e.cloud)
 	e.Reconcile(nodes, node.Name)
 	if e.Reload(machine); !machine.DeletionTimestamp.IsZero() {
@@ -47,7 +46,7 @@ func TestANodeWithoutMachineIsLetGo(t *testing.T) {
 			e.Create(machine)
 			node := e.Node(providerID, pinned)
 			e.Delete(node)
-			e.Reconcile(termination.NewNodeController(e.Client, e.Client), node.Name)
+			e.Reconcile(NewNodeController(e.Client, e.Client), node.Name)
 			if !e.Gone(node) {
 				t.Error("the node is held though there is no machine to end")
 			}
@@ -70,7 +69,7 @@ func TestACacheThatLagsFreesNoNode(t *testing.T) {
 		},
 	})
 	e.Delete(node)
-	e.Reconcile(termination.NewNodeController(blind, e.Client), node.Name)
+	e.Reconcile(NewNodeController(blind, e.Client), node.Name)
 	if e.Reload(machine); e.Gone(node) || machine.DeletionTimestamp.IsZero() {
 		t.Errorf("node gone %t, machine deleted at %s", e.Gone(node), machine.DeletionTimestamp)
 	}
@@ -82,7 +81,7 @@ func TestANodeThatIsNotPinnedIsNobodysBusiness(t *testing.T) {
 	node.Finalizers = nil
 	e.Release(node)
 	e.Delete(node)
-	e.Reconcile(termination.NewNodeController(e.Client, e.Client), node.Name)
+	e.Reconcile(NewNodeController(e.Client, e.Client), node.Name)
 	if e.Reload(machine); !machine.DeletionTimestamp.IsZero() {
 		t.Error("the machine was deleted")
 	}

@@ -1,4 +1,4 @@
-package termination_test
+package termination
 
 import (
 	"errors"

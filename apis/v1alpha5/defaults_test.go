@@ -1,0 +1,80 @@
+package v1alpha5_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/test/builders"
+)
+
+func TestWhatAProvisionerDoesNotSayIsAssumed(t *testing.T) {
+	in := func(key string, values ...string) corev1.NodeSelectorRequirement {
+		return corev1.NodeSelectorRequirement{Key: key, Operator: corev1.NodeSelectorOpIn, Values: values}
+	}
+	linux, amd64 := in(corev1.LabelOSStable, "linux"), in(corev1.LabelArchStable, "amd64")
+	onDemand := in(v1alpha5.CapacityTypeLabel, "on-demand")
+	exists := corev1.NodeSelectorRequirement{Key: v1alpha5.CapacityTypeLabel, Operator: corev1.NodeSelectorOpExists}
+	tests := map[string]struct {
+		said, want []corev1.NodeSelectorRequirement
+	}{
+		"nothing is said":                    {nil, []corev1.NodeSelectorRequirement{linux, amd64, onDemand}},
+		"a capacity type is said":            {[]corev1.NodeSelectorRequirement{in(v1alpha5.CapacityTypeLabel, "spot")}, []corev1.NodeSelectorRequirement{in(v1alpha5.CapacityTypeLabel, "spot"), linux, amd64}},
+		"any capacity type is said":          {[]corev1.NodeSelectorRequirement{exists}, []corev1.NodeSelectorRequirement{exists, linux, amd64}},
+		"an architecture by its beta label":  {[]corev1.NodeSelectorRequirement{in("beta.kubernetes.io/arch", "arm64")}, []corev1.NodeSelectorRequirement{in("beta.kubernetes.io/arch", "arm64"), linux, onDemand}},
+		"something else is said":             {[]corev1.NodeSelectorRequirement{in("team", "a")}, []corev1.NodeSelectorRequirement{in("team", "a"), linux, amd64, onDemand}},
+		"everything is said in another way ": {[]corev1.NodeSelectorRequirement{linux, amd64, onDemand}, []corev1.NodeSelectorRequirement{linux, amd64, onDemand}},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			p := builders.Provisioner("p")
+			p.Spec.Requirements = tc.said
+			for range 2 { // once more changes nothing
+				p.SetDefaults()
+				if diff := cmp.Diff(tc.want, p.Spec.Requirements); diff != "" {
+					t.Errorf("requirements (-want +got):\n%s", diff)
+				}
+			}
+		})
+	}
+}
+
+func TestALabelOfTheProvisionerIsNoRequirement(t *testing.T) {
+	p := builders.Provisioner("p", builders.MachineLabels(map[string]string{corev1.LabelArchStable: "arm64"}))
+	p.SetDefaults()
+	if len(p.Spec.Requirements) != 3 {
+		t.Errorf("requirements are %v", p.Spec.Requirements)
+	}
+}
+
+func TestBetaLabelsAreTheStableOnes(t *testing.T) {
+	for key, want := range map[string]string{
+		"failure-domain.beta.kubernetes.io/zone":   "topology.kubernetes.io/zone",
+		"failure-domain.beta.kubernetes.io/region": "topology.kubernetes.io/region",
+		"beta.kubernetes.io/arch":                  "kubernetes.io/arch",
+		"beta.kubernetes.io/os":                    "kubernetes.io/os",
+		"beta.kubernetes.io/instance-type":         "node.kubernetes.io/instance-type",
+		"kubernetes.io/arch":                       "kubernetes.io/arch",
+		"example.com/any":                          "example.com/any",
+	} {
+		if got := v1alpha5.NormalizeLabel(key); got != want {
+			t.Errorf("%s is %s, want %s", key, got, want)
+		}
+	}
+}
+
+func TestAProvisionerThatSaysLittle(t *testing.T) {
+	p := &v1alpha5.Provisioner{}
+	if p.Weight() != 0 || p.TemplateName() != "" {
+		t.Errorf("weight %d, template %q", p.Weight(), p.TemplateName())
+	}
+	p = builders.Provisioner("p", builders.Weight(7))
+	if p.Weight() != 7 || p.TemplateName() != "p" {
+		t.Errorf("weight %d, template %q", p.Weight(), p.TemplateName())
+	}
+	if (&v1alpha5.Machine{}).ProvisionerName() != "" || builders.Machine("m", "p").ProvisionerName() != "p" {
+		t.Error("a machine's provisioner is not the one that its label names")
+	}
+}
