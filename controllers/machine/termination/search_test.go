@@ -1,11 +1,14 @@
 package termination
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/fake"
@@ -173,5 +176,30 @@ func TestTwoMachinesOfOneRequestEndWithBothInstances(t *testing.T) {
 	}
 	if !e.Gone(group[0]) || !e.Gone(group[1]) || len(e.cloud.Instances()) != 0 {
 		t.Errorf("gone: %t and %t, instances %v", e.Gone(group[0]), e.Gone(group[1]), e.cloud.Instances())
+	}
+}
+
+// What the cache remembers of a machine, or of another of its name, must not fill in what the machine itself does not say.
+func TestAMachineEndsAsItIsAndNotAsItIsRemembered(t *testing.T) {
+	e := newEnd(t)
+	machine := e.Intended()
+	e.Delete(machine)
+	e.Reload(machine)
+	remembered := machine.DeepCopy()
+	remembered.Status.ProviderID, remembered.Status.Launch.Answered = "fake:///elsewhere/i-0", true
+	lagging := interceptor.NewClient(e.Client, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, o ...client.GetOption) error {
+			if there, ok := object.(*v1alpha5.Machine); ok {
+				remembered.DeepCopyInto(there)
+				return nil
+			}
+			return c.Get(ctx, key, object, o...)
+		},
+	})
+	if again := e.Reconcile(e.with(lagging, e.asked), machine.Name).RequeueAfter; again <= 0 {
+		t.Errorf("it is looked at again after %s, though its instance is still to be looked for", again)
+	}
+	if e.Gone(machine) {
+		t.Error("a machine that may have an instance was let go")
 	}
 }
