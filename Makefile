@@ -57,6 +57,7 @@ clean: ## Remove bin/.
 
 .PHONY: test bench
 test: control-plane ## Run every test.
+	@$(BUILD) controller
 	@$(BUILD) compile "compiling with the race detector" -race ./...
 	@$(STEP) "tests of the main module" $(GO) test -race ./...
 	@for module in $(MODULES); do \

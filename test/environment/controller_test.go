@@ -23,10 +23,10 @@ func process(t *testing.T, script string) *Controller {
 	return c
 }
 
-// awaitLog waits until the process has written a line.
+// awaitLog waits until a line is the last one that the process has written.
 func awaitLog(t *testing.T, c *Controller, line string) {
 	t.Helper()
-	for !strings.Contains(c.LogTail(10), line) {
+	for !strings.HasSuffix(c.LogTail(1), line) {
 		if err := c.Exited(); err != nil {
 			t.Fatal(err)
 		}
@@ -34,7 +34,7 @@ func awaitLog(t *testing.T, c *Controller, line string) {
 }
 
 func TestAControllerStopsWhenAskedAndStartsAgain(t *testing.T) {
-	c := process(t, `echo up; trap 'echo down; exit 0' TERM; while :; do sleep 0.05; done`)
+	c := process(t, `trap 'echo down; exit 0' TERM; echo up; while :; do sleep 0.05; done`)
 	for range 2 {
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
@@ -71,7 +71,7 @@ func TestAControllerThatEndsByItselfIsReportedWithItsLog(t *testing.T) {
 }
 
 func TestKillLeavesTheControllerNoTime(t *testing.T) {
-	c := process(t, `echo up; trap 'echo ignored' TERM; while :; do sleep 0.05; done`)
+	c := process(t, `trap 'echo ignored' TERM; echo up; while :; do sleep 0.05; done`)
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
