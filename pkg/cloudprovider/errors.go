@@ -66,7 +66,30 @@ func IsNotReady(err error) bool {
 	return errors.As(err, &target)
 }
 
-// CreateError says that a launch was refused, with a reason fit for a condition.
+// RefusedError says that a launch was answered for good, and with nothing: no repetition of the request changes the answer.
+type RefusedError struct {
+	// Reason in CamelCase, fit for a condition, e.g. Unauthorized.
+	Reason string
+	Err    error
+}
+
+// NewRefusedError wraps err as a RefusedError.
+func NewRefusedError(reason string, err error) error { return &RefusedError{Reason: reason, Err: err} }
+
+func (e *RefusedError) Error() string { return fmt.Sprintf("launch refused: %s: %s", e.Reason, e.Err) }
+
+// Unwrap returns the cause.
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+// IsAnswered reports whether err is the settled answer to a launch, so that its machine never gets an instance: the cloud
+// had no capacity, or refused for another reason. The pods are served by another machine.
+func IsAnswered(err error) bool {
+	var refused *RefusedError
+	return IsInsufficientCapacity(err) || errors.As(err, &refused)
+}
+
+// CreateError says that a launch could not be asked for or was turned down as a whole, with a reason fit for a condition. The
+// same request may be made again once the cause is mended.
 type CreateError struct {
 	// Reason in CamelCase, e.g. Unauthorized.
 	Reason string
@@ -81,8 +104,11 @@ func (e *CreateError) Error() string { return fmt.Sprintf("launching: %s: %s", e
 // Unwrap returns the cause.
 func (e *CreateError) Unwrap() error { return e.Err }
 
-// CreateReason returns the reason of a CreateError, or fallback for any other error.
+// CreateReason returns the reason of a CreateError or RefusedError, or fallback for any other error.
 func CreateReason(err error, fallback string) string {
+	if target, ok := errors.AsType[*RefusedError](err); ok {
+		return target.Reason
+	}
 	if target, ok := errors.AsType[*CreateError](err); ok {
 		return target.Reason
 	}

@@ -12,7 +12,8 @@ import (
 type Provider interface {
 	// Create makes the instance that the intent in status.launch of a Machine asks for and returns the Machine with what is
 	// known of it. It is idempotent by the intent's token: all machines of one request share its answer.
-	// Errors: InsufficientCapacityError (the request is answered and this machine got nothing), NotReadyError, CreateError.
+	// Errors: InsufficientCapacityError and RefusedError (IsAnswered: the request is answered and this machine got nothing),
+	// NotReadyError and CreateError (it may be made again). Their text does not change from call to call.
 	Create(ctx context.Context, machine *v1alpha5.Machine) (*v1alpha5.Machine, error)
 	// Delete triggers the end of the instance with the Machine's providerID. nil means triggered, not gone.
 	// Errors: NotFoundError once the instance is gone.
