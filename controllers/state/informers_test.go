@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,7 +24,7 @@ import (
 type watches struct {
 	cache.Cache
 	handlers []toolscache.ResourceEventHandler
-	synced   bool
+	synced   atomic.Bool
 	fail     error
 }
 
@@ -46,7 +47,7 @@ type registration struct {
 	watches *watches
 }
 
-func (r *registration) HasSynced() bool { return r.watches.synced }
+func (r *registration) HasSynced() bool { return r.watches.synced.Load() }
 
 // deliver hands an event to every handler; each takes what is of its kind.
 func (w *watches) deliver(event func(toolscache.ResourceEventHandler)) {
@@ -137,7 +138,7 @@ func TestTheStateIsThereOnceAllHandlersHaveSeenTheStart(t *testing.T) {
 		if len(w.handlers) != 4 {
 			t.Errorf("%d kinds are watched, want 4", len(w.handlers))
 		}
-		w.synced = true
+		w.synced.Store(true)
 		<-informers.Synced()
 		cancel()
 		if err := <-ended; err != nil {
