@@ -3,6 +3,7 @@ package state
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,10 +15,6 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/pods"
 )
 
-// assumeFor is how long an assumed Machine is believed in without the watch having seen it. A watch lags by seconds; a Machine
-// that it has not shown after this was deleted before it came by.
-const assumeFor = time.Minute
-
 // Cluster is the present state. Objects that it is given are shared and must not be changed by anybody.
 type Cluster struct {
 	mu sync.Mutex
@@ -25,7 +22,8 @@ type Cluster struct {
 	nodes map[string]*corev1.Node
 	// machines maps name -> Machine.
 	machines map[string]*v1alpha5.Machine
-	// assumed maps name -> Machine that was created and not seen by the watch yet.
+	// assumed maps name -> Machine that was created and not seen by the watch yet. Time alone ends no assumption: a watch may
+	// stall for any time, and what it has not shown is launching all the same.
 	assumed map[string]assumption
 	// pods maps UID -> pod, finished ones left out.
 	pods map[types.UID]*corev1.Pod
@@ -92,6 +90,28 @@ func (c *Cluster) Assume(machine *v1alpha5.Machine, now time.Time) {
 	if _, seen := c.machines[machine.Name]; !seen {
 		c.assumed[machine.Name] = assumption{machine: machine, at: now}
 	}
+}
+
+// Unconfirmed returns, in order, the names of the assumed Machines that the watch has not shown for longer than age. Whoever
+// decides on the model asks the API server for each, and forgets those that are not there.
+func (c *Cluster) Unconfirmed(now time.Time, age time.Duration) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []string
+	for name, assumed := range c.assumed {
+		if now.Sub(assumed.at) > age {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Forget ends the assumption of a Machine that turned out not to exist. What the watch has shown stays.
+func (c *Cluster) Forget(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.assumed, name)
 }
 
 // Nominate notes that pods are expected on a Node or Machine until a time; nominated nodes are not removed as empty.

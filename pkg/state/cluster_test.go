@@ -100,8 +100,9 @@ func TestAnAssumptionEnds(t *testing.T) {
 		after  time.Duration
 		want   int
 	}{
-		"not within a minute":       {func(*state.Cluster) {}, time.Minute, 1},
-		"after a minute":            {func(*state.Cluster) {}, time.Minute + 1, 0},
+		"never by time":             {func(*state.Cluster) {}, time.Hour, 1},
+		"when it is forgotten":      {func(c *state.Cluster) { c.Forget("m") }, 0, 0},
+		"not with another's end":    {func(c *state.Cluster) { c.Forget("other") }, 0, 1},
 		"when it is deleted":        {func(c *state.Cluster) { c.DeleteMachine("m") }, 0, 0},
 		"not with another's":        {func(c *state.Cluster) { c.DeleteMachine("other") }, 0, 1},
 		"when it is seen and gone":  {func(c *state.Cluster) { c.UpdateMachine(builders.Machine("m", "p")); c.DeleteMachine("m") }, 0, 0},
@@ -114,6 +115,57 @@ func TestAnAssumptionEnds(t *testing.T) {
 			tc.change(c)
 			if got := c.Snapshot(start().Add(tc.after)).Entries; len(got) != tc.want {
 				t.Errorf("%d entries, want %d", len(got), tc.want)
+			}
+		})
+	}
+}
+
+func TestForgettingLeavesWhatTheWatchShowed(t *testing.T) {
+	c := state.NewCluster()
+	c.UpdateMachine(builders.Machine("m", "p"))
+	c.Forget("m")
+	if got := c.Snapshot(start()).Entries; len(got) != 1 {
+		t.Errorf("%d entries, want the machine that the watch showed", len(got))
+	}
+}
+
+func TestOnlyOldAssumptionsAreUnconfirmed(t *testing.T) {
+	c := state.NewCluster()
+	for name, age := range map[string]time.Duration{"b": 11 * time.Second, "a": time.Hour, "new": 10 * time.Second, "seen": time.Hour} {
+		c.Assume(builders.Machine(name, "p"), start().Add(-age))
+	}
+	c.UpdateMachine(builders.Machine("seen", "p"))
+	if diff := cmp.Diff([]string{"a", "b"}, c.Unconfirmed(start(), 10*time.Second)); diff != "" {
+		t.Errorf("unconfirmed (-want +got):\n%s", diff)
+	}
+}
+
+func TestAMachineWhoseNodeIsGoneHasVanished(t *testing.T) {
+	launched := builders.LaunchedAs("i-1", "2", "4Gi", 10)
+	tests := map[string]struct {
+		machine *v1alpha5.Machine
+		nodes   []*corev1.Node
+		want    bool
+	}{
+		"on its way":          {builders.Machine("m", "p", launched), nil, false},
+		"joined":              {builders.Machine("m", "p", launched, builders.RegisteredAs("a")), []*corev1.Node{builders.Node("a", builders.ProviderID("i-1"))}, false},
+		"back by another":     {builders.Machine("m", "p", launched, builders.RegisteredAs("a")), []*corev1.Node{builders.Node("b", builders.ProviderID("i-1"))}, false},
+		"joined and gone":     {builders.Machine("m", "p", launched, builders.RegisteredAs("a")), nil, true},
+		"its name is another": {builders.Machine("m", "p", launched, builders.RegisteredAs("a")), []*corev1.Node{builders.Node("a", builders.ProviderID("i-2"))}, true},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := state.NewCluster()
+			c.UpdateMachine(tc.machine)
+			for _, node := range tc.nodes {
+				c.UpdateNode(node)
+			}
+			got := false
+			for _, entry := range c.Snapshot(start()).Entries {
+				got = got || entry.Vanished()
+			}
+			if got != tc.want {
+				t.Errorf("vanished: %t, want %t", got, tc.want)
 			}
 		})
 	}

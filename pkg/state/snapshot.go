@@ -62,7 +62,13 @@ func (e Entry) Initialized() bool {
 	return e.Node != nil && e.Node.Labels[v1alpha5.InitializedLabel] == "true"
 }
 
-// Snapshot returns the state at this moment. It drops assumptions that the watch should have confirmed long before now.
+// Vanished reports whether the entry is a Machine whose Node joined and is there no more. Nothing can run on it: it is no
+// capacity, neither present nor on its way.
+func (e Entry) Vanished() bool {
+	return e.Node == nil && e.Machine != nil && e.Machine.Status.NodeName != ""
+}
+
+// Snapshot returns the state at this moment.
 func (c *Cluster) Snapshot(now time.Time) Snapshot {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -112,7 +118,6 @@ func (c *Cluster) byProviderID() map[string]*corev1.Node {
 }
 
 func (c *Cluster) expire(now time.Time) {
-	maps.DeleteFunc(c.assumed, func(_ string, a assumption) bool { return now.Sub(a.at) > assumeFor })
 	maps.DeleteFunc(c.nominated, func(_ string, until time.Time) bool { return !now.Before(until) })
 }
 
