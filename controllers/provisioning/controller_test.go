@@ -208,7 +208,7 @@ func TestATriggerAsksForAPodAsLongAsItIsPending(t *testing.T) {
 	tests := map[string]struct {
 		name      string
 		wantAgain time.Duration
-		wantKeys  int
+		wantKnown int
 	}{
 		"a pod that runs":           {"bound", 0, 0},
 		"a pod that is gone":        {"gone", 0, 0},
@@ -219,8 +219,8 @@ func TestATriggerAsksForAPodAsLongAsItIsPending(t *testing.T) {
 		tc := tests[name]
 		request := reconcile.Request{NamespacedName: types.NamespacedName{Namespace: namespace, Name: tc.name}}
 		result, err := trigger.Reconcile(t.Context(), request)
-		if err != nil || result.RequeueAfter != tc.wantAgain || len(batcher.keys) != tc.wantKeys {
-			t.Errorf("%s: again after %s with %d keys in the window (%v), want %s and %d", name, result.RequeueAfter, len(batcher.keys), err, tc.wantAgain, tc.wantKeys)
+		if err != nil || result.RequeueAfter != tc.wantAgain || len(batcher.known) != tc.wantKnown {
+			t.Errorf("%s: again after %s with %d tokens for a window (%v), want %s and %d", name, result.RequeueAfter, len(batcher.known), err, tc.wantAgain, tc.wantKnown)
 		}
 	}
 }
@@ -236,7 +236,7 @@ func TestNothingIsDecidedBeforeTheStateIsThere(t *testing.T) {
 		go func() { ended <- controller.Start(ctx) }()
 		synctest.Wait()
 		w.step(time.Hour)
-		if len(batcher.keys) != 1 {
+		if len(batcher.arrived) != 1 {
 			t.Error("a window was closed before the state was there")
 		}
 		cancel()
