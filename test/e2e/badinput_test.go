@@ -105,7 +105,7 @@ func (w *world) leavesTooLargePodAlone(t *testing.T) {
 	const name = "too-large"
 	w.serve(t, provisioner(name), workload(name, 1, "4000"))
 	pod := w.onlyPod(t, name)
-	note := w.awaitEvent(t, pod, reasonFailedScheduling, name, "cpu", "4000")
+	note := w.awaitEvent(t, pod, reasonFailedScheduling, "cpu", "4000")
 	if !regexp.MustCompile(`[a-z0-9-]+\.[a-z0-9-]+ `).MatchString(note) {
 		t.Errorf("the event names no instance type as the nearest miss: %s", note)
 	}

@@ -35,11 +35,11 @@ type world struct {
 	*environment.Environment
 }
 
-// startWorld starts the environment, in which the controller cannot reach AWS yet, and ends it with the test.
+// startWorld starts the environment and ends it with the test.
 func startWorld(t *testing.T) *world {
 	t.Helper()
 	e, err := environment.Start(t.Context(), environment.Options{
-		Root: "../..", BootDelay: time.Second, ShutdownDelay: 500 * time.Millisecond, DoNotAwaitReady: true, AWSUnreachable: true,
+		Root: "../..", BootDelay: time.Second, ShutdownDelay: 500 * time.Millisecond,
 		ControllerArguments: []string{"--registration-timeout=" + registrationTimeout.String()},
 	})
 	if err != nil {
@@ -67,8 +67,11 @@ func (w *world) awaitEvery(t *testing.T, interval time.Duration, what string, lo
 	t.Helper()
 	var last error
 	err := wait.PollUntilContextTimeout(t.Context(), interval, patience, true, func(ctx context.Context) (bool, error) {
-		last = look(ctx)
-		return last == nil, w.Controller().Exited()
+		err := look(ctx)
+		if ctx.Err() == nil {
+			last = err // what was missing, rather than that the time was over
+		}
+		return err == nil, nil
 	})
 	if err != nil {
 		t.Fatalf("waiting for %s: %v\n%s", what, errors.Join(err, last), w.describe(t))
@@ -104,6 +107,16 @@ func (w *world) delete(t *testing.T, objects ...client.Object) {
 		err := w.Client().Delete(t.Context(), o, client.PropagationPolicy(metav1.DeletePropagationBackground))
 		if err != nil && !apierrors.IsNotFound(err) {
 			t.Fatalf("deleting %T %s: %v", o, o.GetName(), err)
+		}
+	}
+}
+
+// clear deletes what a failed scenario has left, so that the next one has a world of its own.
+func (w *world) clear(t *testing.T) {
+	t.Helper()
+	for _, kind := range []string{"deployments", "provisioners", "awsnodetemplates"} {
+		if out, err := w.Kubectl(t.Context(), "delete", "--all", "--wait=false", kind); err != nil {
+			t.Errorf("clearing away: %v: %s", err, out)
 		}
 	}
 }
