@@ -2,37 +2,45 @@ package provisioning
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
 	"k8s.io/utils/clock"
 )
 
+// knownFor is how long a key that came once is no news: pods that stay pending ask again every few seconds.
+const knownFor = time.Minute
+
 // Batcher gathers triggers into windows: a window closes once nothing new came for the idle time, or after the longest time.
 type Batcher[K comparable] struct {
 	clock     clock.WithTicker
 	idle, max time.Duration
-	// arrived holds a token when a new key came and the window has not noticed yet.
+	// arrived holds a token when a key came and the window has not noticed yet.
 	arrived chan struct{}
 
 	mu sync.Mutex
-	// keys of the present window.
-	keys map[K]struct{}
+	// known maps key -> when it last came.
+	known map[K]time.Time
+	// news says that a key which was not known has come since the window looked.
+	news bool
 }
 
-// NewBatcher returns a batcher whose windows close idle after the last new key and max after the first at the latest.
+// NewBatcher returns a batcher whose windows close idle after the last new key and max after the first key at the latest.
 func NewBatcher[K comparable](clock clock.WithTicker, idle, max time.Duration) *Batcher[K] {
-	return &Batcher[K]{clock: clock, idle: idle, max: max, arrived: make(chan struct{}, 1), keys: map[K]struct{}{}}
+	return &Batcher[K]{clock: clock, idle: idle, max: max, arrived: make(chan struct{}, 1), known: map[K]time.Time{}}
 }
 
-// Trigger puts a key into the present window, or opens one. A key that comes again does not prolong the window.
+// Trigger puts a key into the present window, or opens one. A key that comes again does not prolong a window: those that
+// wait for long must not make new ones wait with them.
 func (b *Batcher[K]) Trigger(key K) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if _, again := b.keys[key]; again {
-		return
+	now := b.clock.Now()
+	if at, ok := b.known[key]; !ok || now.Sub(at) > knownFor {
+		b.news = true
 	}
-	b.keys[key] = struct{}{}
+	b.known[key] = now
 	select {
 	case b.arrived <- struct{}{}:
 	default: // the token is there already
@@ -44,6 +52,7 @@ func (b *Batcher[K]) Trigger(key K) {
 func (b *Batcher[K]) Wait(ctx context.Context) bool {
 	select {
 	case <-b.arrived:
+		b.takeNews()
 	case <-ctx.Done():
 		return false
 	}
@@ -53,21 +62,39 @@ func (b *Batcher[K]) Wait(ctx context.Context) bool {
 	for {
 		select {
 		case <-b.arrived:
-			idle.Stop()
-			idle = b.clock.NewTimer(b.idle)
+			if b.takeNews() {
+				idle.Stop()
+				idle = b.clock.NewTimer(b.idle)
+			}
 			continue
 		case <-idle.C():
 		case <-longest.C():
 		case <-ctx.Done():
 			return false
 		}
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.keys = map[K]struct{}{}
-		select {
-		case <-b.arrived: // its key is in the window that closes now
-		default:
-		}
+		b.close()
 		return true
+	}
+}
+
+// takeNews reports whether a key that was not known has come since the last call.
+func (b *Batcher[K]) takeNews() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	news := b.news
+	b.news = false
+	return news
+}
+
+// close ends a window; a key that came just now is part of it.
+func (b *Batcher[K]) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.clock.Now()
+	maps.DeleteFunc(b.known, func(_ K, at time.Time) bool { return now.Sub(at) > knownFor })
+	b.news = false
+	select {
+	case <-b.arrived:
+	default:
 	}
 }

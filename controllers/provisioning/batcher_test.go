@@ -96,6 +96,26 @@ func TestRepeatedKeysDoNotProlongAWindow(t *testing.T) {
 	})
 }
 
+func TestPodsThatWaitForLongDoNotKeepNewOnesWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWindow()
+		w.wait(t.Context())
+		w.trigger("stuck-0", "stuck-1", "stuck-2")
+		w.step(time.Second)
+		w.is(t, true, "the first window")
+		w.wait(t.Context())
+		w.trigger("stuck-0")
+		w.step(300 * time.Millisecond)
+		w.trigger("new", "stuck-1")
+		w.step(600 * time.Millisecond)
+		w.trigger("stuck-2")
+		w.step(300 * time.Millisecond)
+		w.is(t, false, "less than a second after the new key")
+		w.step(100 * time.Millisecond)
+		w.is(t, true, "a second after the new key")
+	})
+}
+
 func TestAWindowClosesAtTheLatest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWindow()

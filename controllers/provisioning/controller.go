@@ -86,10 +86,14 @@ func (c *Controller) Provision(ctx context.Context) error {
 		return nil
 	}
 	plan := c.solve(ctx, problem)
-	log.Info("decided on pending pods", "pods", len(problem.Pods), "machines", len(plan.Machines),
+	verbosity := 0
+	if len(plan.Machines)+len(plan.Placements) == 0 {
+		verbosity = 1 // pods that stay where they are have their event; the log tells of changes
+	}
+	log.V(verbosity).Info("decided on pending pods", "pods", len(problem.Pods), "machines", len(plan.Machines),
 		"placedOnNodes", len(plan.Placements), "unplaced", len(plan.Unplaced), "pricePerHour", plan.CostPerHour)
 	c.nominate(plan.Placements)
-	c.reportUnplaced(plan.Unplaced, offers.leftOut)
+	c.reportUnplaced(plan.Unplaced, offers)
 	return c.create(ctx, log, plan.Machines, offers)
 }
 
@@ -114,10 +118,13 @@ func (c *Controller) nominate(placements []solver.Placement) {
 	}
 }
 
-// reportUnplaced tells each pod that nothing can be bought for why, and which provisioners were not asked.
-func (c *Controller) reportUnplaced(unplaced []solver.Unplaced, leftOut []string) {
+// reportUnplaced tells each pod that nothing can be bought for why, and which provisioners could not be asked.
+func (c *Controller) reportUnplaced(unplaced []solver.Unplaced, offers catalogue) {
 	for _, u := range unplaced {
-		reasons := append([]string{u.Reason}, leftOut...)
+		reasons := append([]string{u.Reason}, offers.leftOut...)
+		if len(offers.provisioners) == 0 && len(offers.leftOut) > 0 {
+			reasons = offers.leftOut // there are provisioners, and all the solver knows is that it was given none
+		}
 		c.journal.Events.Publish(events.Event{
 			Object: u.Pod, Warning: true, Reason: events.ReasonFailedScheduling, Message: strings.Join(reasons, "; "),
 		})

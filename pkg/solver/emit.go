@@ -99,11 +99,11 @@ func (b purchase) design(share vector) Machine {
 	charge.add(share, 1)
 	var listed []candidate
 	for t := range stocks.all {
-		if c, ok := l.candidate(b.bin, t, zones, load); ok && (t == o.stock || c.stock.capacity.within(charge)) {
+		if c, ok := l.candidate(b.bin, t, o.capacityType, zones, load); ok && (t == o.stock || c.stock.capacity.within(charge)) {
 			listed = append(listed, c)
 		}
 	}
-	listed = trim(listed)
+	listed = trim(listed, l.otherwise(b.bin, stocks, zones, load))
 	first := listed[0]
 	load.add(first.stock.wares[o.capacityType].overhead, 1)
 	m := Machine{
@@ -121,9 +121,9 @@ func (b purchase) design(share vector) Machine {
 }
 
 // candidate returns the instance type in the cheapest of the zones, if it holds the bin.
-func (l *lot) candidate(b bin, t int, zones bitset, load vector) (candidate, bool) {
+func (l *lot) candidate(b bin, t, capacityType int, zones bitset, load vector) (candidate, bool) {
 	st := l.shelf.stocks[t]
-	w := &st.wares[l.offers[b.offer].capacityType]
+	w := &st.wares[capacityType]
 	if !w.sold || !load.within(w.usable) || !l.welcome(b.picks, w) {
 		return candidate{}, false
 	}
@@ -147,13 +147,33 @@ func (l *lot) welcome(picks []pick, w *ware) bool {
 	return true
 }
 
-// trim orders by price, then name, and drops what is too dear or too many.
-func trim(listed []candidate) []candidate {
+// otherwise returns the least that the bin costs as another capacity type that all its pods accept; infinite if there is none.
+func (l *lot) otherwise(b bin, stocks, zones bitset, load vector) float64 {
+	o, least := &l.offers[b.offer], math.Inf(1)
+	for capacityType := range l.shelf.capacityTypes {
+		accepted := func(p pick) bool {
+			return slices.ContainsFunc(l.items[p.item].class.options, func(q option) bool { return q.allows(o.stock, o.zone, capacityType) })
+		}
+		if capacityType == o.capacityType || slices.ContainsFunc(b.picks, func(p pick) bool { return !accepted(p) }) {
+			continue
+		}
+		for t := range stocks.all {
+			if c, ok := l.candidate(b, t, capacityType, zones, load); ok {
+				least = min(least, c.price)
+			}
+		}
+	}
+	return least
+}
+
+// trim orders by price, then name, and drops what is too dear or too many. What costs more than the same pods do as another
+// capacity type is too dear: spot is no bargain above the on-demand price.
+func trim(listed []candidate, otherwise float64) []candidate {
 	slices.SortFunc(listed, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(a.price, b.price), cmp.Compare(a.stock.instanceType.Name, b.stock.instanceType.Name))
 	})
 	for i, c := range listed {
-		if i == mostInstanceTypes || c.price > listed[0].price*mostDearer {
+		if i == mostInstanceTypes || c.price > listed[0].price*mostDearer || (i > 0 && c.price > otherwise) {
 			return listed[:i]
 		}
 	}

@@ -56,7 +56,7 @@ func (s *shelf) chooseAfresh(f *filter, zone string) choice {
 	name := s.provisioner.Name
 	if reason := scheduling.Taints(s.provisioner.Taints).Tolerated(f.sample); reason != "" {
 		taint := strings.TrimSuffix(reason, " is not tolerated")
-		return choice{miss: miss{missTaint, fmt.Sprintf("%s of provisioner %s is not tolerated", taint, name)}}
+		return choice{miss: miss{missTaint, fmt.Sprintf("%s of provisioner %s is not tolerated; add a toleration to the pod or allow it in another provisioner", taint, name)}}
 	}
 	if len(f.alternatives) == 0 {
 		return choice{miss: miss{missRequirement, "its required node affinity has no term that a new node can match"}}
