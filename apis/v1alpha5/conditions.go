@@ -53,7 +53,6 @@ const (
 	ReasonTerminating          = "Terminating"
 	ReasonTerminated           = "Terminated"
 	ReasonReady                = "Ready"
-	ReasonNotReady             = "NotReady"
 	ReasonTemplateMissing      = "TemplateNotFound"
 	ReasonTemplateNotReady     = "TemplateNotReady"
 	ReasonLimitReached         = "LimitReached"

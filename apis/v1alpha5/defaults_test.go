@@ -1,7 +1,9 @@
 package v1alpha5_test
 
 import (
+	"math"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -76,5 +78,23 @@ func TestAProvisionerThatSaysLittle(t *testing.T) {
 	}
 	if (&v1alpha5.Machine{}).ProvisionerName() != "" || builders.Machine("m", "p").ProvisionerName() != "p" {
 		t.Error("a machine's provisioner is not the one that its label names")
+	}
+}
+
+func TestATimeBeyondAllDurationsIsTheLongestOne(t *testing.T) {
+	for name, tc := range map[string]struct {
+		seconds *int64
+		want    time.Duration
+		ok      bool
+	}{
+		"never":         {nil, 0, false},
+		"at once":       {new(int64(0)), 0, true},
+		"half a minute": {new(int64(30)), 30 * time.Second, true},
+		"317 years":     {new(int64(9_999_999_999)), math.MaxInt64 / time.Second * time.Second, true},
+	} {
+		p := &v1alpha5.Provisioner{Spec: v1alpha5.ProvisionerSpec{TTLSecondsAfterEmpty: tc.seconds}}
+		if got, ok := p.TTLAfterEmpty(); got != tc.want || ok != tc.ok {
+			t.Errorf("%s: %s, %t; want %s, %t", name, got, ok, tc.want, tc.ok)
+		}
 	}
 }

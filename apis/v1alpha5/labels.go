@@ -28,8 +28,6 @@ const (
 	DoNotEvictAnnotation = "karpenter.sh/do-not-evict"
 	// DoNotDisruptAnnotation set to "true" on a pod or a node keeps voluntary disruption away from it.
 	DoNotDisruptAnnotation = "karpenter.sh/do-not-disrupt"
-	// ProvisionerHashAnnotation holds the hash of the static part of the Provisioner's spec.
-	ProvisionerHashAnnotation = "karpenter.sh/provisioner-hash"
 	// PriceAnnotation holds what a machine was planned to cost, in US dollars per hour.
 	PriceAnnotation = "karpenter.sh/price-per-hour"
 )

@@ -1,6 +1,9 @@
 package v1alpha5
 
 import (
+	"math"
+	"time"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -151,4 +154,14 @@ func (p *Provisioner) TemplateName() string {
 		return ""
 	}
 	return p.Spec.ProviderRef.Name
+}
+
+// TTLAfterEmpty returns how long a machine may be empty; false when emptiness alone never removes it. Times beyond what a
+// duration holds are as good as the longest one, 292 years.
+func (p *Provisioner) TTLAfterEmpty() (time.Duration, bool) {
+	if p.Spec.TTLSecondsAfterEmpty == nil {
+		return 0, false
+	}
+	const longest = int64(math.MaxInt64 / time.Second)
+	return time.Duration(min(*p.Spec.TTLSecondsAfterEmpty, longest)) * time.Second, true
 }

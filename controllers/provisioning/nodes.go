@@ -117,14 +117,25 @@ func least(machine *v1alpha5.Machine, c catalogue) corev1.ResourceList {
 	return out
 }
 
-// runsOn reports whether a DaemonSet's pod would run on the node.
+// runsOn reports whether a DaemonSet's pod may come to run on the node, whatever becomes of labels that are not settled.
 func runsOn(daemonPod *corev1.Pod, node solver.Node) bool {
 	if scheduling.Taints(node.Taints).Tolerated(daemonPod) != "" {
 		return false
 	}
 	return slices.ContainsFunc(scheduling.DaemonRequirements(daemonPod), func(r scheduling.Requirements) bool {
-		return r.Matches(node.Labels) == ""
+		return !slices.ContainsFunc(r.Keys(), func(key string) bool { return excludes(r[key], node) })
 	})
+}
+
+// excludes reports whether the node is sure not to meet the requirement.
+func excludes(r scheduling.Requirement, node solver.Node) bool {
+	if value, settled := node.Labels[r.Key()]; settled {
+		return !r.Has(value)
+	}
+	if possible, open := node.Possible[r.Key()]; open {
+		return !r.Compatible(possible)
+	}
+	return !r.AllowsAbsent()
 }
 
 func one() *resource.Quantity { return resource.NewQuantity(1, resource.DecimalSI) }

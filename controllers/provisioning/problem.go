@@ -124,10 +124,11 @@ func provisioner(p *v1alpha5.Provisioner, instanceTypes cloudprovider.InstanceTy
 }
 
 // launched returns what a Machine counts against its provisioner's limits until it is gone: its capacity or, before it has an
-// instance, the most that it can become.
+// instance, the most that it can become, and never less than what it was planned to hold.
 func launched(machine *v1alpha5.Machine, c catalogue) corev1.ResourceList {
 	capacity := machine.Status.Capacity
 	if len(capacity) == 0 {
+		capacity = machine.Spec.Resources.Requests
 		for _, t := range flexibleTypes(machine, c) {
 			capacity = resources.Max(capacity, t.Capacity)
 		}

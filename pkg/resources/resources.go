@@ -48,10 +48,7 @@ func Max(lists ...corev1.ResourceList) corev1.ResourceList {
 	return out
 }
 
-// Fits reports whether every quantity of a is within that of b; what b does not name counts as zero.
-func Fits(a, b corev1.ResourceList) bool { return len(Exceeding(a, b)) == 0 }
-
-// Exceeding returns the names of a whose quantity is above that of b, in order.
+// Exceeding returns the names of a whose quantity is above that of b, in order; what b does not name counts as zero.
 func Exceeding(a, b corev1.ResourceList) []corev1.ResourceName {
 	var out []corev1.ResourceName
 	for name, q := range a {
