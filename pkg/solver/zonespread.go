@@ -121,19 +121,19 @@ func emptiest(g *group, zones, domains []string, counts tally) (string, bool) {
 }
 
 // forbids reports whether one more pod of the group in the zone is too much.
-func (sp spread) forbids(g *group, zone string, domains []string, counts tally) bool {
+func (s spread) forbids(g *group, zone string, domains []string, counts tally) bool {
 	least := math.MaxInt
 	for _, d := range domains {
-		least = min(least, counts[sp.mark][d])
+		least = min(least, counts[s.mark][d])
 	}
-	if len(domains) < sp.minDomains {
+	if len(domains) < s.minDomains {
 		least = 0
 	}
 	own := 0
-	if slices.Contains(g.marks, sp.mark) {
+	if slices.Contains(g.marks, s.mark) {
 		own = 1
 	}
-	return counts[sp.mark][zone]+own-least > sp.maxSkew
+	return counts[s.mark][zone]+own-least > s.maxSkew
 }
 
 // zonesFor returns the zones in which machines for the group can be bought or, if there are none, those of nodes that let it in.

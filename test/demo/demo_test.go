@@ -20,17 +20,18 @@ import (
 // at is the moment so many seconds after the start of a test's demo.
 func at(seconds int) time.Time { return time.Unix(1_700_000_000+int64(seconds), 0) }
 
-func newShow() (*show, *bytes.Buffer) {
+func newShow() *show {
 	var out bytes.Buffer
 	t := &timeline{out: &out, start: at(0)}
 	return &show{out: &out, timeline: t, checks: &checks{}, observer: &observer{
 		timeline: t, pods: map[string]*pod{}, nodes: map[string]*node{}, machines: map[string]*machine{},
 		changed: make(chan struct{}),
-	}}, &out
+	}}
 }
 
-func boundPod(uid, node string) *corev1.Pod {
-	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: types.UID(uid), Name: uid}, Spec: corev1.PodSpec{NodeName: node}}
+// boundPod is on node n.
+func boundPod(uid string) *corev1.Pod {
+	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: types.UID(uid), Name: uid}, Spec: corev1.PodSpec{NodeName: "n"}}
 }
 
 func kerfNode(name string) *corev1.Node {
@@ -38,25 +39,25 @@ func kerfNode(name string) *corev1.Node {
 }
 
 func TestANodeIsEmptyFromItsLastPodOn(t *testing.T) {
-	d, _ := newShow()
+	d := newShow()
 	o := d.observer
 	o.seeNode(kerfNode("n"), at(0))
 	for _, uid := range []string{"a", "b"} {
-		o.seePod(boundPod(uid, "n"), at(1))
-		o.seePod(boundPod(uid, "n"), at(2)) // seen again, counted once
+		o.seePod(boundPod(uid), at(1))
+		o.seePod(boundPod(uid), at(2)) // seen again, counted once
 	}
-	o.forgetPod(boundPod("a", "n"), at(3))
+	o.forgetPod(boundPod("a"), at(3))
 	if !o.nodes["n"].emptied.IsZero() {
 		t.Error("it is empty with a pod")
 	}
-	o.forgetPod(boundPod("b", "n"), at(4))
+	o.forgetPod(boundPod("b"), at(4))
 	if got := o.nodes["n"].emptied; got != at(4) {
 		t.Errorf("empty since %s", got)
 	}
 	if got := d.emptyNodes(); !cmp.Equal(got, []string{"n"}) {
 		t.Errorf("empty nodes: %v", got)
 	}
-	o.seePod(boundPod("c", "n"), at(5))
+	o.seePod(boundPod("c"), at(5))
 	if !o.nodes["n"].emptied.IsZero() {
 		t.Error("it is still empty after a pod came")
 	}
@@ -75,7 +76,7 @@ func TestEmptyNodesMustGoNeitherEarlyNorLate(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			d, _ := newShow()
+			d := newShow()
 			d.observer.nodes["n"] = &node{name: "n", provisioner: "default", emptied: at(100), gone: at(tc.gone)}
 			told := at(tc.told)
 			d.judgeEmptiness(findings{instances: []admin.Instance{{PrivateDNSName: "n", ShutdownTime: &told}}})
@@ -91,7 +92,7 @@ func TestEmptyNodesMustGoNeitherEarlyNorLate(t *testing.T) {
 }
 
 func TestWithoutNodesEmptinessIsNotProven(t *testing.T) {
-	d, _ := newShow()
+	d := newShow()
 	d.judgeEmptiness(findings{})
 	for _, c := range d.checks.all() {
 		if c.OK {
@@ -111,7 +112,7 @@ func TestSlowFleetsAndTooFewOfThemFail(t *testing.T) {
 		"nothing to see": {[]phase{fast}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, _ := newShow()
+			d := newShow()
 			d.phases = tc.phases
 			d.judgeSpeed()
 			if got := d.checks.all()[0].OK; got != tc.want {
@@ -137,7 +138,7 @@ func TestTheLastLineCountsChecks(t *testing.T) {
 }
 
 func TestWaitingEndsWithTheConditionOrTheContext(t *testing.T) {
-	d, _ := newShow()
+	d := newShow()
 	o := d.observer
 	ctx, cancel := context.WithCancelCause(t.Context())
 	result := make(chan error)

@@ -80,20 +80,20 @@ func (s *Service) Call(r *wire.Request) (*wire.Response, error) {
 	return wire.JSON11(out)
 }
 
-func (in getProductsInput) check() error {
+func (i getProductsInput) check() error {
 	switch {
-	case in.ServiceCode == "":
+	case i.ServiceCode == "":
 		return invalid("ServiceCode is required")
-	case in.ServiceCode != serviceCode:
-		return invalid("ServiceCode %s is not one that this simulator prices: %s", in.ServiceCode, serviceCode)
-	case in.FormatVersion != "" && in.FormatVersion != formatVersion:
-		return invalid("FormatVersion %s is not supported: %s", in.FormatVersion, formatVersion)
-	case in.MaxResults != nil && (*in.MaxResults < 1 || *in.MaxResults > maxPage):
+	case i.ServiceCode != serviceCode:
+		return invalid("ServiceCode %s is not one that this simulator prices: %s", i.ServiceCode, serviceCode)
+	case i.FormatVersion != "" && i.FormatVersion != formatVersion:
+		return invalid("FormatVersion %s is not supported: %s", i.FormatVersion, formatVersion)
+	case i.MaxResults != nil && (*i.MaxResults < 1 || *i.MaxResults > maxPage):
 		return invalid("MaxResults must be between 1 and %d", maxPage)
-	case len(in.Filters) > maxFilters:
+	case len(i.Filters) > maxFilters:
 		return invalid("at most %d filters are allowed", maxFilters)
 	}
-	for _, f := range in.Filters {
+	for _, f := range i.Filters {
 		if f.Type != "TERM_MATCH" {
 			return invalid("filter type %s is not one that this simulator knows: TERM_MATCH", f.Type)
 		}
@@ -109,13 +109,13 @@ func invalid(format string, args ...any) error {
 }
 
 // page cuts one page out; the token holds its offset, which stays right because products do not change.
-func (in getProductsInput) page(products []product) ([]product, string, error) {
+func (i getProductsInput) page(products []product) ([]product, string, error) {
 	start, size := 0, maxPage
-	if in.MaxResults != nil {
-		size = *in.MaxResults
+	if i.MaxResults != nil {
+		size = *i.MaxResults
 	}
-	if in.NextToken != "" {
-		decoded, err := base64.StdEncoding.DecodeString(in.NextToken)
+	if i.NextToken != "" {
+		decoded, err := base64.StdEncoding.DecodeString(i.NextToken)
 		offset, ours := strings.CutPrefix(string(decoded), tokenPrefix)
 		if err == nil {
 			start, err = strconv.Atoi(offset)
@@ -158,9 +158,9 @@ func (s *Service) allProducts() []product {
 }
 
 // wanted are the products that pass all filters.
-func (in getProductsInput) wanted(products []product) []product {
+func (i getProductsInput) wanted(products []product) []product {
 	return slices.DeleteFunc(slices.Clone(products), func(p product) bool {
-		return slices.ContainsFunc(in.Filters, func(f filter) bool { return !p.matches(f) })
+		return slices.ContainsFunc(i.Filters, func(f filter) bool { return !p.matches(f) })
 	})
 }
 
