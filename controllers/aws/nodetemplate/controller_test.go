@@ -3,6 +3,7 @@ package nodetemplate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ import (
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/ami"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/awserr"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/cluster"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/selector"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/subnet"
@@ -237,6 +239,21 @@ func TestAnErrorOfAWSIsRetriedAndTold(t *testing.T) {
 	got := meta.FindStatusCondition(w.read(t).Status.Conditions, awsv1alpha1.ConditionSubnetsReady)
 	if got == nil || got.Status != metav1.ConditionUnknown || got.Reason != awsv1alpha1.ReasonCloudError || !strings.Contains(got.Message, "AuthFailure") {
 		t.Errorf("condition = %+v, want unknown with the error", got)
+	}
+}
+
+func TestARepeatedErrorOfAWSIsWrittenOnce(t *testing.T) {
+	c := working()
+	w := newWorld(t, c, template())
+	for _, requestID := range []string{"11111111-2222-4333-8444-555555555555", "66666666-7777-4888-8999-000000000000"} {
+		w.subnetErr = awserr.Explain("ec2:DescribeSubnets", fmt.Errorf("https response error StatusCode: 503, RequestID: %s: %w", requestID,
+			&smithy.GenericAPIError{Code: "Unavailable", Message: "later, says request " + requestID}))
+		if _, err := w.reconcile(t); err == nil {
+			t.Error("the error is lost")
+		}
+	}
+	if w.patches != 1 {
+		t.Errorf("the status was written %d times, want once", w.patches)
 	}
 }
 

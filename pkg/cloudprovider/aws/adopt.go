@@ -35,9 +35,9 @@ func (p *Provider) adopt(ctx context.Context, machine *v1alpha5.Machine) (fleet.
 		return fleet.Answer{}, fmt.Errorf("adopting launch group %q: %w", intent.Group, err)
 	}
 	slices.SortFunc(answer.Instances, func(a, b fleet.Instance) int { return strings.Compare(a.ID, b.ID) })
-	if waited := p.clock.Since(intent.Time.Time); len(answer.Instances) < int(intent.Size) && waited < p.settings.VisibilityWindow {
-		return fleet.Answer{}, fmt.Errorf("launch group %q was asked for before in another way; EC2 shows %d of its %d instances after %s",
-			intent.Group, len(answer.Instances), intent.Size, waited.Round(waitedPrecision))
+	if len(answer.Instances) < int(intent.Size) && p.clock.Since(intent.Time.Time) < p.settings.VisibilityWindow {
+		return fleet.Answer{}, fmt.Errorf("launch group %q was asked for before in another way; EC2 shows %d of its %d instances so far",
+			intent.Group, len(answer.Instances), intent.Size)
 	}
 	return answer, nil
 }

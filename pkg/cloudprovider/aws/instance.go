@@ -28,7 +28,6 @@ const (
 	providerIDPrefix = "aws:///"
 	// instancePageSize is the largest page that EC2 gives of instances.
 	instancePageSize = 1000
-	waitedPrecision  = time.Second
 )
 
 // instance is the part of an instance's description that matters.

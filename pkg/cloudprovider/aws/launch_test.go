@@ -237,6 +237,40 @@ func TestRefusalsAreToldByTheirMeaning(t *testing.T) {
 	}
 }
 
+func TestARefusalReadsTheSameOnEachCall(t *testing.T) {
+	s := startSim(t)
+	template := s.makeTemplate()
+	s.attempts = 1
+	p := s.newProvider(clusterUID)
+	written := func(m *v1alpha5.Machine) { m.Status.Launch.Time = metav1.NewTime(s.clock.Now()) }
+	wantSame := func(name string, p *aws.Provider, m *v1alpha5.Machine) {
+		t.Helper()
+		_, first := p.Create(t.Context(), m)
+		s.clock.Step(time.Minute)
+		_, second := p.Create(t.Context(), m)
+		if first == nil || second == nil || first.Error() != second.Error() {
+			t.Errorf("%s: first %v, then %v", name, first, second)
+		}
+	}
+	for _, code := range []string{"UnauthorizedOperation", "InvalidParameterValue", "RequestLimitExceeded", "InternalError"} {
+		s.fault = on("CreateFleet", -1, refuse(code))
+		wantSame(code, p, machine(code, 1, 0))
+	}
+	s.fault = on("CreateFleet", -1, func(context.Context, *wire.Request, awssim.Handler) (*wire.Response, error) {
+		return &wire.Response{Abort: true}, nil
+	})
+	wantSame("a broken connection", p, machine("broken", 1, 0))
+	s.fault = nil
+	create(t, p, machine("changed", 1, 0, written))
+	s.retag(template)
+	s.fault = on("DescribeInstances", -1, func(ctx context.Context, r *wire.Request, next awssim.Handler) (*wire.Response, error) {
+		r.Form.Set("Filter.9.Name", "instance-id")
+		r.Form.Set("Filter.9.Value.1", "i-00000000000000bad")
+		return next(ctx, r)
+	})
+	wantSame("a group that EC2 does not show yet", s.newProvider(clusterUID), machine("changed", 1, 0, written))
+}
+
 func TestATemplateThatCannotBeLaunchedFromIsNotReady(t *testing.T) {
 	s := startSim(t)
 	template := s.makeTemplate()

@@ -81,7 +81,7 @@ func (f *Finder) parameter(ctx context.Context, name string) (string, error) {
 	}
 	out, err := f.parameters.GetParameter(ctx, &ssm.GetParameterInput{Name: awssdk.String(name)})
 	if err != nil {
-		return "", awserr.Explain("ssm:GetParameter", fmt.Errorf("%s: %w", name, err))
+		return "", awserr.Explain("ssm:GetParameter of "+name, err)
 	}
 	if out.Parameter == nil || awssdk.ToString(out.Parameter.Value) == "" {
 		return "", fmt.Errorf("calling ssm:GetParameter: %s is empty", name)

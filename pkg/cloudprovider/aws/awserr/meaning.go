@@ -3,7 +3,6 @@ package awserr
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/aws/smithy-go"
@@ -118,12 +117,4 @@ func IsNotFound(err error) bool { return Is(err, NotFound, LaunchTemplateNotFoun
 func Unfulfillable(code string) bool {
 	m := Of(code)
 	return m == Capacity || m == Quota
-}
-
-// Explain wraps err, returned by the action (e.g. ec2:DescribeSubnets), in words that say what to do where that is known.
-func Explain(action string, err error) error {
-	if Is(err, Denied) {
-		return fmt.Errorf("credentials refused by %s (check the role of kerf's service account and the policy attached to it): %w", action, err)
-	}
-	return fmt.Errorf("calling %s: %w", action, err)
 }

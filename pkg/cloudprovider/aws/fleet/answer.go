@@ -65,7 +65,7 @@ func read(out *ec2.CreateFleetOutput, r Request) Answer {
 	for _, e := range out.Errors {
 		instanceType, zone := place(e.LaunchTemplateAndOverrides, zones)
 		answer.Failures = append(answer.Failures, Failure{
-			Code: awssdk.ToString(e.ErrorCode), Message: awssdk.ToString(e.ErrorMessage),
+			Code: awssdk.ToString(e.ErrorCode), Message: awserr.Stable(awssdk.ToString(e.ErrorMessage)),
 			InstanceType: instanceType, Zone: zone, CapacityType: cmp.Or(string(e.Lifecycle), r.CapacityType),
 		})
 	}

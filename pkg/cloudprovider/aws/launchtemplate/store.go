@@ -3,7 +3,6 @@ package launchtemplate
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -141,7 +140,7 @@ func (s *Store) expire(name string) bool {
 func (s *Store) remove(ctx context.Context, name string) error {
 	_, err := s.api.DeleteLaunchTemplate(ctx, &ec2.DeleteLaunchTemplateInput{LaunchTemplateName: awssdk.String(name)})
 	if err != nil && !awserr.IsNotFound(err) {
-		return awserr.Explain("ec2:DeleteLaunchTemplate", fmt.Errorf("%s: %w", name, err))
+		return awserr.Explain("ec2:DeleteLaunchTemplate of "+name, err)
 	}
 	return nil
 }

@@ -37,9 +37,11 @@ func settingsOf(n Node) (settings, error) {
 		ca: base64.StdEncoding.EncodeToString([]byte(n.Cluster.CA)),
 	}
 	var errs []error
-	for field, value := range map[string]string{"cluster name": s.clusterName, "cluster endpoint": s.endpoint, "service CIDR": s.serviceCIDR} {
-		if strings.ContainsFunc(value, unicode.IsControl) {
-			errs = append(errs, fmt.Errorf("the %s %q has a control character", field, value))
+	for _, f := range []struct{ name, value string }{
+		{"cluster name", s.clusterName}, {"cluster endpoint", s.endpoint}, {"service CIDR", s.serviceCIDR},
+	} {
+		if strings.ContainsFunc(f.value, unicode.IsControl) {
+			errs = append(errs, fmt.Errorf("the %s %q has a control character", f.name, f.value))
 		}
 	}
 	var err error
@@ -141,9 +143,10 @@ func reserved(field string, list corev1.ResourceList) (map[string]string, error)
 		return nil, nil
 	}
 	out := make(map[string]string, len(list))
-	for name, q := range list {
+	for _, name := range slices.Sorted(maps.Keys(list)) {
 		switch name {
 		case corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage, "pid":
+			q := list[name]
 			out[string(name)] = q.String()
 		default:
 			return nil, fmt.Errorf("kubeletConfiguration.%s: %q is none of cpu, memory, ephemeral-storage, pid", field, name)
@@ -158,7 +161,8 @@ func evictionHard(c *v1alpha5.KubeletConfiguration) (map[string]string, error) {
 		return nil, nil
 	}
 	out := kubelet.EvictionHard(c)
-	for signal, threshold := range out {
+	for _, signal := range slices.Sorted(maps.Keys(out)) {
+		threshold := out[signal]
 		switch signal {
 		case "memory.available", "nodefs.available", "nodefs.inodesFree", "imagefs.available", "imagefs.inodesFree", "pid.available":
 		default:

@@ -192,6 +192,20 @@ func TestWhatAKubeletWouldNotStartWithIsRefused(t *testing.T) {
 	}
 }
 
+func TestARefusalReadsTheSameEachTime(t *testing.T) {
+	node := plain()
+	node.Cluster.Name, node.Cluster.Endpoint, node.Cluster.ServiceCIDR = "a\n", "b\n", "c\n"
+	node.Kubelet = eviction("mood.available", "5%")
+	node.Kubelet.EvictionHard["luck.available"] = "5%"
+	node.Kubelet.SystemReserved = corev1.ResourceList{"gpu": resource.MustParse("1"), "luck": resource.MustParse("1")}
+	_, first := Render(awsv1alpha1.AMIFamilyAL2, node)
+	for range 20 {
+		if _, again := Render(awsv1alpha1.AMIFamilyAL2, node); again == nil || again.Error() != first.Error() {
+			t.Fatalf("first %v, then %v", first, again)
+		}
+	}
+}
+
 func eviction(signal, threshold string) *v1alpha5.KubeletConfiguration {
 	return &v1alpha5.KubeletConfiguration{EvictionHard: map[string]string{signal: threshold}}
 }
