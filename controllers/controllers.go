@@ -63,7 +63,8 @@ func list(mgr ctrl.Manager, provider cloudprovider.Provider, recorded *metrics.M
 	return []Controller{
 		informers,
 		provisioning.NewTrigger(client, batcher),
-		provisioning.NewController(client, provider, cluster, batcher, informers.Synced(), told),
+		provisioning.NewController(provisioning.World{Client: client, Live: live, Provider: provider, Cluster: cluster},
+			batcher, informers.Synced(), told),
 		lifecycle.NewController(client, provider, lifecycle.Settings{
 			ClusterUID: settings.ClusterUID, LaunchTimeout: settings.LaunchTimeout, RegistrationTimeout: settings.RegistrationTimeout,
 		}, told),

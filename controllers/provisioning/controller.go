@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -24,15 +25,27 @@ import (
 const (
 	// solveTimeout bounds one decision; pods that it leaves out come with the next batch.
 	solveTimeout = time.Minute
+	// confirmAfter is how long the watch may take to show a created Machine before the API server is asked for it.
+	confirmAfter = 10 * time.Second
 	// creations is how many Machines are created at a time.
 	creations = 16
 	// nominationFor is how long a node with pods on their way to it counts as in use: the scheduler places them within seconds.
 	nominationFor = 20 * time.Second
 )
 
+// World is what decisions are made on.
+type World struct {
+	Client client.Client
+	// Live reads past the cache.
+	Live     client.Reader
+	Provider cloudprovider.Provider
+	Cluster  *state.Cluster
+}
+
 // Controller makes one decision a batch and writes it down as Machines.
 type Controller struct {
 	client   client.Client
+	live     client.Reader
 	provider cloudprovider.Provider
 	cluster  *state.Cluster
 	batcher  *Batcher[types.UID]
@@ -43,14 +56,15 @@ type Controller struct {
 }
 
 // NewController returns a controller that decides for every window of batcher, once synced is closed.
-func NewController(client client.Client, provider cloudprovider.Provider, cluster *state.Cluster, batcher *Batcher[types.UID],
-	synced <-chan struct{}, journal journal.Journal,
-) *Controller {
-	return &Controller{client: client, provider: provider, cluster: cluster, batcher: batcher, synced: synced, journal: journal}
+func NewController(world World, batcher *Batcher[types.UID], synced <-chan struct{}, journal journal.Journal) *Controller {
+	return &Controller{
+		client: world.Client, live: world.Live, provider: world.Provider, cluster: world.Cluster,
+		batcher: batcher, synced: synced, journal: journal,
+	}
 }
 
-// +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=create
-// +kubebuilder:rbac:groups=karpenter.sh,resources=provisioners,verbs=get;list;watch
+// +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=create;get
+// +kubebuilder:rbac:groups=karpenter.sh,resources=provisioners,verbs=list;watch
 
 // Register adds the controller to a manager.
 func (c *Controller) Register(mgr ctrl.Manager) error { return mgr.Add(c) }
@@ -74,6 +88,9 @@ func (c *Controller) Start(ctx context.Context) error {
 // Provision makes one decision for all pods that nothing can host, and creates its Machines.
 func (c *Controller) Provision(ctx context.Context) error {
 	log := ctrl.LoggerFrom(ctx)
+	if err := c.confirm(ctx); err != nil {
+		return err
+	}
 	// Nodes are looked at before provisioners: what changes meanwhile makes kerf buy too little rather than too much.
 	snapshot := c.cluster.Snapshot(c.journal.Clock.Now())
 	offers, err := gatherCatalogue(ctx, c.client, c.provider)
@@ -95,6 +112,21 @@ func (c *Controller) Provision(ctx context.Context) error {
 	c.nominate(plan.Placements)
 	c.reportUnplaced(plan.Unplaced, offers)
 	return c.create(ctx, log, plan.Machines, offers)
+}
+
+// confirm asks the API server for Machines that were created and that the watch has not shown for long. A watch that lags must
+// not make kerf buy twice, and a Machine that somebody deleted before it came by must not count for ever.
+func (c *Controller) confirm(ctx context.Context) error {
+	for _, name := range c.cluster.Unconfirmed(c.journal.Clock.Now(), confirmAfter) {
+		err := c.live.Get(ctx, client.ObjectKey{Name: name}, &v1alpha5.Machine{})
+		switch {
+		case apierrors.IsNotFound(err):
+			c.cluster.Forget(name)
+		case err != nil:
+			return fmt.Errorf("confirming machine %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 func (c *Controller) solve(ctx context.Context, problem solver.Problem) solver.Plan {

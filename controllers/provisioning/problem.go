@@ -88,6 +88,9 @@ func buildProblem(snapshot state.Snapshot, c catalogue) solver.Problem {
 			problem.Pods = append(problem.Pods, displaced(entry)...)
 			continue
 		}
+		if entry.Vanished() {
+			continue
+		}
 		problem.Nodes = append(problem.Nodes, node(entry, c, snapshot.DaemonSets, problem.DaemonSets))
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.provisioners)) {
