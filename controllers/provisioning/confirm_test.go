@@ -36,7 +36,7 @@ func TestAMachineThatWasDeletedBeforeItWasSeenIsMadeAgain(t *testing.T) {
 }
 
 func TestAMachineWhoseNodeVanishedHostsNothing(t *testing.T) {
-	machine := builders.Machine("m")
+	machine := builders.Machine("m", "default")
 	machine.Status.ProviderID, machine.Status.NodeName = "fake:///a/i-1", "was-here"
 	cluster := state.NewCluster()
 	cluster.UpdateMachine(machine)
