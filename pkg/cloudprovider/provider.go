@@ -16,7 +16,8 @@ type Provider interface {
 	// NotReadyError and CreateError (it may be made again). Their text does not change from call to call.
 	Create(ctx context.Context, machine *v1alpha5.Machine) (*v1alpha5.Machine, error)
 	// Delete triggers the end of the instance with the Machine's providerID. nil means triggered, not gone.
-	// Errors: NotFoundError once the instance is gone.
+	// Errors: NotFoundError once it is settled that the instance is gone or another cluster's. Where the cloud's answer does not
+	// settle it, the error is any other, here and in Get.
 	Delete(ctx context.Context, machine *v1alpha5.Machine) error
 	// Get returns the machine of a live instance. Errors: NotFoundError when it is gone.
 	Get(ctx context.Context, providerID string) (*v1alpha5.Machine, error)

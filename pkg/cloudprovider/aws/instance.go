@@ -2,7 +2,6 @@ package aws
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,6 +17,7 @@ import (
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/awserr"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/fleet"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/instancetype"
@@ -89,20 +89,37 @@ func instanceFrom(d *ec2types.Instance) instance {
 	return out
 }
 
-// find returns one instance, terminated or not. Nil without an error says that EC2 does not show it.
-func (p *Provider) find(ctx context.Context, id string) (*instance, error) {
+// find returns an instance of this cluster that exists; one that is shutting down still does. The error is a NotFoundError
+// only where something says so: EC2 does not know the id, has shown the instance terminated, or shows it with the tag of
+// another cluster. That an answer lacks the instance or its tag says nothing; whoever acted on that would forget a machine
+// that runs on. Asked is when the instance was asked for, the zero time where that was not lately: EC2 may not know it yet.
+func (p *Provider) find(ctx context.Context, id string, asked time.Time) (instance, error) {
 	var found *instance
 	err := p.describe(ctx, &ec2.DescribeInstancesInput{InstanceIds: []string{id}}, func(i instance) { found = &i })
-	if awserr.IsNotFound(err) {
-		return nil, nil
+	last, shown := p.shown.Get(id)
+	switch {
+	case awserr.Is(err, awserr.NotFound) && !shown && p.clock.Since(asked) < p.settings.VisibilityWindow:
+		return instance{}, fmt.Errorf("EC2 does not show %s, which was launched only lately; it may still come", id)
+	case awserr.Is(err, awserr.NotFound), err == nil && found == nil && last == ec2types.InstanceStateNameTerminated:
+		return instance{}, cloudprovider.NewNotFoundError(fmt.Errorf("%s: it is terminated or EC2 does not know it", id))
+	case err != nil:
+		return instance{}, err
+	case found == nil:
+		return instance{}, fmt.Errorf("ec2:DescribeInstances answered without %s and does not say that it is gone", id)
 	}
-	if err != nil {
-		return nil, err
+	p.shown.Put(id, found.state)
+	owner, tagged := found.tags[awsv1alpha1.TagClusterUID]
+	switch {
+	case found.state == ec2types.InstanceStateNameTerminated:
+		return instance{}, cloudprovider.NewNotFoundError(fmt.Errorf("%s: it is terminated", id))
+	case !tagged:
+		return instance{}, fmt.Errorf("EC2 shows %s without the tag %s, so that it may not be this cluster's: set the tag to %s, or terminate the instance by hand",
+			id, awsv1alpha1.TagClusterUID, p.settings.ClusterUID)
+	case owner != p.settings.ClusterUID:
+		return instance{}, cloudprovider.NewNotFoundError(fmt.Errorf("%s: it belongs to another cluster", id))
+	default:
+		return *found, nil
 	}
-	if found != nil {
-		p.shown.Put(id, true)
-	}
-	return found, nil
 }
 
 // created returns the machine with what is known of its new instance.
@@ -154,24 +171,6 @@ func (p *Provider) describeNode(machine *v1alpha5.Machine, kubelet *v1alpha5.Kub
 			machine.Annotations = map[string]string{}
 		}
 		machine.Annotations[v1alpha5.PriceAnnotation] = strconv.FormatFloat(price, 'f', -1, 64)
-	}
-}
-
-// errGone and errForeign are the causes of a NotFoundError.
-var (
-	errGone    = errors.New("it is terminated or EC2 does not know it")
-	errForeign = errors.New("it does not belong to this cluster")
-)
-
-// own returns why an instance is none of this cluster's that still exist, or nil when it is.
-func (p *Provider) own(i *instance) error {
-	switch {
-	case i == nil || i.state == ec2types.InstanceStateNameTerminated:
-		return errGone
-	case i.tags[awsv1alpha1.TagClusterUID] != p.settings.ClusterUID:
-		return errForeign
-	default:
-		return nil
 	}
 }
 

@@ -2,7 +2,6 @@ package aws
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -22,21 +21,19 @@ func (p *Provider) Delete(ctx context.Context, machine *v1alpha5.Machine) error 
 	if err != nil {
 		return err
 	}
-	found, err := p.find(ctx, id)
+	var asked time.Time
+	if machine.Status.Launch != nil {
+		asked = machine.Status.Launch.Time.Time
+	}
+	found, err := p.find(ctx, id, asked)
 	if err != nil {
 		return err
-	}
-	if found == nil && machine.Status.Launch != nil && p.maybeHidden(id, machine.Status.Launch.Time.Time) {
-		return hidden(id)
-	}
-	if err := p.own(found); err != nil {
-		return cloudprovider.NewNotFoundError(fmt.Errorf("%s: %w", id, err))
 	}
 	if found.state == ec2types.InstanceStateNameShuttingDown {
 		return nil
 	}
 	_, err = p.ec2.TerminateInstances(ctx, &ec2.TerminateInstancesInput{InstanceIds: []string{id}})
-	if awserr.IsNotFound(err) {
+	if awserr.Is(err, awserr.NotFound) {
 		return cloudprovider.NewNotFoundError(awserr.Explain("ec2:TerminateInstances", err))
 	}
 	if err != nil {
@@ -45,34 +42,18 @@ func (p *Provider) Delete(ctx context.Context, machine *v1alpha5.Machine) error 
 	return nil
 }
 
-// maybeHidden reports whether an instance that EC2 does not show may exist all the same: it was asked for only lately, and
-// has not been shown yet.
-func (p *Provider) maybeHidden(id string, asked time.Time) bool {
-	_, shown := p.shown.Get(id)
-	return !shown && p.clock.Since(asked) < p.settings.VisibilityWindow
-}
-
-func hidden(id string) error {
-	return fmt.Errorf("EC2 does not show %s, which was launched only lately; it may still come", id)
-}
-
 // Get returns the machine of an instance that exists. One that is shutting down still does.
 func (p *Provider) Get(ctx context.Context, providerID string) (*v1alpha5.Machine, error) {
 	id, err := instanceID(providerID)
 	if err != nil {
 		return nil, err
 	}
-	found, err := p.find(ctx, id)
+	asked, _ := p.asked.Get(id)
+	found, err := p.find(ctx, id, asked)
 	if err != nil {
 		return nil, err
 	}
-	if asked, ok := p.asked.Get(id); found == nil && ok && p.maybeHidden(id, asked) {
-		return nil, hidden(id)
-	}
-	if err := p.own(found); err != nil {
-		return nil, cloudprovider.NewNotFoundError(fmt.Errorf("%s: %w", id, err))
-	}
-	return p.existing(*found), nil
+	return p.existing(found), nil
 }
 
 // List returns the machines of all instances of this cluster that exist, in order of provider id.

@@ -1,14 +1,19 @@
 package aws_test
 
 import (
+	"bytes"
+	"context"
 	"strings"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/test/awssim"
+	"github.com/kerf-autoscaler/kerf/test/awssim/wire"
 	"github.com/kerf-autoscaler/kerf/test/awssim/world"
 )
 
@@ -38,6 +43,52 @@ func TestAnInstanceThatEC2DoesNotShowYetIsNotTakenForGone(t *testing.T) {
 	s.fault = nil
 	if err := s.provider.Delete(t.Context(), launched); err != nil {
 		t.Errorf("once EC2 shows it, it can be deleted: %v", err)
+	}
+}
+
+// emptyAnswer has EC2 answer to a question for ids with no instance and no error.
+func emptyAnswer(ctx context.Context, r *wire.Request, next awssim.Handler) (*wire.Response, error) {
+	r.Form.Del("InstanceId.1")
+	r.Form.Set("Filter.9.Name", "instance-id")
+	r.Form.Set("Filter.9.Value.1", "i-00000000000000bad")
+	return next(ctx, r)
+}
+
+// untagged has EC2 leave out the tag of the cluster.
+func untagged(ctx context.Context, r *wire.Request, next awssim.Handler) (*wire.Response, error) {
+	out, err := next(ctx, r)
+	if err == nil {
+		out.Body = bytes.ReplaceAll(out.Body, []byte(awsv1alpha1.TagClusterUID), []byte("example.com/other"))
+	}
+	return out, err
+}
+
+// obscure has the hook deal with questions for instances, until that is lifted.
+func (s *sim) obscure(hook awssim.Hook) func() func() {
+	return func() func() {
+		s.fault = on("DescribeInstances", -1, hook)
+		return func() { s.fault = nil }
+	}
+}
+
+func TestAnInstanceOnceShownTerminatedStaysGone(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate()
+	launched, err := s.provider.Create(t.Context(), machine("ended", 1, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.provider.Delete(t.Context(), launched); err != nil {
+		t.Fatal(err)
+	}
+	s.clock.Step(shutdownDelay)
+	s.fault = on("DescribeInstances", -1, untagged)
+	if _, err := s.provider.Get(t.Context(), launched.Status.ProviderID); !cloudprovider.IsNotFound(err) {
+		t.Errorf("error = %v, want not found: the instance is terminated, whoever's it was", err)
+	}
+	s.fault = on("DescribeInstances", -1, emptyAnswer)
+	if err := s.provider.Delete(t.Context(), launched); !cloudprovider.IsNotFound(err) {
+		t.Errorf("error = %v, want not found: EC2 has shown the instance terminated", err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	awspricing "github.com/aws/aws-sdk-go-v2/service/pricing"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -59,9 +60,9 @@ type Provider struct {
 	health          *health
 
 	flights singleflight.Group
-	answers *memo.Table[string, fleet.Answer] // token -> answer
-	asked   *memo.Table[string, time.Time]    // id of an instance that EC2 has made -> when it told
-	shown   *memo.Table[string, bool]         // id of an instance that EC2 has shown -> true
+	answers *memo.Table[string, fleet.Answer]               // token -> answer
+	asked   *memo.Table[string, time.Time]                  // id of an instance that EC2 has made -> when it told
+	shown   *memo.Table[string, ec2types.InstanceStateName] // id of an instance that EC2 has shown -> its last state
 }
 
 // New returns a provider that reads AWSNodeTemplates through the reader.
@@ -94,7 +95,7 @@ func New(cfg awssdk.Config, reader client.Reader, settings Settings, clock clock
 		health:          newHealth(),
 		answers:         memo.NewTable[string, fleet.Answer](answersKept),
 		asked:           memo.NewTable[string, time.Time](instancesKept),
-		shown:           memo.NewTable[string, bool](instancesKept),
+		shown:           memo.NewTable[string, ec2types.InstanceStateName](instancesKept),
 	}
 	p.lister = instancetype.NewLister(p.types, p.prices, p.capacity, instancetype.Settings{
 		Region: cfg.Region, MemoryOverhead: settings.VMMemoryOverheadPercent,

@@ -217,8 +217,9 @@ func TestTheAWSProviderKeepsTheContract(t *testing.T) {
 				}
 				return m.Status.ProviderID
 			},
-			Live:   s.live,
-			Settle: func() { s.clock.Step(shutdownDelay) },
+			Obscure: map[string]func() func(){"an empty answer": s.obscure(emptyAnswer), "an answer without the tag": s.obscure(untagged)},
+			Live:    s.live,
+			Settle:  func() { s.clock.Step(shutdownDelay) },
 		}
 	})
 }

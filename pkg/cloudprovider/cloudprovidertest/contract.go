@@ -30,6 +30,7 @@ func Run(t *testing.T, newWorld func(*testing.T) World) {
 		"a machine without a written intent launches nothing":             noIntent,
 		"a deleted instance ends as not found":                            deletion,
 		"an unknown instance is not found":                                unknownInstance,
+		"an instance is not taken for gone on an unclear answer":          unclearAnswer,
 		"the list holds this cluster's instances with group and attempt":  listing,
 		"an instance of another cluster is neither shown nor terminated":  foreignInstance,
 		"instance types come in order, priced and with their node labels": instanceTypes,
@@ -228,6 +229,33 @@ func unknownInstance(t *testing.T, w World) {
 	}
 	if err := w.Provider.Delete(t.Context(), m); !cloudprovider.IsNotFound(err) {
 		t.Errorf("delete: %v, want not found", err)
+	}
+	wantLive(t, w, 1)
+}
+
+func unclearAnswer(t *testing.T, w World) {
+	if len(w.Obscure) == 0 {
+		t.Fatal("the world has no way to answer unclearly")
+	}
+	m, err := w.Provider.Create(t.Context(), w.group("unclear", 1, w.shape(t, v1alpha5.CapacityTypeSpot))[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Status.Launch = nil // it was not launched only lately: nothing but the answer speaks for it
+	for name, obscure := range w.Obscure {
+		for _, p := range []cloudprovider.Provider{w.Provider, w.Restart()} {
+			lift := obscure()
+			if _, err := p.Get(t.Context(), m.Status.ProviderID); err == nil || cloudprovider.IsNotFound(err) {
+				t.Errorf("%s: get: %v, want an error to retry on", name, err)
+			}
+			if err := p.Delete(t.Context(), m); err == nil || cloudprovider.IsNotFound(err) {
+				t.Errorf("%s: delete: %v, want an error to retry on", name, err)
+			}
+			lift()
+			if _, err := p.Get(t.Context(), m.Status.ProviderID); err != nil {
+				t.Errorf("%s: get once the answer is clear again: %v", name, err)
+			}
+		}
 	}
 	wantLive(t, w, 1)
 }

@@ -25,6 +25,10 @@ func TestTheFakeKeepsTheContract(t *testing.T) {
 				p.SetCapacity(fake.Offering{InstanceType: instanceType, Zone: zone, CapacityType: capacityType}, left)
 			},
 			PlantForeign: p.AddForeign,
+			Obscure: map[string]func() func(){"an open answer": func() func() {
+				p.Obscure(true)
+				return func() { p.Obscure(false) }
+			}},
 			Live: func() int {
 				live := 0
 				for _, i := range p.Instances() {

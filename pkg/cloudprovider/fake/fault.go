@@ -74,6 +74,13 @@ func (p *Provider) Vanish(providerID string) {
 	}
 }
 
+// Obscure makes answers leave open whether an instance is there, as a cloud's do at times, until it is called with false.
+func (p *Provider) Obscure(obscured bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.obscured = obscured
+}
+
 // AddForeign adds an instance of another cluster and returns its provider id.
 func (p *Provider) AddForeign() string {
 	p.mu.Lock()

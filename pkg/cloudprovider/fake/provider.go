@@ -40,6 +40,7 @@ type Provider struct {
 	capacity  map[Offering]int     // offering -> instances left; one that is not there has no bound
 	faults    map[Operation]error  // operation -> the error that it answers with
 	lost      int                  // answers to launches that are still to be lost
+	obscured  bool                 // answers leave open whether an instance is there
 	calls     map[Operation]int    // operation -> how often it was called
 	launches  int                  // requests that were served, repeats left out
 	made      int                  // instances ever made
@@ -179,6 +180,9 @@ func (p *Provider) enter(operation Operation) error {
 }
 
 func (p *Provider) find(providerID string) (*Instance, error) {
+	if p.obscured {
+		return nil, fmt.Errorf("the answer leaves open whether %q is there", providerID)
+	}
 	instance, ok := p.instances[providerID]
 	if !ok || instance.Foreign || instance.gone(p.now()) {
 		return nil, cloudprovider.NewNotFoundError(fmt.Errorf("provider id %q", providerID))
