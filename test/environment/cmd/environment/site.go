@@ -102,10 +102,12 @@ func (s site) write(st state) error {
 	return nil
 }
 
-// forget removes the state of a world that is no more.
+// forget removes the state and the access of a world that is no more; its logs stay until the next one.
 func (s site) forget() error {
-	if err := os.Remove(s.path("state.json")); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("removing the state of the environment: %w", err)
+	for _, name := range []string{"state.json", "kubeconfig"} {
+		if err := os.Remove(s.path(name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("removing the state of the environment: %w", err)
+		}
 	}
 	return nil
 }
