@@ -1,4 +1,4 @@
-// Package machines finds Machines from their Nodes and Nodes from their Machines.
+// Package machines finds Machines from their Nodes and Nodes from their Machines, and writes both.
 package machines
 
 import (
@@ -62,8 +62,12 @@ func ForNode(ctx context.Context, reader client.Reader, node *corev1.Node) (*v1a
 
 // Pods returns the pods bound to a Node.
 func Pods(ctx context.Context, reader client.Reader, nodeName string) ([]*corev1.Pod, error) {
+	return podsBy(ctx, reader, IndexPodNodeName, nodeName)
+}
+
+func podsBy(ctx context.Context, reader client.Reader, field, nodeName string) ([]*corev1.Pod, error) {
 	var list corev1.PodList
-	if err := reader.List(ctx, &list, client.MatchingFields{IndexPodNodeName: nodeName}); err != nil {
+	if err := reader.List(ctx, &list, client.MatchingFields{field: nodeName}); err != nil {
 		return nil, fmt.Errorf("listing pods on node %s: %w", nodeName, err)
 	}
 	out := make([]*corev1.Pod, len(list.Items))

@@ -4,16 +4,15 @@ package termination
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -25,9 +24,6 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/journal"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
 )
-
-// conflictRetry is how long a Machine that somebody else changed meanwhile waits for the watch to catch up.
-const conflictRetry = 50 * time.Millisecond
 
 // Evictor takes pods off their nodes, in its own time.
 type Evictor interface {
@@ -50,7 +46,7 @@ type step interface {
 // NewController returns a controller that ends Machines of provider. live reads past the cache.
 func NewController(client client.Client, live client.Reader, provider cloudprovider.Provider, evictor Evictor, window time.Duration, journal journal.Journal) *Controller {
 	return &Controller{client: client, live: live, journal: journal, steps: []step{
-		&drainStep{client: client, evictor: evictor, clock: journal.Clock},
+		&drainStep{client: client, live: live, evictor: evictor, clock: journal.Clock},
 		&instanceStep{live: live, provider: provider, window: window, clock: journal.Clock},
 		&nodeStep{client: client},
 	}}
@@ -65,7 +61,7 @@ func NewController(client client.Client, live client.Reader, provider cloudprovi
 func (c *Controller) Register(mgr ctrl.Manager) error {
 	limiter := workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](500*time.Millisecond, time.Minute)
 	return ctrl.NewControllerManagedBy(mgr).Named("machine.termination").
-		For(&v1alpha5.Machine{}).
+		For(&v1alpha5.Machine{}, builder.WithPredicates(machines.Woken())).
 		Watches(&corev1.Node{}, machines.EnqueueForNode(mgr.GetClient())).
 		Watches(&corev1.Pod{}, machines.EnqueueForPod(mgr.GetClient())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 100, RateLimiter: limiter}).
@@ -85,7 +81,7 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err := c.live.Get(ctx, request.NamespacedName, machine); err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
-	nodes, err := machines.Nodes(ctx, c.client, machine)
+	nodes, err := c.nodes(ctx, machine)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
@@ -93,46 +89,35 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	for _, step := range c.steps {
 		done, again, err := step.reconcile(ctx, machine, nodes)
 		if err != nil || !done {
-			conflict, writeErr := c.write(ctx, stored, machine)
-			if err = errors.Join(err, writeErr); err == nil && conflict {
-				again = conflictRetry
-			}
-			return reconcile.Result{RequeueAfter: again}, err
+			return machines.Settle(reconcile.Result{RequeueAfter: again}, err, machines.Write(ctx, c.client, stored, machine))
 		}
 	}
-	return c.release(ctx, stored, machine)
+	return machines.Settle(reconcile.Result{}, c.release(ctx, stored, machine))
 }
 
-// write persists the status under an optimistic lock. It reports whether somebody else was faster.
-func (c *Controller) write(ctx context.Context, stored, machine *v1alpha5.Machine) (bool, error) {
-	if equality.Semantic.DeepEqual(stored.Status, machine.Status) {
-		return false, nil
+// nodes returns the Machine's Nodes. That the cache does not show the one that the Machine joined as does not prove it gone.
+func (c *Controller) nodes(ctx context.Context, machine *v1alpha5.Machine) ([]corev1.Node, error) {
+	nodes, err := machines.Nodes(ctx, c.client, machine)
+	if err != nil || slices.ContainsFunc(nodes, func(n corev1.Node) bool { return n.Name == machine.Status.NodeName }) {
+		return nodes, err
 	}
-	err := c.client.Status().Patch(ctx, machine, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{}))
-	switch {
-	case apierrors.IsConflict(err):
-		return true, nil
-	case client.IgnoreNotFound(err) != nil:
-		return false, fmt.Errorf("writing status of machine %s: %w", stored.Name, err)
-	default:
-		return false, nil
+	node, err := machines.LiveNode(ctx, c.live, machine)
+	if err != nil || node == nil {
+		return nodes, err
 	}
+	return append(nodes, *node), nil
 }
 
 // release lets the Machine go. The optimistic lock makes sure that nothing was written to it since it was read: an intent to
 // launch that came in between is not lost.
-func (c *Controller) release(ctx context.Context, stored, machine *v1alpha5.Machine) (reconcile.Result, error) {
+func (c *Controller) release(ctx context.Context, stored, machine *v1alpha5.Machine) error {
 	machine.Status = *stored.Status.DeepCopy()
 	controllerutil.RemoveFinalizer(machine, v1alpha5.TerminationFinalizer)
-	err := c.client.Patch(ctx, machine, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{}))
-	switch {
-	case apierrors.IsConflict(err):
-		return reconcile.Result{RequeueAfter: conflictRetry}, nil
-	case client.IgnoreNotFound(err) != nil:
-		return reconcile.Result{}, fmt.Errorf("releasing machine %s: %w", stored.Name, err)
+	if err := machines.Write(ctx, c.client, stored, machine); err != nil {
+		return fmt.Errorf("releasing it: %w", err)
 	}
 	c.journal.Metrics.MachinesTerminated.WithLabelValues(stored.ProvisionerName()).Inc()
 	c.journal.Events.Publish(events.Event{Object: stored, Reason: events.ReasonTerminated, Message: "Instance " + stored.Status.ProviderID + " is gone"})
 	ctrl.LoggerFrom(ctx).Info("terminated machine", "machine", klog.KObj(stored), "node", stored.Status.NodeName, "providerID", stored.Status.ProviderID)
-	return reconcile.Result{}, nil
+	return nil
 }

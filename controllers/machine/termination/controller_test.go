@@ -226,6 +226,7 @@ func TestACloudThatDoesNotAnswerHoldsTheMachine(t *testing.T) {
 	e := newEnd(t)
 	machine, node := e.Ready(e.cloud)
 	e.Delete(machine)
+	e.Reconcile(e.controller, machine.Name)
 	broken := errors.New("connection reset")
 	e.cloud.Fail(fake.OperationDelete, broken)
 	if _, err := e.TryReconcile(e.controller, machine.Name); !errors.Is(err, broken) {
@@ -243,6 +244,7 @@ func TestAnInstanceThatIsGoneAlreadyHoldsNothing(t *testing.T) {
 	e.cloud.Vanish(machine.Status.ProviderID)
 	e.Delete(machine)
 	e.Reconcile(e.controller, machine.Name)
+	e.Reconcile(e.controller, machine.Name)
 	if !e.Gone(machine) || !e.Gone(node) {
 		t.Errorf("machine gone %t, node gone %t", e.Gone(machine), e.Gone(node))
 	}
@@ -253,6 +255,7 @@ func TestOthersFinalizersHoldTheMachineAndNothingElse(t *testing.T) {
 	machine, _ := e.Ready(e.cloud, func(m *v1alpha5.Machine) { m.Finalizers = append(m.Finalizers, "example.com/theirs") })
 	e.cloud.Vanish(machine.Status.ProviderID)
 	e.Delete(machine)
+	e.Reconcile(e.controller, machine.Name)
 	e.Reconcile(e.controller, machine.Name)
 	if e.Reload(machine); !slices.Equal(machine.Finalizers, []string{"example.com/theirs"}) {
 		t.Errorf("finalizers are %v", machine.Finalizers)

@@ -20,9 +20,13 @@ import (
 // drainPoll is how often a drain is looked at without any event of its pods: pods that never go are given up by time.
 const drainPoll = 5 * time.Second
 
+// holdSettles is how long the scheduler is given to see that a Node takes no new pods before the last look at them.
+const holdSettles = time.Second
+
 // drainStep keeps new pods off the Node and evicts those that are there.
 type drainStep struct {
 	client  client.Client
+	live    client.Reader
 	evictor Evictor
 	clock   clock.PassiveClock
 }
@@ -32,48 +36,82 @@ func (d *drainStep) reconcile(ctx context.Context, machine *v1alpha5.Machine, no
 	if conditions.IsTrue(v1alpha5.ConditionDrained) {
 		return true, 0, nil
 	}
+	held := false
 	var waiting []*corev1.Pod
 	for i := range nodes {
-		if err := d.hold(ctx, &nodes[i]); err != nil {
+		changed, err := d.hold(ctx, &nodes[i])
+		if err != nil {
 			return false, 0, err
 		}
+		held = held || changed
 		onNode, err := machines.Pods(ctx, d.client, nodes[i].Name)
 		if err != nil {
 			return false, 0, err
 		}
-		next := drain.Next(onNode, d.clock.Now())
-		d.evictor.Add(next.Evict...)
-		waiting = slices.Concat(waiting, next.Evict, next.Waiting)
+		waiting = append(waiting, d.next(onNode)...)
 	}
-	if len(waiting) > 0 {
+	if !held && len(waiting) == 0 {
+		// Drained is never looked at again. It takes more than a cache, which may lag, and another reconcile than the one that
+		// put the taint on, in which the scheduler may still be placing pods.
+		var err error
+		if held, waiting, err = d.lastLook(ctx, nodes); err != nil {
+			return false, 0, err
+		}
+	}
+	switch {
+	case len(waiting) > 0:
 		conditions.Unknown(v1alpha5.ConditionDrained, v1alpha5.ReasonDraining, describe(waiting))
 		return false, drainPoll, nil
+	case held:
+		conditions.Unknown(v1alpha5.ConditionDrained, v1alpha5.ReasonDraining, "keeping new pods away")
+		return false, holdSettles, nil
 	}
 	conditions.True(v1alpha5.ConditionDrained, v1alpha5.ReasonDrained, "")
 	return true, 0, nil
 }
 
-// hold keeps new pods and load balancers away from a Node.
-func (d *drainStep) hold(ctx context.Context, node *corev1.Node) error {
-	stored := node.DeepCopy()
-	taint := v1alpha5.DisruptedTaint()
-	if !slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.MatchTaint(&taint) }) {
-		node.Spec.Taints = append(node.Spec.Taints, taint)
+// next asks for the eviction of the pods that are due and returns all that the drain waits for.
+func (d *drainStep) next(onNode []*corev1.Pod) []*corev1.Pod {
+	next := drain.Next(onNode, d.clock.Now())
+	d.evictor.Add(next.Evict...)
+	return slices.Concat(next.Evict, next.Waiting)
+}
+
+// lastLook asks the API server itself whether the Nodes still keep new pods away, and what runs on them.
+func (d *drainStep) lastLook(ctx context.Context, nodes []corev1.Node) (held bool, waiting []*corev1.Pod, err error) {
+	for i := range nodes {
+		node := &corev1.Node{}
+		if err := d.live.Get(ctx, client.ObjectKeyFromObject(&nodes[i]), node); client.IgnoreNotFound(err) != nil {
+			return false, nil, fmt.Errorf("getting node %s: %w", nodes[i].Name, err)
+		} else if err != nil {
+			continue
+		}
+		changed, err := d.hold(ctx, node)
+		if err != nil {
+			return false, nil, err
+		}
+		held = held || changed
+		onNode, err := machines.LivePods(ctx, d.live, node.Name)
+		if err != nil {
+			return false, nil, err
+		}
+		waiting = append(waiting, d.next(onNode)...)
 	}
+	return held, waiting, nil
+}
+
+// hold keeps new pods and load balancers away from a Node. It reports whether that was still to be done.
+func (d *drainStep) hold(ctx context.Context, node *corev1.Node) (bool, error) {
+	stored := node.DeepCopy()
+	machines.Disrupt(node)
 	if node.Labels == nil {
 		node.Labels = map[string]string{}
 	}
 	if _, there := node.Labels[v1alpha5.ExcludeFromLoadBalancersLabel]; !there {
 		node.Labels[v1alpha5.ExcludeFromLoadBalancersLabel] = "karpenter"
 	}
-	if len(stored.Spec.Taints) == len(node.Spec.Taints) && len(stored.Labels) == len(node.Labels) {
-		return nil
-	}
-	err := d.client.Patch(ctx, node, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{}))
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("tainting node %s: %w", node.Name, err)
-	}
-	return nil
+	changed, err := machines.WriteNode(ctx, d.client, stored, node)
+	return changed, client.IgnoreNotFound(err)
 }
 
 // describe names the pods that a drain waits for, the first three at most. They are put in order: a cache lists them in any,

@@ -40,9 +40,8 @@ func unpin(ctx context.Context, c client.Client, node *corev1.Node) error {
 	if !controllerutil.RemoveFinalizer(node, v1alpha5.TerminationFinalizer) {
 		return nil
 	}
-	err := c.Patch(ctx, node, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{}))
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("releasing node %s: %w", node.Name, err)
+	if _, err := machines.WriteNode(ctx, c, stored, node); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("releasing it: %w", err)
 	}
 	return nil
 }
@@ -91,7 +90,7 @@ func (n *NodeController) Reconcile(ctx context.Context, request reconcile.Reques
 	}
 	switch {
 	case machine == nil:
-		return reconcile.Result{}, unpin(ctx, n.client, node)
+		return machines.Settle(reconcile.Result{}, unpin(ctx, n.client, node))
 	case machine.DeletionTimestamp.IsZero():
 		if err := n.client.Delete(ctx, machine, client.Preconditions{UID: &machine.UID}); client.IgnoreNotFound(err) != nil {
 			return reconcile.Result{}, fmt.Errorf("deleting machine %s of node %s: %w", machine.Name, node.Name, err)

@@ -28,7 +28,7 @@ func TestDeletingANodeDeletesItsMachine(t *testing.T) {
 		t.Fatalf("the machine is deleted at %s, the node gone: %t", machine.DeletionTimestamp, e.Gone(node))
 	}
 	e.Reconcile(nodes, node.Name) // nothing more to do than to wait
-	for range 2 {
+	for range 3 {
 		e.Reconcile(e.controller, machine.Name)
 		e.Clock.Step(time.Minute)
 	}

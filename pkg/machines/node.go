@@ -1,0 +1,59 @@
+package machines
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+)
+
+// InstanceID returns the part of a provider id that tells one instance from all others. What comes before it, a zone for one,
+// may be missing in one answer of the cloud and there in the next.
+func InstanceID(providerID string) string {
+	if providerID == "" {
+		return ""
+	}
+	return path.Base(providerID)
+}
+
+// NodeIsReady reports whether the kubelet says that it is ready.
+func NodeIsReady(node *corev1.Node) bool {
+	return slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
+		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+// Disrupt puts the taint on a Node that keeps new pods off it; it is still to be written.
+func Disrupt(node *corev1.Node) {
+	taint := v1alpha5.DisruptedTaint()
+	if !slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.MatchTaint(&taint) }) {
+		node.Spec.Taints = append(node.Spec.Taints, taint)
+	}
+}
+
+// LiveNode returns the Node that the Machine joined as, as the API server itself has it; nil when there is none any more, or
+// when it belongs to another instance by now.
+func LiveNode(ctx context.Context, live client.Reader, machine *v1alpha5.Machine) (*corev1.Node, error) {
+	if machine.Status.NodeName == "" {
+		return nil, nil
+	}
+	node := &corev1.Node{}
+	err := live.Get(ctx, client.ObjectKey{Name: machine.Status.NodeName}, node)
+	if client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("getting node %s: %w", machine.Status.NodeName, err)
+	}
+	if err != nil || node.Spec.ProviderID != machine.Status.ProviderID {
+		return nil, nil
+	}
+	return node, nil
+}
+
+// LivePods returns the pods bound to a Node as the API server itself has them.
+func LivePods(ctx context.Context, live client.Reader, nodeName string) ([]*corev1.Pod, error) {
+	return podsBy(ctx, live, "spec.nodeName", nodeName)
+}

@@ -1,0 +1,80 @@
+package machines
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+)
+
+// ConflictRetry is how long an object that somebody else changed meanwhile waits for the watch to catch up.
+const ConflictRetry = 50 * time.Millisecond
+
+// Write persists what changed in a Machine since stored was read: metadata first, then the status that says it is there, each
+// under an optimistic lock. A Machine that is gone needs nothing any more; a conflict is an error that Settle knows.
+func Write(ctx context.Context, c client.Client, stored, machine *v1alpha5.Machine) error {
+	if !equality.Semantic.DeepEqual(stored.ObjectMeta, machine.ObjectMeta) {
+		status := machine.Status.DeepCopy()
+		err := c.Patch(ctx, machine, locked(stored))
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("writing machine %s: %w", stored.Name, err)
+		}
+		stored = machine.DeepCopy()
+		machine.Status = *status
+	}
+	if equality.Semantic.DeepEqual(stored.Status, machine.Status) {
+		return nil
+	}
+	if err := c.Status().Patch(ctx, machine, locked(stored)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("writing status of machine %s: %w", stored.Name, err)
+	}
+	return nil
+}
+
+// WriteNode persists what changed in a Node's metadata and spec since stored was read, under an optimistic lock, and reports
+// whether anything did. A conflict is an error that Settle knows.
+func WriteNode(ctx context.Context, c client.Client, stored, node *corev1.Node) (bool, error) {
+	if equality.Semantic.DeepEqual(stored.ObjectMeta, node.ObjectMeta) && equality.Semantic.DeepEqual(stored.Spec, node.Spec) {
+		return false, nil
+	}
+	if err := c.Patch(ctx, node, locked(stored)); err != nil {
+		return false, fmt.Errorf("writing node %s: %w", stored.Name, err)
+	}
+	return true, nil
+}
+
+func locked(stored client.Object) client.Patch {
+	return client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{})
+}
+
+// Settle returns what a reconcile comes to. That somebody else was faster is no failure: it is looked at again as soon as the
+// watch can have caught up. Every other error counts, whatever else went well.
+func Settle(result reconcile.Result, errs ...error) (reconcile.Result, error) {
+	conflict := false
+	others := make([]error, 0, len(errs))
+	for _, err := range errs {
+		if apierrors.IsConflict(err) {
+			conflict = true
+			continue
+		}
+		others = append(others, err)
+	}
+	if err := errors.Join(others...); err != nil {
+		return reconcile.Result{}, err
+	}
+	if conflict {
+		return reconcile.Result{RequeueAfter: ConflictRetry}, nil
+	}
+	return result, nil
+}
