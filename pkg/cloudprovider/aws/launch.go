@@ -143,15 +143,16 @@ func refusal(err error) error {
 	}
 }
 
-// unserved says why a machine got nothing from an answer.
+// unserved says why a machine got nothing from an answer. The answer stands, whatever is mended meanwhile: EC2 repeats it to
+// whoever repeats the request.
 func unserved(intent *v1alpha5.Launch, answer fleet.Answer) error {
 	err := fmt.Errorf("launch group %q got %d of %d instances: %s", intent.Group, len(answer.Instances), intent.Size, answer.Reason())
 	switch {
 	case len(answer.Instances) > 0 || len(answer.Failures) == 0 || answer.Only(awserr.Capacity, awserr.Quota):
 		return cloudprovider.NewInsufficientCapacityError(err)
 	case answer.Has(awserr.Denied):
-		return cloudprovider.NewCreateError(reasonUnauthorized, err)
+		return cloudprovider.NewRefusedError(reasonUnauthorized, err)
 	default:
-		return cloudprovider.NewCreateError(reasonRefused, err)
+		return cloudprovider.NewRefusedError(reasonRefused, err)
 	}
 }

@@ -207,6 +207,12 @@ func TestRefusalsAreToldByTheirMeaning(t *testing.T) {
 	reason := func(want string) check {
 		return func(err error) bool { return cloudprovider.CreateReason(err, "") == want }
 	}
+	retried := func(want string) check {
+		return func(err error) bool { return !cloudprovider.IsAnswered(err) && reason(want)(err) }
+	}
+	answered := func(want string) check {
+		return func(err error) bool { return cloudprovider.IsAnswered(err) && reason(want)(err) }
+	}
 	plain := func(err error) bool {
 		return err != nil && cloudprovider.CreateReason(err, "none") == "none" && !cloudprovider.IsInsufficientCapacity(err) && !cloudprovider.IsNotReady(err)
 	}
@@ -218,15 +224,15 @@ func TestRefusalsAreToldByTheirMeaning(t *testing.T) {
 		fault awssim.Hook
 		want  check
 	}{
-		"a call that is not allowed":           {refuse("UnauthorizedOperation"), reason("Unauthorized")},
-		"a call that is wrong":                 {refuse("InvalidParameterValue"), reason("InvalidRequest")},
+		"a call that is not allowed":           {refuse("UnauthorizedOperation"), retried("Unauthorized")},
+		"a call that is wrong":                 {refuse("InvalidParameterValue"), retried("InvalidRequest")},
 		"a call that names what is gone":       {refuse("InvalidSubnetID.NotFound"), cloudprovider.IsNotReady},
 		"a call beyond a quota":                {refuse("InstanceLimitExceeded"), cloudprovider.IsInsufficientCapacity},
 		"a call too many":                      {refuse("RequestLimitExceeded"), plain},
 		"a fault of EC2":                       {refuse("InternalError"), plain},
 		"an answer without capacity":           {fruitless("InsufficientInstanceCapacity"), cloudprovider.IsInsufficientCapacity},
-		"an answer of what is not allowed":     {fruitless("UnauthorizedOperation"), reason("Unauthorized")},
-		"an answer with another failure alone": {fruitless("InternalError"), reason("FleetRefused")},
+		"an answer of what is not allowed":     {fruitless("UnauthorizedOperation"), answered("Unauthorized")},
+		"an answer with another failure alone": {fruitless("InternalError"), answered("FleetRefused")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s.fault = on("CreateFleet", 1, tc.fault)
