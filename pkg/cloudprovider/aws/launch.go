@@ -52,11 +52,6 @@ func (p *Provider) answer(ctx context.Context, machine *v1alpha5.Machine) (fleet
 		if err != nil {
 			return fleet.Answer{}, err
 		}
-		for _, f := range answer.Failures {
-			if awserr.Unfulfillable(f.Code) && f.InstanceType != "" {
-				p.capacity.MarkUnavailable(offerings.Offering{InstanceType: f.InstanceType, Zone: f.Zone, CapacityType: f.CapacityType})
-			}
-		}
 		for _, i := range answer.Instances {
 			p.asked.Put(i.ID, p.clock.Now())
 		}
@@ -77,42 +72,56 @@ func (p *Provider) answer(ctx context.Context, machine *v1alpha5.Machine) (fleet
 
 // launch makes the request, mending what can be mended on the way.
 func (p *Provider) launch(ctx context.Context, machine *v1alpha5.Machine) (fleet.Answer, error) {
-	request, err := p.request(ctx, machine)
-	if err != nil {
-		return fleet.Answer{}, err
-	}
-	answer, err := fleet.Launch(ctx, p.ec2, request)
-	if awserr.Is(err, awserr.LaunchTemplateNotFound) {
-		// A refused call uses up no token: the same request is made again once its templates are there again.
-		p.forget(request)
-		if request, err = p.request(ctx, machine); err != nil {
-			return fleet.Answer{}, err
-		}
-		answer, err = fleet.Launch(ctx, p.ec2, request)
-	}
-	if awserr.Is(err, awserr.IdempotencyMismatch) {
-		// Template, images or cluster facts have changed since the intent was first carried out.
-		return p.adopt(ctx, machine)
-	}
-	if err != nil {
-		return fleet.Answer{}, refusal(err)
-	}
-	if len(answer.Instances) == 0 && answer.Only(awserr.LaunchTemplateNotFound) {
+	request, answer, err := p.try(ctx, machine, func(token string) string { return token })
+	if err == nil && len(answer.Instances) == 0 && answer.Only(awserr.LaunchTemplateNotFound) {
 		// The token is used up: EC2 will repeat this answer for ever. A second token, a function of the first, keeps the
 		// repetition safe, and that nothing came of the first is settled.
 		p.forget(request)
-		if request, err = p.request(ctx, machine); err != nil {
-			return fleet.Answer{}, err
-		}
-		request.Token = secondToken(request.Token)
-		if answer, err = fleet.Launch(ctx, p.ec2, request); awserr.Is(err, awserr.IdempotencyMismatch) {
-			return p.adopt(ctx, machine)
-		}
+		request, answer, err = p.try(ctx, machine, secondToken)
+	}
+	switch {
+	case awserr.Is(err, awserr.IdempotencyMismatch):
+		// Template, images or cluster facts have changed since the intent was first carried out.
+		return p.adopt(ctx, machine)
+	case awserr.Is(err, awserr.Capacity, awserr.Quota):
+		// All machines of the request have to get the same answer: one that asked again and were served would be handed the
+		// instances of those that were not.
+		answer = fleet.Unserved(request, awserr.Code(err), err.Error())
+	case err != nil:
+		return fleet.Answer{}, refusal(err)
+	}
+	p.learn(request, answer)
+	return answer, nil
+}
+
+// try makes the request once; a second time if it names launch templates that are gone, as a refused call uses up no token.
+func (p *Provider) try(ctx context.Context, machine *v1alpha5.Machine, token func(string) string) (fleet.Request, fleet.Answer, error) {
+	for first := true; ; first = false {
+		request, err := p.request(ctx, machine)
 		if err != nil {
-			return fleet.Answer{}, refusal(err)
+			return request, fleet.Answer{}, err
+		}
+		request.Token = token(request.Token)
+		answer, err := fleet.Launch(ctx, p.ec2, request)
+		if !first || !awserr.Is(err, awserr.LaunchTemplateNotFound) {
+			return request, answer, err
+		}
+		p.forget(request)
+	}
+}
+
+// learn remembers of the offerings asked for which gave something and which did not, so that the next plan differs or waits.
+func (p *Provider) learn(request fleet.Request, answer fleet.Answer) {
+	for _, i := range answer.Instances {
+		p.capacity.MarkAvailable(offerings.Offering{InstanceType: i.InstanceType, Zone: i.Zone, CapacityType: i.CapacityType})
+	}
+	for _, c := range request.Configs {
+		for _, o := range c.Overrides {
+			if answer.Exhausted(o) {
+				p.capacity.MarkUnavailable(offerings.Offering{InstanceType: o.InstanceType, Zone: o.Zone, CapacityType: request.CapacityType})
+			}
 		}
 	}
-	return answer, nil
 }
 
 func (p *Provider) forget(request fleet.Request) {
@@ -136,8 +145,6 @@ func refusal(err error) error {
 	case awserr.NotFound:
 		// What the template's status names is gone; it is resolved anew within a minute.
 		return cloudprovider.NewNotReadyError(err)
-	case awserr.Capacity, awserr.Quota:
-		return cloudprovider.NewInsufficientCapacityError(err)
 	default:
 		return err
 	}

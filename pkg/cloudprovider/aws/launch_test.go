@@ -17,6 +17,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws"
+	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
 	"github.com/kerf-autoscaler/kerf/test/awssim"
 	"github.com/kerf-autoscaler/kerf/test/awssim/apierror"
 	"github.com/kerf-autoscaler/kerf/test/awssim/wire"
@@ -184,11 +185,15 @@ func TestALaunchTemplateThatVanishedIsMadeAgain(t *testing.T) {
 
 // fruitless is an answer without instances whose errors all have the code.
 func fruitless(code string) awssim.Hook {
+	return fruitlessFor("<instanceType>m5.large</instanceType><availabilityZone>us-east-1a</availabilityZone>", code)
+}
+
+func fruitlessFor(offering, code string) awssim.Hook {
 	return func(context.Context, *wire.Request, awssim.Handler) (*wire.Response, error) {
 		return &wire.Response{Status: http.StatusOK, ContentType: "text/xml", Body: fmt.Appendf(nil,
 			`<CreateFleetResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><fleetId>fleet-1</fleetId><fleetInstanceSet/><errorSet><item>`+
-				`<launchTemplateAndOverrides><overrides><instanceType>m5.large</instanceType><availabilityZone>us-east-1a</availabilityZone></overrides></launchTemplateAndOverrides>`+
-				`<lifecycle>spot</lifecycle><errorCode>%s</errorCode><errorMessage>told by the test</errorMessage></item></errorSet></CreateFleetResponse>`, code)}, nil
+				`<launchTemplateAndOverrides><overrides>%s</overrides></launchTemplateAndOverrides>`+
+				`<lifecycle>spot</lifecycle><errorCode>%s</errorCode><errorMessage>told by the test</errorMessage></item></errorSet></CreateFleetResponse>`, offering, code)}, nil
 	}
 }
 
@@ -240,6 +245,68 @@ func TestRefusalsAreToldByTheirMeaning(t *testing.T) {
 				t.Errorf("error = %v", err)
 			}
 		})
+	}
+}
+
+// available counts the available offerings of what machine asks for.
+func (s *sim) available(p *aws.Provider) (n int) {
+	s.t.Helper()
+	list, err := p.InstanceTypes(s.t.Context(), provisioner("default"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	requirements := scheduling.FromNodeSelector(machine("any", 1, 0).Spec.Requirements)
+	for _, i := range list {
+		if requirements.Get(corev1.LabelInstanceTypeStable).Has(i.Name) {
+			n += len(i.Offerings.Compatible(requirements))
+		}
+	}
+	return n
+}
+
+func TestWhatGaveNothingIsLeftAloneForAGrowingTime(t *testing.T) {
+	for name, tc := range map[string]struct {
+		action string
+		fault  awssim.Hook
+	}{
+		"a quota refuses the call":            {"CreateFleet", refuse("MaxSpotInstanceCountExceeded")},
+		"there may be no more templates":      {"CreateLaunchTemplate", refuse("MaxTemplateLimitExceeded")},
+		"the answer names no instance type":   {"CreateFleet", fruitlessFor("", "InsufficientInstanceCapacity")},
+		"the answer refuses what it is":       {"CreateFleet", fruitless("UnauthorizedOperation")},
+		"the answer names some of the places": {"CreateFleet", fruitless("InsufficientInstanceCapacity")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startSim(t)
+			s.makeTemplate()
+			all := s.available(s.provider)
+			s.fault = on(tc.action, -1, tc.fault)
+			for i, rest := range []time.Duration{45 * time.Second, 90 * time.Second, 3 * time.Minute} {
+				if _, err := s.provider.Create(t.Context(), machine(fmt.Sprint("vain-", i), 1, 0)); !cloudprovider.IsAnswered(err) {
+					t.Fatalf("error = %v, want an answer", err)
+				}
+				if got := s.available(s.provider); got != 0 {
+					t.Errorf("%d of %d offerings are available after failure %d", got, all, i+1)
+				}
+				s.clock.Step(rest)
+				if got := s.available(s.provider); got != all {
+					t.Errorf("%s after failure %d, %d of %d offerings are available", rest, i+1, got, all)
+				}
+			}
+		})
+	}
+}
+
+func TestAGroupIsToldTheSameWhenItsCallIsRefusedOnce(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate()
+	s.fault = on("CreateFleet", 1, refuse("InstanceLimitExceeded"))
+	for i := range int32(2) {
+		if _, err := s.provider.Create(t.Context(), machine("told", 2, i)); !cloudprovider.IsInsufficientCapacity(err) || strings.Count(err.Error(), "InstanceLimitExceeded") != 1 {
+			t.Errorf("machine %d: error = %v, want insufficient capacity", i, err)
+		}
+	}
+	if s.live() > 0 {
+		t.Errorf("%d instances, want none", s.live())
 	}
 }
 

@@ -22,7 +22,8 @@ import (
 
 // request builds what the machine's launch group asks for and makes sure that its launch templates are there. It depends
 // on the machine's spec, the template's status and the cluster's facts, never on prices, capacity or free addresses of the
-// moment: the group's other machines, and this one after a crash, have to ask for the same.
+// moment: the group's other machines, and this one after a crash, have to ask for the same. With an error, the request holds
+// what would have been asked for, as far as that is known.
 func (p *Provider) request(ctx context.Context, machine *v1alpha5.Machine) (fleet.Request, error) {
 	template, err := p.template(ctx, templateName(machine), fmt.Sprintf("machine %q", machine.Name))
 	if err != nil {
@@ -48,15 +49,16 @@ func (p *Provider) request(ctx context.Context, machine *v1alpha5.Machine) (flee
 	intent := machine.Status.Launch
 	request := fleet.Request{Token: intent.Token, CapacityType: choice.CapacityType, Size: intent.Size, Tags: p.instanceTags(machine, template)}
 	for _, g := range groups {
+		request.Configs = append(request.Configs, fleet.Config{Overrides: g.Overrides})
+	}
+	for i, g := range groups {
 		spec, err := p.launchTemplate(machine, template, boot, g.Boot)
 		if err != nil {
-			return fleet.Request{}, err
+			return request, err
 		}
-		name, err := p.launchTemplates.Ensure(ctx, spec)
-		if err != nil {
-			return fleet.Request{}, refusal(err)
+		if request.Configs[i].LaunchTemplate, err = p.launchTemplates.Ensure(ctx, spec); err != nil {
+			return request, err
 		}
-		request.Configs = append(request.Configs, fleet.Config{LaunchTemplate: name, Overrides: g.Overrides})
 	}
 	return request, nil
 }

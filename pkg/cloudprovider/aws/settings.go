@@ -15,7 +15,6 @@ import (
 const (
 	defaultLaunchTemplateTTL = time.Minute
 	defaultVisibilityWindow  = 5 * time.Minute
-	defaultCapacityTTL       = 3 * time.Minute
 )
 
 const (
@@ -49,8 +48,6 @@ type Settings struct {
 	LaunchTemplateTTL time.Duration
 	// VisibilityWindow is how long EC2 may take to show an instance that it has made. Default: 5 minutes.
 	VisibilityWindow time.Duration
-	// CapacityTTL is how long an offering that had no capacity is left alone. Default: 3 minutes.
-	CapacityTTL time.Duration
 }
 
 // LoadConfig returns the SDK's configuration by its default chain; the region comes from AWS_REGION or the instance metadata.
@@ -67,7 +64,7 @@ func (s Settings) withDefaults() Settings {
 		setting *time.Duration
 		value   time.Duration
 	}{
-		{&s.LaunchTemplateTTL, defaultLaunchTemplateTTL}, {&s.VisibilityWindow, defaultVisibilityWindow}, {&s.CapacityTTL, defaultCapacityTTL},
+		{&s.LaunchTemplateTTL, defaultLaunchTemplateTTL}, {&s.VisibilityWindow, defaultVisibilityWindow},
 	} {
 		if *d.setting <= 0 {
 			*d.setting = d.value

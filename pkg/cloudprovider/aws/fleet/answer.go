@@ -80,6 +80,19 @@ func place(t *ec2types.LaunchTemplateAndOverridesResponse, zones map[string]stri
 	return string(t.Overrides.InstanceType), cmp.Or(zone, zones[awssdk.ToString(t.Overrides.SubnetId)])
 }
 
+// Unserved is the answer to a request that EC2 turned down as a whole, for a reason that another request does not cure.
+func Unserved(r Request, code, message string) Answer {
+	return Answer{Failures: []Failure{{Code: code, Message: message, CapacityType: r.CapacityType}}}
+}
+
+// Exhausted reports whether the answer speaks against trying the override again at once: it holds no instance at all, or a
+// failure that the cloud cannot cure now. What a failure does not name, it is about all of.
+func (a Answer) Exhausted(o Override) bool {
+	return len(a.Instances) == 0 || slices.ContainsFunc(a.Failures, func(f Failure) bool {
+		return awserr.Unfulfillable(f.Code) && (f.InstanceType == "" || f.InstanceType == o.InstanceType) && (f.Zone == "" || f.Zone == o.Zone)
+	})
+}
+
 // Only reports whether there are failures and all of them mean one of the meanings.
 func (a Answer) Only(meanings ...awserr.Meaning) bool {
 	return len(a.Failures) > 0 && !slices.ContainsFunc(a.Failures, func(f Failure) bool {
@@ -92,7 +105,7 @@ func (a Answer) Has(meaning awserr.Meaning) bool {
 	return slices.ContainsFunc(a.Failures, func(f Failure) bool { return awserr.Of(f.Code) == meaning })
 }
 
-// Reason sums the failures up: each code once, with the first message and how many offerings it was told of.
+// Reason sums the failures up: each code once, with the first message and how many offerings it was told of, if of any.
 func (a Answer) Reason() string {
 	if len(a.Failures) == 0 {
 		return "EC2 gave no reason"
@@ -100,13 +113,22 @@ func (a Answer) Reason() string {
 	var parts []string
 	counts := map[string]int{}
 	for _, f := range a.Failures {
-		counts[f.Code]++
-	}
-	for _, f := range a.Failures {
-		if n, ok := counts[f.Code]; ok {
-			parts = append(parts, fmt.Sprintf("%s for %d offerings (%s)", f.Code, n, f.Message))
-			delete(counts, f.Code)
+		if f.InstanceType != "" {
+			counts[f.Code]++
 		}
+	}
+	told := map[string]bool{} // code -> it is among the parts
+	for _, f := range a.Failures {
+		switch n := counts[f.Code]; {
+		case told[f.Code]:
+		case n == 0 && strings.Contains(f.Message, f.Code):
+			parts = append(parts, f.Message)
+		case n == 0:
+			parts = append(parts, fmt.Sprintf("%s (%s)", f.Code, f.Message))
+		default:
+			parts = append(parts, fmt.Sprintf("%s for %d offerings (%s)", f.Code, n, f.Message))
+		}
+		told[f.Code] = true
 	}
 	return strings.Join(parts, "; ")
 }

@@ -188,8 +188,8 @@ func TestAFailedCallNamesTheAction(t *testing.T) {
 }
 
 func TestFailuresAreSummedUp(t *testing.T) {
-	a := Answer{Failures: []Failure{{Code: "InsufficientInstanceCapacity", Message: "none left"}, {Code: "VcpuLimitExceeded", Message: "too many"}, {Code: "InsufficientInstanceCapacity", Message: "none here"}}}
-	if want := "InsufficientInstanceCapacity for 2 offerings (none left); VcpuLimitExceeded for 1 offerings (too many)"; a.Reason() != want {
+	a := Answer{Failures: []Failure{{Code: "InsufficientInstanceCapacity", Message: "none left", InstanceType: "a"}, {Code: "VcpuLimitExceeded", Message: "too many"}, {Code: "InsufficientInstanceCapacity", Message: "none here", InstanceType: "b"}}}
+	if want := "InsufficientInstanceCapacity for 2 offerings (none left); VcpuLimitExceeded (too many)"; a.Reason() != want {
 		t.Errorf("reason = %q, want %q", a.Reason(), want)
 	}
 	if !a.Only(awserr.Capacity, awserr.Quota) || a.Only(awserr.Capacity) || !a.Has(awserr.Quota) || a.Has(awserr.Denied) {
@@ -197,5 +197,30 @@ func TestFailuresAreSummedUp(t *testing.T) {
 	}
 	if (Answer{}).Only(awserr.Capacity) || (Answer{}).Reason() == "" {
 		t.Error("no failure counts as one")
+	}
+}
+
+func TestWhatAFailureDoesNotNameItIsAboutAllOf(t *testing.T) {
+	capacity := func(instanceType, zone string) Failure {
+		return Failure{Code: "InsufficientInstanceCapacity", InstanceType: instanceType, Zone: zone}
+	}
+	some := []Instance{{ID: "i-1"}}
+	for name, tc := range map[string]struct {
+		answer Answer
+		want   bool
+	}{
+		"nothing at all":            {Answer{}, true},
+		"nothing, for other causes": {Answer{Failures: []Failure{{Code: "UnauthorizedOperation"}}}, true},
+		"all that was asked for":    {Answer{Instances: some}, false},
+		"none of it left":           {Answer{Instances: some, Failures: []Failure{capacity("m5.large", "z1")}}, true},
+		"none of another type":      {Answer{Instances: some, Failures: []Failure{capacity("m5.xlarge", "z1")}}, false},
+		"none in another zone":      {Answer{Instances: some, Failures: []Failure{capacity("m5.large", "z2")}}, false},
+		"none of it in any zone":    {Answer{Instances: some, Failures: []Failure{capacity("m5.large", "")}}, true},
+		"no more of anything":       {Answer{Instances: some, Failures: []Failure{{Code: "MaxSpotInstanceCountExceeded"}}}, true},
+		"a fault besides":           {Answer{Instances: some, Failures: []Failure{{Code: "InternalError"}}}, false},
+	} {
+		if got := tc.answer.Exhausted(Override{InstanceType: "m5.large", Zone: "z1"}); got != tc.want {
+			t.Errorf("%s: exhausted = %t, want %t", name, got, tc.want)
+		}
 	}
 }
