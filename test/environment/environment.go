@@ -186,10 +186,11 @@ func (e *Environment) openKubeletLog() (err error) {
 }
 
 func (e *Environment) startCluster(ctx context.Context, options Options) (err error) {
-	e.cluster, err = cluster.Start(ctx, cluster.Options{
-		Directory:              filepath.Join(e.directory, "cluster"),
-		NodeMonitorGracePeriod: options.NodeMonitorGracePeriod,
-	})
+	settings := cluster.Options{NodeMonitorGracePeriod: options.NodeMonitorGracePeriod}
+	if !e.temporary {
+		settings.Directory = filepath.Join(e.directory, "cluster")
+	} // else the cluster takes a temporary directory of its own, which it clears away even after a crash
+	e.cluster, err = cluster.Start(ctx, settings)
 	if err != nil {
 		return err
 	}
