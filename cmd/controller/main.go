@@ -10,13 +10,9 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
@@ -62,11 +58,14 @@ func run(ctx context.Context, o options.Options) error {
 	if err != nil {
 		return err
 	}
-	mgr, err := operator.NewManager(ctx, restConfig, o)
+	awsConfig, err := awaitAWS(ctx, o, loadRetry, aws.LoadConfig)
+	if errors.Is(err, context.Canceled) {
+		return nil // asked to end before it began
+	}
 	if err != nil {
 		return err
 	}
-	awsConfig, err := aws.LoadConfig(ctx)
+	mgr, err := operator.NewManager(ctx, restConfig, o)
 	if err != nil {
 		return err
 	}
@@ -95,17 +94,4 @@ func run(ctx context.Context, o options.Options) error {
 		return err
 	}
 	return mgr.Start(ctx)
-}
-
-// clusterUID returns what tells this cluster from any other, also from one of the same name.
-func clusterUID(ctx context.Context, restConfig *rest.Config) (string, error) {
-	reader, err := client.New(restConfig, client.Options{})
-	if err != nil {
-		return "", fmt.Errorf("connecting to the API server: %w", err)
-	}
-	var namespace corev1.Namespace
-	if err := reader.Get(ctx, client.ObjectKey{Name: metav1.NamespaceSystem}, &namespace); err != nil {
-		return "", fmt.Errorf("identifying the cluster by its kube-system namespace: %w", err)
-	}
-	return string(namespace.UID), nil
 }

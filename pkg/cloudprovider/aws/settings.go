@@ -9,6 +9,8 @@ import (
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/awserr"
 )
 
 // Defaults of settings that may be left at zero.
@@ -50,11 +52,24 @@ type Settings struct {
 	VisibilityWindow time.Duration
 }
 
+// errNoRegion says what to do where nothing tells the region.
+var errNoRegion = errors.New("the AWS region is not known: set AWS_REGION")
+
 // LoadConfig returns the SDK's configuration by its default chain; the region comes from AWS_REGION or the instance metadata.
 func LoadConfig(ctx context.Context) (awssdk.Config, error) {
-	loaded, err := config.LoadDefaultConfig(ctx, config.WithEC2IMDSRegion())
+	loaded, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return awssdk.Config{}, fmt.Errorf("loading the AWS configuration: %w", err)
+	}
+	if loaded.Region != "" {
+		return loaded, nil
+	}
+	loaded, err = config.LoadDefaultConfig(ctx, config.WithEC2IMDSRegion())
+	if err != nil {
+		return awssdk.Config{}, fmt.Errorf("%w (asking the instance metadata for it: %s)", errNoRegion, awserr.Text(err))
+	}
+	if loaded.Region == "" {
+		return awssdk.Config{}, errNoRegion
 	}
 	return loaded, nil
 }
@@ -76,7 +91,7 @@ func (s Settings) withDefaults() Settings {
 func (s Settings) validate(region string) error {
 	var errs []error
 	if region == "" {
-		errs = append(errs, errors.New("the AWS region is not known: set AWS_REGION"))
+		errs = append(errs, errNoRegion)
 	}
 	if s.ClusterName == "" {
 		errs = append(errs, errors.New("the cluster's name is not set"))
