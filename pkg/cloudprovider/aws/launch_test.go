@@ -90,6 +90,24 @@ func TestAGroupCostsOneCallAndCarriesItsTags(t *testing.T) {
 	}
 }
 
+func TestEC2RefusesNothingInTheNormalCourse(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate()
+	launched, err := s.provider.Create(t.Context(), machine("normal", 1, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.provider.Delete(t.Context(), launched); err != nil {
+		t.Fatal(err)
+	}
+	s.run(s.provider, "sweeping launch templates")
+	s.clock.Step(time.Minute)
+	s.run(s.provider, "sweeping launch templates")
+	if refused := s.Calls().Errors; len(refused) > 0 {
+		t.Errorf("refused calls: %v", refused)
+	}
+}
+
 func TestALostAnswerLaunchesNothingTwice(t *testing.T) {
 	s := startSim(t)
 	s.makeTemplate()

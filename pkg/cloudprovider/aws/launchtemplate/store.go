@@ -76,11 +76,14 @@ func (s *Store) use(name string) bool {
 }
 
 func (s *Store) findOrCreate(ctx context.Context, name string, spec Spec) error {
-	out, err := s.api.DescribeLaunchTemplates(ctx, &ec2.DescribeLaunchTemplatesInput{LaunchTemplateNames: []string{name}})
-	if err != nil && !awserr.IsNotFound(err) {
+	// By filter, not by name: that a template is not there yet is the normal course and no error.
+	out, err := s.api.DescribeLaunchTemplates(ctx, &ec2.DescribeLaunchTemplatesInput{
+		Filters: []ec2types.Filter{{Name: awssdk.String("launch-template-name"), Values: []string{name}}},
+	})
+	if err != nil {
 		return awserr.Explain("ec2:DescribeLaunchTemplates", err)
 	}
-	if err == nil && len(out.LaunchTemplates) > 0 {
+	if len(out.LaunchTemplates) > 0 {
 		return nil
 	}
 	_, err = s.api.CreateLaunchTemplate(ctx, &ec2.CreateLaunchTemplateInput{

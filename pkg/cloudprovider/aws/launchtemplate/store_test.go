@@ -47,16 +47,16 @@ func (c *cloud) CreateLaunchTemplate(_ context.Context, in *ec2.CreateLaunchTemp
 func (c *cloud) DescribeLaunchTemplates(_ context.Context, in *ec2.DescribeLaunchTemplatesInput, _ ...func(*ec2.Options)) (*ec2.DescribeLaunchTemplatesOutput, error) {
 	c.calls++
 	out := &ec2.DescribeLaunchTemplatesOutput{}
-	for _, name := range in.LaunchTemplateNames {
-		if _, ok := c.templates[name]; !ok {
-			return nil, code("InvalidLaunchTemplateName.NotFoundException")
-		}
+	if len(in.LaunchTemplateNames) > 0 {
+		return nil, code("InvalidLaunchTemplateName.NotFoundException")
 	}
 	for name, tags := range c.templates {
-		if len(in.LaunchTemplateNames) > 0 && !slices.Contains(in.LaunchTemplateNames, name) {
-			continue
+		f := in.Filters[0]
+		value := tags[strings.TrimPrefix(*f.Name, "tag:")]
+		if *f.Name == "launch-template-name" {
+			value = name
 		}
-		if len(in.Filters) > 0 && tags[strings.TrimPrefix(*in.Filters[0].Name, "tag:")] != in.Filters[0].Values[0] {
+		if !slices.Contains(f.Values, value) {
 			continue
 		}
 		out.LaunchTemplates = append(out.LaunchTemplates, ec2types.LaunchTemplate{LaunchTemplateName: awssdk.String(name)})
