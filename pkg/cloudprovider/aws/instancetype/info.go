@@ -35,6 +35,8 @@ type Info struct {
 	OnDemand, Spot   bool
 	BareMetal        bool
 	GPU, Accelerator Device
+	// OtherDevices are those that nothing announces to pods under one name: FPGAs, transcoders, inference devices not of AWS.
+	OtherDevices bool
 }
 
 // Device is what is plugged into an instance type.
@@ -50,8 +52,10 @@ type Limits struct {
 	BranchInterfaces int64
 }
 
-// Special reports whether the type is bare metal or carries accelerators.
-func (i Info) Special() bool { return i.BareMetal || i.GPU.Name != "" || i.Accelerator.Name != "" }
+// Special reports whether the type is bare metal or carries devices.
+func (i Info) Special() bool {
+	return i.BareMetal || i.GPU.Name != "" || i.Accelerator.Name != "" || i.OtherDevices
+}
 
 // InterfacePods returns how many pods the network interfaces have addresses for.
 func (i Info) InterfacePods() int64 {
@@ -81,6 +85,7 @@ func infoFrom(d *ec2types.InstanceTypeInfo, limits *Limits) (Info, bool) {
 		BareMetal:        awssdk.ToBool(d.BareMetal),
 		GPU:              gpu(d.GpuInfo),
 		Accelerator:      accelerator(d),
+		OtherDevices:     otherDevices(d),
 	}
 	out.Interfaces, out.BandwidthMbps = cards(d.NetworkInfo)
 	if limits != nil {
@@ -140,25 +145,39 @@ func gpu(info *ec2types.GpuInfo) Device {
 	return out
 }
 
+// manufacturerAWS makes the Neuron devices.
+const manufacturerAWS = "AWS"
+
 // accelerator returns the Neuron devices. The first generation is told of as inference accelerators, those after it as
 // Neuron devices, some as both.
 func accelerator(d *ec2types.InstanceTypeInfo) Device {
-	const aws = "AWS"
 	if n := d.NeuronInfo; n != nil && len(n.NeuronDevices) > 0 {
-		out := Device{Name: awssdk.ToString(n.NeuronDevices[0].Name), Manufacturer: aws}
+		out := Device{Name: awssdk.ToString(n.NeuronDevices[0].Name), Manufacturer: manufacturerAWS}
 		for _, device := range n.NeuronDevices {
 			out.Count += int64(awssdk.ToInt32(device.Count))
 		}
 		return out
 	}
-	if i := d.InferenceAcceleratorInfo; i != nil && len(i.Accelerators) > 0 {
-		out := Device{Name: awssdk.ToString(i.Accelerators[0].Name), Manufacturer: aws}
+	if i := d.InferenceAcceleratorInfo; i != nil && len(i.Accelerators) > 0 && !foreign(i.Accelerators[0]) {
+		out := Device{Name: awssdk.ToString(i.Accelerators[0].Name), Manufacturer: manufacturerAWS}
 		for _, device := range i.Accelerators {
 			out.Count += int64(awssdk.ToInt32(device.Count))
 		}
 		return out
 	}
 	return Device{}
+}
+
+// foreign reports whether an inference accelerator is another manufacturer's: no Neuron device.
+func foreign(d ec2types.InferenceDeviceInfo) bool {
+	made := awssdk.ToString(d.Manufacturer)
+	return made != "" && kebab(made) != kebab(manufacturerAWS)
+}
+
+func otherDevices(d *ec2types.InstanceTypeInfo) bool {
+	return d.FpgaInfo != nil && len(d.FpgaInfo.Fpgas) > 0 ||
+		d.MediaAcceleratorInfo != nil && len(d.MediaAcceleratorInfo.Accelerators) > 0 ||
+		d.InferenceAcceleratorInfo != nil && slices.ContainsFunc(d.InferenceAcceleratorInfo.Accelerators, foreign)
 }
 
 // gpuResource returns the resource under which a manufacturer's GPUs are announced, "" for one that kerf does not know.

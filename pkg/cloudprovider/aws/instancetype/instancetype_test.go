@@ -267,6 +267,53 @@ func TestBareMetalAndAcceleratorsAreSpecial(t *testing.T) {
 	}
 }
 
+func TestDevicesWithoutACommonResourceAreSpecialAndNoNeuron(t *testing.T) {
+	inference := func(manufacturer string) func(*ec2types.InstanceTypeInfo) {
+		return func(d *ec2types.InstanceTypeInfo) {
+			d.InferenceAcceleratorInfo = &ec2types.InferenceAcceleratorInfo{Accelerators: []ec2types.InferenceDeviceInfo{
+				{Name: ptr.To("device"), Manufacturer: &manufacturer, Count: ptr.To[int32](2)},
+			}}
+		}
+	}
+	for name, tc := range map[string]struct {
+		change  func(*ec2types.InstanceTypeInfo)
+		special bool
+		neuron  int64
+	}{
+		"none":     {func(*ec2types.InstanceTypeInfo) {}, false, 0},
+		"an empty": {func(d *ec2types.InstanceTypeInfo) { d.FpgaInfo = &ec2types.FpgaInfo{} }, false, 0},
+		"FPGAs": {func(d *ec2types.InstanceTypeInfo) {
+			d.FpgaInfo = &ec2types.FpgaInfo{Fpgas: []ec2types.FpgaDeviceInfo{{Name: ptr.To("Virtex")}}}
+		}, true, 0},
+		"transcoders": {func(d *ec2types.InstanceTypeInfo) {
+			d.MediaAcceleratorInfo = &ec2types.MediaAcceleratorInfo{Accelerators: []ec2types.MediaDeviceInfo{{Name: ptr.To("U30")}}}
+		}, true, 0},
+		"inference of another":         {inference("Qualcomm"), true, 0},
+		"inference of AWS":             {inference("AWS"), true, 2},
+		"inference of nobody in words": {inference(""), true, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			listed, ok := facts(t).InstanceType("m5.large")
+			if !ok {
+				t.Fatal("the catalogue lacks m5.large")
+			}
+			d := described(listed)
+			tc.change(&d)
+			info, ok := infoFrom(&d, nil)
+			if !ok {
+				t.Fatal("the type cannot be launched")
+			}
+			if got := info.Special(); got != tc.special {
+				t.Errorf("special = %t, want %t", got, tc.special)
+			}
+			neuron := capacity(info, nil, 0)[awsv1alpha1.ResourceAWSNeuron]
+			if neuron.Value() != tc.neuron {
+				t.Errorf("%s Neuron devices, want %d", neuron.String(), tc.neuron)
+			}
+		})
+	}
+}
+
 func TestLabelsSayWhatATypeIsLike(t *testing.T) {
 	for name, want := range map[string]map[string]string{
 		"g4dn.xlarge": {
