@@ -65,8 +65,9 @@ func list(mgr ctrl.Manager, provider cloudprovider.Provider, recorded *metrics.M
 		provisioning.NewTrigger(client, batcher),
 		provisioning.NewController(provisioning.World{Client: client, Live: live, Provider: provider, Cluster: cluster},
 			batcher, informers.Synced(), told),
-		lifecycle.NewController(client, provider, lifecycle.Settings{
+		lifecycle.NewController(client, live, provider, lifecycle.Settings{
 			ClusterUID: settings.ClusterUID, LaunchTimeout: settings.LaunchTimeout, RegistrationTimeout: settings.RegistrationTimeout,
+			VisibilityWindow: settings.VisibilityWindow,
 		}, told),
 		marking.NewController(client, realClock),
 		consolidation.NewController(client, live, cluster, told),

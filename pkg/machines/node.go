@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
@@ -44,10 +45,12 @@ func LiveNode(ctx context.Context, live client.Reader, machine *v1alpha5.Machine
 	}
 	node := &corev1.Node{}
 	err := live.Get(ctx, client.ObjectKey{Name: machine.Status.NodeName}, node)
-	if client.IgnoreNotFound(err) != nil {
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
 		return nil, fmt.Errorf("getting node %s: %w", machine.Status.NodeName, err)
-	}
-	if err != nil || node.Spec.ProviderID != machine.Status.ProviderID {
+	case node.Spec.ProviderID != machine.Status.ProviderID:
 		return nil, nil
 	}
 	return node, nil

@@ -4,15 +4,13 @@ package lifecycle
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -32,6 +30,9 @@ type Settings struct {
 	LaunchTimeout time.Duration
 	// RegistrationTimeout is how long an instance may take to join.
 	RegistrationTimeout time.Duration
+	// VisibilityWindow is how long the cloud may take to show an instance that it has launched. A Machine that asked for one
+	// is not given up before, whatever LaunchTimeout says.
+	VisibilityWindow time.Duration
 }
 
 // Controller runs the steps of the lifecycle over one Machine at a time.
@@ -45,13 +46,13 @@ type step interface {
 	reconcile(ctx context.Context, machine *v1alpha5.Machine) (reconcile.Result, error)
 }
 
-// NewController returns a controller for Machines of provider.
-func NewController(client client.Client, provider cloudprovider.Provider, settings Settings, journal journal.Journal) *Controller {
+// NewController returns a controller for Machines of provider. live reads past the cache.
+func NewController(client client.Client, live client.Reader, provider cloudprovider.Provider, settings Settings, journal journal.Journal) *Controller {
 	return &Controller{client: client, steps: []step{
-		&launch{client: client, provider: provider, settings: settings, journal: journal},
-		&registration{client: client, journal: journal},
+		&launch{client: client, live: live, provider: provider, settings: settings, journal: journal},
+		&registration{client: client, live: live, journal: journal},
 		&initialization{client: client, journal: journal},
-		&liveness{client: client, settings: settings, journal: journal},
+		&liveness{client: client, live: live, settings: settings, journal: journal},
 	}}
 }
 
@@ -62,7 +63,7 @@ func NewController(client client.Client, provider cloudprovider.Provider, settin
 // Register adds the controller to a manager.
 func (c *Controller) Register(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("machine.lifecycle").
-		For(&v1alpha5.Machine{}).
+		For(&v1alpha5.Machine{}, builder.WithPredicates(machines.Woken())).
 		Watches(&corev1.Node{}, machines.EnqueueForNode(mgr.GetClient())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 100, RateLimiter: retries()}).
 		Complete(c)
@@ -84,67 +85,20 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	stored := machine.DeepCopy()
 	if controllerutil.AddFinalizer(machine, v1alpha5.TerminationFinalizer) {
-		// The patch replaces the whole list: without the lock it would take off what others have put on meanwhile.
-		if err := c.client.Patch(ctx, machine, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{})); err != nil {
-			return soon(conflictOrGone(fmt.Errorf("adding finalizer: %w", err)))
+		// The patch replaces the whole list: without its lock it would take off what others have put on meanwhile.
+		if err := machines.Write(ctx, c.client, stored, machine); err != nil {
+			return machines.Settle(reconcile.Result{}, fmt.Errorf("adding finalizer: %w", err))
 		}
 		stored = machine.DeepCopy()
 	}
 	var result reconcile.Result
-	var errs []error
+	errs := make([]error, 0, len(c.steps)+1)
 	for _, step := range c.steps {
 		stepResult, err := step.reconcile(ctx, machine)
 		errs = append(errs, err)
 		result = sooner(result, stepResult)
 	}
-	conflict, err := c.write(ctx, stored, machine)
-	if err = errors.Join(append(errs, err)...); err != nil || conflict {
-		return soon(conflict, err)
-	}
-	return result, nil
-}
-
-// conflictRetry is how long a Machine that somebody else changed meanwhile waits for the watch to catch up.
-const conflictRetry = 50 * time.Millisecond
-
-// write persists what the steps changed: labels and annotations first, then the status that says they are there, each under
-// an optimistic lock. It reports whether somebody else was faster.
-func (c *Controller) write(ctx context.Context, stored, machine *v1alpha5.Machine) (bool, error) {
-	status := machine.Status.DeepCopy()
-	if !equality.Semantic.DeepEqual(stored.ObjectMeta, machine.ObjectMeta) {
-		patch := client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{})
-		if err := c.client.Patch(ctx, machine, patch); err != nil {
-			return conflictOrGone(fmt.Errorf("writing labels of machine %s: %w", stored.Name, err))
-		}
-		stored = machine.DeepCopy()
-		machine.Status = *status
-	}
-	if !equality.Semantic.DeepEqual(stored.Status, machine.Status) {
-		patch := client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{})
-		if err := c.client.Status().Patch(ctx, machine, patch); err != nil {
-			return conflictOrGone(fmt.Errorf("writing status of machine %s: %w", stored.Name, err))
-		}
-	}
-	return false, nil
-}
-
-func conflictOrGone(err error) (bool, error) {
-	switch {
-	case apierrors.IsConflict(err):
-		return true, nil
-	case apierrors.IsNotFound(err):
-		return false, nil
-	default:
-		return false, err
-	}
-}
-
-// soon returns the result of a write that somebody else may have forestalled.
-func soon(conflict bool, err error) (reconcile.Result, error) {
-	if err != nil || !conflict {
-		return reconcile.Result{}, err
-	}
-	return reconcile.Result{RequeueAfter: conflictRetry}, nil
+	return machines.Settle(result, append(errs, machines.Write(ctx, c.client, stored, machine))...)
 }
 
 // sooner returns the result that comes back first.

@@ -27,10 +27,7 @@ type initialization struct {
 
 func (i *initialization) reconcile(ctx context.Context, machine *v1alpha5.Machine) (reconcile.Result, error) {
 	conditions := machines.Conditions(machine)
-	if conditions.IsTrue(v1alpha5.ConditionInitialized) {
-		return reconcile.Result{}, nil
-	}
-	if !conditions.IsTrue(v1alpha5.ConditionRegistered) {
+	if !conditions.IsTrue(v1alpha5.ConditionRegistered) { // it never was, or its Node is gone and all with it
 		conditions.Unknown(v1alpha5.ConditionInitialized, v1alpha5.ReasonNotRegistered, "")
 		return reconcile.Result{}, nil
 	}
@@ -40,6 +37,9 @@ func (i *initialization) reconcile(ctx context.Context, machine *v1alpha5.Machin
 	}
 	// Another node may have come with the same instance since; ready is the one that registered.
 	registered := slices.IndexFunc(nodes, func(n corev1.Node) bool { return n.Name == machine.Status.NodeName })
+	if conditions.IsTrue(v1alpha5.ConditionInitialized) && (registered < 0 || nodes[registered].Labels[v1alpha5.InitializedLabel] == "true") {
+		return reconcile.Result{}, nil
+	}
 	if registered < 0 {
 		conditions.Unknown(v1alpha5.ConditionInitialized, v1alpha5.ReasonNodeNotFound, "node "+machine.Status.NodeName+" is gone")
 		return reconcile.Result{}, nil
@@ -59,7 +59,9 @@ func (i *initialization) reconcile(ctx context.Context, machine *v1alpha5.Machin
 			return reconcile.Result{}, fmt.Errorf("marking node %s as initialized: %w", node.Name, err)
 		}
 	}
-	conditions.True(v1alpha5.ConditionInitialized, v1alpha5.ReasonInitialized, "")
+	if !conditions.True(v1alpha5.ConditionInitialized, v1alpha5.ReasonInitialized, "") {
+		return reconcile.Result{}, nil // it was ready all along, and only its label was lost
+	}
 	i.journal.Metrics.MachinesInitialized.WithLabelValues(machine.ProvisionerName()).Inc()
 	i.journal.Events.Publish(events.Event{Object: machine, Reason: events.ReasonInitialized, Message: "Node " + node.Name + " is ready for pods"})
 	ctrl.LoggerFrom(ctx).Info("initialized machine", "machine", klog.KObj(machine), "node", node.Name)
@@ -68,10 +70,7 @@ func (i *initialization) reconcile(ctx context.Context, machine *v1alpha5.Machin
 
 // uninitialized returns why a Node is not ready for ordinary pods yet, or "" when it is.
 func uninitialized(machine *v1alpha5.Machine, node *corev1.Node) (reason, message string) {
-	ready := slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
-		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
-	})
-	if !ready {
+	if !machines.NodeIsReady(node) {
 		return v1alpha5.ReasonNodeNotReady, "the kubelet does not report ready yet"
 	}
 	for i := range node.Spec.Taints {

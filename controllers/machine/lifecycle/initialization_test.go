@@ -87,7 +87,8 @@ func TestANodeThatIsGoneBeforeItWasReadyIsSaidToBe(t *testing.T) {
 	l.Release(node)
 	l.Delete(node)
 	l.Reconcile(l.controller, machine.Name)
-	l.expect(t, machine, v1alpha5.ConditionInitialized, metav1.ConditionUnknown, v1alpha5.ReasonNodeNotFound)
+	l.expect(t, machine, v1alpha5.ConditionRegistered, metav1.ConditionFalse, v1alpha5.ReasonNodeNotFound)
+	l.expect(t, machine, v1alpha5.ConditionInitialized, metav1.ConditionUnknown, v1alpha5.ReasonNotRegistered)
 }
 
 // A message that changes from look to look is a write for every look, and every write wakes the machine again.

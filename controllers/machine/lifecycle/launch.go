@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/samber/lo"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -24,10 +25,14 @@ import (
 // at once; the others learn of it by this.
 const formationPoll = 250 * time.Millisecond
 
+// latePoll is the same for a group that takes longer than its machines should.
+const latePoll = 2 * time.Second
+
 // launch gets an instance for a Machine. The intent is written before the cloud is asked, so that whoever comes after a crash
 // repeats the same request and is given the same instances.
 type launch struct {
 	client   client.Client
+	live     client.Reader
 	provider cloudprovider.Provider
 	settings Settings
 	journal  journal.Journal
@@ -58,8 +63,31 @@ func (l *launch) reconcile(ctx context.Context, machine *v1alpha5.Machine) (reco
 		return reconcile.Result{}, nil
 	default:
 		conditions.Unknown(v1alpha5.ConditionLaunched, v1alpha5.ReasonAwaitingGroup, "waiting for the intents of its launch group")
+		return l.await(ctx, machine)
+	}
+}
+
+// await lets a machine wait for the intents of its launch group, and drops it when one will never come: a machine of the group
+// is gone. Whether that one wrote its intent before, and the request was sent by another, cannot be told any more. So the
+// machine is not regrouped but deleted, and its end looks for what the request may have made.
+func (l *launch) await(ctx context.Context, machine *v1alpha5.Machine) (reconcile.Result, error) {
+	intent := machine.Status.Launch
+	if l.journal.Clock.Now().Sub(intent.Time.Time) <= groupPatience {
 		return reconcile.Result{RequeueAfter: formationPoll}, nil
 	}
+	var list v1alpha5.MachineList
+	if err := l.live.List(ctx, &list); err != nil {
+		return reconcile.Result{}, fmt.Errorf("listing machines: %w", err)
+	}
+	group := machine.Spec.LaunchGroup.Name
+	able := lo.CountBy(list.Items, func(m v1alpha5.Machine) bool {
+		return m.Spec.LaunchGroup != nil && m.Spec.LaunchGroup.Name == group && (m.Status.Launch != nil || m.DeletionTimestamp.IsZero())
+	})
+	if able >= int(intent.Size) {
+		return reconcile.Result{RequeueAfter: latePoll}, nil
+	}
+	return reconcile.Result{}, l.drop(ctx, machine, v1alpha5.ReasonAwaitingGroup, fmt.Sprintf(
+		"%d of the %d machines that were to be launched together are gone; its pods are decided on anew", int(intent.Size)-able, intent.Size))
 }
 
 // writeIntent puts the intent into the status, whose writing wakes the machine again: the cloud is asked only by a reconcile
@@ -93,6 +121,7 @@ func (l *launch) members(ctx context.Context, machine *v1alpha5.Machine) ([]v1al
 
 func (l *launch) create(ctx context.Context, machine *v1alpha5.Machine) error {
 	conditions := machines.Conditions(machine)
+	before := conditions.Get(v1alpha5.ConditionLaunched).DeepCopy()
 	created, err := l.provider.Create(ctx, machine)
 	switch {
 	case err == nil:
@@ -102,6 +131,10 @@ func (l *launch) create(ctx context.Context, machine *v1alpha5.Machine) error {
 		machine.Status.Launch.Answered = true
 		conditions.False(v1alpha5.ConditionLaunched, v1alpha5.ReasonInsufficientCapacity, err.Error())
 		return nil
+	case cloudprovider.IsAnswered(err):
+		machine.Status.Launch.Answered = true
+		conditions.False(v1alpha5.ConditionLaunched, cloudprovider.CreateReason(err, v1alpha5.ReasonLaunchFailed), err.Error())
+		return nil
 	case cloudprovider.IsNotReady(err):
 		conditions.Unknown(v1alpha5.ConditionLaunched, v1alpha5.ReasonTemplateNotReady, err.Error())
 	default:
@@ -109,7 +142,9 @@ func (l *launch) create(ctx context.Context, machine *v1alpha5.Machine) error {
 	}
 	reason := conditions.Get(v1alpha5.ConditionLaunched).Reason
 	l.journal.Metrics.LaunchFailures.WithLabelValues(machine.ProvisionerName(), reason).Inc()
-	l.journal.Events.Publish(events.Event{Object: machine, Warning: true, Reason: events.ReasonLaunchFailed, Message: reason + ": " + err.Error()})
+	if before == nil || before.Reason != reason { // told once, however the cloud words it the next time
+		l.journal.Events.Publish(events.Event{Object: machine, Warning: true, Reason: events.ReasonLaunchFailed, Message: reason + ": " + err.Error()})
+	}
 	return fmt.Errorf("launching machine %s: %w", machine.Name, err)
 }
 
@@ -150,15 +185,20 @@ func awaited(machine *v1alpha5.Machine, members []v1alpha5.Machine) bool {
 // dropUnanswerable deletes a Machine that will never have an instance, so that its pods are decided on again at once. The
 // answer is on record: only then is it certain that nothing has to be looked for when the Machine ends.
 func (l *launch) dropUnanswerable(ctx context.Context, machine *v1alpha5.Machine) error {
-	condition := machines.Conditions(machine).Get(v1alpha5.ConditionLaunched)
-	message := "the cloud had no capacity for it"
-	if condition != nil && condition.Message != "" {
-		message = condition.Message
+	reason, message := v1alpha5.ReasonInsufficientCapacity, "the cloud had no capacity for it"
+	if condition := machines.Conditions(machine).Get(v1alpha5.ConditionLaunched); condition != nil && condition.Message != "" {
+		reason, message = condition.Reason, condition.Message
 	}
-	l.journal.Metrics.LaunchFailures.WithLabelValues(machine.ProvisionerName(), v1alpha5.ReasonInsufficientCapacity).Inc()
-	l.journal.Events.Publish(events.Event{Object: machine, Warning: true, Reason: events.ReasonInsufficientCapacity, Message: message})
+	l.journal.Metrics.LaunchFailures.WithLabelValues(machine.ProvisionerName(), reason).Inc()
+	return l.drop(ctx, machine, reason, message)
+}
+
+// drop deletes a Machine and tells why.
+func (l *launch) drop(ctx context.Context, machine *v1alpha5.Machine, reason, message string) error {
+	l.journal.Events.Publish(events.Event{Object: machine, Warning: true, Reason: reason, Message: message})
+	ctrl.LoggerFrom(ctx).Info("dropping machine that gets no instance", "machine", klog.KObj(machine), "reason", reason, "why", message)
 	if err := l.client.Delete(ctx, machine.DeepCopy(), client.Preconditions{UID: &machine.UID}); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("deleting machine %s that got no capacity: %w", machine.Name, err)
+		return fmt.Errorf("deleting machine %s that gets no instance: %w", machine.Name, err)
 	}
 	return nil
 }

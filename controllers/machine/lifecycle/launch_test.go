@@ -16,6 +16,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/fake"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
+	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/test/workbench"
 )
 
@@ -60,7 +61,7 @@ func TestALaunchedMachineSaysWhatItGot(t *testing.T) {
 	l := newLife(t)
 	machine := l.launched(func(m *v1alpha5.Machine) { m.Labels["team"] = "a" })
 	l.expect(t, machine, v1alpha5.ConditionLaunched, metav1.ConditionTrue, v1alpha5.ReasonLaunched)
-	l.expect(t, machine, v1alpha5.ConditionReady, metav1.ConditionUnknown, v1alpha5.ReasonNotReady)
+	l.expect(t, machine, v1alpha5.ConditionReady, metav1.ConditionUnknown, "NotReady")
 	instance := l.cloud.Instances()[0]
 	if machine.Status.ProviderID != instance.ProviderID || !machine.Status.Launch.Answered || machine.Status.Capacity.Cpu().Value() != 2 || machine.Status.Allocatable.Cpu().IsZero() {
 		t.Errorf("the status is %+v", machine.Status)
@@ -212,7 +213,7 @@ func TestAConflictIsTriedAgainSoonAndOverwritesNothing(t *testing.T) {
 	c := meanwhile(l.Client, func() {
 		workbench.Update(l.Bench, machine.DeepCopy(), func(m *v1alpha5.Machine) { m.Status.Launch = other })
 	})
-	if got := l.Reconcile(l.with(c, l.cloud), machine.Name); got.RequeueAfter != conflictRetry {
+	if got := l.Reconcile(l.with(c, l.cloud), machine.Name); got.RequeueAfter != machines.ConflictRetry {
 		t.Errorf("after a conflict it comes back after %s", got.RequeueAfter)
 	}
 	if l.Reload(machine); machine.Status.Launch.Token != "theirs" {

@@ -32,8 +32,10 @@ func newLife(t *testing.T) *life {
 }
 
 func (l *life) with(c client.Client, provider cloudprovider.Provider) *Controller {
-	settings := Settings{ClusterUID: "cluster", LaunchTimeout: 5 * time.Minute, RegistrationTimeout: 15 * time.Minute}
-	return NewController(c, provider, settings, l.Journal)
+	settings := Settings{
+		ClusterUID: "cluster", LaunchTimeout: 5 * time.Minute, RegistrationTimeout: 15 * time.Minute, VisibilityWindow: 2 * time.Minute,
+	}
+	return NewController(c, l.Client, provider, settings, l.Journal)
 }
 
 // group creates n machines of one launch group.

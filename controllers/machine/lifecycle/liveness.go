@@ -16,29 +16,90 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
 )
 
-// liveness gives up on Machines that get no instance, and on instances that never join, so that their pods are served anew.
+const (
+	// vanishedPatience is how long a Node that is gone may take to come back, as when it was deleted by mistake and its kubelet
+	// is started again.
+	vanishedPatience = time.Minute
+	// initializationPatience is how long a Node may take to be ready for pods before somebody is told.
+	initializationPatience = 15 * time.Minute
+	// settlingMargin is how much longer than the cloud may hide an instance a Machine is kept that asked for one: the calls that
+	// find it take their time.
+	settlingMargin = 30 * time.Second
+)
+
+// liveness gives up on Machines that get no instance, on instances that never join and on those whose Node is gone, so that
+// their pods are served anew.
 type liveness struct {
 	client   client.Client
+	live     client.Reader
 	settings Settings
 	journal  journal.Journal
 }
 
 func (l *liveness) reconcile(ctx context.Context, machine *v1alpha5.Machine) (reconcile.Result, error) {
 	conditions := machines.Conditions(machine)
-	if conditions.IsTrue(v1alpha5.ConditionRegistered) {
+	switch {
+	case conditions.IsTrue(v1alpha5.ConditionInitialized):
+		return reconcile.Result{}, nil
+	case conditions.IsTrue(v1alpha5.ConditionRegistered):
+		return l.initializing(machine), nil
+	case machine.Status.NodeName != "":
+		return l.vanished(ctx, machine)
+	case conditions.IsTrue(v1alpha5.ConditionLaunched):
+		due := conditions.Get(v1alpha5.ConditionLaunched).LastTransitionTime.Add(l.settings.RegistrationTimeout)
+		return l.giveUp(ctx, machine, due, events.ReasonNeverJoined, fmt.Sprintf(
+			"its instance did not join the cluster within %s; check the instance's system log, its subnet's routes and its role", l.settings.RegistrationTimeout))
+	}
+	due := machine.CreationTimestamp.Add(l.settings.LaunchTimeout)
+	if intent := machine.Status.Launch; intent != nil {
+		// What was asked for may come to light until then, and to this Machine it is of more use than to its end.
+		if settled := intent.Time.Add(l.settings.VisibilityWindow + settlingMargin); settled.After(due) {
+			due = settled
+		}
+	}
+	why := "its launch was not answered"
+	if launched := conditions.Get(v1alpha5.ConditionLaunched); launched != nil && launched.Message != "" {
+		why = launched.Message
+	}
+	return l.giveUp(ctx, machine, due, events.ReasonLaunchFailed, fmt.Sprintf("no instance was launched for it within %s: %s",
+		due.Sub(machine.CreationTimestamp.Time).Round(time.Second), why))
+}
+
+// initializing tells, once, of a Node that joined and does not become ready for pods. It may be mended in place, so it stays.
+func (l *liveness) initializing(machine *v1alpha5.Machine) reconcile.Result {
+	conditions := machines.Conditions(machine)
+	due := conditions.Get(v1alpha5.ConditionRegistered).LastTransitionTime.Add(initializationPatience)
+	if left := due.Sub(l.journal.Clock.Now()); left > 0 {
+		return reconcile.Result{RequeueAfter: left + time.Millisecond}
+	}
+	if condition := conditions.Get(v1alpha5.ConditionInitialized); condition != nil {
+		l.journal.Events.Publish(events.Event{Object: machine, Warning: true, Reason: condition.Reason, Message: fmt.Sprintf(
+			"Node %s is not ready for pods %s after it joined: %s", machine.Status.NodeName, initializationPatience, condition.Message)})
+	}
+	return reconcile.Result{}
+}
+
+// vanished gives up on a Machine whose Node is gone: no pod can come to its instance any more.
+func (l *liveness) vanished(ctx context.Context, machine *v1alpha5.Machine) (reconcile.Result, error) {
+	condition := machines.Conditions(machine).Get(v1alpha5.ConditionRegistered)
+	if condition == nil || condition.Reason != v1alpha5.ReasonNodeNotFound {
 		return reconcile.Result{}, nil
 	}
-	since, patience, what := machine.CreationTimestamp.Time, l.settings.LaunchTimeout, "no instance was launched for it"
-	if conditions.IsTrue(v1alpha5.ConditionLaunched) {
-		since = conditions.Get(v1alpha5.ConditionLaunched).LastTransitionTime.Time
-		patience, what = l.settings.RegistrationTimeout, "its instance did not join the cluster"
+	node, err := machines.LiveNode(ctx, l.live, machine)
+	if err != nil || node != nil {
+		return reconcile.Result{}, err
 	}
-	if left := since.Add(patience).Sub(l.journal.Clock.Now()); left > 0 {
+	return l.giveUp(ctx, machine, condition.LastTransitionTime.Add(vanishedPatience), v1alpha5.ReasonNodeNotFound, fmt.Sprintf(
+		"node %s is gone and did not come back within %s", machine.Status.NodeName, vanishedPatience))
+}
+
+// giveUp deletes a Machine once its time is due, and tells why.
+func (l *liveness) giveUp(ctx context.Context, machine *v1alpha5.Machine, due time.Time, reason, why string) (reconcile.Result, error) {
+	if left := due.Sub(l.journal.Clock.Now()); left > 0 {
 		return reconcile.Result{RequeueAfter: left + time.Millisecond}, nil
 	}
-	message := fmt.Sprintf("Giving up on machine %s: %s within %s; check the instance's system log, its subnet's routes and its role", machine.Name, what, patience)
-	l.journal.Events.Publish(events.Event{Object: machine, Warning: true, Reason: events.ReasonNeverJoined, Message: message})
-	ctrl.LoggerFrom(ctx).Info("giving up on machine", "machine", klog.KObj(machine), "reason", what, "timeout", patience, "providerID", machine.Status.ProviderID)
+	l.journal.Events.Publish(events.Event{Object: machine, Warning: true, Reason: reason, Message: "Giving up on machine " + machine.Name + ": " + why})
+	ctrl.LoggerFrom(ctx).Info("giving up on machine", "machine", klog.KObj(machine), "reason", reason, "why", why, "providerID", machine.Status.ProviderID)
 	if err := l.client.Delete(ctx, machine.DeepCopy(), client.Preconditions{UID: &machine.UID}); client.IgnoreNotFound(err) != nil {
 		return reconcile.Result{}, fmt.Errorf("deleting machine %s: %w", machine.Name, err)
 	}

@@ -1,9 +1,15 @@
 package lifecycle
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/fake"
@@ -16,7 +22,7 @@ const slack = 5 * time.Second
 func TestAMachineThatGetsNoInstanceIsGivenUp(t *testing.T) {
 	l := newLife(t)
 	machine := l.group(1)[0]
-	l.cloud.Fail(fake.OperationCreate, errors.New("no"))
+	l.cloud.Fail(fake.OperationCreate, errors.New("the role lacks a right"))
 	l.Reconcile(l.controller, machine.Name)
 	l.Clock.Step(5*time.Minute - slack)
 	_, err := l.TryReconcile(l.controller, machine.Name)
@@ -28,7 +34,7 @@ func TestAMachineThatGetsNoInstanceIsGivenUp(t *testing.T) {
 	if l.Reload(machine); machine.DeletionTimestamp.IsZero() {
 		t.Error("after five minutes without an instance the machine is still there")
 	}
-	if !l.Told.Contains("Warning "+events.ReasonNeverJoined, machine.Name, "5m") {
+	if !l.Told.Contains("Warning "+events.ReasonLaunchFailed, "Giving up on machine "+machine.Name, "5m", "the role lacks a right") {
 		t.Errorf("told: %q", l.Told.Lines())
 	}
 }
@@ -64,15 +70,117 @@ func TestTheTimeToJoinCountsFromTheLaunch(t *testing.T) {
 	}
 }
 
-func TestAMachineThatJoinedIsNotGivenUp(t *testing.T) {
+func TestAMachineThatJoinedIsNotGivenUpButTold(t *testing.T) {
 	l := newLife(t)
 	machine, _ := l.registered(tainted)
-	l.Clock.Step(24 * time.Hour)
-	if again := l.Reconcile(l.controller, machine.Name).RequeueAfter; again != 0 {
-		t.Errorf("it is looked at again after %s", again)
+	again := l.Reconcile(l.controller, machine.Name).RequeueAfter
+	if again <= 14*time.Minute || again > 15*time.Minute+slack || l.Told.Count(v1alpha5.ReasonStartupTaints) != 0 {
+		t.Errorf("it is looked at again after %s; told: %q", again, l.Told.Lines())
 	}
+	l.Clock.Step(again + slack)
+	for range 3 {
+		if again := l.Reconcile(l.controller, machine.Name).RequeueAfter; again != 0 {
+			t.Errorf("it is looked at again after %s", again)
+		}
+	}
+	if l.Told.Count(v1alpha5.ReasonStartupTaints) != 1 || !l.Told.Contains("Warning", machine.Status.NodeName, "15m", "is still there") {
+		t.Errorf("told: %q", l.Told.Lines())
+	}
+	l.Clock.Step(24 * time.Hour)
+	l.Reconcile(l.controller, machine.Name)
 	if l.Reload(machine); !machine.DeletionTimestamp.IsZero() {
 		t.Error("a machine that joined and is not ready was deleted")
+	}
+}
+
+// lose takes a machine's node away as if nobody had pinned it.
+func (l *life) lose(node *corev1.Node) {
+	l.Release(node)
+	l.Delete(node)
+}
+
+func TestAMachineWhoseNodeVanishedIsGivenUp(t *testing.T) {
+	l := newLife(t)
+	machine, node := l.registered()
+	l.expect(t, machine, v1alpha5.ConditionReady, metav1.ConditionTrue, v1alpha5.ConditionReady)
+	l.lose(node)
+	again := l.Reconcile(l.controller, machine.Name).RequeueAfter
+	l.expect(t, machine, v1alpha5.ConditionRegistered, metav1.ConditionFalse, v1alpha5.ReasonNodeNotFound)
+	if !machine.DeletionTimestamp.IsZero() || again <= 0 || again > time.Minute+slack {
+		t.Fatalf("deleted at %s, or looked at again after %s", machine.DeletionTimestamp, again)
+	}
+	l.Clock.Step(again + slack)
+	l.Reconcile(l.controller, machine.Name)
+	if l.Reload(machine); machine.DeletionTimestamp.IsZero() {
+		t.Error("a machine whose node is gone stays")
+	}
+	if !l.Told.Contains("Warning "+v1alpha5.ReasonNodeNotFound, machine.Name, node.Name) {
+		t.Errorf("told: %q", l.Told.Lines())
+	}
+}
+
+func TestANodeThatComesBackInTimeKeepsItsMachine(t *testing.T) {
+	for name, as := range map[string]func(*corev1.Node, string){
+		"by its name":       func(n *corev1.Node, old string) { n.Name = old },
+		"by another's name": func(*corev1.Node, string) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLife(t)
+			machine, node := l.registered()
+			l.lose(node)
+			l.Reconcile(l.controller, machine.Name)
+			back := l.join(machine, func(n *corev1.Node) { as(n, node.Name) })
+			l.Clock.Step(time.Hour)
+			l.Reconcile(l.controller, machine.Name)
+			l.expect(t, machine, v1alpha5.ConditionReady, metav1.ConditionTrue, v1alpha5.ConditionReady)
+			if l.Reload(back); machine.Status.NodeName != back.Name || back.Labels[v1alpha5.InitializedLabel] != "true" || len(back.Finalizers) != 1 {
+				t.Errorf("the machine is node %s; labels %v, finalizers %v", machine.Status.NodeName, back.Labels, back.Finalizers)
+			}
+		})
+	}
+}
+
+func TestANodeThatCameAsAnotherAtOnceIsMadeReady(t *testing.T) {
+	l := newLife(t)
+	machine, node := l.registered()
+	l.lose(node)
+	back := l.join(machine)
+	l.Reconcile(l.controller, machine.Name)
+	if l.Reload(back); back.Labels[v1alpha5.InitializedLabel] != "true" || back.Labels[v1alpha5.RegisteredLabel] != "true" {
+		t.Errorf("labels %v", back.Labels)
+	}
+}
+
+func TestANodeThatTheCacheDoesNotShowIsNotGone(t *testing.T) {
+	l := newLife(t)
+	machine, _ := l.registered()
+	blind := interceptor.NewClient(l.Client, interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, o ...client.ListOption) error {
+			if _, ok := list.(*corev1.NodeList); ok {
+				return nil
+			}
+			return c.List(ctx, list, o...)
+		},
+	})
+	l.Reconcile(l.with(blind, l.cloud), machine.Name)
+	l.expect(t, machine, v1alpha5.ConditionReady, metav1.ConditionTrue, v1alpha5.ConditionReady)
+}
+
+func TestAMachineThatAskedIsKeptForAsLongAsItsInstanceMayAppear(t *testing.T) {
+	l := newLife(t)
+	machine := l.group(1)[0]
+	l.cloud.Fail(fake.OperationCreate, errors.New("the answer was lost"))
+	l.Clock.Step(4 * time.Minute)
+	l.Reconcile(l.controller, machine.Name) // writes the intent
+	l.Clock.Step(2*time.Minute + settlingMargin - slack)
+	_, _ = l.TryReconcile(l.controller, machine.Name)
+	if l.Reload(machine); !machine.DeletionTimestamp.IsZero() {
+		t.Fatal("given up while the cloud may still show what it made")
+	}
+	l.Clock.Step(2 * slack)
+	_, _ = l.TryReconcile(l.controller, machine.Name)
+	if l.Reload(machine); machine.DeletionTimestamp.IsZero() {
+		t.Error("never given up")
 	}
 }
 
@@ -85,7 +193,7 @@ func TestATwinOfTheSameNameIsNotDeleted(t *testing.T) {
 	twin := &v1alpha5.Machine{ObjectMeta: stale.ObjectMeta, Spec: stale.Spec}
 	twin.ResourceVersion = ""
 	l.Create(twin)
-	step := &liveness{client: l.Client, settings: Settings{LaunchTimeout: time.Minute, RegistrationTimeout: time.Minute}, journal: l.Journal}
+	step := &liveness{client: l.Client, live: l.Client, settings: Settings{LaunchTimeout: time.Minute, RegistrationTimeout: time.Minute}, journal: l.Journal}
 	l.Clock.Step(time.Hour)
 	if _, err := step.reconcile(t.Context(), stale); err == nil {
 		t.Error("deleting the machine that is gone went well although another has its name")

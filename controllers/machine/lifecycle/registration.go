@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -25,6 +24,7 @@ import (
 // registration finds the Node of a launched Machine and gives it the Machine's labels, annotations, taints, owner and finalizer.
 type registration struct {
 	client  client.Client
+	live    client.Reader
 	journal journal.Journal
 }
 
@@ -38,9 +38,21 @@ func (r *registration) reconcile(ctx context.Context, machine *v1alpha5.Machine)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+	if conditions.IsTrue(v1alpha5.ConditionRegistered) {
+		there, err := r.isThere(ctx, machine, nodes)
+		if err != nil {
+			return reconcile.Result{}, err
+		}
+		if there {
+			return reconcile.Result{}, r.keep(ctx, machine, nodes)
+		}
+	}
 	switch {
-	case conditions.IsTrue(v1alpha5.ConditionRegistered):
-		return reconcile.Result{}, r.keep(ctx, machine, nodes)
+	case len(nodes) == 0 && machine.Status.NodeName != "":
+		if conditions.False(v1alpha5.ConditionRegistered, v1alpha5.ReasonNodeNotFound, "node "+machine.Status.NodeName+" is gone") {
+			ctrl.LoggerFrom(ctx).Info("node of machine is gone", "machine", klog.KObj(machine), "node", machine.Status.NodeName)
+		}
+		return reconcile.Result{}, nil
 	case len(nodes) == 0:
 		conditions.Unknown(v1alpha5.ConditionRegistered, v1alpha5.ReasonNodeNotFound, "the instance has not joined the cluster yet")
 		return reconcile.Result{}, nil
@@ -60,18 +72,30 @@ func (r *registration) reconcile(ctx context.Context, machine *v1alpha5.Machine)
 	return reconcile.Result{}, nil
 }
 
+// isThere reports whether the Node that the Machine joined as still exists. A cache that lags does not make it go.
+func (r *registration) isThere(ctx context.Context, machine *v1alpha5.Machine, nodes []corev1.Node) (bool, error) {
+	if slices.ContainsFunc(nodes, func(n corev1.Node) bool { return n.Name == machine.Status.NodeName }) {
+		return true, nil
+	}
+	node, err := machines.LiveNode(ctx, r.live, machine)
+	return node != nil, err
+}
+
 // sync gives a Node what its Machine says, in one patch. Taints are put on only here: afterwards they belong to the cluster.
 func (r *registration) sync(ctx context.Context, machine *v1alpha5.Machine, node *corev1.Node) error {
 	stored := node.DeepCopy()
 	adopt(machine, node)
 	for _, taint := range slices.Concat(machine.Spec.Taints, machine.Spec.StartupTaints) {
+		if taint.Effect == "" { // the API takes it in a Machine and refuses it in a Node, where it would do nothing
+			continue
+		}
 		if !slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.MatchTaint(&taint) }) {
 			node.Spec.Taints = append(node.Spec.Taints, taint)
 		}
 	}
 	node.Labels[v1alpha5.RegisteredLabel] = "true"
-	if err := r.client.Patch(ctx, node, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{})); err != nil {
-		return fmt.Errorf("registering node %s: %w", node.Name, err)
+	if _, err := machines.WriteNode(ctx, r.client, stored, node); err != nil {
+		return fmt.Errorf("registering node: %w", err)
 	}
 	return nil
 }
@@ -85,11 +109,8 @@ func (r *registration) keep(ctx context.Context, machine *v1alpha5.Machine, node
 		}
 		stored := node.DeepCopy()
 		adopt(machine, node)
-		if equality.Semantic.DeepEqual(stored.ObjectMeta, node.ObjectMeta) {
-			continue
-		}
-		if err := r.client.Patch(ctx, node, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{})); err != nil {
-			return fmt.Errorf("restoring labels of node %s: %w", node.Name, err)
+		if _, err := machines.WriteNode(ctx, r.client, stored, node); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("restoring labels of node: %w", err)
 		}
 	}
 	return nil

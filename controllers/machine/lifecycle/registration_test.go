@@ -10,6 +10,7 @@ import (
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
+	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/test/builders"
 	"github.com/kerf-autoscaler/kerf/test/workbench"
 )
@@ -93,7 +94,7 @@ func TestTwoNodesWithOneProviderIDAreToldAndNeitherIsTaken(t *testing.T) {
 	first, second := l.join(machine), l.join(machine)
 	l.Reconcile(l.controller, machine.Name)
 	l.expect(t, machine, v1alpha5.ConditionRegistered, metav1.ConditionFalse, v1alpha5.ReasonMultipleNodes)
-	l.expect(t, machine, v1alpha5.ConditionReady, metav1.ConditionFalse, v1alpha5.ReasonNotReady)
+	l.expect(t, machine, v1alpha5.ConditionReady, metav1.ConditionFalse, "NotReady")
 	l.Reload(first)
 	if machine.Status.NodeName != "" || len(first.Finalizers) != 0 {
 		t.Errorf("the machine took node %q, finalizers %v", machine.Status.NodeName, first.Finalizers)
@@ -145,4 +146,34 @@ func TestANodeThatIsBeingDeletedIsNotPinnedAgain(t *testing.T) {
 		t.Errorf("finalizers are %v", node.Finalizers)
 	}
 	l.Release(node)
+}
+
+func TestATaintWithoutEffectHoldsNoRegistration(t *testing.T) {
+	l := newLife(t)
+	machine := l.launched(func(m *v1alpha5.Machine) {
+		m.Spec.Taints = []corev1.Taint{{Key: "nothing"}, {Key: "team", Effect: corev1.TaintEffectNoSchedule}}
+	})
+	node := l.join(machine)
+	l.Reconcile(l.controller, machine.Name)
+	l.expect(t, machine, v1alpha5.ConditionRegistered, metav1.ConditionTrue, v1alpha5.ReasonRegistered)
+	if l.Reload(node); !slices.Equal(taintsOf(node), []string{"team:NoSchedule"}) {
+		t.Errorf("taints are %v", taintsOf(node))
+	}
+}
+
+func TestAKubeletThatWasFasterIsNoFailure(t *testing.T) {
+	l := newLife(t)
+	machine := l.launched()
+	node := l.join(machine)
+	c := meanwhile(l.Client, func() {
+		workbench.Update(l.Bench, node.DeepCopy(), func(n *corev1.Node) { n.Labels["kubelet"] = "says" })
+	})
+	if again := l.Reconcile(l.with(c, l.cloud), machine.Name).RequeueAfter; again != machines.ConflictRetry {
+		t.Errorf("after a conflict it comes back after %s", again)
+	}
+	l.Reconcile(l.controller, machine.Name)
+	l.expect(t, machine, v1alpha5.ConditionRegistered, metav1.ConditionTrue, v1alpha5.ReasonRegistered)
+	if l.Reload(node); node.Labels["kubelet"] != "says" {
+		t.Errorf("labels are %v", node.Labels)
+	}
 }
