@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/kerf-autoscaler/kerf/controllers"
@@ -58,7 +56,11 @@ func run(ctx context.Context, o options.Options) error {
 	if err != nil {
 		return err
 	}
-	awsConfig, err := awaitAWS(ctx, o, loadRetry, aws.LoadConfig)
+	health := operator.NewHealth(logger)
+	if err := health.Serve(ctx, o.BindAddress, o.HealthProbePort); err != nil {
+		return err
+	}
+	awsConfig, err := awaitAWS(ctx, health, loadRetry, aws.LoadConfig)
 	if errors.Is(err, context.Canceled) {
 		return nil // asked to end before it began
 	}
@@ -70,20 +72,20 @@ func run(ctx context.Context, o options.Options) error {
 		return err
 	}
 	provider, err := aws.New(awsConfig, mgr.GetClient(), aws.Settings{
-		ClusterName: o.ClusterName, ClusterUID: uid, ClusterEndpoint: o.ClusterEndpoint,
+		ClusterName: o.ClusterName, ClusterUID: uid, ClusterEndpoint: o.ClusterEndpoint, ClusterCA: o.ClusterCA,
+		ClusterVersion: o.ClusterVersion, ServiceCIDR: o.ClusterServiceCIDR, Tags: o.Tags, IsolatedVPC: o.IsolatedVPC,
 		DefaultInstanceProfile: o.DefaultInstanceProfile, VMMemoryOverheadPercent: o.VMMemoryOverheadPercent,
 		LaunchTemplateTTL: o.LaunchTemplateTTL, VisibilityWindow: visibilityWindow,
 	}, clock.RealClock{})
 	if err != nil {
 		return err
 	}
+	health.Check("aws", provider.Ready)
 	recorded, err := metrics.New(ctrlmetrics.Registry)
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(
-		mgr.AddHealthzCheck("ping", healthz.Ping),
-		mgr.AddReadyzCheck("aws", func(*http.Request) error { return provider.Ready() }),
 		controllers.Register(mgr, provider, recorded, controllers.Settings{
 			ClusterUID: uid, BatchIdle: o.BatchIdle, BatchMax: o.BatchMax, LaunchTimeout: o.LaunchTimeout,
 			RegistrationTimeout: o.RegistrationTimeout, VisibilityWindow: visibilityWindow,

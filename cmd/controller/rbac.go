@@ -5,3 +5,4 @@ package main
 // +kubebuilder:rbac:groups="",resources=namespaces,resourceNames=kube-system,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,namespace=karpenter,verbs=get;create;update
+// +kubebuilder:rbac:groups="",resources=events,namespace=karpenter,verbs=create;patch

@@ -12,7 +12,9 @@ import (
 	"time"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/go-logr/logr"
 
+	"github.com/kerf-autoscaler/kerf/pkg/operator"
 	"github.com/kerf-autoscaler/kerf/pkg/options"
 )
 
@@ -73,8 +75,12 @@ func TestWithoutARegionTheProcessIsAliveAndNotReadyUntilThereIsOne(t *testing.T)
 		err error
 	}
 	done := make(chan result, 1)
+	health := operator.NewHealth(logr.Discard())
+	if err := health.Serve(t.Context(), o.BindAddress, o.HealthProbePort); err != nil {
+		t.Fatal(err)
+	}
 	go func() {
-		cfg, err := awaitAWS(t.Context(), o, time.Millisecond, load)
+		cfg, err := awaitAWS(t.Context(), health, time.Millisecond, load)
 		done <- result{cfg, err}
 	}()
 	<-second
@@ -88,13 +94,6 @@ func TestWithoutARegionTheProcessIsAliveAndNotReadyUntilThereIsOne(t *testing.T)
 	if got := <-done; got.err != nil || got.cfg.Region != "us-east-1" {
 		t.Errorf("got region %q, %v", got.cfg.Region, got.err)
 	}
-	listener, err := net.Listen("tcp", strings.TrimPrefix(endpoint, "http://"))
-	if err != nil {
-		t.Fatalf("the port is not free for the manager: %v", err)
-	}
-	if err := listener.Close(); err != nil {
-		t.Error(err)
-	}
 }
 
 func TestWaitingForARegionEndsWithTheProcess(t *testing.T) {
@@ -103,7 +102,7 @@ func TestWaitingForARegionEndsWithTheProcess(t *testing.T) {
 		cancel()
 		return awssdk.Config{}, errors.New("the AWS region is not known")
 	}
-	if _, err := awaitAWS(ctx, options.Options{}, time.Hour, load); !errors.Is(err, context.Canceled) {
+	if _, err := awaitAWS(ctx, operator.NewHealth(logr.Discard()), time.Hour, load); !errors.Is(err, context.Canceled) {
 		t.Errorf("error = %v, want that of the context", err)
 	}
 }

@@ -37,9 +37,9 @@ func NewController(client client.Client, metrics *metrics.Metrics) *Controller {
 	return &Controller{client: client, metrics: metrics}
 }
 
-// +kubebuilder:rbac:groups=karpenter.sh,resources=provisioners;machines,verbs=get;list;watch
+// +kubebuilder:rbac:groups=karpenter.sh,resources=provisioners;machines,verbs=list;watch
 // +kubebuilder:rbac:groups=karpenter.sh,resources=provisioners/status,verbs=patch
-// +kubebuilder:rbac:groups=karpenter.k8s.aws,resources=awsnodetemplates,verbs=get;list;watch
+// +kubebuilder:rbac:groups=karpenter.k8s.aws,resources=awsnodetemplates,verbs=list;watch
 
 // Register adds the controller to a manager.
 func (c *Controller) Register(mgr ctrl.Manager) error {

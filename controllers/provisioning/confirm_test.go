@@ -4,6 +4,12 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/state"
 	"github.com/kerf-autoscaler/kerf/test/builders"
 )
@@ -44,5 +50,31 @@ func TestAMachineWhoseNodeVanishedHostsNothing(t *testing.T) {
 	problem := buildProblem(cluster.Snapshot(time.Now()), catalogue{})
 	if len(problem.Nodes) != 0 || len(problem.Pods) != 1 {
 		t.Errorf("%d pods are offered %d nodes, of which the only one is gone", len(problem.Pods), len(problem.Nodes))
+	}
+}
+
+func TestAProvisionerThatBecomesReadyBringsADecision(t *testing.T) {
+	provisioner := func(generation int64, ready metav1.ConditionStatus) *v1alpha5.Provisioner {
+		p := builders.Provisioner("default")
+		p.UID, p.Generation = "p", generation
+		p.Status.Conditions = []metav1.Condition{{Type: v1alpha5.ConditionReady, Status: ready}}
+		return p
+	}
+	for name, tc := range map[string]struct {
+		before, now *v1alpha5.Provisioner
+		want        int
+	}{
+		"becomes ready":           {provisioner(1, metav1.ConditionFalse), provisioner(1, metav1.ConditionTrue), 1},
+		"is changed while ready":  {provisioner(1, metav1.ConditionTrue), provisioner(2, metav1.ConditionTrue), 1},
+		"reports something":       {provisioner(1, metav1.ConditionTrue), provisioner(1, metav1.ConditionTrue), 0},
+		"is not ready any longer": {provisioner(1, metav1.ConditionTrue), provisioner(1, metav1.ConditionFalse), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			trigger := NewTrigger(nil, NewBatcher[types.UID](clock.RealClock{}, time.Second, time.Second))
+			trigger.onProvisioner(t.Context(), event.UpdateEvent{ObjectOld: tc.before, ObjectNew: tc.now}, nil)
+			if got := len(trigger.batcher.arrived); got != tc.want {
+				t.Errorf("%d windows are opened, want %d", got, tc.want)
+			}
+		})
 	}
 }

@@ -6,21 +6,26 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/pods"
 )
 
 // retriggerAfter is how often a pod that stays pending asks for a decision again: what was in its way may be gone.
 const retriggerAfter = 10 * time.Second
 
-// Trigger asks for a decision whenever a pod cannot be scheduled.
+// Trigger asks for a decision whenever a pod cannot be scheduled, and when a Provisioner that could not help before can.
 type Trigger struct {
 	client  client.Client
 	batcher *Batcher[types.UID]
@@ -39,8 +44,22 @@ func (t *Trigger) Register(mgr ctrl.Manager) error {
 	})
 	return ctrl.NewControllerManagedBy(mgr).Named("provisioning.trigger").
 		For(&corev1.Pod{}, builder.WithPredicates(provisionable)).
+		Watches(&v1alpha5.Provisioner{}, handler.Funcs{UpdateFunc: t.onProvisioner}).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 10}).
 		Complete(t)
+}
+
+// onProvisioner triggers when a Provisioner becomes ready, or is changed while it is: pods that were told no are looked at anew.
+func (t *Trigger) onProvisioner(_ context.Context, e event.UpdateEvent, _ workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+	before, ok := e.ObjectOld.(*v1alpha5.Provisioner)
+	now, ok2 := e.ObjectNew.(*v1alpha5.Provisioner)
+	if !ok || !ok2 {
+		return
+	}
+	ready := meta.IsStatusConditionTrue(now.Status.Conditions, v1alpha5.ConditionReady)
+	if was := meta.IsStatusConditionTrue(before.Status.Conditions, v1alpha5.ConditionReady); ready && (!was || before.Generation != now.Generation) {
+		t.batcher.Trigger(now.UID)
+	}
 }
 
 // Reconcile triggers for one pod as long as it is pending.

@@ -29,9 +29,9 @@ func NewInformers(cache cache.Cache, cluster *state.Cluster) *Informers {
 	return &Informers{cache: cache, cluster: cluster, ready: make(chan struct{})}
 }
 
-// +kubebuilder:rbac:groups="",resources=pods;nodes,verbs=get;list;watch
-// +kubebuilder:rbac:groups=apps,resources=daemonsets,verbs=get;list;watch
-// +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=pods;nodes,verbs=list;watch
+// +kubebuilder:rbac:groups=apps,resources=daemonsets,verbs=list;watch
+// +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=list;watch
 
 // Register adds the informers to a manager.
 func (i *Informers) Register(mgr ctrl.Manager) error { return mgr.Add(i) }

@@ -59,7 +59,7 @@ func NewManager(ctx context.Context, restConfig *rest.Config, o options.Options)
 		Cache:                         cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
 		Client:                        client.Options{FieldOwner: "kerf"},
 		Metrics:                       server.Options{BindAddress: address(o.BindAddress, o.MetricsPort)},
-		HealthProbeBindAddress:        address(o.BindAddress, o.HealthProbePort),
+		HealthProbeBindAddress:        "0", // Health answers probes
 		LeaderElection:                o.LeaderElect,
 		LeaderElectionID:              LeaderElectionID,
 		LeaderElectionNamespace:       o.LeaderElectionNamespace,

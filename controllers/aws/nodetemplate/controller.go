@@ -87,7 +87,7 @@ func NewController(client client.Client, sources Sources) *Controller {
 	return &Controller{client: client, sources: sources}
 }
 
-// +kubebuilder:rbac:groups=karpenter.k8s.aws,resources=awsnodetemplates,verbs=get;list;watch
+// +kubebuilder:rbac:groups=karpenter.k8s.aws,resources=awsnodetemplates,verbs=list;watch
 // +kubebuilder:rbac:groups=karpenter.k8s.aws,resources=awsnodetemplates/status,verbs=patch
 
 // Register adds the controller to a manager.

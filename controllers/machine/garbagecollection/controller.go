@@ -44,7 +44,7 @@ func NewController(client client.Client, live client.Reader, provider cloudprovi
 }
 
 // +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=get;list;delete
-// +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=nodes,verbs=list;watch
 
 // Register adds the controller to a manager.
 func (c *Controller) Register(mgr ctrl.Manager) error { return mgr.Add(c) }

@@ -35,9 +35,9 @@ func NewController(client client.Client, clock clock.PassiveClock) *Controller {
 	return &Controller{client: client, clock: clock}
 }
 
-// +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=get;list;watch
+// +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=list;watch
 // +kubebuilder:rbac:groups=karpenter.sh,resources=machines/status,verbs=patch
-// +kubebuilder:rbac:groups="",resources=nodes;pods,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=nodes;pods,verbs=list;watch
 
 // Register adds the controller to a manager.
 func (c *Controller) Register(mgr ctrl.Manager) error {

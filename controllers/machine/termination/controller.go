@@ -55,7 +55,7 @@ func NewController(client client.Client, live client.Reader, provider cloudprovi
 // +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=karpenter.sh,resources=machines/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch;patch;delete
-// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=pods,verbs=list;watch
 
 // Register adds the controller to a manager.
 func (c *Controller) Register(mgr ctrl.Manager) error {

@@ -1,0 +1,54 @@
+package operator
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/go-logr/logr/funcr"
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestProbesSayWhyKerfIsNotReady(t *testing.T) {
+	var logged []string
+	log := funcr.New(func(_, line string) { logged = append(logged, line) }, funcr.Options{})
+	var aws, state error
+	health := NewHealth(log)
+	health.Check("state", func() error { return state })
+	health.Check("aws", func() error { return errors.New("replaced below") })
+	health.Check("aws", func() error { return aws })
+	handler := health.Handler()
+	probe := func(path string) (int, string) {
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, path, nil))
+		return recorder.Code, recorder.Body.String()
+	}
+	type answer struct {
+		status int
+		body   string
+	}
+	for _, tc := range []struct {
+		name       string
+		aws, state error
+		want       answer
+	}{
+		{"at once", nil, nil, answer{200, "ok\n"}},
+		{"with one failure", errors.New("credentials refused"), nil, answer{503, "aws: credentials refused\n"}},
+		{"still", errors.New("credentials refused"), nil, answer{503, "aws: credentials refused\n"}},
+		{"with two", errors.New("credentials refused"), errors.New("not synced"), answer{503, "aws: credentials refused\nstate: not synced\n"}},
+		{"again", nil, nil, answer{200, "ok\n"}},
+	} {
+		aws, state = tc.aws, tc.state
+		status, body := probe("/readyz")
+		if diff := cmp.Diff(tc.want, answer{status, body}, cmp.AllowUnexported(answer{})); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tc.name, diff)
+		}
+		if status, _ := probe("/healthz"); status != 200 {
+			t.Errorf("%s: the process is said to be dead: %d", tc.name, status)
+		}
+	}
+	if len(logged) != 3 {
+		t.Errorf("3 changes made %d log lines: %q", len(logged), logged)
+	}
+}
