@@ -4,7 +4,11 @@ package options
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"net/netip"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +21,16 @@ type Options struct {
 	ClusterName string
 	// ClusterEndpoint is the URL that nodes reach the API server at; empty asks EKS.
 	ClusterEndpoint string
+	// ClusterCA is the certificate authority of the API server, PEM; empty asks EKS.
+	ClusterCA string
+	// ClusterVersion is the Kubernetes minor version, for where EKS does not tell it.
+	ClusterVersion string
+	// ClusterServiceCIDR is the range of service addresses; empty asks EKS.
+	ClusterServiceCIDR string
+	// IsolatedVPC says that there is no way out of the VPC: what has no private endpoint is not called.
+	IsolatedVPC bool
+	// Tags are put on all that is made at AWS, below those of the template: key -> value.
+	Tags map[string]string
 	// DefaultInstanceProfile is the instance profile of nodes whose template names none.
 	DefaultInstanceProfile string
 	// BatchIdle is how long no new pod may come before a batch is decided; BatchMax bounds the wait.
@@ -73,6 +87,11 @@ func (o *Options) flags() *pflag.FlagSet {
 	flags.SortFlags = false
 	flags.StringVar(&o.ClusterName, "cluster-name", "", "name of the EKS cluster (required)")
 	flags.StringVar(&o.ClusterEndpoint, "cluster-endpoint", "", "URL that nodes reach the API server at; asked of EKS when empty")
+	flags.Var((*certificates)(&o.ClusterCA), "cluster-ca-bundle", "certificate authority of the API server, PEM in base64; asked of EKS when empty")
+	flags.StringVar(&o.ClusterVersion, "cluster-version", "", "Kubernetes minor version such as 1.34, for where EKS does not tell it")
+	flags.StringVar(&o.ClusterServiceCIDR, "cluster-service-cidr", "", "range of service addresses; asked of EKS when empty")
+	flags.BoolVar(&o.IsolatedVPC, "isolated-vpc", false, "do not call the Price List service, which has no private endpoint; list prices are those compiled in")
+	flags.StringToStringVar(&o.Tags, "aws-tags", nil, "tags of all that is made at AWS: key=value,...; those of the AWSNodeTemplate win")
 	flags.StringVar(&o.DefaultInstanceProfile, "aws-default-instance-profile", "", "instance profile of nodes whose AWSNodeTemplate names none")
 	flags.DurationVar(&o.BatchIdle, "batch-idle-duration", time.Second, "pods are decided on once no new one came for this long")
 	flags.DurationVar(&o.BatchMax, "batch-max-duration", 10*time.Second, "pods are decided on after this long at the latest")
@@ -100,6 +119,11 @@ AWS credentials and region come from the SDK's default chain (AWS_REGION, IRSA, 
 	return flags
 }
 
+// What EC2 takes of a tag, in characters.
+const maxTagKey, maxTagValue = 128, 256
+
+var minorVersion = regexp.MustCompile(`^1\.\d{1,3}$`)
+
 // Validate returns every setting that cannot work, by the name of its flag.
 func (o *Options) Validate() error {
 	var errs []error
@@ -110,6 +134,16 @@ func (o *Options) Validate() error {
 	}
 	// Fractions are asked whether they are right, not whether they are wrong: NaN is neither.
 	refuse(o.ClusterName == "", "cluster-name", "must be set")
+	refuse(o.ClusterVersion != "" && !minorVersion.MatchString(o.ClusterVersion), "cluster-version", "%q is no Kubernetes version such as 1.34", o.ClusterVersion)
+	if o.ClusterServiceCIDR != "" {
+		_, err := netip.ParsePrefix(o.ClusterServiceCIDR)
+		refuse(err != nil, "cluster-service-cidr", "%q is no range of addresses such as 172.20.0.0/16", o.ClusterServiceCIDR)
+	}
+	for _, key := range slices.Sorted(maps.Keys(o.Tags)) {
+		refuse(key == "" || len(key) > maxTagKey || len(o.Tags[key]) > maxTagValue, "aws-tags", "%q: a key has 1 to %d characters, a value at most %d",
+			key, maxTagKey, maxTagValue)
+		refuse(strings.HasPrefix(strings.ToLower(key), "aws:"), "aws-tags", "%q: AWS keeps keys that start with aws: for itself", key)
+	}
 	refuse(o.BatchIdle < time.Second, "batch-idle-duration", "%s is below 1s", o.BatchIdle)
 	refuse(o.BatchMax < o.BatchIdle, "batch-max-duration", "%s is below --batch-idle-duration %s", o.BatchMax, o.BatchIdle)
 	refuse(o.LaunchTimeout <= 0, "launch-timeout", "%s is not positive", o.LaunchTimeout)

@@ -1,6 +1,7 @@
 package options_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"reflect"
 	"strings"
@@ -20,6 +21,19 @@ func environment(values map[string]string) func(string) (string, bool) {
 		return value, ok
 	}
 }
+
+// certificate is of nobody, and valid for ever.
+const certificate = `-----BEGIN CERTIFICATE-----
+MIIBdTCCARugAwIBAgIUGiYt9drToiyv3ufL/4oFSwQddI0wCgYIKoZIzj0EAwIw
+DzENMAsGA1UEAwwEdGVzdDAgFw0yNjExMjIwMzQwNTlaGA8yMTI2MTAyOTAzNDA1
+OVowDzENMAsGA1UEAwwEdGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABMvz
+2nP1VicMYXhx0sDj7dMD5JxweFjVSAX78In9W3wf8JUq0TvLL3t1lTodwQ+9VCyo
+5SzyrUGzwFNp5W+0DEyjUzBRMB0GA1UdDgQWBBTH7psdapcnTgbXuU62sIEpHh47
+BzAfBgNVHSMEGDAWgBTH7psdapcnTgbXuU62sIEpHh47BzAPBgNVHRMBAf8EBTAD
+AQH/MAoGCCqGSM49BAMCA0gAMEUCIGq0X30ANyxFtmzrFmprowHYIx+NsdM6X8Ey
+LlxzhbDsAiEAiR7XvZxbYX+W1kETGfcQzdLLmtkn4dmqKRQmynvJScQ=
+-----END CERTIFICATE-----
+`
 
 func defaults() options.Options {
 	return options.Options{
@@ -52,6 +66,11 @@ func settings() map[string]struct {
 	return map[string]setting{
 		"cluster-name":                 {"other", func(o *options.Options) { o.ClusterName = "other" }},
 		"cluster-endpoint":             {"https://x", func(o *options.Options) { o.ClusterEndpoint = "https://x" }},
+		"cluster-ca-bundle":            {base64.StdEncoding.EncodeToString([]byte(certificate)), func(o *options.Options) { o.ClusterCA = certificate }},
+		"cluster-version":              {"1.34", func(o *options.Options) { o.ClusterVersion = "1.34" }},
+		"cluster-service-cidr":         {"10.100.0.0/16", func(o *options.Options) { o.ClusterServiceCIDR = "10.100.0.0/16" }},
+		"isolated-vpc":                 {"true", func(o *options.Options) { o.IsolatedVPC = true }},
+		"aws-tags":                     {"team=a,cost=b", func(o *options.Options) { o.Tags = map[string]string{"team": "a", "cost": "b"} }},
 		"aws-default-instance-profile": {"profile", func(o *options.Options) { o.DefaultInstanceProfile = "profile" }},
 		"batch-idle-duration":          {"2s", func(o *options.Options) { o.BatchIdle = 2 * time.Second }},
 		"batch-max-duration":           {"20s", func(o *options.Options) { o.BatchMax = 20 * time.Second }},
@@ -114,6 +133,13 @@ func TestWhatCannotWorkIsRefusedByTheNameOfItsFlag(t *testing.T) {
 		flag, want string
 	}{
 		"no cluster":               {"--cluster-name=", "--cluster-name: must be set"},
+		"version of a patch":       {"--cluster-version=1.34.1", `--cluster-version: "1.34.1" is no Kubernetes version such as 1.34`},
+		"addresses without range":  {"--cluster-service-cidr=10.0.0.1", `--cluster-service-cidr: "10.0.0.1" is no range of addresses`},
+		"certificates as they are": {"--cluster-ca-bundle=-----BEGIN", "it has to be PEM in base64"},
+		"base64 of something else": {"--cluster-ca-bundle=Zm9v", "it has to be PEM in base64"},
+		"a tag of AWS":             {"--aws-tags=aws:x=y", `--aws-tags: "aws:x": AWS keeps keys`},
+		"a tag without a key":      {"--aws-tags==y", `--aws-tags: "": a key has 1 to 128 characters`},
+		"a tag without a value":    {"--aws-tags=y", "aws-tags"},
 		"idle below a second":      {"--batch-idle-duration=999ms", "--batch-idle-duration: 999ms is below 1s"},
 		"max below idle":           {"--batch-max-duration=500ms", "--batch-max-duration: 500ms is below --batch-idle-duration 1s"},
 		"no time to launch":        {"--launch-timeout=0", "--launch-timeout: 0s is not positive"},

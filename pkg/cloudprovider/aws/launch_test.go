@@ -90,6 +90,19 @@ func TestAGroupCostsOneCallAndCarriesItsTags(t *testing.T) {
 	}
 }
 
+func TestTagsOfTheSettingsYieldToThoseOfTheTemplateAndOfKerf(t *testing.T) {
+	s := startSim(t)
+	s.settings.Tags = map[string]string{"team": "all", "cost": "b", awsv1alpha1.TagClusterUID: "stolen"}
+	s.retag(s.makeTemplate())
+	create(t, s.newProvider(clusterUID), machine("tagged", 1, 0))
+	got := s.World().Instances()[0].Tags
+	for key, want := range map[string]string{"team": "changed", "cost": "b", awsv1alpha1.TagClusterUID: clusterUID} {
+		if got[key] != want {
+			t.Errorf("tag %s = %q, want %q", key, got[key], want)
+		}
+	}
+}
+
 func TestEC2RefusesNothingInTheNormalCourse(t *testing.T) {
 	s := startSim(t)
 	s.makeTemplate()

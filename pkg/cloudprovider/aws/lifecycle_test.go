@@ -155,6 +155,16 @@ func TestInstanceTypesCostWhatAWSAsks(t *testing.T) {
 	}
 }
 
+func TestAnIsolatedVPCHasNoWayToThePriceList(t *testing.T) {
+	s := startSim(t)
+	s.settings.IsolatedVPC = true
+	for _, task := range s.newProvider(clusterUID).Tasks() {
+		if task.Name == "reading on-demand prices" {
+			t.Error("the Price List service is asked")
+		}
+	}
+}
+
 func TestBeforeAWSAnswersTheProviderIsNotReadyAndSaysWhy(t *testing.T) {
 	s := startSim(t)
 	if err := s.provider.Ready(); err != nil {

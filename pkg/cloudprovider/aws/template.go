@@ -3,7 +3,6 @@ package aws
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -48,7 +47,8 @@ func why(template *awsv1alpha1.AWSNodeTemplate) string {
 func (p *Provider) instanceProfile(template *awsv1alpha1.AWSNodeTemplate) (string, error) {
 	profile := cmp.Or(template.Spec.InstanceProfile, p.settings.DefaultInstanceProfile)
 	if profile == "" {
-		return "", cloudprovider.NewNotReadyError(errors.New("spec.instanceProfile of AWSNodeTemplate " + template.Name + " is empty and there is no default"))
+		return "", cloudprovider.NewNotReadyError(fmt.Errorf(
+			"spec.instanceProfile of AWSNodeTemplate %q is empty and there is no default: set it, or --aws-default-instance-profile of the controller", template.Name))
 	}
 	return profile, nil
 }

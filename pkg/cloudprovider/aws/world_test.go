@@ -44,7 +44,8 @@ type sim struct {
 	provider *aws.Provider
 	fault    awssim.Hook // stands before every call while it is set
 	attempts int         // of the SDK; 0 leaves it to the provider
-	allTypes bool        // EC2 tells of all its instance types
+	settings aws.Settings
+	allTypes bool // EC2 tells of all its instance types
 }
 
 func startSim(t *testing.T) *sim {
@@ -118,9 +119,9 @@ func (s *sim) freshProvider(uid string) *aws.Provider {
 	s.t.Helper()
 	cfg := s.config()
 	cfg.RetryMaxAttempts = s.attempts
-	p, err := aws.New(cfg, s.client, aws.Settings{
-		ClusterName: clusterName, ClusterUID: uid, VMMemoryOverheadPercent: 0.075, DefaultInstanceProfile: "nodes",
-	}, s.clock)
+	settings := s.settings
+	settings.ClusterName, settings.ClusterUID, settings.VMMemoryOverheadPercent, settings.DefaultInstanceProfile = clusterName, uid, 0.075, "nodes"
+	p, err := aws.New(cfg, s.client, settings, s.clock)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -105,11 +105,13 @@ func complete(set Facts, found *ekstypes.Cluster) (Facts, error) {
 
 func missing(f Facts) error {
 	var errs []error
-	for _, fact := range []struct{ value, name string }{
-		{f.Endpoint, "the endpoint"}, {f.CA, "the certificate authority"}, {f.Version, "the Kubernetes version"},
+	for _, fact := range []struct{ value, name, flag string }{
+		{f.Endpoint, "the endpoint", "cluster-endpoint"}, {f.CA, "the certificate authority", "cluster-ca-bundle"},
+		{f.Version, "the Kubernetes version", "cluster-version"},
 	} {
 		if fact.value == "" {
-			errs = append(errs, fmt.Errorf("%s of cluster %q is neither set nor told by eks:DescribeCluster", fact.name, f.Name))
+			errs = append(errs, fmt.Errorf("%s of cluster %q is neither told by eks:DescribeCluster nor set: allow the call or set --%s",
+				fact.name, f.Name, fact.flag))
 		}
 	}
 	return errors.Join(errs...)

@@ -54,7 +54,7 @@ func TestFactsComeFromSettingsAndEKS(t *testing.T) {
 		},
 		"a refusal without settings is told with all that is missing": {
 			set: Facts{Name: "demo"}, answer: eksAnswer{err: denied},
-			wantErr: []string{"credentials refused by eks:DescribeCluster", "the endpoint", "the certificate authority", "the Kubernetes version"},
+			wantErr: []string{"credentials refused by eks:DescribeCluster", "the endpoint", "--cluster-endpoint", "the certificate authority", "--cluster-ca-bundle", "the Kubernetes version", "--cluster-version"},
 		},
 		"an outage is no reason to go by settings": {
 			set: Facts{Name: "demo", Endpoint: "https://set", CA: "MINE", Version: "1.33"}, answer: eksAnswer{err: errors.New("timeout")},

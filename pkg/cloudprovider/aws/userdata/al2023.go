@@ -46,7 +46,7 @@ type kubeletConfig struct {
 // al2023 is a configuration for nodeadm; the YAML writer quotes what needs quotes.
 func al2023(s settings) (part, error) {
 	if s.serviceCIDR == "" {
-		return part{}, errors.New("the cluster's range of service addresses is not known and AL2023 nodes need it: allow eks:DescribeCluster or set it")
+		return part{}, errors.New("the cluster's range of service addresses is not known and AL2023 nodes need it: allow eks:DescribeCluster or set --cluster-service-cidr")
 	}
 	config := nodeConfig{
 		APIVersion: "node.eks.aws/v1alpha1", Kind: "NodeConfig",

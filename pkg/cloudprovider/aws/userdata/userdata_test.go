@@ -221,7 +221,7 @@ func manyLabels() map[string]string {
 func TestAL2023NeedsTheServiceRange(t *testing.T) {
 	node := plain()
 	node.Cluster.ServiceCIDR = ""
-	if _, err := Render(awsv1alpha1.AMIFamilyAL2023, node); err == nil || !strings.Contains(err.Error(), "eks:DescribeCluster") {
+	if _, err := Render(awsv1alpha1.AMIFamilyAL2023, node); err == nil || !strings.Contains(err.Error(), "allow eks:DescribeCluster or set --cluster-service-cidr") {
 		t.Errorf("error = %v, want one that says what to do", err)
 	}
 	if _, err := Render(awsv1alpha1.AMIFamilyAL2, node); err != nil {
