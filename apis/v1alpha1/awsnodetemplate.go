@@ -109,16 +109,18 @@ const (
 	ConditionSecurityGroupsReady = "SecurityGroupsReady"
 	// ConditionAMIsReady is true when an image is found for the AMI family.
 	ConditionAMIsReady = "AMIsReady"
+	// ConditionInstanceProfileReady is true when the nodes' instance profile is named.
+	ConditionInstanceProfileReady = "InstanceProfileReady"
 )
 
 // Reasons of those conditions.
 const (
-	ReasonResolved       = "Resolved"
-	ReasonNoneFound      = "NoneFound"
-	ReasonSelectorEmpty  = "SelectorEmpty"
-	ReasonCloudError     = "CloudError"
-	ReasonNoImage        = "NoImage"
-	ReasonNotYetResolved = "NotYetResolved"
+	ReasonResolved        = "Resolved"
+	ReasonNoneFound       = "NoneFound"
+	ReasonSelectorEmpty   = "SelectorEmpty"
+	ReasonSelectorInvalid = "SelectorInvalid"
+	ReasonCloudError      = "CloudError"
+	ReasonNoImage         = "NoImage"
 )
 
 // AWSNodeTemplateList is a list of AWSNodeTemplates.

@@ -22,18 +22,13 @@ const (
 	LabelInstanceAcceleratorCount        = "karpenter.k8s.aws/instance-accelerator-count"        // devices
 )
 
-// NodeTemplateHashAnnotation holds the hash of the static part of the AWSNodeTemplate's spec.
-const NodeTemplateHashAnnotation = "karpenter.k8s.aws/nodetemplate-hash"
-
 // Extended resources that EC2 instance types offer.
 const (
-	ResourceNVIDIAGPU    = "nvidia.com/gpu"
-	ResourceAMDGPU       = "amd.com/gpu"
-	ResourceHabanaGaudi  = "habana.ai/gaudi"
-	ResourceAWSNeuron    = "aws.amazon.com/neuron"
-	ResourceAWSPodENI    = "vpc.amazonaws.com/pod-eni"
-	ResourceAWSEFA       = "vpc.amazonaws.com/efa"
-	ResourceAWSPrivateIP = "vpc.amazonaws.com/PrivateIPv4Address"
+	ResourceNVIDIAGPU   = "nvidia.com/gpu"
+	ResourceAMDGPU      = "amd.com/gpu"
+	ResourceHabanaGaudi = "habana.ai/gaudi"
+	ResourceAWSNeuron   = "aws.amazon.com/neuron"
+	ResourceAWSPodENI   = "vpc.amazonaws.com/pod-eni"
 )
 
 // Tags that kerf puts on what it makes in EC2, besides those of the template.

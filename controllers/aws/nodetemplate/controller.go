@@ -34,9 +34,6 @@ const (
 	firstRetry, lastRetry = 200 * time.Millisecond, 30 * time.Second
 )
 
-// conditionInstanceProfileReady is true when the nodes' instance profile is named.
-const conditionInstanceProfileReady = "InstanceProfileReady"
-
 // Subnets finds subnets.
 type Subnets interface {
 	Find(ctx context.Context, selector map[string]string) ([]subnet.Subnet, error)

@@ -200,7 +200,7 @@ func TestWhatIsWrongIsToldWithFieldAndRemedy(t *testing.T) {
 			message: "spec.amiFamily AL2023: no image is published in us-east-1: choose another family",
 		},
 		"no instance profile": {
-			change: func(w *world) { w.profile = "" }, condition: conditionInstanceProfileReady, reason: awsv1alpha1.ReasonNoneFound,
+			change: func(w *world) { w.profile = "" }, condition: awsv1alpha1.ConditionInstanceProfileReady, reason: awsv1alpha1.ReasonNoneFound,
 			message: "spec.instanceProfile is empty and the controller has no default: set it, or --aws-default-instance-profile of the controller",
 		},
 	} {

@@ -16,9 +16,6 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/conditions"
 )
 
-// reasonSelectorInvalid says that a selector cannot be read.
-const reasonSelectorInvalid = "SelectorInvalid"
-
 // step finds one thing that a template asks for and sets one condition.
 type step struct {
 	condition string
@@ -34,7 +31,7 @@ func (c *Controller) steps() []step {
 		{awsv1alpha1.ConditionSubnetsReady, c.subnets},
 		{awsv1alpha1.ConditionSecurityGroupsReady, c.securityGroups},
 		{awsv1alpha1.ConditionAMIsReady, c.images},
-		{conditionInstanceProfileReady, c.instanceProfile},
+		{awsv1alpha1.ConditionInstanceProfileReady, c.instanceProfile},
 	}
 }
 
@@ -93,7 +90,7 @@ func refusedSelector(field string, asked map[string]string, plural string, err e
 	case errors.Is(err, selector.ErrEmpty):
 		return outcome{awsv1alpha1.ReasonSelectorEmpty, fmt.Sprintf("%s is empty: name the tags of the %s to use", field, plural)}
 	case errors.Is(err, selector.ErrInvalid) || awserr.Is(err, awserr.Invalid):
-		return outcome{reasonSelectorInvalid, fmt.Sprintf("%s %s: %s: correct the selector", field, selector.String(asked), err)}
+		return outcome{awsv1alpha1.ReasonSelectorInvalid, fmt.Sprintf("%s %s: %s: correct the selector", field, selector.String(asked), err)}
 	default:
 		return outcome{}
 	}
