@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"path"
 	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
@@ -66,50 +66,75 @@ func (i *instanceStep) search(ctx context.Context, machine *v1alpha5.Machine) (b
 	if err != nil {
 		return false, 0, fmt.Errorf("looking for the instance of machine %s: %w", machine.Name, err)
 	}
-	claimed, err := i.claimed(ctx)
-	if err != nil {
-		return false, 0, err
+	var others v1alpha5.MachineList
+	if err := i.live.List(ctx, &others); err != nil {
+		return false, 0, fmt.Errorf("listing machines: %w", err)
 	}
-	if id := choose(intent, found, claimed); id != "" {
+	id, disputed := choose(machine, found, others.Items)
+	if id != "" {
 		machine.Status.ProviderID = id
 		return false, time.Millisecond, nil
 	}
 	conditions := machines.Conditions(machine)
+	if disputed {
+		conditions.Unknown(v1alpha5.ConditionTerminated, v1alpha5.ReasonAwaitingAnswer, "waiting until the other machines of its request have their instances")
+		return false, searchPoll, nil
+	}
 	conditions.Unknown(v1alpha5.ConditionTerminated, v1alpha5.ReasonAwaitingAnswer, "making sure that no instance was launched for it")
-	if left := intent.Time.Add(i.window).Sub(i.clock.Now()); left > 0 {
+	// The request may have been repeated for as long as the Machine was not being deleted.
+	since := intent.Time.Time
+	if machine.DeletionTimestamp.After(since) {
+		since = machine.DeletionTimestamp.Time
+	}
+	if left := since.Add(i.window).Sub(i.clock.Now()); left > 0 {
 		return false, min(left, searchPoll), nil
 	}
 	return true, 0, nil
 }
 
-// choose returns the provider id of the instance at the machine's place in its request or, where another Machine has that,
-// of any that nobody has; "" when there is none. The others of the request may live on: each has its own place.
-func choose(intent *v1alpha5.Launch, found []*v1alpha5.Machine, claimed map[string]bool) string {
+// choose returns the provider id of the Machine's instance among those of its request; "" when none can be its own. Others of
+// the request may live on, each by its own place in it. Places count only while all that was asked for is there to be counted:
+// an instance that is not shown, yet or any more, shifts those behind it. Without them a free instance is the Machine's when
+// nobody else may still come for it; as long as somebody may, it is disputed.
+func choose(machine *v1alpha5.Machine, found []*v1alpha5.Machine, others []v1alpha5.Machine) (id string, disputed bool) {
+	intent := machine.Status.Launch
 	var ids []string
 	for _, candidate := range found {
 		if launch := candidate.Status.Launch; launch != nil && launch.Group == intent.Group && launch.Attempt == intent.Attempt {
 			ids = append(ids, candidate.Status.ProviderID)
 		}
 	}
-	slices.SortFunc(ids, func(a, b string) int { return cmp.Or(cmp.Compare(path.Base(a), path.Base(b)), cmp.Compare(a, b)) })
-	if place := int(intent.Index); place < len(ids) && !claimed[ids[place]] {
-		return ids[place]
+	slices.SortFunc(ids, func(a, b string) int {
+		return cmp.Or(cmp.Compare(machines.InstanceID(a), machines.InstanceID(b)), cmp.Compare(a, b))
+	})
+	claimed := map[string]bool{}
+	for i := range others {
+		if launch := others[i].Status.Launch; launch != nil && launch.Token == intent.Token {
+			claimed[machines.InstanceID(others[i].Status.ProviderID)] = true
+		}
 	}
-	if free := slices.IndexFunc(ids, func(id string) bool { return !claimed[id] }); free >= 0 {
-		return ids[free]
+	if place := int(intent.Index); len(ids) == int(intent.Size) && place < len(ids) && !claimed[machines.InstanceID(ids[place])] {
+		return ids[place], false
 	}
-	return ""
+	free := slices.IndexFunc(ids, func(id string) bool { return !claimed[machines.InstanceID(id)] })
+	if free < 0 {
+		return "", false
+	}
+	if slices.ContainsFunc(others, func(other v1alpha5.Machine) bool { return comesBefore(&other, machine) }) {
+		return "", true
+	}
+	return ids[free], false
 }
 
-// claimed returns the provider ids that Machines have, read past the cache.
-func (i *instanceStep) claimed(ctx context.Context) (map[string]bool, error) {
-	var list v1alpha5.MachineList
-	if err := i.live.List(ctx, &list); err != nil {
-		return nil, fmt.Errorf("listing machines: %w", err)
+// comesBefore reports whether another Machine of the same request has the first claim to its free instances: one that stays and
+// has yet to get its answer, or one that goes, too, and looks for its instance before this one.
+func comesBefore(other, machine *v1alpha5.Machine) bool {
+	theirs, ours := other.Status.Launch, machine.Status.Launch
+	if theirs == nil || theirs.Token != ours.Token || theirs.Answered || other.Status.ProviderID != "" || other.UID == machine.UID {
+		return false
 	}
-	out := make(map[string]bool, len(list.Items))
-	for j := range list.Items {
-		out[list.Items[j].Status.ProviderID] = true
+	if other.DeletionTimestamp.IsZero() {
+		return true
 	}
-	return out, nil
+	return theirs.Index < ours.Index && controllerutil.ContainsFinalizer(other, v1alpha5.TerminationFinalizer)
 }

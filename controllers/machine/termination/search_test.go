@@ -12,6 +12,7 @@ import (
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/fake"
+	"github.com/kerf-autoscaler/kerf/test/workbench"
 )
 
 func TestAMachineThatNeverAskedForAnInstanceGoesAtOnce(t *testing.T) {
@@ -123,15 +124,15 @@ func TestInstancesOfOthersAreNotTaken(t *testing.T) {
 	}
 }
 
-// two returns two machines of one request that the cloud has served and whose answers were lost, by their place in it.
-func two(t *testing.T, e *end) [2]*v1alpha5.Machine {
+// request returns machines of one request that the cloud has served and whose answers were lost, by their place in it.
+func request(t *testing.T, e *end, size int) []*v1alpha5.Machine {
 	t.Helper()
 	group := e.Name("group")
-	var out [2]*v1alpha5.Machine
+	out := make([]*v1alpha5.Machine, size)
 	for i := range out {
 		out[i] = e.Intended(func(m *v1alpha5.Machine) {
 			m.Status.Launch.Group, m.Status.Launch.Token = group, group
-			m.Status.Launch.Size, m.Status.Launch.Index = 2, int32(i)
+			m.Status.Launch.Size, m.Status.Launch.Index = int32(size), int32(i)
 		})
 	}
 	e.cloud.LoseAnswers(1)
@@ -144,7 +145,7 @@ func two(t *testing.T, e *end) [2]*v1alpha5.Machine {
 func TestTheInstanceOfAMachineThatStaysIsNotTerminatedForOneThatGoes(t *testing.T) {
 	for going := range 2 {
 		e := newEnd(t)
-		group := two(t, e)
+		group := request(t, e, 2)
 		stays := group[1-going]
 		e.Delete(group[going])
 		for range 2 {
@@ -164,7 +165,7 @@ func TestTheInstanceOfAMachineThatStaysIsNotTerminatedForOneThatGoes(t *testing.
 
 func TestTwoMachinesOfOneRequestEndWithBothInstances(t *testing.T) {
 	e := newEnd(t)
-	group := two(t, e)
+	group := request(t, e, 2)
 	for _, machine := range group {
 		e.Delete(machine)
 	}
@@ -201,5 +202,82 @@ func TestAMachineEndsAsItIsAndNotAsItIsRemembered(t *testing.T) {
 	}
 	if e.Gone(machine) {
 		t.Error("a machine that may have an instance was let go")
+	}
+}
+
+// Once an instance of the request is gone, or is not shown yet, places no longer tell whose the others are.
+func TestWithAnInstanceMissingNoneIsTakenFromTheMachinesThatStay(t *testing.T) {
+	for missing := range 3 {
+		e := newEnd(t)
+		group := request(t, e, 3)
+		ids := e.cloud.Instances()
+		e.cloud.Vanish(ids[missing].ProviderID)
+		going := group[1]
+		e.Delete(going)
+		e.Clock.Step(2 * window)
+		for range 2 {
+			e.Reconcile(e.controller, going.Name)
+		}
+		if e.Reload(going); going.Status.ProviderID != "" || len(going.Finalizers) == 0 {
+			t.Fatalf("instance %d is missing: the machine took %s, or was let go with finalizers %v", missing, going.Status.ProviderID, going.Finalizers)
+		}
+		// The others get their answers, and what is left is nobody else's.
+		for _, i := range []int{0, 2} {
+			workbench.Update(e.Bench, group[i], func(m *v1alpha5.Machine) {
+				m.Status.ProviderID, m.Status.Launch.Answered = ids[i].ProviderID, true
+			})
+		}
+		for range 4 {
+			e.Reconcile(e.controller, going.Name)
+			e.Clock.Step(window)
+		}
+		if !e.Gone(going) {
+			t.Errorf("instance %d is missing: the machine is still there", missing)
+		}
+		for _, instance := range e.cloud.Instances() {
+			if (instance.ProviderID == ids[1].ProviderID) || instance.ShuttingDown {
+				t.Errorf("instance %d is missing: left is %s", missing, instance.ProviderID)
+			}
+		}
+	}
+}
+
+func TestMachinesThatGoTogetherShareOutWhatIsLeft(t *testing.T) {
+	e := newEnd(t)
+	group := request(t, e, 3)
+	e.cloud.Vanish(e.cloud.Instances()[0].ProviderID)
+	for _, machine := range group {
+		e.Delete(machine)
+	}
+	for range 8 {
+		for i := range group { // the last by its place is the first to look
+			e.Reconcile(e.controller, group[len(group)-1-i].Name)
+		}
+		e.Clock.Step(time.Minute)
+	}
+	for i, machine := range group {
+		if !e.Gone(machine) {
+			t.Errorf("machine %d is still there", i)
+		}
+	}
+	if left := e.cloud.Instances(); len(left) != 0 {
+		t.Errorf("%d instances are left", len(left))
+	}
+}
+
+func TestASearchLastsFromTheLastMomentThatTheRequestCanHaveBeenRepeated(t *testing.T) {
+	e := newEnd(t)
+	machine := e.Intended(func(m *v1alpha5.Machine) { m.Status.Launch.Time = metav1.NewTime(e.Clock.Now().Add(-time.Hour)) })
+	e.Delete(machine)
+	e.Reconcile(e.controller, machine.Name)
+	e.Clock.Step(window - 10*time.Second)
+	e.Reconcile(e.controller, machine.Name)
+	if e.Gone(machine) {
+		t.Fatal("it was let go although its request may have been repeated until it was deleted")
+	}
+	e.Clock.Step(20 * time.Second)
+	e.Reconcile(e.controller, machine.Name)
+	if !e.Gone(machine) {
+		t.Error("the window is over and the machine is there")
 	}
 }
