@@ -130,7 +130,7 @@ func TestALostAnswerLaunchesNothingTwice(t *testing.T) {
 		}
 		return &wire.Response{Abort: true}, nil
 	}
-	s.fault = on("CreateFleet", 1, lose)
+	s.inject(on("CreateFleet", 1, lose))
 	create(t, s.provider, machine("lost", 2, 0))
 	create(t, s.provider, machine("lost", 2, 1))
 	if s.live() != 2 {
@@ -231,7 +231,7 @@ func fruitlessFor(offering, code string) awssim.Hook {
 func TestAnAnswerThatMissesTheLaunchTemplateIsAskedForAgainUnderASecondToken(t *testing.T) {
 	s := startSim(t)
 	s.makeTemplate()
-	s.fault = on("CreateFleet", 1, fruitless("InvalidLaunchTemplateName.NotFoundException"))
+	s.inject(on("CreateFleet", 1, fruitless("InvalidLaunchTemplateName.NotFoundException")))
 	create(t, s.provider, machine("second", 1, 0))
 	if got := s.World().Fleets()[0].ClientToken; got != "token-second-2" {
 		t.Errorf("token = %q, want another than that of the answered request", got)
@@ -271,7 +271,7 @@ func TestRefusalsAreToldByTheirMeaning(t *testing.T) {
 		"an answer with another failure alone": {fruitless("InternalError"), answered("FleetRefused")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s.fault = on("CreateFleet", 1, tc.fault)
+			s.inject(on("CreateFleet", 1, tc.fault))
 			if _, err := p.Create(t.Context(), machine(strings.ReplaceAll(name, " ", "-"), 1, 0)); !tc.want(err) {
 				t.Errorf("error = %v", err)
 			}
@@ -310,7 +310,7 @@ func TestWhatGaveNothingIsLeftAloneForAGrowingTime(t *testing.T) {
 			s := startSim(t)
 			s.makeTemplate()
 			all := s.available(s.provider)
-			s.fault = on(tc.action, -1, tc.fault)
+			s.inject(on(tc.action, -1, tc.fault))
 			for i, rest := range []time.Duration{45 * time.Second, 90 * time.Second, 3 * time.Minute} {
 				if _, err := s.provider.Create(t.Context(), machine(fmt.Sprint("vain-", i), 1, 0)); !cloudprovider.IsAnswered(err) {
 					t.Fatalf("error = %v, want an answer", err)
@@ -330,7 +330,7 @@ func TestWhatGaveNothingIsLeftAloneForAGrowingTime(t *testing.T) {
 func TestAGroupIsToldTheSameWhenItsCallIsRefusedOnce(t *testing.T) {
 	s := startSim(t)
 	s.makeTemplate()
-	s.fault = on("CreateFleet", 1, refuse("InstanceLimitExceeded"))
+	s.inject(on("CreateFleet", 1, refuse("InstanceLimitExceeded")))
 	for i := range int32(2) {
 		if _, err := s.provider.Create(t.Context(), machine("told", 2, i)); !cloudprovider.IsInsufficientCapacity(err) || strings.Count(err.Error(), "InstanceLimitExceeded") != 1 {
 			t.Errorf("machine %d: error = %v, want insufficient capacity", i, err)
@@ -357,21 +357,21 @@ func TestARefusalReadsTheSameOnEachCall(t *testing.T) {
 		}
 	}
 	for _, code := range []string{"UnauthorizedOperation", "InvalidParameterValue", "RequestLimitExceeded", "InternalError"} {
-		s.fault = on("CreateFleet", -1, refuse(code))
+		s.inject(on("CreateFleet", -1, refuse(code)))
 		wantSame(code, p, machine(code, 1, 0))
 	}
-	s.fault = on("CreateFleet", -1, func(context.Context, *wire.Request, awssim.Handler) (*wire.Response, error) {
+	s.inject(on("CreateFleet", -1, func(context.Context, *wire.Request, awssim.Handler) (*wire.Response, error) {
 		return &wire.Response{Abort: true}, nil
-	})
+	}))
 	wantSame("a broken connection", p, machine("broken", 1, 0))
-	s.fault = nil
+	s.inject(nil)
 	create(t, p, machine("changed", 1, 0, written))
 	s.retag(template)
-	s.fault = on("DescribeInstances", -1, func(ctx context.Context, r *wire.Request, next awssim.Handler) (*wire.Response, error) {
+	s.inject(on("DescribeInstances", -1, func(ctx context.Context, r *wire.Request, next awssim.Handler) (*wire.Response, error) {
 		r.Form.Set("Filter.9.Name", "instance-id")
 		r.Form.Set("Filter.9.Value.1", "i-00000000000000bad")
 		return next(ctx, r)
-	})
+	}))
 	wantSame("a group that EC2 does not show yet", s.newProvider(clusterUID), machine("changed", 1, 0, written))
 }
 

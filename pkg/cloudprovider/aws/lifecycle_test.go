@@ -26,7 +26,7 @@ func TestAnInstanceThatEC2DoesNotShowYetIsNotTakenForGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.fault = on("DescribeInstances", -1, refuse("InvalidInstanceID.NotFound"))
+	s.inject(on("DescribeInstances", -1, refuse("InvalidInstanceID.NotFound")))
 	if err := s.provider.Delete(t.Context(), launched); err == nil || cloudprovider.IsNotFound(err) {
 		t.Errorf("error = %v, want one to wait on", err)
 	}
@@ -40,7 +40,7 @@ func TestAnInstanceThatEC2DoesNotShowYetIsNotTakenForGone(t *testing.T) {
 	if err := s.provider.Delete(t.Context(), launched); !cloudprovider.IsNotFound(err) {
 		t.Errorf("error = %v, want not found", err)
 	}
-	s.fault = nil
+	s.inject(nil)
 	if err := s.provider.Delete(t.Context(), launched); err != nil {
 		t.Errorf("once EC2 shows it, it can be deleted: %v", err)
 	}
@@ -66,8 +66,8 @@ func untagged(ctx context.Context, r *wire.Request, next awssim.Handler) (*wire.
 // obscure has the hook deal with questions for instances, until that is lifted.
 func (s *sim) obscure(hook awssim.Hook) func() func() {
 	return func() func() {
-		s.fault = on("DescribeInstances", -1, hook)
-		return func() { s.fault = nil }
+		s.inject(on("DescribeInstances", -1, hook))
+		return func() { s.inject(nil) }
 	}
 }
 
@@ -82,11 +82,11 @@ func TestAnInstanceOnceShownTerminatedStaysGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.clock.Step(shutdownDelay)
-	s.fault = on("DescribeInstances", -1, untagged)
+	s.inject(on("DescribeInstances", -1, untagged))
 	if _, err := s.provider.Get(t.Context(), launched.Status.ProviderID); !cloudprovider.IsNotFound(err) {
 		t.Errorf("error = %v, want not found: the instance is terminated, whoever's it was", err)
 	}
-	s.fault = on("DescribeInstances", -1, emptyAnswer)
+	s.inject(on("DescribeInstances", -1, emptyAnswer))
 	if err := s.provider.Delete(t.Context(), launched); !cloudprovider.IsNotFound(err) {
 		t.Errorf("error = %v, want not found: EC2 has shown the instance terminated", err)
 	}

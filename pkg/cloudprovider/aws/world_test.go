@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,8 +43,8 @@ type sim struct {
 	clock    *clocktesting.FakeClock
 	client   client.Client
 	provider *aws.Provider
-	fault    awssim.Hook // stands before every call while it is set
-	attempts int         // of the SDK; 0 leaves it to the provider
+	fault    atomic.Pointer[awssim.Hook] // stands before every call while it is set
+	attempts int                         // of the SDK; 0 leaves it to the provider
 	settings aws.Settings
 	allTypes bool // EC2 tells of all its instance types
 }
@@ -80,10 +81,20 @@ func (s *sim) pass(ctx context.Context, r *wire.Request, next awssim.Handler) (*
 			r.Form.Set("Filter.9.Value."+strconv.Itoa(i+1), pattern)
 		}
 	}
-	if s.fault != nil {
-		return s.fault(ctx, r, next)
+	if fault := s.fault.Load(); fault != nil {
+		return (*fault)(ctx, r, next)
 	}
 	return next(ctx, r)
+}
+
+// inject puts a fault before every call, in place of the one before; nil lifts it. A call that was cut off may still be under
+// way on the server.
+func (s *sim) inject(fault awssim.Hook) {
+	if fault == nil {
+		s.fault.Store(nil)
+		return
+	}
+	s.fault.Store(&fault)
 }
 
 func newClient(t *testing.T) client.Client {

@@ -271,7 +271,7 @@ func TestDevicesWithoutACommonResourceAreSpecialAndNoNeuron(t *testing.T) {
 	inference := func(manufacturer string) func(*ec2types.InstanceTypeInfo) {
 		return func(d *ec2types.InstanceTypeInfo) {
 			d.InferenceAcceleratorInfo = &ec2types.InferenceAcceleratorInfo{Accelerators: []ec2types.InferenceDeviceInfo{
-				{Name: ptr.To("device"), Manufacturer: &manufacturer, Count: ptr.To[int32](2)},
+				{Name: new("device"), Manufacturer: &manufacturer, Count: new(int32(2))},
 			}}
 		}
 	}
@@ -283,10 +283,10 @@ func TestDevicesWithoutACommonResourceAreSpecialAndNoNeuron(t *testing.T) {
 		"none":     {func(*ec2types.InstanceTypeInfo) {}, false, 0},
 		"an empty": {func(d *ec2types.InstanceTypeInfo) { d.FpgaInfo = &ec2types.FpgaInfo{} }, false, 0},
 		"FPGAs": {func(d *ec2types.InstanceTypeInfo) {
-			d.FpgaInfo = &ec2types.FpgaInfo{Fpgas: []ec2types.FpgaDeviceInfo{{Name: ptr.To("Virtex")}}}
+			d.FpgaInfo = &ec2types.FpgaInfo{Fpgas: []ec2types.FpgaDeviceInfo{{Name: new("Virtex")}}}
 		}, true, 0},
 		"transcoders": {func(d *ec2types.InstanceTypeInfo) {
-			d.MediaAcceleratorInfo = &ec2types.MediaAcceleratorInfo{Accelerators: []ec2types.MediaDeviceInfo{{Name: ptr.To("U30")}}}
+			d.MediaAcceleratorInfo = &ec2types.MediaAcceleratorInfo{Accelerators: []ec2types.MediaDeviceInfo{{Name: new("U30")}}}
 		}, true, 0},
 		"inference of another":         {inference("Qualcomm"), true, 0},
 		"inference of AWS":             {inference("AWS"), true, 2},
