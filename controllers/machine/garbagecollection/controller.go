@@ -19,6 +19,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
 	"github.com/kerf-autoscaler/kerf/pkg/journal"
+	"github.com/kerf-autoscaler/kerf/pkg/machines"
 )
 
 // interval is how often the sweep runs. An orphan is ended by the second sweep that sees it.
@@ -34,13 +35,15 @@ type Controller struct {
 	live     client.Reader
 	provider cloudprovider.Provider
 	journal  journal.Journal
-	// suspects are the provider ids that the last sweep found without an owner.
+	// suspects are the ids of the instances that the last sweep found without an owner.
 	suspects map[string]bool
+	// paused are the provisioners of which the last sweep missed too many instances to believe it.
+	paused map[string]bool
 }
 
 // NewController returns a controller for instances of provider.
 func NewController(client client.Client, live client.Reader, provider cloudprovider.Provider, journal journal.Journal) *Controller {
-	return &Controller{client: client, live: live, provider: provider, journal: journal, suspects: map[string]bool{}}
+	return &Controller{client: client, live: live, provider: provider, journal: journal, suspects: map[string]bool{}, paused: map[string]bool{}}
 }
 
 // +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=get;list;delete
@@ -83,15 +86,15 @@ func (c *Controller) Sweep(ctx context.Context) error {
 }
 
 // orphans returns the instances that no Machine owns or may still come to own.
-func orphans(instances []*v1alpha5.Machine, machines []v1alpha5.Machine) []*v1alpha5.Machine {
+func orphans(instances []*v1alpha5.Machine, list []v1alpha5.Machine) []*v1alpha5.Machine {
 	type request struct {
 		group   string
 		attempt int32
 	}
 	owned, awaited := map[string]bool{}, map[request]bool{}
-	for i := range machines {
-		status := &machines[i].Status
-		owned[status.ProviderID] = true
+	for i := range list {
+		status := &list[i].Status
+		owned[machines.InstanceID(status.ProviderID)] = true
 		if status.ProviderID == "" && status.Launch != nil && !status.Launch.Answered {
 			awaited[request{status.Launch.Group, status.Launch.Attempt}] = true
 		}
@@ -99,7 +102,7 @@ func orphans(instances []*v1alpha5.Machine, machines []v1alpha5.Machine) []*v1al
 	var out []*v1alpha5.Machine
 	for _, instance := range instances {
 		launch := instance.Status.Launch
-		if owned[instance.Status.ProviderID] || (launch != nil && awaited[request{launch.Group, launch.Attempt}]) {
+		if owned[machines.InstanceID(instance.Status.ProviderID)] || (launch != nil && awaited[request{launch.Group, launch.Attempt}]) {
 			continue
 		}
 		out = append(out, instance)
@@ -108,12 +111,12 @@ func orphans(instances []*v1alpha5.Machine, machines []v1alpha5.Machine) []*v1al
 }
 
 // bereaved returns the indexes of the Machines whose instance the cloud should have listed and did not.
-func bereaved(instances []*v1alpha5.Machine, machines []v1alpha5.Machine, now time.Time) []int {
-	there := lo.Keyify(lo.Map(instances, func(i *v1alpha5.Machine, _ int) string { return i.Status.ProviderID }))
+func bereaved(instances []*v1alpha5.Machine, list []v1alpha5.Machine, now time.Time) []int {
+	there := lo.Keyify(lo.Map(instances, func(i *v1alpha5.Machine, _ int) string { return machines.InstanceID(i.Status.ProviderID) }))
 	var out []int
-	for i := range machines {
-		machine := &machines[i]
-		if machine.Status.ProviderID == "" || !machine.DeletionTimestamp.IsZero() || lo.HasKey(there, machine.Status.ProviderID) {
+	for i := range list {
+		machine := &list[i]
+		if machine.Status.ProviderID == "" || !machine.DeletionTimestamp.IsZero() || lo.HasKey(there, machines.InstanceID(machine.Status.ProviderID)) {
 			continue
 		}
 		launched := meta.FindStatusCondition(machine.Status.Conditions, v1alpha5.ConditionLaunched)
@@ -131,7 +134,7 @@ func (c *Controller) endOrphans(ctx context.Context, found []*v1alpha5.Machine) 
 	c.suspects = make(map[string]bool, len(found))
 	var errs []error
 	for _, instance := range found {
-		id := instance.Status.ProviderID
+		id := machines.InstanceID(instance.Status.ProviderID)
 		c.suspects[id] = true
 		if !before[id] {
 			continue
@@ -141,51 +144,53 @@ func (c *Controller) endOrphans(ctx context.Context, found []*v1alpha5.Machine) 
 			continue
 		}
 		c.journal.Metrics.OrphansTerminated.Inc()
-		ctrl.LoggerFrom(ctx).Info("terminated orphaned instance", "providerID", id)
+		ctrl.LoggerFrom(ctx).Info("terminated orphaned instance", "providerID", instance.Status.ProviderID)
 	}
 	return errors.Join(errs...)
 }
 
-// endBereaved deletes the Machines whose instance is gone, after asking for each instance by its id. When too many are missing
-// at once the cloud's answer is doubted rather than the cluster.
+// terminated is the cause of a NotFoundError where the cloud does not just fail to know an instance but says how it ended.
+type terminated interface {
+	error
+	Terminated() bool
+}
+
+// saysTerminated reports whether the cloud knows the instance and says that it has ended. A question to the wrong place, with
+// the wrong credentials or in the wrong region, is never answered so.
+func saysTerminated(err error) bool {
+	cause, ok := errors.AsType[terminated](err)
+	return ok && cause.Terminated()
+}
+
+// endBereaved deletes the Machines whose instance is gone, after asking for each instance by its id. When the cloud does not
+// know too many at once its answer is doubted rather than the cluster.
 func (c *Controller) endBereaved(ctx context.Context, list []v1alpha5.Machine, missing []int) error {
-	launched := lo.CountValuesBy(lo.Filter(list, func(m v1alpha5.Machine, _ int) bool { return m.Status.ProviderID != "" }),
-		func(m v1alpha5.Machine) string { return m.ProvisionerName() })
-	byProvisioner := map[string][]*v1alpha5.Machine{}
+	var gone []*v1alpha5.Machine
+	unknown := map[string][]*v1alpha5.Machine{}
 	for _, i := range missing {
 		machine := &list[i]
-		if _, err := c.provider.Get(ctx, machine.Status.ProviderID); err == nil {
-			continue
-		} else if !cloudprovider.IsNotFound(err) {
+		_, err := c.provider.Get(ctx, machine.Status.ProviderID)
+		switch {
+		case err == nil:
+		case !cloudprovider.IsNotFound(err):
 			return fmt.Errorf("looking for instance %s: %w", machine.Status.ProviderID, err)
-		}
-		byProvisioner[machine.ProvisionerName()] = append(byProvisioner[machine.ProvisionerName()], machine)
-	}
-	for provisioner, gone := range byProvisioner {
-		if len(gone) > tolerated(launched[provisioner]) {
-			c.pause(ctx, provisioner, gone, launched[provisioner])
-			continue
-		}
-		for _, machine := range gone {
-			if err := c.end(ctx, machine); err != nil {
-				return err
-			}
+		case saysTerminated(err):
+			gone = append(gone, machine)
+		default:
+			unknown[machine.ProvisionerName()] = append(unknown[machine.ProvisionerName()], machine)
 		}
 	}
-	return nil
+	believed, doubted := c.weigh(ctx, list, unknown)
+	errs := []error{c.note(ctx, list, doubted)}
+	gone = append(gone, believed...)
+	for _, machine := range gone {
+		errs = append(errs, c.end(ctx, machine))
+	}
+	return errors.Join(errs...)
 }
 
 // tolerated returns how many of a provisioner's machines may be missing at once before deletion pauses: three, or a tenth.
 func tolerated(launched int) int { return max(3, launched/10) }
-
-func (c *Controller) pause(ctx context.Context, provisioner string, gone []*v1alpha5.Machine, launched int) {
-	message := fmt.Sprintf("%d of %d machines of provisioner %s look gone at once: nothing is deleted until fewer do; "+
-		"delete the machines by hand if their instances were terminated on purpose", len(gone), launched, provisioner)
-	ctrl.LoggerFrom(ctx).Info("too many instances look gone, deleting nothing", "provisioner", provisioner, "missing", len(gone), "launched", launched)
-	for _, machine := range gone {
-		c.journal.Events.Publish(events.Event{Object: machine, Warning: true, Reason: events.ReasonDeletionPaused, Message: message})
-	}
-}
 
 // end deletes a Machine unless its Node says that the instance lives.
 func (c *Controller) end(ctx context.Context, machine *v1alpha5.Machine) error {
@@ -211,10 +216,5 @@ func (c *Controller) nodeIsReady(ctx context.Context, name string) (bool, error)
 	} else if err != nil {
 		return false, fmt.Errorf("getting node %s: %w", name, err)
 	}
-	for _, condition := range node.Status.Conditions {
-		if condition.Type == corev1.NodeReady {
-			return condition.Status == corev1.ConditionTrue, nil
-		}
-	}
-	return false, nil
+	return machines.NodeIsReady(&node), nil
 }

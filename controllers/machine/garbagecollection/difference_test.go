@@ -38,6 +38,7 @@ func TestWhichInstancesAreOrphans(t *testing.T) {
 		"a request that was answered with nothing":    {[]v1alpha5.Machine{machine("", "g", 1, true)}, []string{"i-1", "i-2", "i-3"}},
 		"another attempt is awaited":                  {[]v1alpha5.Machine{machine("", "g", 2, false)}, []string{"i-1", "i-2", "i-3"}},
 		"one of a request has its answer, one awaits": {[]v1alpha5.Machine{machine("i-1", "g", 1, true), machine("", "g", 1, false)}, []string{"i-3"}},
+		"their zones were not told":                   {[]v1alpha5.Machine{machine("aws:///a/i-1", "g", 1, true), machine("aws:////i-2", "g", 1, true)}, []string{"i-3"}},
 		"a machine that has asked for nothing":        {[]v1alpha5.Machine{machine("", "", 0, false)}, []string{"i-1", "i-2", "i-3"}},
 	}
 	for name, tc := range tests {
@@ -67,6 +68,7 @@ func TestWhichMachinesAreBereaved(t *testing.T) {
 		want    bool
 	}{
 		"its instance is listed":          {machine("i-1", "", 0, false), false},
+		"it is listed without its zone":   {machine("aws:///a/i-1", "", 0, false), false},
 		"its instance is not listed":      {machine("i-8", "", 0, false), true},
 		"it has no instance":              {machine("", "g", 1, false), false},
 		"it goes already":                 {going, false},

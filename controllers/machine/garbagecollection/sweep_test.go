@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -17,6 +18,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/fake"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
 	"github.com/kerf-autoscaler/kerf/pkg/journal"
+	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/test/builders"
 	"github.com/kerf-autoscaler/kerf/test/workbench"
 )
@@ -203,6 +205,7 @@ func TestWhenTooManyLookGoneNothingIsDeleted(t *testing.T) {
 	for range 4 {
 		list = append(list, s.gone())
 	}
+	other := s.Launched(s.cloud, s.mine, func(m *v1alpha5.Machine) { m.Labels[v1alpha5.ProvisionerNameLabel] = "another" })
 	s.settle()
 	for range 2 {
 		s.sweep(t)
@@ -215,13 +218,58 @@ func TestWhenTooManyLookGoneNothingIsDeleted(t *testing.T) {
 	if s.Told.Count(events.ReasonDeletionPaused) != 4 || !s.Told.Contains("Warning", "4 of 4 machines of provisioner "+s.provisioner) {
 		t.Errorf("told: %q", s.Told.Lines())
 	}
+	noted := func(machine *v1alpha5.Machine) bool {
+		s.Reload(machine)
+		condition := machines.Conditions(machine).Get(v1alpha5.ConditionTerminated)
+		return condition != nil && condition.Status == metav1.ConditionUnknown && condition.Reason == events.ReasonDeletionPaused
+	}
+	if !noted(list[0]) || noted(other) {
+		t.Errorf("it is on record: %t, and for a machine of another provisioner: %t", noted(list[0]), noted(other))
+	}
 	// The user says that it was on purpose, for one of them.
 	s.Delete(list[0])
 	s.sweep(t)
+	if noted(list[1]) {
+		t.Error("it is still on record when deletion goes on")
+	}
 	for _, machine := range list {
 		if !s.isGoing(machine) {
 			t.Errorf("machine %s stays though only 3 look gone", machine.Name)
 		}
+	}
+}
+
+// telling is a cloud that says of instances that are gone how they ended.
+type telling struct{ *fake.Provider }
+
+type ended struct{ error }
+
+func (ended) Terminated() bool { return true }
+
+func (p *telling) Get(ctx context.Context, providerID string) (*v1alpha5.Machine, error) {
+	machine, err := p.Provider.Get(ctx, providerID)
+	if cloudprovider.IsNotFound(err) {
+		return nil, cloudprovider.NewNotFoundError(ended{err})
+	}
+	return machine, err
+}
+
+func TestWhatTheCloudSaysHasEndedIsBelievedHoweverManyThereAre(t *testing.T) {
+	s := newBroom(t)
+	s.controller = s.with(&telling{s.cloud})
+	var list []*v1alpha5.Machine
+	for range 5 {
+		list = append(list, s.gone())
+	}
+	s.settle()
+	s.sweep(t)
+	for _, machine := range list {
+		if !s.isGoing(machine) {
+			t.Errorf("machine %s stays though the cloud says that its instance was terminated", machine.Name)
+		}
+	}
+	if s.Told.Count(events.ReasonDeletionPaused) != 0 {
+		t.Errorf("told: %q", s.Told.Lines())
 	}
 }
 
