@@ -5,6 +5,7 @@ package consolidation
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -22,6 +24,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/disruption"
 	"github.com/kerf-autoscaler/kerf/pkg/journal"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
+	"github.com/kerf-autoscaler/kerf/pkg/pods"
 )
 
 // nominationRecheck is how soon a machine is looked at again that only expected pods keep.
@@ -57,7 +60,7 @@ func NewController(client client.Client, live client.Reader, nominations Nominat
 // Register adds the controller to a manager.
 func (c *Controller) Register(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("consolidation").
-		For(&v1alpha5.Machine{}).
+		For(&v1alpha5.Machine{}, builder.WithPredicates(machines.Woken())).
 		Watches(&v1alpha5.Provisioner{}, handler.EnqueueRequestsFromMapFunc(c.machinesOf)).
 		Watches(&corev1.Node{}, machines.EnqueueForNode(mgr.GetClient())). // its do-not-disrupt comes and goes
 		WithOptions(controller.Options{MaxConcurrentReconciles: 10}).
@@ -86,7 +89,7 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, nil
 	}
 	if conditions.IsTrue(v1alpha5.ConditionDisrupting) {
-		return c.executor.carryOut(ctx, machine)
+		return machines.Settle(reconcile.Result{}, c.executor.carryOut(ctx, machine))
 	}
 	candidate, err := c.candidate(ctx, machine)
 	if err != nil {
@@ -99,7 +102,7 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	ctrl.LoggerFrom(ctx).Info("decided to remove machine", "machine", klog.KObj(machine), "node", machine.Status.NodeName,
 		"reason", commands[0].Reason, "why", commands[0].Message)
-	return reconcile.Result{}, c.executor.record(ctx, machine, commands[0])
+	return machines.Settle(reconcile.Result{}, c.executor.record(ctx, machine, commands[0]))
 }
 
 // again says when a machine that stays is looked at next: when it will have been empty for long enough.
@@ -124,8 +127,13 @@ func (c *Controller) candidate(ctx context.Context, machine *v1alpha5.Machine) (
 	if price, err := strconv.ParseFloat(machine.Annotations[v1alpha5.PriceAnnotation], 64); err == nil {
 		candidate.PricePerHour = price
 	}
-	if machines.Conditions(machine).IsTrue(v1alpha5.ConditionEmpty) && machine.Status.LastPodEventTime != nil {
-		candidate.EmptySince = machine.Status.LastPodEventTime.Time
+	candidate.EmptySince = emptySince(machine)
+	onNode, err := machines.Pods(ctx, c.client, machine.Status.NodeName)
+	if err != nil {
+		return candidate, err
+	}
+	if slices.ContainsFunc(onNode, pods.IsReschedulable) { // the mark that says empty may be older than its pods
+		candidate.Nominated = true
 	}
 	var node corev1.Node
 	if err := c.client.Get(ctx, client.ObjectKey{Name: machine.Status.NodeName}, &node); client.IgnoreNotFound(err) != nil {
@@ -141,4 +149,17 @@ func (c *Controller) candidate(ctx context.Context, machine *v1alpha5.Machine) (
 		candidate.TTLAfterEmpty = new(time.Duration(*seconds) * time.Second)
 	}
 	return candidate, nil
+}
+
+// emptySince returns when the machine emptied; zero while it is not empty. A node that was given back to a pod starts anew.
+func emptySince(machine *v1alpha5.Machine) time.Time {
+	conditions := machines.Conditions(machine)
+	if !conditions.IsTrue(v1alpha5.ConditionEmpty) || machine.Status.LastPodEventTime == nil {
+		return time.Time{}
+	}
+	since := machine.Status.LastPodEventTime.Time
+	if back := conditions.Get(v1alpha5.ConditionDisrupting); back != nil && back.LastTransitionTime.After(since) {
+		return back.LastTransitionTime.Time
+	}
+	return since
 }

@@ -164,10 +164,12 @@ func TestAPodThatCameGivesTheNodeBack(t *testing.T) {
 	if h.going() || h.tainted() || h.decided() {
 		t.Errorf("going %t, tainted %t, decided %t, with a pod on the node", h.going(), h.tainted(), h.decided())
 	}
+	if !machines.Conditions(h.machine).IsTrue(v1alpha5.ConditionEmpty) {
+		t.Error("Empty was written, which is for marking to do")
+	}
 	h.Clock.Step(time.Hour)
-	h.look()
-	if h.decided() {
-		t.Error("the machine goes by the time at which it was empty before")
+	if again := h.look(); h.decided() || again != nominationRecheck {
+		t.Errorf("decided is %t by a mark that is older than the pod; looked at again after %s", h.decided(), again)
 	}
 	if got := machines.Conditions(h.machine).Get(v1alpha5.ConditionDisrupting); got.Reason != v1alpha5.ReasonNotEmpty {
 		t.Errorf("Disrupting is %v", got)

@@ -3,15 +3,13 @@ package marking
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -20,9 +18,6 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/pkg/pods"
 )
-
-// conflictRetry is how long a Machine that somebody else changed meanwhile waits for the watch to catch up.
-const conflictRetry = 50 * time.Millisecond
 
 // Controller marks Machines whose Node is empty.
 type Controller struct {
@@ -42,7 +37,7 @@ func NewController(client client.Client, clock clock.PassiveClock) *Controller {
 // Register adds the controller to a manager.
 func (c *Controller) Register(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("machine.marking").
-		For(&v1alpha5.Machine{}).
+		For(&v1alpha5.Machine{}, builder.WithPredicates(machines.Woken())).
 		Watches(&corev1.Node{}, machines.EnqueueForNode(mgr.GetClient())).
 		Watches(&corev1.Pod{}, machines.EnqueueForPod(mgr.GetClient())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 10}).
@@ -65,17 +60,7 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	stored := machine.DeepCopy()
 	c.mark(machine, onNode)
-	if equality.Semantic.DeepEqual(stored.Status, machine.Status) {
-		return reconcile.Result{}, nil
-	}
-	err = c.client.Status().Patch(ctx, machine, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{}))
-	if apierrors.IsConflict(err) {
-		return reconcile.Result{RequeueAfter: conflictRetry}, nil
-	}
-	if client.IgnoreNotFound(err) != nil {
-		return reconcile.Result{}, fmt.Errorf("marking machine %s: %w", machine.Name, err)
-	}
-	return reconcile.Result{}, nil
+	return machines.Settle(reconcile.Result{}, machines.Write(ctx, c.client, stored, machine))
 }
 
 // mark sets Empty. Its transition is when the Node emptied: the time to removal counts from there.
