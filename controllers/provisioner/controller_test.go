@@ -131,7 +131,7 @@ func TestATemplateDecidesWhetherMachinesCanBeLaunched(t *testing.T) {
 		r.look()
 		want := `AWSNodeTemplate "` + r.provisioner.TemplateName() + `" does not exist; create it or change spec.providerRef.name`
 		r.expect(t, v1alpha5.ConditionTemplateReady, metav1.ConditionFalse, v1alpha5.ReasonTemplateMissing, want)
-		r.expect(t, v1alpha5.ConditionReady, metav1.ConditionFalse, v1alpha5.ReasonNotReady, want)
+		r.expect(t, v1alpha5.ConditionReady, metav1.ConditionFalse, "NotReady", want)
 	})
 	t.Run("it is not resolved yet", func(t *testing.T) {
 		r := newReport(t)
