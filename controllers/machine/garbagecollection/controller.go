@@ -47,6 +47,7 @@ func NewController(client client.Client, live client.Reader, provider cloudprovi
 }
 
 // +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=get;list;delete
+// +kubebuilder:rbac:groups=karpenter.sh,resources=machines/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=nodes,verbs=list;watch
 
 // Register adds the controller to a manager.

@@ -63,31 +63,36 @@ func (l *launch) reconcile(ctx context.Context, machine *v1alpha5.Machine) (reco
 		return reconcile.Result{}, nil
 	default:
 		conditions.Unknown(v1alpha5.ConditionLaunched, v1alpha5.ReasonAwaitingGroup, "waiting for the intents of its launch group")
-		return l.await(ctx, machine)
+		return l.await(ctx, machine, members)
 	}
 }
 
 // await lets a machine wait for the intents of its launch group, and drops it when one will never come: a machine of the group
 // is gone. Whether that one wrote its intent before, and the request was sent by another, cannot be told any more. So the
 // machine is not regrouped but deleted, and its end looks for what the request may have made.
-func (l *launch) await(ctx context.Context, machine *v1alpha5.Machine) (reconcile.Result, error) {
-	intent := machine.Status.Launch
+func (l *launch) await(ctx context.Context, machine *v1alpha5.Machine, members []v1alpha5.Machine) (reconcile.Result, error) {
+	intent, group := machine.Status.Launch, machine.Spec.LaunchGroup.Name
 	if l.journal.Clock.Now().Sub(intent.Time.Time) <= groupPatience {
 		return reconcile.Result{RequeueAfter: formationPoll}, nil
 	}
-	var list v1alpha5.MachineList
-	if err := l.live.List(ctx, &list); err != nil {
-		return reconcile.Result{}, fmt.Errorf("listing machines: %w", err)
+	if able(members, group) < int(intent.Size) { // or the cache lags
+		var list v1alpha5.MachineList
+		if err := l.live.List(ctx, &list); err != nil {
+			return reconcile.Result{}, fmt.Errorf("listing machines: %w", err)
+		}
+		if gone := int(intent.Size) - able(list.Items, group); gone > 0 {
+			return reconcile.Result{}, l.drop(ctx, machine, v1alpha5.ReasonAwaitingGroup, fmt.Sprintf(
+				"%d of the %d machines that were to be launched together are gone; its pods are decided on anew", gone, intent.Size))
+		}
 	}
-	group := machine.Spec.LaunchGroup.Name
-	able := lo.CountBy(list.Items, func(m v1alpha5.Machine) bool {
+	return reconcile.Result{RequeueAfter: latePoll}, nil
+}
+
+// able returns how many machines of a launch group have written an intent, or still may.
+func able(list []v1alpha5.Machine, group string) int {
+	return lo.CountBy(list, func(m v1alpha5.Machine) bool {
 		return m.Spec.LaunchGroup != nil && m.Spec.LaunchGroup.Name == group && (m.Status.Launch != nil || m.DeletionTimestamp.IsZero())
 	})
-	if able >= int(intent.Size) {
-		return reconcile.Result{RequeueAfter: latePoll}, nil
-	}
-	return reconcile.Result{}, l.drop(ctx, machine, v1alpha5.ReasonAwaitingGroup, fmt.Sprintf(
-		"%d of the %d machines that were to be launched together are gone; its pods are decided on anew", int(intent.Size)-able, intent.Size))
 }
 
 // writeIntent puts the intent into the status, whose writing wakes the machine again: the cloud is asked only by a reconcile
