@@ -90,7 +90,7 @@ func TestATimeBeyondAllDurationsIsTheLongestOne(t *testing.T) {
 		"never":         {nil, 0, false},
 		"at once":       {new(int64(0)), 0, true},
 		"half a minute": {new(int64(30)), 30 * time.Second, true},
-		"317 years":     {new(int64(9_999_999_999)), math.MaxInt64 / time.Second * time.Second, true},
+		"317 years":     {new(int64(9_999_999_999)), math.MaxInt64 - math.MaxInt64%time.Second, true},
 	} {
 		p := &v1alpha5.Provisioner{Spec: v1alpha5.ProvisionerSpec{TTLSecondsAfterEmpty: tc.seconds}}
 		if got, ok := p.TTLAfterEmpty(); got != tc.want || ok != tc.ok {

@@ -145,8 +145,8 @@ func (c *Controller) candidate(ctx context.Context, machine *v1alpha5.Machine) (
 	if err := c.client.Get(ctx, client.ObjectKey{Name: machine.ProvisionerName()}, &provisioner); client.IgnoreNotFound(err) != nil {
 		return candidate, fmt.Errorf("getting provisioner %s: %w", machine.ProvisionerName(), err)
 	}
-	if seconds := provisioner.Spec.TTLSecondsAfterEmpty; seconds != nil {
-		candidate.TTLAfterEmpty = new(time.Duration(*seconds) * time.Second)
+	if ttl, ok := provisioner.TTLAfterEmpty(); ok {
+		candidate.TTLAfterEmpty = &ttl
 	}
 	return candidate, nil
 }

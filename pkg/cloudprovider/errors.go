@@ -6,10 +6,18 @@ import (
 )
 
 // NotFoundError says that an instance no longer exists.
-type NotFoundError struct{ Err error }
+type NotFoundError struct {
+	Err error
+	// Terminated is true where the cloud still knows the instance and says that it has ended. A question to the wrong place,
+	// with the wrong credentials or in the wrong region, is never answered so.
+	Terminated bool
+}
 
-// NewNotFoundError wraps err as a NotFoundError.
+// NewNotFoundError wraps err as a NotFoundError of an instance that the cloud does not know.
 func NewNotFoundError(err error) error { return &NotFoundError{Err: err} }
+
+// NewTerminatedError wraps err as a NotFoundError of an instance that the cloud knows to have ended.
+func NewTerminatedError(err error) error { return &NotFoundError{Err: err, Terminated: true} }
 
 func (e *NotFoundError) Error() string { return fmt.Sprintf("instance not found: %s", e.Err) }
 
@@ -20,6 +28,12 @@ func (e *NotFoundError) Unwrap() error { return e.Err }
 func IsNotFound(err error) bool {
 	var target *NotFoundError
 	return errors.As(err, &target)
+}
+
+// IsTerminated reports whether err says that an instance has ended, and not only that it is not known.
+func IsTerminated(err error) bool {
+	target, ok := errors.AsType[*NotFoundError](err)
+	return ok && target.Terminated
 }
 
 // IgnoreNotFound returns nil for a NotFoundError and any other error unchanged.

@@ -150,19 +150,6 @@ func (c *Controller) endOrphans(ctx context.Context, found []*v1alpha5.Machine) 
 	return errors.Join(errs...)
 }
 
-// terminated is the cause of a NotFoundError where the cloud does not just fail to know an instance but says how it ended.
-type terminated interface {
-	error
-	Terminated() bool
-}
-
-// saysTerminated reports whether the cloud knows the instance and says that it has ended. A question to the wrong place, with
-// the wrong credentials or in the wrong region, is never answered so.
-func saysTerminated(err error) bool {
-	cause, ok := errors.AsType[terminated](err)
-	return ok && cause.Terminated()
-}
-
 // endBereaved deletes the Machines whose instance is gone, after asking for each instance by its id. When the cloud does not
 // know too many at once its answer is doubted rather than the cluster.
 func (c *Controller) endBereaved(ctx context.Context, list []v1alpha5.Machine, missing []int) error {
@@ -175,7 +162,7 @@ func (c *Controller) endBereaved(ctx context.Context, list []v1alpha5.Machine, m
 		case err == nil:
 		case !cloudprovider.IsNotFound(err):
 			return fmt.Errorf("looking for instance %s: %w", machine.Status.ProviderID, err)
-		case saysTerminated(err):
+		case cloudprovider.IsTerminated(err):
 			gone = append(gone, machine)
 		default:
 			unknown[machine.ProvisionerName()] = append(unknown[machine.ProvisionerName()], machine)

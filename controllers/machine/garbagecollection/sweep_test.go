@@ -242,14 +242,10 @@ func TestWhenTooManyLookGoneNothingIsDeleted(t *testing.T) {
 // telling is a cloud that says of instances that are gone how they ended.
 type telling struct{ *fake.Provider }
 
-type ended struct{ error }
-
-func (ended) Terminated() bool { return true }
-
 func (p *telling) Get(ctx context.Context, providerID string) (*v1alpha5.Machine, error) {
 	machine, err := p.Provider.Get(ctx, providerID)
 	if cloudprovider.IsNotFound(err) {
-		return nil, cloudprovider.NewNotFoundError(ended{err})
+		return nil, cloudprovider.NewTerminatedError(err)
 	}
 	return machine, err
 }

@@ -100,8 +100,10 @@ func (p *Provider) find(ctx context.Context, id string, asked time.Time) (instan
 	switch {
 	case awserr.Is(err, awserr.NotFound) && !shown && p.clock.Since(asked) < p.settings.VisibilityWindow:
 		return instance{}, fmt.Errorf("EC2 does not show %s, which was launched only lately; it may still come", id)
-	case awserr.Is(err, awserr.NotFound), err == nil && found == nil && last == ec2types.InstanceStateNameTerminated:
-		return instance{}, cloudprovider.NewNotFoundError(fmt.Errorf("%s: it is terminated or EC2 does not know it", id))
+	case last == ec2types.InstanceStateNameTerminated && (awserr.Is(err, awserr.NotFound) || err == nil && found == nil):
+		return instance{}, cloudprovider.NewTerminatedError(fmt.Errorf("%s: it was terminated", id))
+	case awserr.Is(err, awserr.NotFound):
+		return instance{}, cloudprovider.NewNotFoundError(fmt.Errorf("%s: EC2 does not know it", id))
 	case err != nil:
 		return instance{}, err
 	case found == nil:
@@ -111,7 +113,7 @@ func (p *Provider) find(ctx context.Context, id string, asked time.Time) (instan
 	owner, tagged := found.tags[awsv1alpha1.TagClusterUID]
 	switch {
 	case found.state == ec2types.InstanceStateNameTerminated:
-		return instance{}, cloudprovider.NewNotFoundError(fmt.Errorf("%s: it is terminated", id))
+		return instance{}, cloudprovider.NewTerminatedError(fmt.Errorf("%s: it is terminated", id))
 	case !tagged:
 		return instance{}, fmt.Errorf("EC2 shows %s without the tag %s, so that it may not be this cluster's: set the tag to %s, or terminate the instance by hand",
 			id, awsv1alpha1.TagClusterUID, p.settings.ClusterUID)

@@ -34,7 +34,7 @@ func TestAnInstanceThatEC2DoesNotShowYetIsNotTakenForGone(t *testing.T) {
 		t.Errorf("error = %v, want one to wait on", err)
 	}
 	s.clock.Step(5 * time.Minute)
-	if _, err := s.provider.Get(t.Context(), launched.Status.ProviderID); !cloudprovider.IsNotFound(err) {
+	if _, err := s.provider.Get(t.Context(), launched.Status.ProviderID); !cloudprovider.IsNotFound(err) || cloudprovider.IsTerminated(err) {
 		t.Errorf("error = %v, want not found", err)
 	}
 	if err := s.provider.Delete(t.Context(), launched); !cloudprovider.IsNotFound(err) {
@@ -83,7 +83,7 @@ func TestAnInstanceOnceShownTerminatedStaysGone(t *testing.T) {
 	}
 	s.clock.Step(shutdownDelay)
 	s.inject(on("DescribeInstances", -1, untagged))
-	if _, err := s.provider.Get(t.Context(), launched.Status.ProviderID); !cloudprovider.IsNotFound(err) {
+	if _, err := s.provider.Get(t.Context(), launched.Status.ProviderID); !cloudprovider.IsTerminated(err) {
 		t.Errorf("error = %v, want not found: the instance is terminated, whoever's it was", err)
 	}
 	s.inject(on("DescribeInstances", -1, emptyAnswer))
