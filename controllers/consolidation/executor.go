@@ -43,7 +43,7 @@ func (e *executor) carryOut(ctx context.Context, machine *v1alpha5.Machine) erro
 	told := []client.Object{machine}
 	if node != nil {
 		stored := node.DeepCopy()
-		machines.Disrupt(node)
+		machines.Disrupt(node, e.journal.Clock.Now())
 		if _, err := machines.WriteNode(ctx, e.client, stored, node); err != nil {
 			return fmt.Errorf("keeping new pods away: %w", err)
 		}

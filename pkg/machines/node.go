@@ -3,11 +3,14 @@ package machines
 import (
 	"context"
 	"fmt"
+	"math"
 	"path"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
@@ -29,12 +32,27 @@ func NodeIsReady(node *corev1.Node) bool {
 	})
 }
 
-// Disrupt puts the taint on a Node that keeps new pods off it; it is still to be written.
-func Disrupt(node *corev1.Node) {
+// Disrupt puts the taint on a Node that keeps new pods off it, with the time; it is still to be written.
+func Disrupt(node *corev1.Node, now time.Time) {
 	taint := v1alpha5.DisruptedTaint()
 	if !slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.MatchTaint(&taint) }) {
+		// The API keeps whole seconds: rounded up, no time since the taint is counted too long.
+		added := metav1.NewTime(now.Add(time.Second - time.Nanosecond).Truncate(time.Second))
+		taint.TimeAdded = &added
 		node.Spec.Taints = append(node.Spec.Taints, taint)
 	}
+}
+
+// DisruptedFor returns how long a Node has had the taint. One that does not say since when has had it for long: somebody else
+// put it there.
+func DisruptedFor(node *corev1.Node, now time.Time) time.Duration {
+	taint := v1alpha5.DisruptedTaint()
+	for i := range node.Spec.Taints {
+		if t := &node.Spec.Taints[i]; t.MatchTaint(&taint) && t.TimeAdded != nil {
+			return now.Sub(t.TimeAdded.Time)
+		}
+	}
+	return math.MaxInt64
 }
 
 // LiveNode returns the Node that the Machine joined as, as the API server itself has it; nil when there is none any more, or

@@ -52,10 +52,17 @@ func TestInstancesAreTheSameWhateverStandsBeforeTheirID(t *testing.T) {
 
 func TestANodeIsDisruptedOnce(t *testing.T) {
 	node := builders.Node("n", builders.Taint("other", "", corev1.TaintEffectNoSchedule))
-	machines.Disrupt(node)
-	machines.Disrupt(node)
+	machines.Disrupt(node, time.Unix(0, 1))
+	machines.Disrupt(node, time.Unix(9, 0))
 	if len(node.Spec.Taints) != 2 {
 		t.Errorf("taints are %v", node.Spec.Taints)
+	}
+	if got := machines.DisruptedFor(node, time.Unix(4, 0)); got != 3*time.Second { // the moment was rounded up to 1 s
+		t.Errorf("it has been disrupted for %s", got)
+	}
+	node.Spec.Taints[1].TimeAdded = nil
+	if got := machines.DisruptedFor(node, time.Unix(4, 0)); got < time.Hour {
+		t.Errorf("a taint of somebody else's is %s old", got)
 	}
 }
 

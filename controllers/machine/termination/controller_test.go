@@ -55,6 +55,9 @@ func (e *end) with(c client.Client, evictor Evictor) *Controller {
 	return NewController(c, e.Client, e.cloud, evictor, window, e.Journal)
 }
 
+// settle lets the time pass that the scheduler is given to see a new taint.
+func (e *end) settle() { e.Clock.Step(2 * holdSettles) }
+
 func (e *end) expect(t *testing.T, machine *v1alpha5.Machine, conditionType string, status metav1.ConditionStatus, message string) {
 	t.Helper()
 	e.Reload(machine)
@@ -99,6 +102,7 @@ func TestAMachineEndsStepByStep(t *testing.T) {
 
 	// 2. Once they are gone, the instance is terminated.
 	e.Delete(pod, client.GracePeriodSeconds(0))
+	e.settle()
 	if again := e.Reconcile(e.controller, machine.Name).RequeueAfter; again != 2*time.Second {
 		t.Errorf("a termination is looked at again after %s", again)
 	}
@@ -229,6 +233,7 @@ func TestACloudThatDoesNotAnswerHoldsTheMachine(t *testing.T) {
 	e.Reconcile(e.controller, machine.Name)
 	broken := errors.New("connection reset")
 	e.cloud.Fail(fake.OperationDelete, broken)
+	e.settle()
 	if _, err := e.TryReconcile(e.controller, machine.Name); !errors.Is(err, broken) {
 		t.Errorf("got %v, want the cloud's error", err)
 	}
@@ -244,6 +249,7 @@ func TestAnInstanceThatIsGoneAlreadyHoldsNothing(t *testing.T) {
 	e.cloud.Vanish(machine.Status.ProviderID)
 	e.Delete(machine)
 	e.Reconcile(e.controller, machine.Name)
+	e.settle()
 	e.Reconcile(e.controller, machine.Name)
 	if !e.Gone(machine) || !e.Gone(node) {
 		t.Errorf("machine gone %t, node gone %t", e.Gone(machine), e.Gone(node))
@@ -256,6 +262,7 @@ func TestOthersFinalizersHoldTheMachineAndNothingElse(t *testing.T) {
 	e.cloud.Vanish(machine.Status.ProviderID)
 	e.Delete(machine)
 	e.Reconcile(e.controller, machine.Name)
+	e.settle()
 	e.Reconcile(e.controller, machine.Name)
 	if e.Reload(machine); !slices.Equal(machine.Finalizers, []string{"example.com/theirs"}) {
 		t.Errorf("finalizers are %v", machine.Finalizers)

@@ -100,10 +100,11 @@ func (d *drainStep) lastLook(ctx context.Context, nodes []corev1.Node) (held boo
 	return held, waiting, nil
 }
 
-// hold keeps new pods and load balancers away from a Node. It reports whether that was still to be done.
+// hold keeps new pods and load balancers away from a Node. It reports whether the scheduler may not have seen that yet: events
+// of the Node itself wake the Machine much sooner.
 func (d *drainStep) hold(ctx context.Context, node *corev1.Node) (bool, error) {
 	stored := node.DeepCopy()
-	machines.Disrupt(node)
+	machines.Disrupt(node, d.clock.Now())
 	if node.Labels == nil {
 		node.Labels = map[string]string{}
 	}
@@ -111,7 +112,7 @@ func (d *drainStep) hold(ctx context.Context, node *corev1.Node) (bool, error) {
 		node.Labels[v1alpha5.ExcludeFromLoadBalancersLabel] = "karpenter"
 	}
 	changed, err := machines.WriteNode(ctx, d.client, stored, node)
-	return changed, client.IgnoreNotFound(err)
+	return changed || machines.DisruptedFor(node, d.clock.Now()) < holdSettles, client.IgnoreNotFound(err)
 }
 
 // describe names the pods that a drain waits for, the first three at most. They are put in order: a cache lists them in any,

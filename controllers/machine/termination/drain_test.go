@@ -42,6 +42,9 @@ func TestAnEmptyNodeIsNotDrainedByTheReconcileThatKeepsPodsAway(t *testing.T) {
 	if e.Reload(node); !disrupted(node) || e.cloud.Instances()[0].ShuttingDown {
 		t.Fatalf("taints %v, instances %v", node.Spec.Taints, e.cloud.Instances())
 	}
+	e.Reconcile(e.controller, machine.Name) // the node's own event wakes the machine before the scheduler may have seen it
+	e.expect(t, machine, v1alpha5.ConditionDrained, metav1.ConditionUnknown, "keeping new pods away")
+	e.settle()
 	e.Reconcile(e.controller, machine.Name)
 	e.expect(t, machine, v1alpha5.ConditionDrained, metav1.ConditionTrue, "")
 }
@@ -53,6 +56,7 @@ func TestAPodThatTheCacheDoesNotShowIsEvictedAndNotKilled(t *testing.T) {
 	e.Delete(machine)
 	for range 2 {
 		e.Reconcile(e.with(without[*corev1.PodList](e.Client), e.asked), machine.Name)
+		e.settle()
 	}
 	e.expect(t, machine, v1alpha5.ConditionDrained, metav1.ConditionUnknown, "waiting for "+pod.Namespace+"/"+pod.Name)
 	if !slices.Equal(e.asked.names, []string{pod.Name}) || e.cloud.Instances()[0].ShuttingDown {
@@ -72,6 +76,7 @@ func TestANodeThatTheCacheDoesNotShowIsDrainedAndDeleted(t *testing.T) {
 	}
 	e.expect(t, machine, v1alpha5.ConditionDrained, metav1.ConditionUnknown, "waiting for")
 	e.Delete(pod, client.GracePeriodSeconds(0))
+	e.settle()
 	for range 2 {
 		e.Reconcile(controller, machine.Name)
 		e.Clock.Step(time.Minute)
@@ -111,6 +116,7 @@ func TestATaintThatSomebodyTookOffIsPutOnAgainBeforeTheLastLook(t *testing.T) {
 			return c.List(ctx, list, o...)
 		},
 	})
+	e.settle()
 	e.Reconcile(e.with(lagging, e.asked), machine.Name)
 	e.expect(t, machine, v1alpha5.ConditionDrained, metav1.ConditionUnknown, "")
 	if e.Reload(node); !disrupted(node) {
