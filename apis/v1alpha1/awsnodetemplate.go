@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -23,29 +24,133 @@ type AWSNodeTemplate struct {
 
 // AWSNodeTemplateSpec is what the user asks for.
 type AWSNodeTemplateSpec struct {
+	// APIVersion is left over from when these fields stood inside of a Provisioner; it means nothing.
+	// +optional
+	APIVersion string `json:"apiVersion,omitempty"`
+	// Kind is left over from when these fields stood inside of a Provisioner; it means nothing.
+	// +optional
+	Kind string `json:"kind,omitempty"`
 	// SubnetSelector finds subnets by their tags: key -> value, all of which have to match. A value of "*" matches any
 	// value, a comma separates alternatives. The key aws-ids takes subnet ids in place of tags.
 	SubnetSelector map[string]string `json:"subnetSelector,omitempty"`
-	// SecurityGroupSelector finds security groups in the same way; all that match are attached.
+	// SecurityGroupSelector finds security groups in the same way; all that match are attached. Required, unless
+	// launchTemplate is set.
+	// +optional
 	SecurityGroupSelector map[string]string `json:"securityGroupSelector,omitempty"`
-	// AMIFamily chooses the operating system. Default: AL2 on clusters that still have AL2 images (Kubernetes 1.32 and
-	// older), else AL2023.
-	// +kubebuilder:validation:Enum=AL2;AL2023
+	// AMISelector finds machine images by their tags, in place of those that AWS recommends for the AMI family. The keys
+	// aws-ids (or aws::ids), aws::name and aws::owners take ids, names and owning accounts. Default of the owners:
+	// self,amazon. Required by the AMI family Custom.
+	// +optional
+	AMISelector map[string]string `json:"amiSelector,omitempty"`
+	// AMIFamily chooses the operating system and how it is told to join the cluster. Default: AL2 on clusters that still
+	// have AL2 images (Kubernetes 1.32 and older), else AL2023.
+	// +kubebuilder:validation:Enum=AL2;AL2023;Bottlerocket;Ubuntu;Windows2019;Windows2022;Windows2025;Custom
 	// +optional
 	AMIFamily string `json:"amiFamily,omitempty"`
 	// InstanceProfile is the name of the IAM instance profile of the nodes. Default: the controller's setting.
 	// +optional
 	InstanceProfile string `json:"instanceProfile,omitempty"`
-	// Tags are put on instances, volumes, fleets and launch templates.
+	// Context is passed to EC2 with each request for instances, for those to whom AWS has given one.
+	// +optional
+	Context string `json:"context,omitempty"`
+	// Tags are put on instances, volumes, network interfaces, fleets and launch templates.
 	// +optional
 	Tags map[string]string `json:"tags,omitempty"`
+	// LaunchTemplate is the name of a launch template of the user's own, from which machines are launched as it is.
+	// Deprecated: state here what it says. It excludes every other field that says what a machine looks like.
+	// +optional
+	LaunchTemplate string `json:"launchTemplate,omitempty"`
+	// MetadataOptions say how instances reach their metadata. Default: the endpoint is enabled, tokens are required (IMDSv2)
+	// and answers reach 2 hops, so pods too. Once the object is there, AWS' own defaults hold for what it leaves out: tokens
+	// optional, 1 hop.
+	// +optional
+	MetadataOptions *MetadataOptions `json:"metadataOptions,omitempty"`
+	// BlockDeviceMappings are the volumes of an instance. Default: those of the AMI family.
+	// +kubebuilder:validation:MaxItems=50
+	// +listType=atomic
+	// +optional
+	BlockDeviceMappings []BlockDeviceMapping `json:"blockDeviceMappings,omitempty"`
+	// UserData is the user's own part of what instances run at their first start. It is merged with kerf's part in the way
+	// of the AMI family; the family Custom takes it as it is.
+	// +optional
+	UserData string `json:"userData,omitempty"`
+	// DetailedMonitoring has CloudWatch look at instances every minute, for a fee. Default: false, every five minutes.
+	// +optional
+	DetailedMonitoring *bool `json:"detailedMonitoring,omitempty"`
 }
 
 // Values of spec.amiFamily.
 const (
-	AMIFamilyAL2    = "AL2"
-	AMIFamilyAL2023 = "AL2023"
+	AMIFamilyAL2          = "AL2"
+	AMIFamilyAL2023       = "AL2023"
+	AMIFamilyBottlerocket = "Bottlerocket"
+	AMIFamilyUbuntu       = "Ubuntu"
+	AMIFamilyWindows2019  = "Windows2019"
+	AMIFamilyWindows2022  = "Windows2022"
+	AMIFamilyWindows2025  = "Windows2025"
+	AMIFamilyCustom       = "Custom"
 )
+
+// MetadataOptions say how an instance reaches its metadata service. See ModifyInstanceMetadataOptions in the EC2 API.
+type MetadataOptions struct {
+	// HTTPEndpoint is enabled or disabled.
+	// +kubebuilder:validation:Enum=enabled;disabled
+	// +optional
+	HTTPEndpoint *string `json:"httpEndpoint,omitempty"`
+	// HTTPProtocolIPv6 is enabled or disabled.
+	// +kubebuilder:validation:Enum=enabled;disabled
+	// +optional
+	HTTPProtocolIPv6 *string `json:"httpProtocolIPv6,omitempty"`
+	// HTTPPutResponseHopLimit is how many network hops the answer to a request for a token travels, 1 to 64. Pods with a
+	// network of their own need 2.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=64
+	// +optional
+	HTTPPutResponseHopLimit *int64 `json:"httpPutResponseHopLimit,omitempty"`
+	// HTTPTokens is required (IMDSv2 only) or optional (IMDSv1 as well).
+	// +kubebuilder:validation:Enum=required;optional
+	// +optional
+	HTTPTokens *string `json:"httpTokens,omitempty"`
+}
+
+// BlockDeviceMapping is a volume and the name of its device.
+type BlockDeviceMapping struct {
+	// DeviceName is what the instance sees the volume as, e.g. /dev/xvda. Required.
+	// +optional
+	DeviceName *string `json:"deviceName,omitempty"`
+	// EBS is the volume. Required.
+	// +optional
+	EBS *BlockDevice `json:"ebs,omitempty"`
+}
+
+// BlockDevice is an EBS volume.
+type BlockDevice struct {
+	// DeleteOnTermination removes the volume together with the instance.
+	// +optional
+	DeleteOnTermination *bool `json:"deleteOnTermination,omitempty"`
+	// Encrypted encrypts the volume. A volume from an encrypted snapshot is encrypted in any case.
+	// +optional
+	Encrypted *bool `json:"encrypted,omitempty"`
+	// IOPS is the number of I/O operations per second: required for io1 and io2, possible for gp3.
+	// +optional
+	IOPS *int64 `json:"iops,omitempty"`
+	// KMSKeyID is the id, alias or ARN of the key that encrypts the volume.
+	// +optional
+	KMSKeyID *string `json:"kmsKeyID,omitempty"`
+	// SnapshotID is the snapshot that the volume starts from.
+	// +optional
+	SnapshotID *string `json:"snapshotID,omitempty"`
+	// Throughput in MiB per second, of gp3 volumes.
+	// +optional
+	Throughput *int64 `json:"throughput,omitempty"`
+	// VolumeSize from 1G to 64T, rounded up to whole GiB. Required, unless snapshotID is set.
+	// +optional
+	VolumeSize *resource.Quantity `json:"volumeSize,omitempty"`
+	// VolumeType is standard, io1, io2, gp2, sc1, st1 or gp3.
+	// +kubebuilder:validation:Enum=standard;io1;io2;gp2;sc1;st1;gp3
+	// +optional
+	VolumeType *string `json:"volumeType,omitempty"`
+}
 
 // AWSNodeTemplateStatus is what the selectors found.
 type AWSNodeTemplateStatus struct {

@@ -16,7 +16,7 @@ func (p *Provisioner) SetDefaults() {
 		if p.requires(d.key) {
 			continue
 		}
-		p.Spec.Requirements = append(p.Spec.Requirements, corev1.NodeSelectorRequirement{
+		p.Spec.Requirements = append(p.Spec.Requirements, Requirement{
 			Key: d.key, Operator: corev1.NodeSelectorOpIn, Values: []string{d.value},
 		})
 	}

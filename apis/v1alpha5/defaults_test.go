@@ -13,21 +13,21 @@ import (
 )
 
 func TestWhatAProvisionerDoesNotSayIsAssumed(t *testing.T) {
-	in := func(key string, values ...string) corev1.NodeSelectorRequirement {
-		return corev1.NodeSelectorRequirement{Key: key, Operator: corev1.NodeSelectorOpIn, Values: values}
+	in := func(key string, values ...string) v1alpha5.Requirement {
+		return v1alpha5.Requirement{Key: key, Operator: corev1.NodeSelectorOpIn, Values: values}
 	}
 	linux, amd64 := in(corev1.LabelOSStable, "linux"), in(corev1.LabelArchStable, "amd64")
 	onDemand := in(v1alpha5.CapacityTypeLabel, "on-demand")
-	exists := corev1.NodeSelectorRequirement{Key: v1alpha5.CapacityTypeLabel, Operator: corev1.NodeSelectorOpExists}
+	exists := v1alpha5.Requirement{Key: v1alpha5.CapacityTypeLabel, Operator: corev1.NodeSelectorOpExists}
 	tests := map[string]struct {
-		said, want []corev1.NodeSelectorRequirement
+		said, want []v1alpha5.Requirement
 	}{
-		"nothing is said":                    {nil, []corev1.NodeSelectorRequirement{linux, amd64, onDemand}},
-		"a capacity type is said":            {[]corev1.NodeSelectorRequirement{in(v1alpha5.CapacityTypeLabel, "spot")}, []corev1.NodeSelectorRequirement{in(v1alpha5.CapacityTypeLabel, "spot"), linux, amd64}},
-		"any capacity type is said":          {[]corev1.NodeSelectorRequirement{exists}, []corev1.NodeSelectorRequirement{exists, linux, amd64}},
-		"an architecture by its beta label":  {[]corev1.NodeSelectorRequirement{in("beta.kubernetes.io/arch", "arm64")}, []corev1.NodeSelectorRequirement{in("beta.kubernetes.io/arch", "arm64"), linux, onDemand}},
-		"something else is said":             {[]corev1.NodeSelectorRequirement{in("team", "a")}, []corev1.NodeSelectorRequirement{in("team", "a"), linux, amd64, onDemand}},
-		"everything is said in another way ": {[]corev1.NodeSelectorRequirement{linux, amd64, onDemand}, []corev1.NodeSelectorRequirement{linux, amd64, onDemand}},
+		"nothing is said":                    {nil, []v1alpha5.Requirement{linux, amd64, onDemand}},
+		"a capacity type is said":            {[]v1alpha5.Requirement{in(v1alpha5.CapacityTypeLabel, "spot")}, []v1alpha5.Requirement{in(v1alpha5.CapacityTypeLabel, "spot"), linux, amd64}},
+		"any capacity type is said":          {[]v1alpha5.Requirement{exists}, []v1alpha5.Requirement{exists, linux, amd64}},
+		"an architecture by its beta label":  {[]v1alpha5.Requirement{in("beta.kubernetes.io/arch", "arm64")}, []v1alpha5.Requirement{in("beta.kubernetes.io/arch", "arm64"), linux, onDemand}},
+		"something else is said":             {[]v1alpha5.Requirement{in("team", "a")}, []v1alpha5.Requirement{in("team", "a"), linux, amd64, onDemand}},
+		"everything is said in another way ": {[]v1alpha5.Requirement{linux, amd64, onDemand}, []v1alpha5.Requirement{linux, amd64, onDemand}},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

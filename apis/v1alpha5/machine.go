@@ -8,7 +8,7 @@ import (
 // Machine is one unit of capacity: the intent to have an instance, then the instance and its Node.
 //
 // +kubebuilder:object:root=true
-// +kubebuilder:resource:path=machines,scope=Cluster,categories=karpenter
+// +kubebuilder:resource:path=machines,scope=Cluster,categories=karpenter,shortName=mach
 // +kubebuilder:subresource:status
 // +kubebuilder:printcolumn:name="Type",type="string",JSONPath=".metadata.labels.node\\.kubernetes\\.io/instance-type",description="Instance type"
 // +kubebuilder:printcolumn:name="Zone",type="string",JSONPath=".metadata.labels.topology\\.kubernetes\\.io/zone",description="Availability zone"

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // Provisioner says which machines kerf may add to the cluster, for which pods, and when it gives them back.
@@ -21,6 +22,7 @@ import (
 // +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp",description="Time since creation"
 // +kubebuilder:printcolumn:name="Weight",type="string",JSONPath=".spec.weight",priority=1,description="Heavier provisioners are tried first"
 // +kubebuilder:printcolumn:name="Memory",type="string",JSONPath=".status.resources.memory",priority=1,description="Memory launched"
+// +kubebuilder:printcolumn:name="Consolidation",type="boolean",JSONPath=".spec.consolidation.enabled",priority=1,description="Whether underused machines are removed or replaced"
 type Provisioner struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -38,19 +40,28 @@ type ProvisionerSpec struct {
 	// +optional
 	Labels map[string]string `json:"labels,omitempty"`
 	// Taints are put on every node; only pods that tolerate them cause a launch.
+	// +kubebuilder:validation:MaxItems=100
 	// +optional
-	Taints []corev1.Taint `json:"taints,omitempty"`
+	Taints []Taint `json:"taints,omitempty"`
 	// StartupTaints are put on every node at boot, are ignored when deciding whether a pod fits, and have to be removed by
 	// whoever they wait for (a CNI, a storage driver) before the node counts as initialized.
+	// +kubebuilder:validation:MaxItems=100
 	// +optional
-	StartupTaints []corev1.Taint `json:"startupTaints,omitempty"`
+	StartupTaints []Taint `json:"startupTaints,omitempty"`
 	// Requirements narrow down the machines that may be launched. Where a key is absent, kerf assumes: linux, amd64,
 	// on-demand, and instance categories c, m and r of a generation above 2.
+	// +kubebuilder:validation:MaxItems=100
 	// +optional
-	Requirements []corev1.NodeSelectorRequirement `json:"requirements,omitempty"`
+	Requirements []Requirement `json:"requirements,omitempty"`
 	// KubeletConfiguration is passed to the kubelet of every node.
 	// +optional
 	KubeletConfiguration *KubeletConfiguration `json:"kubeletConfiguration,omitempty"`
+	// Provider is what the machines look like at AWS, written in place of a reference: the fields of an AWSNodeTemplate
+	// without userData, amiSelector and detailedMonitoring. Deprecated: create an AWSNodeTemplate and name it in providerRef.
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +optional
+	Provider *runtime.RawExtension `json:"provider,omitempty"`
 	// ProviderRef names the AWSNodeTemplate that machines are made from.
 	// +optional
 	ProviderRef *TemplateReference `json:"providerRef,omitempty"`
@@ -59,6 +70,10 @@ type ProvisionerSpec struct {
 	// +kubebuilder:validation:Minimum=0
 	// +optional
 	TTLSecondsAfterEmpty *int64 `json:"ttlSecondsAfterEmpty,omitempty"`
+	// TTLSecondsUntilExpired is how many seconds a node may live before it is replaced. Absent lets it live for ever.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	TTLSecondsUntilExpired *int64 `json:"ttlSecondsUntilExpired,omitempty"`
 	// Limits bound what this provisioner may launch.
 	// +optional
 	Limits *Limits `json:"limits,omitempty"`
@@ -67,6 +82,17 @@ type ProvisionerSpec struct {
 	// +kubebuilder:validation:Maximum=100
 	// +optional
 	Weight *int32 `json:"weight,omitempty"`
+	// Consolidation says whether nodes that are not needed as they are get removed or replaced by cheaper ones.
+	// +optional
+	Consolidation *Consolidation `json:"consolidation,omitempty"`
+}
+
+// Consolidation is what may be done to nodes that run pods, in order to save money.
+type Consolidation struct {
+	// Enabled lets kerf move pods in order to remove underused nodes, or to replace them by cheaper ones. Default: false.
+	// It excludes ttlSecondsAfterEmpty, since empty nodes are then removed as well.
+	// +optional
+	Enabled *bool `json:"enabled,omitempty"`
 }
 
 // Limits bound the capacity of all the machines of a Provisioner together.
@@ -89,30 +115,6 @@ type TemplateReference struct {
 	APIVersion string `json:"apiVersion,omitempty"`
 }
 
-// KubeletConfiguration is the part of the kubelet's configuration that changes what fits on a node or how it boots.
-type KubeletConfiguration struct {
-	// ClusterDNS lists the addresses of the cluster's DNS servers; the first one is used.
-	// +optional
-	ClusterDNS []string `json:"clusterDNS,omitempty"`
-	// MaxPods is how many pods a node may run, in place of the number that its network interfaces allow.
-	// +kubebuilder:validation:Minimum=0
-	// +optional
-	MaxPods *int32 `json:"maxPods,omitempty"`
-	// PodsPerCore bounds the number of pods by the number of virtual CPUs; MaxPods still holds.
-	// +kubebuilder:validation:Minimum=0
-	// +optional
-	PodsPerCore *int32 `json:"podsPerCore,omitempty"`
-	// SystemReserved is kept free for the operating system. Keys: cpu, memory, ephemeral-storage, pid.
-	// +optional
-	SystemReserved corev1.ResourceList `json:"systemReserved,omitempty"`
-	// KubeReserved is kept free for the kubelet and the container runtime, key by key in place of what kerf computes.
-	// +optional
-	KubeReserved corev1.ResourceList `json:"kubeReserved,omitempty"`
-	// EvictionHard maps a signal, e.g. memory.available, to the quantity or percentage below which the kubelet evicts.
-	// +optional
-	EvictionHard map[string]string `json:"evictionHard,omitempty"`
-}
-
 // ProvisionerStatus is what kerf reports.
 type ProvisionerStatus struct {
 	// Conditions say whether machines can be launched and why not; Ready is the sum of the others.
@@ -123,6 +125,9 @@ type ProvisionerStatus struct {
 	// Resources is the capacity of all launched machines, until their instance is gone, with their number under nodes.
 	// +optional
 	Resources corev1.ResourceList `json:"resources,omitempty"`
+	// LastScaleTime was written by earlier versions of the API; kerf leaves it as it is.
+	// +optional
+	LastScaleTime *metav1.Time `json:"lastScaleTime,omitempty"`
 	// ObservedGeneration is the generation of the spec that this status is about.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`

@@ -69,7 +69,7 @@ func buildMachine(planned *solver.Machine, provisioner *v1alpha5.Provisioner) *v
 			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(provisioner, v1alpha5.GroupVersion().WithKind("Provisioner"))},
 		},
 		Spec: v1alpha5.MachineSpec{
-			Taints: provisioner.Spec.Taints, StartupTaints: provisioner.Spec.StartupTaints, Requirements: requirements,
+			Taints: v1alpha5.NodeTaints(provisioner.Spec.Taints), StartupTaints: v1alpha5.NodeTaints(provisioner.Spec.StartupTaints), Requirements: requirements,
 			Resources: v1alpha5.ResourceRequirements{Requests: planned.Requests},
 			Kubelet:   provisioner.Spec.KubeletConfiguration, MachineTemplateRef: provisioner.Spec.ProviderRef,
 		},

@@ -11,8 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/admission"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/pods"
 	"github.com/kerf-autoscaler/kerf/pkg/resources"
@@ -49,8 +49,7 @@ func gatherCatalogue(ctx context.Context, reader client.Reader, provider cloudpr
 		if !provisioner.DeletionTimestamp.IsZero() {
 			continue
 		}
-		provisioner.SetDefaults()
-		provisioner.Spec.Requirements = awsv1alpha1.WithDefaultRequirements(provisioner.Spec.Requirements)
+		admission.Default(provisioner)
 		instanceTypes, err := provider.InstanceTypes(ctx, provisioner)
 		if err != nil {
 			c.leftOut = append(c.leftOut, fmt.Sprintf("provisioner %s is left out: %s", provisioner.Name, err))
@@ -110,11 +109,11 @@ func displaced(entry state.Entry) []*corev1.Pod {
 
 // provisioner translates a Provisioner; used is what its machines have launched so far.
 func provisioner(p *v1alpha5.Provisioner, instanceTypes cloudprovider.InstanceTypes, used corev1.ResourceList) solver.Provisioner {
-	requirements := scheduling.FromNodeSelector(p.Spec.Requirements).
+	requirements := scheduling.FromNodeSelector(v1alpha5.NodeSelectorRequirements(p.Spec.Requirements)).
 		Union(scheduling.FromLabels(p.Spec.Labels)).
 		Union(scheduling.FromLabels(map[string]string{v1alpha5.ProvisionerNameLabel: p.Name}))
 	out := solver.Provisioner{
-		Name: p.Name, Weight: p.Weight(), Requirements: requirements, Taints: p.Spec.Taints, InstanceTypes: instanceTypes,
+		Name: p.Name, Weight: p.Weight(), Requirements: requirements, Taints: v1alpha5.NodeTaints(p.Spec.Taints), InstanceTypes: instanceTypes,
 	}
 	if p.Spec.Limits != nil {
 		out.Remaining = corev1.ResourceList{}

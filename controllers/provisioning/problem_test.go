@@ -118,7 +118,7 @@ func TestBuildingAProblemChangesNothing(t *testing.T) {
 func TestAProvisionerIsWhatItsMachinesAre(t *testing.T) {
 	p := builders.Provisioner("p", builders.Weight(7), builders.MachineLabels(map[string]string{"team": "a"}),
 		builders.Requirement("team", corev1.NodeSelectorOpIn, "a", "b"), builders.MachineTaint("team", "a", corev1.TaintEffectNoSchedule),
-		func(p *v1alpha5.Provisioner) { p.Spec.StartupTaints = []corev1.Taint{{Key: "cni"}} })
+		func(p *v1alpha5.Provisioner) { p.Spec.StartupTaints = []v1alpha5.Taint{{Key: "cni"}} })
 	got := provisioner(p, nil, nil)
 	if got.Name != "p" || got.Weight != 7 || got.Remaining != nil || len(got.Taints) != 1 || got.Taints[0].Key != "team" {
 		t.Errorf("got %+v", got)
@@ -204,7 +204,7 @@ func TestAMachineSaysWhatWasDecided(t *testing.T) {
 	p := builders.Provisioner("p", builders.MachineLabels(map[string]string{"team": "a"}), builders.MachineTaint("team", "a", corev1.TaintEffectNoSchedule),
 		func(p *v1alpha5.Provisioner) {
 			p.Spec.Annotations = map[string]string{"note": "x"}
-			p.Spec.StartupTaints = []corev1.Taint{{Key: "cni", Effect: corev1.TaintEffectNoExecute}}
+			p.Spec.StartupTaints = []v1alpha5.Taint{{Key: "cni", Effect: corev1.TaintEffectNoExecute}}
 			p.Spec.KubeletConfiguration = &v1alpha5.KubeletConfiguration{ClusterDNS: []string{"10.0.0.10"}}
 		})
 	list, err := buildMachines([]solver.Machine{planned("p", "a", "1", "c5.large", "m5.large")}, offersOf(p))
@@ -226,7 +226,7 @@ func TestAMachineSaysWhatWasDecided(t *testing.T) {
 			}},
 		},
 		Spec: v1alpha5.MachineSpec{
-			Taints: p.Spec.Taints, StartupTaints: p.Spec.StartupTaints, Kubelet: p.Spec.KubeletConfiguration,
+			Taints: v1alpha5.NodeTaints(p.Spec.Taints), StartupTaints: v1alpha5.NodeTaints(p.Spec.StartupTaints), Kubelet: p.Spec.KubeletConfiguration,
 			MachineTemplateRef: p.Spec.ProviderRef, LaunchGroup: &v1alpha5.LaunchGroup{Name: "group", Size: 1},
 			Resources: v1alpha5.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}},
 			Requirements: []corev1.NodeSelectorRequirement{

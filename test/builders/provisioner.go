@@ -42,7 +42,7 @@ func Limit(name corev1.ResourceName, quantity string) ProvisionerModifier {
 // Requirement adds a requirement.
 func Requirement(key string, operator corev1.NodeSelectorOperator, values ...string) ProvisionerModifier {
 	return func(p *v1alpha5.Provisioner) {
-		p.Spec.Requirements = append(p.Spec.Requirements, corev1.NodeSelectorRequirement{Key: key, Operator: operator, Values: values})
+		p.Spec.Requirements = append(p.Spec.Requirements, v1alpha5.Requirement{Key: key, Operator: operator, Values: values})
 	}
 }
 
@@ -54,7 +54,7 @@ func MachineLabels(labels map[string]string) ProvisionerModifier {
 // MachineTaint adds a taint to the provisioner's machines.
 func MachineTaint(key, value string, effect corev1.TaintEffect) ProvisionerModifier {
 	return func(p *v1alpha5.Provisioner) {
-		p.Spec.Taints = append(p.Spec.Taints, corev1.Taint{Key: key, Value: value, Effect: effect})
+		p.Spec.Taints = append(p.Spec.Taints, v1alpha5.Taint{Key: key, Value: value, Effect: effect})
 	}
 }
 

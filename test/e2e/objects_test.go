@@ -26,7 +26,7 @@ func provisioner(name string, changes ...func(*v1alpha5.ProvisionerSpec)) *v1alp
 	p := &v1alpha5.Provisioner{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: v1alpha5.ProvisionerSpec{
-			Requirements: []corev1.NodeSelectorRequirement{
+			Requirements: []v1alpha5.Requirement{
 				{Key: v1alpha5.CapacityTypeLabel, Operator: corev1.NodeSelectorOpIn, Values: []string{v1alpha5.CapacityTypeSpot}},
 			},
 			ProviderRef: &v1alpha5.TemplateReference{Name: name},
@@ -46,7 +46,7 @@ func limitCPU(quantity string) func(*v1alpha5.ProvisionerSpec) {
 
 func taint(key string) func(*v1alpha5.ProvisionerSpec) {
 	return func(s *v1alpha5.ProvisionerSpec) {
-		s.Taints = []corev1.Taint{{Key: key, Effect: corev1.TaintEffectNoSchedule}}
+		s.Taints = []v1alpha5.Taint{{Key: key, Effect: corev1.TaintEffectNoSchedule}}
 	}
 }
 
