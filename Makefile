@@ -48,7 +48,7 @@ control-plane: ## Build the local control plane into bin/k8s (minutes the first 
 	@$(BUILD) control-plane kwok
 
 tools: control-plane ## Build all that the other targets need.
-	@$(BUILD) controller-gen golangci-lint benchstat
+	@$(BUILD) controller-gen golangci-lint benchstat helm
 
 clean: ## Remove bin/.
 	rm -rf bin
@@ -57,7 +57,7 @@ clean: ## Remove bin/.
 
 .PHONY: test bench
 test: control-plane ## Run every test.
-	@$(BUILD) controller
+	@$(BUILD) controller helm
 	@$(BUILD) compile "compiling with the race detector" -race ./...
 	@$(STEP) "tests of the main module" $(GO) test -race ./...
 	@for module in $(MODULES); do \

@@ -17,25 +17,39 @@ type artifact struct {
 	output string
 	// links are names beside output that lead to it.
 	links []string
-	// kubernetes makes the program report the version of the k8s.io/kubernetes module as its own.
-	kubernetes bool
+	// reports make the program tell versions of modules as its own.
+	reports []report
 	// inputs are the files and directories that the program is made from, beside the modules that they pin. It is
 	// rebuilt when they change. A program without them is left to the go command, which finds out by itself.
 	inputs []string
+}
+
+// report hands the version of a module to variables of a program, which the linker sets. Without it, clients cannot parse
+// what the servers tell them, and helm takes itself for a client of Kubernetes 1.20.
+type report struct {
+	// module is one that the program is made from.
+	module string
+	// whole lists the variables that get the version as it is, major and minor those that get its first two numbers.
+	whole, major, minor []string
 }
 
 func artifacts() []artifact {
 	const localCluster = "test/localcluster"
 	return []artifact{
 		{
-			name:       "control-plane",
-			title:      "etcd, the Kubernetes control plane and kubectl (the first build takes 10 minutes on two cores)",
-			directory:  localCluster,
-			pkg:        "./cmd/controlplane",
-			output:     "bin/k8s/controlplane",
-			links:      []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"},
-			kubernetes: true,
-			inputs:     moduleInputs(localCluster, "cmd/controlplane"),
+			name:      "control-plane",
+			title:     "etcd, the Kubernetes control plane and kubectl (the first build takes 10 minutes on two cores)",
+			directory: localCluster,
+			pkg:       "./cmd/controlplane",
+			output:    "bin/k8s/controlplane",
+			links:     []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"},
+			reports: []report{{
+				module: "k8s.io/kubernetes",
+				whole:  []string{"k8s.io/component-base/version.gitVersion"},
+				major:  []string{"k8s.io/component-base/version.gitMajor"},
+				minor:  []string{"k8s.io/component-base/version.gitMinor"},
+			}},
+			inputs: moduleInputs(localCluster, "cmd/controlplane"),
 		},
 		{
 			name:      "kwok",
@@ -58,7 +72,22 @@ func artifacts() []artifact {
 		tool("benchstat", "the comparison of benchmarks", "hack/tools.mod", "golang.org/x/perf/cmd/benchstat"),
 		tool("golangci-lint", "the linters (the first build takes 5 minutes on two cores)", "hack/lint.mod",
 			"github.com/golangci/golangci-lint/v2/cmd/golangci-lint"),
+		helm(),
 	}
+}
+
+// helm is the program that installs the charts. The minor version of client-go is that of the Kubernetes it speaks for.
+func helm() artifact {
+	a := tool("helm", "helm, which installs the charts (the first build takes 3 minutes on two cores)", "hack/helm.mod",
+		"helm.sh/helm/v3/cmd/helm")
+	a.reports = []report{
+		{module: "helm.sh/helm/v3", whole: []string{"helm.sh/helm/v3/internal/version.version"}},
+		{module: "k8s.io/client-go", minor: []string{
+			"helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor",
+			"helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor",
+		}},
+	}
+	return a
 }
 
 // moduleInputs are what a program of a module below the root is made from.

@@ -135,34 +135,43 @@ func (b *builder) arguments(ctx context.Context, a artifact) ([]string, error) {
 		arguments = append(arguments, "-modfile="+a.modfile)
 	}
 	linker := "-s -w"
-	if a.kubernetes {
-		version, err := b.kubernetesVersion(ctx, a)
+	for _, r := range a.reports {
+		version, err := b.version(ctx, a, r.module)
 		if err != nil {
 			return nil, err
 		}
-		linker += versionFlags(version)
+		linker += r.flags(version)
 	}
 	return append(arguments, "-trimpath", "-ldflags="+linker), nil
 }
 
-// kubernetesVersion returns the version of the k8s.io/kubernetes module that the artifact pins.
-func (b *builder) kubernetesVersion(ctx context.Context, a artifact) (string, error) {
-	output, err := b.command(ctx, a, "list", "-m", "-f", "{{.Version}}", "k8s.io/kubernetes").Output()
+// version returns the version of a module that the artifact pins.
+func (b *builder) version(ctx context.Context, a artifact, module string) (string, error) {
+	arguments := []string{"list", "-m", "-f", "{{.Version}}"}
+	if a.modfile != "" {
+		arguments = append(arguments, "-modfile="+a.modfile)
+	}
+	output, err := b.command(ctx, a, append(arguments, module)...).Output()
 	if err != nil {
-		return "", fmt.Errorf("asking for the version of k8s.io/kubernetes: %w", err)
+		return "", fmt.Errorf("asking for the version of %s: %w", module, err)
 	}
 	return strings.TrimSpace(string(output)), nil
 }
 
-// versionFlags makes the servers report a version; without one, clients cannot parse what they are told.
-func versionFlags(version string) string {
-	const variables = " -X k8s.io/component-base/version."
-	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
-	flags := variables + "gitVersion=" + version
-	if len(parts) == 3 {
-		flags += variables + "gitMajor=" + parts[0] + variables + "gitMinor=" + parts[1]
+// flags returns what has the linker set the variables.
+func (r report) flags(version string) string {
+	var flags strings.Builder
+	set := func(variables []string, value string) {
+		for _, variable := range variables {
+			fmt.Fprintf(&flags, " -X %s=%s", variable, value)
+		}
 	}
-	return flags
+	set(r.whole, version)
+	if parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3); len(parts) == 3 {
+		set(r.major, parts[0])
+		set(r.minor, parts[1])
+	}
+	return flags.String()
 }
 
 // countPackages returns how many packages the program consists of, for the progress report, or 0 if that is not known.

@@ -125,11 +125,17 @@ func TestEveryInputOfAnArtifactExists(t *testing.T) {
 	}
 }
 
-func TestServersReportTheVersionOfTheirModule(t *testing.T) {
-	const prefix = " -X k8s.io/component-base/version."
-	want := prefix + "gitVersion=v1.36.3" + prefix + "gitMajor=1" + prefix + "gitMinor=36"
-	if got := versionFlags("v1.36.3"); got != want {
-		t.Errorf("got %q, want %q", got, want)
+func TestProgramsReportTheVersionsOfTheirModules(t *testing.T) {
+	r := report{whole: []string{"a.version", "b.version"}, major: []string{"a.major"}, minor: []string{"a.minor"}}
+	tests := map[string]string{
+		"v1.36.3":     " -X a.version=v1.36.3 -X b.version=v1.36.3 -X a.major=1 -X a.minor=36",
+		"v0.37.0-rc1": " -X a.version=v0.37.0-rc1 -X b.version=v0.37.0-rc1 -X a.major=0 -X a.minor=37",
+		"devel":       " -X a.version=devel -X b.version=devel",
+	}
+	for version, want := range tests {
+		if got := r.flags(version); got != want {
+			t.Errorf("%s: got %q, want %q", version, got, want)
+		}
 	}
 }
 
