@@ -22,6 +22,10 @@ const (
 	LabelInstanceAcceleratorCount        = "karpenter.k8s.aws/instance-accelerator-count"        // devices
 )
 
+// AnnotationTemplateHash holds a hash over what machines take over from their template: on a template as it is, on a Machine
+// as it was when the machine was planned.
+const AnnotationTemplateHash = "karpenter.k8s.aws/nodetemplate-hash"
+
 // Extended resources that EC2 instance types offer.
 const (
 	ResourceNVIDIAGPU   = "nvidia.com/gpu"

@@ -28,6 +28,9 @@ const (
 	DoNotEvictAnnotation = "karpenter.sh/do-not-evict"
 	// DoNotDisruptAnnotation set to "true" on a pod or a node keeps voluntary disruption away from it.
 	DoNotDisruptAnnotation = "karpenter.sh/do-not-disrupt"
+	// ProvisionerHashAnnotation holds a hash over what machines take over from their Provisioner: on a Provisioner as it is,
+	// on a Machine as it was when the machine was planned.
+	ProvisionerHashAnnotation = "karpenter.sh/provisioner-hash"
 	// PriceAnnotation holds what a machine was planned to cost, in US dollars per hour.
 	PriceAnnotation = "karpenter.sh/price-per-hour"
 )

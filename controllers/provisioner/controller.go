@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -22,6 +23,7 @@ import (
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/conditions"
+	"github.com/kerf-autoscaler/kerf/pkg/drift"
 	"github.com/kerf-autoscaler/kerf/pkg/metrics"
 	"github.com/kerf-autoscaler/kerf/pkg/resources"
 )
@@ -38,6 +40,7 @@ func NewController(client client.Client, metrics *metrics.Metrics) *Controller {
 }
 
 // +kubebuilder:rbac:groups=karpenter.sh,resources=provisioners;machines,verbs=list;watch
+// +kubebuilder:rbac:groups=karpenter.sh,resources=provisioners,verbs=patch
 // +kubebuilder:rbac:groups=karpenter.sh,resources=provisioners/status,verbs=patch
 // +kubebuilder:rbac:groups=karpenter.k8s.aws,resources=awsnodetemplates,verbs=list;watch
 
@@ -83,6 +86,9 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+	if err := c.stamp(ctx, provisioner); err != nil {
+		return reconcile.Result{}, err
+	}
 	stored := provisioner.DeepCopy()
 	provisioner.Status.Resources = launched(list.Items)
 	provisioner.Status.ObservedGeneration = provisioner.Generation
@@ -99,6 +105,23 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, fmt.Errorf("writing status of provisioner %s: %w", provisioner.Name, err)
 	}
 	return reconcile.Result{}, nil
+}
+
+// stamp notes the Provisioner's hash on it, for those who compare it with that of its machines.
+func (c *Controller) stamp(ctx context.Context, provisioner *v1alpha5.Provisioner) error {
+	hash, err := drift.ProvisionerHash(provisioner)
+	if err != nil {
+		return fmt.Errorf("hashing provisioner %s: %w", provisioner.Name, err)
+	}
+	if provisioner.Annotations[v1alpha5.ProvisionerHashAnnotation] == hash {
+		return nil
+	}
+	stored := provisioner.DeepCopy()
+	metav1.SetMetaDataAnnotation(&provisioner.ObjectMeta, v1alpha5.ProvisionerHashAnnotation, hash)
+	if err := c.client.Patch(ctx, provisioner, client.MergeFrom(stored)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("noting the hash of provisioner %s: %w", provisioner.Name, err)
+	}
+	return nil
 }
 
 // template returns the Provisioner's template, or nil when there is none.

@@ -16,6 +16,7 @@ import (
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/conditions"
+	"github.com/kerf-autoscaler/kerf/pkg/drift"
 	"github.com/kerf-autoscaler/kerf/pkg/metrics"
 	"github.com/kerf-autoscaler/kerf/test/builders"
 	"github.com/kerf-autoscaler/kerf/test/workbench"
@@ -247,5 +248,30 @@ func TestNothingIsWrittenWhenNothingChanged(t *testing.T) {
 	r.Reconcile(NewController(counting, recorded), r.provisioner.Name)
 	if writes != 0 {
 		t.Errorf("a look that found nothing new was written %d times", writes)
+	}
+}
+
+func TestAProvisionerCarriesTheHashOfItsSpec(t *testing.T) {
+	r := newReport(t, builders.MachineLabels(map[string]string{"team": "a"}))
+	r.look()
+	first := r.provisioner.Annotations[v1alpha5.ProvisionerHashAnnotation]
+	want, err := drift.ProvisionerHash(r.provisioner)
+	if err != nil || first != want {
+		t.Fatalf("annotated with %q, want %q (%v)", first, want, err)
+	}
+	p := r.provisioner
+	p.Spec.Weight = new(int32(7))
+	if err := r.Client.Update(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	if r.look(); r.provisioner.Annotations[v1alpha5.ProvisionerHashAnnotation] != first {
+		t.Errorf("the weight changed the hash from %s to %s", first, r.provisioner.Annotations[v1alpha5.ProvisionerHashAnnotation])
+	}
+	p.Spec.Labels["team"] = "b"
+	if err := r.Client.Update(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	if r.look(); r.provisioner.Annotations[v1alpha5.ProvisionerHashAnnotation] == first {
+		t.Error("a label did not change the hash")
 	}
 }

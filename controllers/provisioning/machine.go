@@ -21,6 +21,7 @@ func buildMachines(planned []solver.Machine, c catalogue) ([]*v1alpha5.Machine, 
 	groups := map[string]*v1alpha5.LaunchGroup{}
 	for i := range planned {
 		machine := buildMachine(&planned[i], c.provisioners[planned[i].Provisioner])
+		maps.Copy(machine.Annotations, c.hashes[planned[i].Provisioner])
 		key, err := json.Marshal(launchKey(machine))
 		if err != nil {
 			return nil, fmt.Errorf("encoding machine of provisioner %s: %w", planned[i].Provisioner, err)
@@ -71,7 +72,15 @@ func buildMachine(planned *solver.Machine, provisioner *v1alpha5.Provisioner) *v
 		Spec: v1alpha5.MachineSpec{
 			Taints: v1alpha5.NodeTaints(provisioner.Spec.Taints), StartupTaints: v1alpha5.NodeTaints(provisioner.Spec.StartupTaints), Requirements: requirements,
 			Resources: v1alpha5.ResourceRequirements{Requests: planned.Requests},
-			Kubelet:   provisioner.Spec.KubeletConfiguration, MachineTemplateRef: provisioner.Spec.ProviderRef,
+			Kubelet:   provisioner.Spec.KubeletConfiguration, MachineTemplateRef: templateReference(provisioner),
 		},
 	}
+}
+
+// templateReference names the template of a provisioner's machines, also where that is one made from spec.provider.
+func templateReference(provisioner *v1alpha5.Provisioner) *v1alpha5.TemplateReference {
+	if provisioner.Spec.ProviderRef != nil || provisioner.TemplateName() == "" {
+		return provisioner.Spec.ProviderRef
+	}
+	return &v1alpha5.TemplateReference{Name: provisioner.TemplateName()}
 }

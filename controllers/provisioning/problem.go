@@ -29,6 +29,8 @@ type catalogue struct {
 	types map[string]map[string]*cloudprovider.InstanceType
 	// lists maps provisioner -> its instance types in order of name.
 	lists map[string]cloudprovider.InstanceTypes
+	// hashes maps provisioner -> what its machines are annotated with, to tell later whether they are out of date.
+	hashes map[string]map[string]string
 	// leftOut says, in order of name, which provisioners can buy nothing and why.
 	leftOut []string
 }
@@ -43,6 +45,7 @@ func gatherCatalogue(ctx context.Context, reader client.Reader, provider cloudpr
 		provisioners: map[string]*v1alpha5.Provisioner{},
 		types:        map[string]map[string]*cloudprovider.InstanceType{},
 		lists:        map[string]cloudprovider.InstanceTypes{},
+		hashes:       map[string]map[string]string{},
 	}
 	for i := range list.Items {
 		provisioner := list.Items[i].DeepCopy()
@@ -54,6 +57,9 @@ func gatherCatalogue(ctx context.Context, reader client.Reader, provider cloudpr
 		if err != nil {
 			c.leftOut = append(c.leftOut, fmt.Sprintf("provisioner %s is left out: %s", provisioner.Name, err))
 			continue
+		}
+		if c.hashes[provisioner.Name], err = hashAnnotations(ctx, reader, provisioner); err != nil {
+			return catalogue{}, err
 		}
 		c.provisioners[provisioner.Name] = provisioner
 		c.lists[provisioner.Name] = instanceTypes

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -23,6 +24,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/cluster"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/subnet"
 	"github.com/kerf-autoscaler/kerf/pkg/conditions"
+	"github.com/kerf-autoscaler/kerf/pkg/drift"
 )
 
 const (
@@ -84,7 +86,7 @@ func NewController(client client.Client, sources Sources) *Controller {
 	return &Controller{client: client, sources: sources}
 }
 
-// +kubebuilder:rbac:groups=karpenter.k8s.aws,resources=awsnodetemplates,verbs=list;watch
+// +kubebuilder:rbac:groups=karpenter.k8s.aws,resources=awsnodetemplates,verbs=list;watch;patch
 // +kubebuilder:rbac:groups=karpenter.k8s.aws,resources=awsnodetemplates/status,verbs=patch
 
 // Register adds the controller to a manager.
@@ -102,6 +104,9 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	template := &awsv1alpha1.AWSNodeTemplate{}
 	if err := c.client.Get(ctx, request.NamespacedName, template); err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	if err := c.stamp(ctx, template); err != nil {
+		return reconcile.Result{}, err
 	}
 	stored := template.DeepCopy()
 	steps := c.steps()
@@ -125,6 +130,23 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{RequeueAfter: readyInterval}, nil
 	}
 	return reconcile.Result{RequeueAfter: brokenInterval}, nil
+}
+
+// stamp notes the template's hash on it, for those who compare it with that of its machines.
+func (c *Controller) stamp(ctx context.Context, template *awsv1alpha1.AWSNodeTemplate) error {
+	hash, err := drift.TemplateHash(template)
+	if err != nil {
+		return fmt.Errorf("hashing template %s: %w", template.Name, err)
+	}
+	if template.Annotations[awsv1alpha1.AnnotationTemplateHash] == hash {
+		return nil
+	}
+	stored := template.DeepCopy()
+	metav1.SetMetaDataAnnotation(&template.ObjectMeta, awsv1alpha1.AnnotationTemplateHash, hash)
+	if err := c.client.Patch(ctx, template, client.MergeFrom(stored)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("noting the hash of template %s: %w", template.Name, err)
+	}
+	return nil
 }
 
 func conditionsOf(template *awsv1alpha1.AWSNodeTemplate, steps []step) conditions.Set {

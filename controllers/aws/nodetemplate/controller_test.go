@@ -25,6 +25,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/cluster"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/selector"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/subnet"
+	"github.com/kerf-autoscaler/kerf/pkg/drift"
 )
 
 // cloud answers as it is told to.
@@ -137,6 +138,10 @@ func TestATemplateIsResolvedIntoItsStatus(t *testing.T) {
 	result, err := w.reconcile(t)
 	if err != nil || result.RequeueAfter != 5*time.Minute {
 		t.Fatalf("result = %+v, %v; want the next look in 5 minutes", result, err)
+	}
+	hash, err := drift.TemplateHash(template())
+	if got := w.read(t).Annotations[awsv1alpha1.AnnotationTemplateHash]; err != nil || got != hash {
+		t.Errorf("annotated with hash %q, want %q (%v)", got, hash, err)
 	}
 	got := w.read(t).Status
 	got.Conditions = nil

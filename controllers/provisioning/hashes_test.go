@@ -1,0 +1,35 @@
+package provisioning
+
+import (
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/test/builders"
+)
+
+func TestAMachineTellsWhatItWasPlannedFrom(t *testing.T) {
+	p := newPass(t, builders.MachineLabels(map[string]string{"team": "a"}))
+	selector := map[string]string{"team": "a"}
+	p.Create(&awsv1alpha1.AWSNodeTemplate{
+		ObjectMeta: metav1.ObjectMeta{Name: p.provisioner.TemplateName()},
+		Spec:       awsv1alpha1.AWSNodeTemplateSpec{SubnetSelector: selector, SecurityGroupSelector: selector, Tags: map[string]string{"a": "b"}},
+	})
+	p.pending("a")
+	p.provision(t)
+	list := p.machines(t)
+	if len(list) != 1 {
+		t.Fatalf("%d machines, want 1", len(list))
+	}
+	want, err := hashAnnotations(t.Context(), p.Client, p.provisioner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{v1alpha5.ProvisionerHashAnnotation, awsv1alpha1.AnnotationTemplateHash} {
+		if got := list[0].Annotations[key]; got == "" || got != want[key] {
+			t.Errorf("%s is %q, want %q", key, got, want[key])
+		}
+	}
+}
