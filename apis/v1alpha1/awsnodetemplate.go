@@ -12,6 +12,8 @@ import (
 // +kubebuilder:resource:path=awsnodetemplates,scope=Cluster,categories=karpenter,shortName=awsnt
 // +kubebuilder:subresource:status
 // +kubebuilder:printcolumn:name="AMIFamily",type="string",JSONPath=".status.amiFamily",description="AMI family in use"
+// +kubebuilder:printcolumn:name="Subnets",type="integer",JSONPath=".status.subnetCount",description="Subnets found"
+// +kubebuilder:printcolumn:name="SecurityGroups",type="integer",JSONPath=".status.securityGroupCount",description="Security groups found"
 // +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].status",description="Whether machines can be launched from it"
 // +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp",description="Time since creation"
 type AWSNodeTemplate struct {
@@ -157,9 +159,15 @@ type AWSNodeTemplateStatus struct {
 	// Subnets found, those with most free addresses first.
 	// +optional
 	Subnets []Subnet `json:"subnets,omitempty"`
+	// SubnetCount is how many subnets were found.
+	// +optional
+	SubnetCount int32 `json:"subnetCount,omitempty"`
 	// SecurityGroups found, by id.
 	// +optional
 	SecurityGroups []SecurityGroup `json:"securityGroups,omitempty"`
+	// SecurityGroupCount is how many security groups were found.
+	// +optional
+	SecurityGroupCount int32 `json:"securityGroupCount,omitempty"`
 	// AMIFamily in use.
 	// +optional
 	AMIFamily string `json:"amiFamily,omitempty"`

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -117,6 +118,7 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 		errs = append(errs, err)
 		s.judge(set, template, found, err)
 	}
+	template.Status.SubnetCount, template.Status.SecurityGroupCount = count(template.Status.Subnets), count(template.Status.SecurityGroups)
 	template.Status.ObservedGeneration = template.Generation
 	if !equality.Semantic.DeepEqual(stored.Status, template.Status) {
 		if err := c.client.Status().Patch(ctx, template, client.MergeFrom(stored)); client.IgnoreNotFound(err) != nil {
@@ -131,6 +133,9 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	return reconcile.Result{RequeueAfter: brokenInterval}, nil
 }
+
+// count says how many things there are, for columns: those show no lists.
+func count[T any](found []T) int32 { return int32(min(len(found), math.MaxInt32)) }
 
 // stamp notes the template's hash on it, for those who compare it with that of its machines.
 func (c *Controller) stamp(ctx context.Context, template *awsv1alpha1.AWSNodeTemplate) error {

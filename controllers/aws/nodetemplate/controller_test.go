@@ -147,8 +147,8 @@ func TestATemplateIsResolvedIntoItsStatus(t *testing.T) {
 	got.Conditions = nil
 	want := awsv1alpha1.AWSNodeTemplateStatus{
 		Subnets:        []awsv1alpha1.Subnet{{ID: "subnet-2", Zone: "us-east-1b"}, {ID: "subnet-1", Zone: "us-east-1a"}},
-		SecurityGroups: []awsv1alpha1.SecurityGroup{{ID: "sg-1", Name: "nodes"}},
-		AMIFamily:      "AL2023", AMIs: []awsv1alpha1.AMI{{ID: "ami-1", Name: "one"}}, ObservedGeneration: 1,
+		SecurityGroups: []awsv1alpha1.SecurityGroup{{ID: "sg-1", Name: "nodes"}}, SubnetCount: 2, SecurityGroupCount: 1,
+		AMIFamily: "AL2023", AMIs: []awsv1alpha1.AMI{{ID: "ami-1", Name: "one"}}, ObservedGeneration: 1,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)
