@@ -40,6 +40,8 @@ func defaults() options.Options {
 		ClusterName: "c", BatchIdle: time.Second, BatchMax: 10 * time.Second,
 		LaunchTimeout: 5 * time.Minute, RegistrationTimeout: 15 * time.Minute, LaunchTemplateTTL: time.Minute,
 		VMMemoryOverheadPercent: 0.075, MetricsPort: 8080, HealthProbePort: 8081,
+		WebhookPort: 8443, WebhookCertificateLifetime: 168 * time.Hour, WebhookCertSecret: "karpenter-cert",
+		WebhookDrain: 5 * time.Second, SystemNamespace: "karpenter",
 		KubeClientQPS: 200, KubeClientBurst: 300, LeaderElect: true, LeaderElectionNamespace: "karpenter", LogLevel: "info",
 	}
 }
@@ -81,6 +83,12 @@ func settings() map[string]struct {
 		"bind-address":                 {"127.0.0.1", func(o *options.Options) { o.BindAddress = "127.0.0.1" }},
 		"metrics-port":                 {"1", func(o *options.Options) { o.MetricsPort = 1 }},
 		"health-probe-port":            {"2", func(o *options.Options) { o.HealthProbePort = 2 }},
+		"disable-webhook":              {"true", func(o *options.Options) { o.DisableWebhook = true }},
+		"webhook-port":                 {"3", func(o *options.Options) { o.WebhookPort = 3 }},
+		"webhook-certificate-lifetime": {"10s", func(o *options.Options) { o.WebhookCertificateLifetime = 10 * time.Second }},
+		"webhook-cert-secret":          {"cert", func(o *options.Options) { o.WebhookCertSecret = "cert" }},
+		"webhook-drain-duration":       {"0s", func(o *options.Options) { o.WebhookDrain = 0 }},
+		"system-namespace":             {"kerf", func(o *options.Options) { o.SystemNamespace, o.LeaderElectionNamespace = "kerf", "kerf" }},
 		"kube-client-qps":              {"10.5", func(o *options.Options) { o.KubeClientQPS = 10.5 }},
 		"kube-client-burst":            {"20", func(o *options.Options) { o.KubeClientBurst = 20 }},
 		"leader-elect":                 {"false", func(o *options.Options) { o.LeaderElect = false }},
@@ -151,6 +159,18 @@ func TestWhatCannotWorkIsRefusedByTheNameOfItsFlag(t *testing.T) {
 		"no requests":              {"--kube-client-qps=0", "--kube-client-qps: 0 is not positive"},
 		"requests not a number":    {"--kube-client-qps=NaN", "--kube-client-qps: NaN is not positive"},
 		"no burst":                 {"--kube-client-burst=0", "--kube-client-burst: 0 is not positive"},
+		"a port below 0":           {"--metrics-port=-1", "--metrics-port: -1 is not from 0 to 65535"},
+		"a port above the last":    {"--health-probe-port=65536", "--health-probe-port: 65536 is not from 0 to 65535"},
+		"no port of the webhook":   {"--webhook-port=0", "--webhook-port: 0 is not from 1 to 65535"},
+		"a port twice":             {"--webhook-port=8080", "--webhook-port: 8080 is the port of --metrics-port"},
+		"a certificate too short":  {"--webhook-certificate-lifetime=9s", "--webhook-certificate-lifetime: 9s is not from 10s to 8760h"},
+		"a certificate for ever":   {"--webhook-certificate-lifetime=9000h", "--webhook-certificate-lifetime: 9000h0m0s is not from 10s to 8760h"},
+		"a drain into the past":    {"--webhook-drain-duration=-1s", "--webhook-drain-duration: -1s is not from 0s to 25s"},
+		"a drain that is killed":   {"--webhook-drain-duration=30s", "--webhook-drain-duration: 30s is not from 0s to 25s"},
+		"no Secret":                {"--webhook-cert-secret=", `--webhook-cert-secret: "" is no name of a Secret`},
+		"a Secret elsewhere":       {"--webhook-cert-secret=a/b", `--webhook-cert-secret: "a/b" is no name of a Secret`},
+		"a namespace with dots":    {"--system-namespace=a.b", `--system-namespace: "a.b" is no name of a namespace`},
+		"a lease nowhere":          {"--leader-election-namespace=A", `--leader-election-namespace: "A" is no name of a namespace`},
 		"level":                    {"--log-level=loud", `--log-level: "loud" is not debug, info or error`},
 	}
 	for name, tc := range tests {
@@ -169,6 +189,32 @@ func TestEveryMistakeIsToldAtOnce(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not speak of %s", err, want)
 		}
+	}
+}
+
+func TestAMistakeInTheSystemNamespaceIsToldOnce(t *testing.T) {
+	_, err := options.Parse([]string{"--cluster-name=c", "--system-namespace=A"}, environment(nil))
+	if err == nil || strings.Contains(err.Error(), "leader-election-namespace") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestServersThatDoNotServeShareTheirPort(t *testing.T) {
+	for _, flags := range [][]string{
+		{"--metrics-port=0", "--health-probe-port=0"},
+		{"--disable-webhook", "--webhook-port=8080"},
+		{"--disable-webhook", "--webhook-port=0"},
+	} {
+		if _, err := options.Parse(append(flags, "--cluster-name=c"), environment(nil)); err != nil {
+			t.Errorf("%v: %s", flags, err)
+		}
+	}
+}
+
+func TestWhatIsNoFlagIsRefused(t *testing.T) {
+	_, err := options.Parse([]string{"--cluster-name=c", "--leader-elect", "false"}, environment(nil))
+	if err == nil || !strings.Contains(err.Error(), `"false" is no flag`) {
+		t.Errorf("got %v, want a refusal that quotes the argument", err)
 	}
 }
 

@@ -1,0 +1,52 @@
+package options
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+func (o *Options) flags() *pflag.FlagSet {
+	flags := pflag.NewFlagSet("controller", pflag.ContinueOnError)
+	flags.SortFlags = false
+	flags.StringVar(&o.ClusterName, "cluster-name", "", "name of the EKS cluster (required)")
+	flags.StringVar(&o.ClusterEndpoint, "cluster-endpoint", "", "URL that nodes reach the API server at; asked of EKS when empty")
+	flags.Var((*certificates)(&o.ClusterCA), "cluster-ca-bundle", "certificate authority of the API server, PEM in base64; asked of EKS when empty")
+	flags.StringVar(&o.ClusterVersion, "cluster-version", "", "Kubernetes minor version such as 1.34, for where EKS does not tell it")
+	flags.StringVar(&o.ClusterServiceCIDR, "cluster-service-cidr", "", "range of service addresses; asked of EKS when empty")
+	flags.BoolVar(&o.IsolatedVPC, "isolated-vpc", false, "do not call the Price List service, which has no private endpoint; list prices are those compiled in")
+	flags.StringToStringVar(&o.Tags, "aws-tags", nil, "tags of all that is made at AWS: key=value,...; those of the AWSNodeTemplate win")
+	flags.StringVar(&o.DefaultInstanceProfile, "aws-default-instance-profile", "", "instance profile of nodes whose AWSNodeTemplate names none")
+	flags.DurationVar(&o.BatchIdle, "batch-idle-duration", time.Second, "pods are decided on once no new one came for this long")
+	flags.DurationVar(&o.BatchMax, "batch-max-duration", 10*time.Second, "pods are decided on after this long at the latest")
+	flags.DurationVar(&o.LaunchTimeout, "launch-timeout", 5*time.Minute, "a machine without an instance after this long is given up")
+	flags.DurationVar(&o.RegistrationTimeout, "registration-timeout", 15*time.Minute, "an instance that has not joined after this long is terminated")
+	flags.DurationVar(&o.LaunchTemplateTTL, "launch-template-ttl", time.Minute, "a launch template unused for this long is deleted")
+	flags.Float64Var(&o.VMMemoryOverheadPercent, "vm-memory-overhead-percent", 0.075, "part of an instance's memory that its kernel keeps, as a fraction")
+	flags.StringVar(&o.BindAddress, "bind-address", "", "address that the servers listen on; empty is every address")
+	flags.IntVar(&o.MetricsPort, "metrics-port", 8080, "port of /metrics; 0 serves none")
+	flags.IntVar(&o.HealthProbePort, "health-probe-port", 8081, "port of /healthz and /readyz; 0 serves none")
+	flags.BoolVar(&o.DisableWebhook, "disable-webhook", false, "do not answer admission requests: defaults are then only in effect, not shown, and the CRDs alone refuse mistakes; remove kerf's webhook configurations as well, or the API server refuses every change")
+	flags.IntVar(&o.WebhookPort, "webhook-port", 8443, "port that the API server reaches the webhook at, directly or through a Service")
+	flags.DurationVar(&o.WebhookCertificateLifetime, "webhook-certificate-lifetime", 7*24*time.Hour, "a serving certificate is valid for this long, and renewed after half of it")
+	flags.StringVar(&o.WebhookCertSecret, "webhook-cert-secret", "karpenter-cert", "Secret in the system namespace that holds the authority of the serving certificates; it has to exist, kerf fills it")
+	flags.DurationVar(&o.WebhookDrain, "webhook-drain-duration", 5*time.Second, "answer admission requests for this long after being asked to end, until no node sends them here any more")
+	flags.StringVar(&o.SystemNamespace, "system-namespace", "karpenter", "namespace that kerf runs in: of the Secret and, unless set otherwise, of the leader's lease")
+	flags.Float32Var(&o.KubeClientQPS, "kube-client-qps", 200, "requests per second to the API server")
+	flags.IntVar(&o.KubeClientBurst, "kube-client-burst", 300, "requests to the API server at once")
+	flags.BoolVar(&o.LeaderElect, "leader-elect", true, "let only one of several replicas act")
+	flags.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", "", "namespace of the leader's lease; the system namespace when empty")
+	flags.StringVar(&o.Kubeconfig, "kubeconfig", "", "kubeconfig file; the pod's service account when empty")
+	flags.StringVar(&o.LogLevel, "log-level", "info", "debug, info or error")
+	flags.Usage = func() {
+		fmt.Fprintf(os.Stderr, `controller runs kerf: it watches pods that nothing can host and buys EC2 capacity for them.
+
+Every flag can be given as an environment variable: --batch-idle-duration is BATCH_IDLE_DURATION.
+AWS credentials and region come from the SDK's default chain (AWS_REGION, IRSA, Pod Identity, instance metadata).
+
+%s`, flags.FlagUsages())
+	}
+	return flags
+}

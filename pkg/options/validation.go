@@ -1,0 +1,103 @@
+package options
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+const (
+	// What EC2 takes of a tag, in characters.
+	maxTagKey, maxTagValue = 128, 256
+	// highestPort is the last port that there is.
+	highestPort = 1<<16 - 1
+	// A serving certificate has to outlive the time that its authority takes to be known everywhere, and should not outlive
+	// the memory of who set this.
+	minCertificateLifetime, maxCertificateLifetime = 10 * time.Second, 365 * 24 * time.Hour
+	// maxDrain stays below the 30 seconds after which a pod that is to end is killed.
+	maxDrain = 25 * time.Second
+)
+
+var minorVersion = regexp.MustCompile(`^1\.\d{1,3}$`)
+
+// refusals gathers what cannot work.
+type refusals []error
+
+// when refuses the value of a flag if it is bad.
+func (r *refusals) when(bad bool, flag, format string, args ...any) {
+	if bad {
+		*r = append(*r, fmt.Errorf("--%s: "+format, append([]any{flag}, args...)...))
+	}
+}
+
+// Validate returns every setting that cannot work, by the name of its flag.
+func (o *Options) Validate() error {
+	var refused refusals
+	o.validateCluster(&refused)
+	o.validateTimes(&refused)
+	o.validateServers(&refused)
+	// Fractions are asked whether they are right, not whether they are wrong: NaN is neither.
+	refused.when(!(o.VMMemoryOverheadPercent >= 0 && o.VMMemoryOverheadPercent < 1), "vm-memory-overhead-percent",
+		"%g is not a fraction from 0 to below 1", o.VMMemoryOverheadPercent)
+	refused.when(!(o.KubeClientQPS > 0), "kube-client-qps", "%g is not positive", o.KubeClientQPS)
+	refused.when(o.KubeClientBurst <= 0, "kube-client-burst", "%d is not positive", o.KubeClientBurst)
+	refused.when(o.LogLevel != "debug" && o.LogLevel != "info" && o.LogLevel != "error", "log-level", "%q is not debug, info or error", o.LogLevel)
+	return errors.Join(refused...)
+}
+
+func (o *Options) validateCluster(refused *refusals) {
+	refused.when(o.ClusterName == "", "cluster-name", "must be set")
+	refused.when(o.ClusterVersion != "" && !minorVersion.MatchString(o.ClusterVersion), "cluster-version", "%q is no Kubernetes version such as 1.34", o.ClusterVersion)
+	if o.ClusterServiceCIDR != "" {
+		_, err := netip.ParsePrefix(o.ClusterServiceCIDR)
+		refused.when(err != nil, "cluster-service-cidr", "%q is no range of addresses such as 172.20.0.0/16", o.ClusterServiceCIDR)
+	}
+	for _, key := range slices.Sorted(maps.Keys(o.Tags)) {
+		refused.when(key == "" || len(key) > maxTagKey || len(o.Tags[key]) > maxTagValue, "aws-tags", "%q: a key has 1 to %d characters, a value at most %d",
+			key, maxTagKey, maxTagValue)
+		refused.when(strings.HasPrefix(strings.ToLower(key), "aws:"), "aws-tags", "%q: AWS keeps keys that start with aws: for itself", key)
+	}
+}
+
+func (o *Options) validateTimes(refused *refusals) {
+	refused.when(o.BatchIdle < time.Second, "batch-idle-duration", "%s is below 1s", o.BatchIdle)
+	refused.when(o.BatchMax < o.BatchIdle, "batch-max-duration", "%s is below --batch-idle-duration %s", o.BatchMax, o.BatchIdle)
+	refused.when(o.LaunchTimeout <= 0, "launch-timeout", "%s is not positive", o.LaunchTimeout)
+	refused.when(o.RegistrationTimeout <= 0, "registration-timeout", "%s is not positive", o.RegistrationTimeout)
+	refused.when(o.LaunchTemplateTTL <= 0, "launch-template-ttl", "%s is not positive", o.LaunchTemplateTTL)
+	refused.when(o.WebhookCertificateLifetime < minCertificateLifetime || o.WebhookCertificateLifetime > maxCertificateLifetime,
+		"webhook-certificate-lifetime", "%s is not from %s to %s", o.WebhookCertificateLifetime, minCertificateLifetime, maxCertificateLifetime)
+	refused.when(o.WebhookDrain < 0 || o.WebhookDrain > maxDrain, "webhook-drain-duration", "%s is not from 0s to %s", o.WebhookDrain, maxDrain)
+}
+
+func (o *Options) validateServers(refused *refusals) {
+	taken := map[int]string{} // port -> the flag that gave it
+	for _, p := range []struct {
+		flag   string
+		port   int
+		lowest int
+		unused bool
+	}{
+		{flag: "metrics-port", port: o.MetricsPort},
+		{flag: "health-probe-port", port: o.HealthProbePort},
+		{flag: "webhook-port", port: o.WebhookPort, lowest: 1, unused: o.DisableWebhook},
+	} {
+		if p.unused {
+			continue
+		}
+		refused.when(p.port < p.lowest || p.port > highestPort, p.flag, "%d is not from %d to %d", p.port, p.lowest, highestPort)
+		refused.when(p.port != 0 && taken[p.port] != "", p.flag, "%d is the port of --%s", p.port, taken[p.port])
+		taken[p.port] = p.flag
+	}
+	refused.when(len(validation.IsDNS1123Label(o.SystemNamespace)) > 0, "system-namespace", "%q is no name of a namespace", o.SystemNamespace)
+	refused.when(o.LeaderElectionNamespace != o.SystemNamespace && len(validation.IsDNS1123Label(o.LeaderElectionNamespace)) > 0,
+		"leader-election-namespace", "%q is no name of a namespace", o.LeaderElectionNamespace)
+	refused.when(len(validation.IsDNS1123Subdomain(o.WebhookCertSecret)) > 0, "webhook-cert-secret", "%q is no name of a Secret", o.WebhookCertSecret)
+}
