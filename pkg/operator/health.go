@@ -63,17 +63,41 @@ func (h *Health) Serve(ctx context.Context, host string, port int) error {
 }
 
 // Handler answers /healthz with 200 as long as the process runs, and /readyz with 200, or with 503 and the reasons.
+// /readyz/NAME speaks of one check alone: that which takes requests may do so while that which acts has to wait.
 func (h *Health) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok\n") })
-	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if reasons := h.reasons(); reasons != "" {
-			answer(w, http.StatusServiceUnavailable, reasons)
+	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) { ready(w, h.reasons()) })
+	mux.HandleFunc("/readyz/{name}", func(w http.ResponseWriter, r *http.Request) {
+		name := r.PathValue("name")
+		reason, known := h.reason(name)
+		if !known {
+			answer(w, http.StatusNotFound, fmt.Sprintf("%q is not checked\n", name))
 			return
 		}
-		answer(w, http.StatusOK, "ok\n")
+		ready(w, reason)
 	})
 	return mux
+}
+
+// ready answers for checks that have failed for the reasons.
+func ready(w http.ResponseWriter, reasons string) {
+	if reasons != "" {
+		answer(w, http.StatusServiceUnavailable, reasons)
+		return
+	}
+	answer(w, http.StatusOK, "ok\n")
+}
+
+// reason returns the line of one check if it fails; false when there is no such check.
+func (h *Health) reason(name string) (string, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	check, known := h.checks[name]
+	if !known {
+		return "", false
+	}
+	return line(name, check()), true
 }
 
 // reasons returns a line for each check that fails, in order of name.
@@ -82,15 +106,21 @@ func (h *Health) reasons() string {
 	defer h.mu.Unlock()
 	var out strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(h.checks)) {
-		if err := h.checks[name](); err != nil {
-			fmt.Fprintf(&out, "%s: %s\n", name, err)
-		}
+		out.WriteString(line(name, h.checks[name]()))
 	}
 	if said := out.String(); said != h.last {
 		h.last = said
 		h.log.Info("readiness changed", "ready", said == "", "reasons", strings.TrimSpace(said))
 	}
 	return out.String()
+}
+
+// line says that a check fails; it is empty for one that does not.
+func line(name string, err error) string {
+	if err == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s: %s\n", name, err)
 }
 
 func answer(w http.ResponseWriter, status int, body string) {

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
 	"github.com/google/go-cmp/cmp"
 )
@@ -50,5 +51,26 @@ func TestProbesSayWhyKerfIsNotReady(t *testing.T) {
 	}
 	if len(logged) != 3 {
 		t.Errorf("3 changes made %d log lines: %q", len(logged), logged)
+	}
+}
+
+func TestOneCheckCanBeProbedAlone(t *testing.T) {
+	health := NewHealth(logr.Discard())
+	health.Check("webhook", func() error { return nil })
+	health.Check("aws", func() error { return errors.New("credentials refused") })
+	for path, want := range map[string]struct {
+		status int
+		body   string
+	}{
+		"/readyz":         {503, "aws: credentials refused\n"},
+		"/readyz/aws":     {503, "aws: credentials refused\n"},
+		"/readyz/webhook": {200, "ok\n"},
+		"/readyz/queue":   {404, "\"queue\" is not checked\n"},
+	} {
+		recorder := httptest.NewRecorder()
+		health.Handler().ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, path, nil))
+		if recorder.Code != want.status || recorder.Body.String() != want.body {
+			t.Errorf("%s: %d %q, want %d %q", path, recorder.Code, recorder.Body.String(), want.status, want.body)
+		}
 	}
 }
