@@ -17,6 +17,8 @@ const (
 	LabelCapacityType = "capacity_type"
 	LabelZone         = "zone"
 	LabelInstanceType = "instance_type"
+	LabelWebhook      = "webhook"
+	LabelOutcome      = "outcome"
 )
 
 // Metrics holds every collector; a value belongs to one registry.
@@ -47,6 +49,10 @@ type Metrics struct {
 	PodsEvicted prometheus.Counter
 	// OrphansTerminated counts instances terminated because no Machine owned them.
 	OrphansTerminated prometheus.Counter
+	// AdmissionDuration is the time from the headers of an admission request to its answer, seconds, by path.
+	AdmissionDuration *prometheus.HistogramVec
+	// Admissions counts answers to admission requests, by path and outcome: allowed, refused or failed.
+	Admissions *prometheus.CounterVec
 }
 
 // New returns the collectors, registered.
@@ -75,6 +81,13 @@ func New(registry prometheus.Registerer) (*Metrics, error) {
 		OrphansTerminated: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: "machines", Name: "orphans_terminated", Help: "Instances terminated because no Machine owned them.",
 		}),
+		AdmissionDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: namespace, Subsystem: "webhook", Name: "admission_duration_seconds",
+			Help: "Time that admission requests took to answer.", Buckets: prometheus.ExponentialBuckets(0.0001, 2, 16),
+		}, []string{LabelWebhook}),
+		Admissions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: "webhook", Name: "admissions", Help: "Admission requests answered.",
+		}, []string{LabelWebhook, LabelOutcome}),
 	}
 	for _, c := range m.collectors() {
 		if err := registry.Register(c); err != nil {
@@ -88,7 +101,7 @@ func (m *Metrics) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		m.MachinesCreated, m.MachinesLaunched, m.MachinesRegistered, m.MachinesInitialized, m.MachinesDisrupted,
 		m.MachinesTerminated, m.LaunchFailures, m.Usage, m.Limit, m.SchedulingDuration, m.UnplacedPods, m.PodsEvicted,
-		m.OrphansTerminated,
+		m.OrphansTerminated, m.AdmissionDuration, m.Admissions,
 	}
 }
 

@@ -25,6 +25,8 @@ func TestNamesAndLabelsOfMetrics(t *testing.T) {
 	m.LaunchFailures.WithLabelValues("default", "InsufficientCapacity").Inc()
 	m.Usage.WithLabelValues("default", "cpu").Set(2)
 	m.Limit.WithLabelValues("default", "cpu").Set(10)
+	m.AdmissionDuration.WithLabelValues("/validate/provisioners").Observe(0.001)
+	m.Admissions.WithLabelValues("/validate/provisioners", "refused").Inc()
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +54,8 @@ func TestNamesAndLabelsOfMetrics(t *testing.T) {
 		"karpenter_provisioner_usage":                       {"provisioner", "resource_type"},
 		"karpenter_provisioner_scheduling_duration_seconds": {},
 		"karpenter_provisioner_unplaced_pods":               {},
+		"karpenter_webhook_admission_duration_seconds":      {"webhook"},
+		"karpenter_webhook_admissions":                      {"outcome", "webhook"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("metrics (-want +got):\n%s", diff)
