@@ -19,6 +19,13 @@ const (
 	LabelInstanceType = "instance_type"
 	LabelWebhook      = "webhook"
 	LabelOutcome      = "outcome"
+	LabelCertificate  = "certificate"
+)
+
+// Values of LabelCertificate.
+const (
+	CertificateServing   = "serving"
+	CertificateAuthority = "authority"
 )
 
 // Metrics holds every collector; a value belongs to one registry.
@@ -53,6 +60,8 @@ type Metrics struct {
 	AdmissionDuration *prometheus.HistogramVec
 	// Admissions counts answers to admission requests, by path and outcome: allowed, refused or failed.
 	Admissions *prometheus.CounterVec
+	// CertificateExpiration is when what this replica serves webhooks with ends, Unix seconds, by certificate; unset without one.
+	CertificateExpiration *prometheus.GaugeVec
 }
 
 // New returns the collectors, registered.
@@ -88,6 +97,10 @@ func New(registry prometheus.Registerer) (*Metrics, error) {
 		Admissions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: "webhook", Name: "admissions", Help: "Admission requests answered.",
 		}, []string{LabelWebhook, LabelOutcome}),
+		CertificateExpiration: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: namespace, Subsystem: "webhook", Name: "certificate_expiration_timestamp_seconds",
+			Help: "When a certificate that webhooks are served with ends.",
+		}, []string{LabelCertificate}),
 	}
 	for _, c := range m.collectors() {
 		if err := registry.Register(c); err != nil {
@@ -101,7 +114,7 @@ func (m *Metrics) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		m.MachinesCreated, m.MachinesLaunched, m.MachinesRegistered, m.MachinesInitialized, m.MachinesDisrupted,
 		m.MachinesTerminated, m.LaunchFailures, m.Usage, m.Limit, m.SchedulingDuration, m.UnplacedPods, m.PodsEvicted,
-		m.OrphansTerminated, m.AdmissionDuration, m.Admissions,
+		m.OrphansTerminated, m.AdmissionDuration, m.Admissions, m.CertificateExpiration,
 	}
 }
 

@@ -27,6 +27,7 @@ func TestNamesAndLabelsOfMetrics(t *testing.T) {
 	m.Limit.WithLabelValues("default", "cpu").Set(10)
 	m.AdmissionDuration.WithLabelValues("/validate/provisioners").Observe(0.001)
 	m.Admissions.WithLabelValues("/validate/provisioners", "refused").Inc()
+	m.CertificateExpiration.WithLabelValues(metrics.CertificateServing).Set(1)
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -41,21 +42,22 @@ func TestNamesAndLabelsOfMetrics(t *testing.T) {
 		got[family.GetName()] = labels
 	}
 	want := map[string][]string{
-		"karpenter_machines_created":                        {"provisioner"},
-		"karpenter_machines_launched":                       {"capacity_type", "instance_type", "provisioner", "zone"},
-		"karpenter_machines_registered":                     {"provisioner"},
-		"karpenter_machines_initialized":                    {"provisioner"},
-		"karpenter_machines_disrupted":                      {"provisioner", "reason"},
-		"karpenter_machines_terminated":                     {"provisioner"},
-		"karpenter_machines_launch_failures":                {"provisioner", "reason"},
-		"karpenter_machines_orphans_terminated":             {},
-		"karpenter_pods_evicted":                            {},
-		"karpenter_provisioner_limit":                       {"provisioner", "resource_type"},
-		"karpenter_provisioner_usage":                       {"provisioner", "resource_type"},
-		"karpenter_provisioner_scheduling_duration_seconds": {},
-		"karpenter_provisioner_unplaced_pods":               {},
-		"karpenter_webhook_admission_duration_seconds":      {"webhook"},
-		"karpenter_webhook_admissions":                      {"outcome", "webhook"},
+		"karpenter_machines_created":                                 {"provisioner"},
+		"karpenter_machines_launched":                                {"capacity_type", "instance_type", "provisioner", "zone"},
+		"karpenter_machines_registered":                              {"provisioner"},
+		"karpenter_machines_initialized":                             {"provisioner"},
+		"karpenter_machines_disrupted":                               {"provisioner", "reason"},
+		"karpenter_machines_terminated":                              {"provisioner"},
+		"karpenter_machines_launch_failures":                         {"provisioner", "reason"},
+		"karpenter_machines_orphans_terminated":                      {},
+		"karpenter_pods_evicted":                                     {},
+		"karpenter_provisioner_limit":                                {"provisioner", "resource_type"},
+		"karpenter_provisioner_usage":                                {"provisioner", "resource_type"},
+		"karpenter_provisioner_scheduling_duration_seconds":          {},
+		"karpenter_provisioner_unplaced_pods":                        {},
+		"karpenter_webhook_certificate_expiration_timestamp_seconds": {"certificate"},
+		"karpenter_webhook_admission_duration_seconds":               {"webhook"},
+		"karpenter_webhook_admissions":                               {"outcome", "webhook"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("metrics (-want +got):\n%s", diff)
