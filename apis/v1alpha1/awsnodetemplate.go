@@ -16,6 +16,7 @@ import (
 // +kubebuilder:printcolumn:name="SecurityGroups",type="integer",JSONPath=".status.securityGroupCount",description="Security groups found"
 // +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].status",description="Whether machines can be launched from it"
 // +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp",description="Time since creation"
+// +kubebuilder:validation:XValidation:rule=`has(self.spec) || oldSelf.optMap(old, !has(old.spec)).orValue(false)`,optionalOldSelf=true,reason=FieldValueRequired,fieldPath=".spec.subnetSelector",message="finds the subnets of machines by tags, e.g. karpenter.sh/discovery: my-cluster; securityGroupSelector is needed as well"
 type AWSNodeTemplate struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -25,6 +26,17 @@ type AWSNodeTemplate struct {
 }
 
 // AWSNodeTemplateSpec is what the user asks for.
+//
+// +kubebuilder:validation:XValidation:rule=`has(self.subnetSelector)`,reason=FieldValueRequired,fieldPath=".subnetSelector",message="finds the subnets of machines by tags, e.g. karpenter.sh/discovery: my-cluster"
+// +kubebuilder:validation:XValidation:rule=`has(self.securityGroupSelector) || (has(self.launchTemplate) && self.launchTemplate != "")`,reason=FieldValueRequired,fieldPath=".securityGroupSelector",message="finds the security groups of machines by tags, e.g. karpenter.sh/discovery: my-cluster"
+// +kubebuilder:validation:XValidation:rule=`!has(self.amiFamily) || self.amiFamily != "Custom" || has(self.amiSelector) || (has(self.launchTemplate) && self.launchTemplate != "")`,reason=FieldValueRequired,fieldPath=".amiSelector",message="the AMI family Custom has no images but those that you select"
+// +kubebuilder:validation:XValidation:rule=`!has(self.launchTemplate) || self.launchTemplate == "" || !has(self.securityGroupSelector)`,reason=FieldValueForbidden,fieldPath=".securityGroupSelector",message="launchTemplate is set and says this as well: remove one of the two"
+// +kubebuilder:validation:XValidation:rule=`!has(self.launchTemplate) || self.launchTemplate == "" || !has(self.amiSelector)`,reason=FieldValueForbidden,fieldPath=".amiSelector",message="launchTemplate is set and says this as well: remove one of the two"
+// +kubebuilder:validation:XValidation:rule=`!has(self.launchTemplate) || self.launchTemplate == "" || !has(self.amiFamily)`,reason=FieldValueForbidden,fieldPath=".amiFamily",message="launchTemplate is set and says this as well: remove one of the two"
+// +kubebuilder:validation:XValidation:rule=`!has(self.launchTemplate) || self.launchTemplate == "" || !has(self.instanceProfile) || self.instanceProfile == ""`,reason=FieldValueForbidden,fieldPath=".instanceProfile",message="launchTemplate is set and says this as well: remove one of the two"
+// +kubebuilder:validation:XValidation:rule=`!has(self.launchTemplate) || self.launchTemplate == "" || !has(self.metadataOptions)`,reason=FieldValueForbidden,fieldPath=".metadataOptions",message="launchTemplate is set and says this as well: remove one of the two"
+// +kubebuilder:validation:XValidation:rule=`!has(self.launchTemplate) || self.launchTemplate == "" || !has(self.blockDeviceMappings) || size(self.blockDeviceMappings) == 0`,reason=FieldValueForbidden,fieldPath=".blockDeviceMappings",message="launchTemplate is set and says this as well: remove one of the two"
+// +kubebuilder:validation:XValidation:rule=`!has(self.launchTemplate) || self.launchTemplate == "" || !has(self.userData) || self.userData == ""`,reason=FieldValueForbidden,fieldPath=".userData",message="launchTemplate is set and says this as well: remove one of the two"
 type AWSNodeTemplateSpec struct {
 	// APIVersion is left over from when these fields stood inside of a Provisioner; it means nothing.
 	// +optional
@@ -33,15 +45,31 @@ type AWSNodeTemplateSpec struct {
 	// +optional
 	Kind string `json:"kind,omitempty"`
 	// SubnetSelector finds subnets by their tags: key -> value, all of which have to match. A value of "*" matches any
-	// value, a comma separates alternatives. The key aws-ids takes subnet ids in place of tags.
+	// value, a comma separates alternatives. The key aws-ids takes subnet ids in place of tags. Required.
+	// +kubebuilder:validation:MaxProperties=50
+	// +kubebuilder:validation:XValidation:rule=`!("" in self)`,message="a key is the name of a tag and cannot be empty"
+	// +kubebuilder:validation:XValidation:rule=`self.all(key, self[key] != "")`,message="a value cannot be empty; * stands for any value of the tag"
+	// +kubebuilder:validation:XValidation:rule=`size(self) < 2 || !("aws-ids" in self || "aws::ids" in self)`,reason=FieldValueForbidden,message="ids say all there is to select: remove them, or every other key"
+	// +kubebuilder:validation:XValidation:rule=`["aws-ids", "aws::ids"].all(key, !(key in self) || self[key] == "" || self[key].matches('^[^,]*subnet-[0-9a-z][^,]*(,[^,]*subnet-[0-9a-z][^,]*)*$'))`,message="aws-ids takes ids such as subnet-0123456789abcdef0, with commas between them"
+	// +optional
 	SubnetSelector map[string]string `json:"subnetSelector,omitempty"`
 	// SecurityGroupSelector finds security groups in the same way; all that match are attached. Required, unless
 	// launchTemplate is set.
+	// +kubebuilder:validation:MaxProperties=50
+	// +kubebuilder:validation:XValidation:rule=`!("" in self)`,message="a key is the name of a tag and cannot be empty"
+	// +kubebuilder:validation:XValidation:rule=`self.all(key, self[key] != "")`,message="a value cannot be empty; * stands for any value of the tag"
+	// +kubebuilder:validation:XValidation:rule=`size(self) < 2 || !("aws-ids" in self || "aws::ids" in self)`,reason=FieldValueForbidden,message="ids say all there is to select: remove them, or every other key"
+	// +kubebuilder:validation:XValidation:rule=`["aws-ids", "aws::ids"].all(key, !(key in self) || self[key] == "" || self[key].matches('^[^,]*sg-[0-9a-z][^,]*(,[^,]*sg-[0-9a-z][^,]*)*$'))`,message="aws-ids takes ids such as sg-0123456789abcdef0, with commas between them"
 	// +optional
 	SecurityGroupSelector map[string]string `json:"securityGroupSelector,omitempty"`
 	// AMISelector finds machine images by their tags, in place of those that AWS recommends for the AMI family. The keys
 	// aws-ids (or aws::ids), aws::name and aws::owners take ids, names and owning accounts. Default of the owners:
 	// self,amazon. Required by the AMI family Custom.
+	// +kubebuilder:validation:MaxProperties=50
+	// +kubebuilder:validation:XValidation:rule=`!("" in self)`,message="a key is the name of a tag and cannot be empty"
+	// +kubebuilder:validation:XValidation:rule=`self.all(key, self[key] != "")`,message="a value cannot be empty; * stands for any value of the tag"
+	// +kubebuilder:validation:XValidation:rule=`size(self) < 2 || !("aws-ids" in self || "aws::ids" in self)`,reason=FieldValueForbidden,message="ids say all there is to select: remove them, or every other key"
+	// +kubebuilder:validation:XValidation:rule=`["aws-ids", "aws::ids"].all(key, !(key in self) || self[key] == "" || self[key].matches('^[^,]*ami-[0-9a-z][^,]*(,[^,]*ami-[0-9a-z][^,]*)*$'))`,message="aws-ids takes ids such as ami-0123456789abcdef0, with commas between them"
 	// +optional
 	AMISelector map[string]string `json:"amiSelector,omitempty"`
 	// AMIFamily chooses the operating system and how it is told to join the cluster. Default: AL2 on clusters that still
@@ -55,7 +83,13 @@ type AWSNodeTemplateSpec struct {
 	// Context is passed to EC2 with each request for instances, for those to whom AWS has given one.
 	// +optional
 	Context string `json:"context,omitempty"`
-	// Tags are put on instances, volumes, network interfaces, fleets and launch templates.
+	// Tags are put on instances, volumes, network interfaces, fleets and launch templates. EC2 takes 50, those of kerf among
+	// them.
+	// +kubebuilder:validation:MaxProperties=200
+	// +kubebuilder:validation:XValidation:rule=`!("" in self)`,message="the key of a tag cannot be empty"
+	// +kubebuilder:validation:XValidation:rule=`!("karpenter.sh/provisioner-name" in self)`,reason=FieldValueForbidden,message="kerf sets the tag karpenter.sh/provisioner-name itself: remove it"
+	// +kubebuilder:validation:XValidation:rule=`!("karpenter.sh/managed-by" in self)`,reason=FieldValueForbidden,message="kerf sets the tag karpenter.sh/managed-by itself: remove it"
+	// +kubebuilder:validation:XValidation:rule=`self.all(key, !key.matches("^kubernetes[.]io/cluster/[0-9A-Za-z][0-9A-Za-z_-]*$"))`,reason=FieldValueForbidden,message="kerf sets the tag kubernetes.io/cluster/<name of the cluster> itself: remove it"
 	// +optional
 	Tags map[string]string `json:"tags,omitempty"`
 	// LaunchTemplate is the name of a launch template of the user's own, from which machines are launched as it is.
@@ -117,15 +151,17 @@ type MetadataOptions struct {
 
 // BlockDeviceMapping is a volume and the name of its device.
 type BlockDeviceMapping struct {
-	// DeviceName is what the instance sees the volume as, e.g. /dev/xvda. Required.
-	// +optional
+	// DeviceName is what the instance sees the volume as, e.g. /dev/xvda.
+	// +required
 	DeviceName *string `json:"deviceName,omitempty"`
-	// EBS is the volume. Required.
-	// +optional
+	// EBS is the volume.
+	// +required
 	EBS *BlockDevice `json:"ebs,omitempty"`
 }
 
 // BlockDevice is an EBS volume.
+//
+// +kubebuilder:validation:XValidation:rule=`has(self.volumeSize) || has(self.snapshotID)`,reason=FieldValueRequired,fieldPath=".volumeSize",message="set it, e.g. to 20Gi, or set snapshotID: a volume is as large as its snapshot"
 type BlockDevice struct {
 	// DeleteOnTermination removes the volume together with the instance.
 	// +optional
@@ -146,6 +182,11 @@ type BlockDevice struct {
 	// +optional
 	Throughput *int64 `json:"throughput,omitempty"`
 	// VolumeSize from 1G to 64T, rounded up to whole GiB. Required, unless snapshotID is set.
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$`
+	// +kubebuilder:validation:XValidation:rule=`type(self) == int ? self >= 1000000000 && self <= 64000000000000 : isQuantity(self) && quantity(self).compareTo(quantity("1G")) >= 0 && quantity(self).compareTo(quantity("64T")) <= 0`,message="must be from 1G to 64T, with its unit, e.g. 20Gi"
 	// +optional
 	VolumeSize *resource.Quantity `json:"volumeSize,omitempty"`
 	// VolumeType is standard, io1, io2, gp2, sc1, st1 or gp3.

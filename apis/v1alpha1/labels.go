@@ -52,3 +52,15 @@ const (
 	// TagClusterPrefix, followed by the cluster's name, marks what belongs to the cluster; its value is owned.
 	TagClusterPrefix = "kubernetes.io/cluster/"
 )
+
+// WellKnownLabels returns the labels of instance types that requirements of Provisioners and pods may use, although their
+// domain is reserved.
+func WellKnownLabels() []string {
+	return []string{
+		LabelInstanceHypervisor, LabelInstanceEncryptionInTransit,
+		LabelInstanceCategory, LabelInstanceFamily, LabelInstanceGeneration, LabelInstanceSize,
+		LabelInstanceLocalNVMe, LabelInstanceCPU, LabelInstanceMemory, LabelInstanceNetworkBandwidth, LabelInstancePods,
+		LabelInstanceGPUName, LabelInstanceGPUManufacturer, LabelInstanceGPUCount, LabelInstanceGPUMemory,
+		LabelInstanceAcceleratorName, LabelInstanceAcceleratorManufacturer, LabelInstanceAcceleratorCount,
+	}
+}
