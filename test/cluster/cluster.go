@@ -31,6 +31,8 @@ type Options struct {
 	// NodeMonitorGracePeriod is how long a node may be silent before it counts as unreachable; zero means the
 	// default of kube-controller-manager. It must exceed HeartbeatPeriod.
 	NodeMonitorGracePeriod time.Duration
+	// AuditUsers are the users whose requests the API server records in AuditLog; when empty, it records nothing.
+	AuditUsers []string
 	// Arguments maps a component -> flags that follow the usual ones on its command line, and so replace them.
 	Arguments map[ComponentName][]string
 	// Timeout bounds Start; zero means DefaultTimeout.
@@ -45,6 +47,7 @@ type Cluster struct {
 	ports      *portSet
 	authority  *authority
 	server     string
+	auditLog   string // path; empty when nobody is audited
 	admin      *rest.Config
 	components []*Component // in the order they start
 	stop       sync.Once
@@ -101,6 +104,9 @@ func prepare(options Options) (_ *Cluster, err error) {
 	c.server = l.serverURL()
 	if c.admin, err = l.writeIdentities(c.authority); err != nil {
 		return nil, err
+	}
+	if len(options.AuditUsers) > 0 {
+		c.auditLog = l.path(auditLogFile)
 	}
 	c.components = components(l, c.authority, options)
 	return c, nil

@@ -53,7 +53,12 @@ func components(l *layout, a *authority, options Options) []*Component {
 	}
 	all := []*Component{
 		{name: Etcd, arguments: etcdArguments(l), probe: probe{url: l.url(etcdClients) + "/readyz"}},
-		{name: APIServer, arguments: apiServerArguments(l), probe: probe{url: l.serverURL() + "/readyz"}},
+		{
+			name:      APIServer,
+			arguments: append(apiServerArguments(l), auditArguments(l, options)...),
+			probe:     probe{url: l.serverURL() + "/readyz"},
+			prepare:   l.auditPolicyWriter(options.AuditUsers),
+		},
 		{
 			name:      ControllerManager,
 			arguments: controllerManagerArguments(l, options),
