@@ -255,28 +255,6 @@ type AMI struct {
 	Requirements []corev1.NodeSelectorRequirement `json:"requirements,omitempty"`
 }
 
-// Conditions of an AWSNodeTemplate, besides the root.
-const (
-	// ConditionSubnetsReady is true when spec.subnetSelector finds a subnet.
-	ConditionSubnetsReady = "SubnetsReady"
-	// ConditionSecurityGroupsReady is true when spec.securityGroupSelector finds a security group.
-	ConditionSecurityGroupsReady = "SecurityGroupsReady"
-	// ConditionAMIsReady is true when an image is found for the AMI family.
-	ConditionAMIsReady = "AMIsReady"
-	// ConditionInstanceProfileReady is true when the nodes' instance profile is named.
-	ConditionInstanceProfileReady = "InstanceProfileReady"
-)
-
-// Reasons of those conditions.
-const (
-	ReasonResolved        = "Resolved"
-	ReasonNoneFound       = "NoneFound"
-	ReasonSelectorEmpty   = "SelectorEmpty"
-	ReasonSelectorInvalid = "SelectorInvalid"
-	ReasonCloudError      = "CloudError"
-	ReasonNoImage         = "NoImage"
-)
-
 // AWSNodeTemplateList is a list of AWSNodeTemplates.
 //
 // +kubebuilder:object:root=true

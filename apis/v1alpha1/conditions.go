@@ -1,0 +1,31 @@
+package v1alpha1
+
+// Conditions of an AWSNodeTemplate, besides the root.
+const (
+	// ConditionSpecValid is true when the spec keeps the rules that admission checks too, and its user data can be merged.
+	ConditionSpecValid = "SpecValid"
+	// ConditionSubnetsReady is true when spec.subnetSelector finds a subnet.
+	ConditionSubnetsReady = "SubnetsReady"
+	// ConditionSecurityGroupsReady is true when spec.securityGroupSelector finds a security group.
+	ConditionSecurityGroupsReady = "SecurityGroupsReady"
+	// ConditionAMIsReady is true when an image is found: for the AMI family, by spec.amiSelector, or in spec.launchTemplate.
+	ConditionAMIsReady = "AMIsReady"
+	// ConditionInstanceProfileReady is true when the nodes' instance profile is named.
+	ConditionInstanceProfileReady = "InstanceProfileReady"
+)
+
+// Reasons of those conditions.
+const (
+	ReasonResolved        = "Resolved"
+	ReasonNoneFound       = "NoneFound"
+	ReasonSelectorEmpty   = "SelectorEmpty"
+	ReasonSelectorInvalid = "SelectorInvalid"
+	ReasonCloudError      = "CloudError"
+	ReasonNoImage         = "NoImage"
+	// ReasonNotSupported is about what this version of kerf cannot do; nothing that it says is left out silently.
+	ReasonNotSupported = "NotSupported"
+	// ReasonInvalid is about a spec that cannot mean anything.
+	ReasonInvalid = "Invalid"
+	// ReasonLaunchTemplate is about what the launch template decides that spec.launchTemplate names.
+	ReasonLaunchTemplate = "LaunchTemplate"
+)
