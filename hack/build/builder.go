@@ -134,15 +134,15 @@ func (b *builder) arguments(ctx context.Context, a artifact) ([]string, error) {
 	if a.modfile != "" {
 		arguments = append(arguments, "-modfile="+a.modfile)
 	}
-	linker := "-s -w"
+	linker := []string{"-s", "-w"}
 	for _, r := range a.reports {
 		version, err := b.version(ctx, a, r.module)
 		if err != nil {
 			return nil, err
 		}
-		linker += r.flags(version)
+		linker = append(linker, r.flags(version)...)
 	}
-	return append(arguments, "-trimpath", "-ldflags="+linker), nil
+	return append(arguments, "-trimpath", "-ldflags="+strings.Join(linker, " ")), nil
 }
 
 // version returns the version of a module that the artifact pins.
@@ -159,11 +159,11 @@ func (b *builder) version(ctx context.Context, a artifact, module string) (strin
 }
 
 // flags returns what has the linker set the variables.
-func (r report) flags(version string) string {
-	var flags strings.Builder
+func (r report) flags(version string) []string {
+	var flags []string
 	set := func(variables []string, value string) {
 		for _, variable := range variables {
-			fmt.Fprintf(&flags, " -X %s=%s", variable, value)
+			flags = append(flags, "-X "+variable+"="+value)
 		}
 	}
 	set(r.whole, version)
@@ -171,7 +171,7 @@ func (r report) flags(version string) string {
 		set(r.major, parts[0])
 		set(r.minor, parts[1])
 	}
-	return flags.String()
+	return flags
 }
 
 // countPackages returns how many packages the program consists of, for the progress report, or 0 if that is not known.

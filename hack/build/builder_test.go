@@ -128,12 +128,12 @@ func TestEveryInputOfAnArtifactExists(t *testing.T) {
 func TestProgramsReportTheVersionsOfTheirModules(t *testing.T) {
 	r := report{whole: []string{"a.version", "b.version"}, major: []string{"a.major"}, minor: []string{"a.minor"}}
 	tests := map[string]string{
-		"v1.36.3":     " -X a.version=v1.36.3 -X b.version=v1.36.3 -X a.major=1 -X a.minor=36",
-		"v0.37.0-rc1": " -X a.version=v0.37.0-rc1 -X b.version=v0.37.0-rc1 -X a.major=0 -X a.minor=37",
-		"devel":       " -X a.version=devel -X b.version=devel",
+		"v1.36.3":     "-X a.version=v1.36.3 -X b.version=v1.36.3 -X a.major=1 -X a.minor=36",
+		"v0.37.0-rc1": "-X a.version=v0.37.0-rc1 -X b.version=v0.37.0-rc1 -X a.major=0 -X a.minor=37",
+		"devel":       "-X a.version=devel -X b.version=devel",
 	}
 	for version, want := range tests {
-		if got := r.flags(version); got != want {
+		if got := strings.Join(r.flags(version), " "); got != want {
 			t.Errorf("%s: got %q, want %q", version, got, want)
 		}
 	}

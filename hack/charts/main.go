@@ -1,7 +1,7 @@
 // Command charts writes the parts of the Helm charts that come from elsewhere in the repository: definitions, RBAC rules and
 // webhook configurations from config/, values.yaml and the tables of the README from the schema of the values.
 //
-// Usage: go run ./hack/charts
+// Usage: go run ./hack/charts, in the root of the repository.
 package main
 
 import (
