@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kerf-autoscaler/kerf/pkg/operator"
+	"github.com/kerf-autoscaler/kerf/test/audit"
 	"github.com/kerf-autoscaler/kerf/test/awssim"
 	"github.com/kerf-autoscaler/kerf/test/cluster"
 	"github.com/kerf-autoscaler/kerf/test/kubelets"
@@ -49,6 +50,8 @@ type Options struct {
 	AWSUnreachable bool
 	// CredentialsRefused starts with AWS knowing no credentials of the controller; see SetCredentialsAccepted.
 	CredentialsRefused bool
+	// Audit has the API server record what kerf's account asks of it; see cluster.AuditLog.
+	Audit bool
 	// WithoutController starts everything but the controller, which Controller().Start() then starts.
 	WithoutController bool
 	// DoNotAwaitReady starts the controller but returns before it is ready.
@@ -187,6 +190,9 @@ func (e *Environment) openKubeletLog() (err error) {
 
 func (e *Environment) startCluster(ctx context.Context, options Options) (err error) {
 	settings := cluster.Options{NodeMonitorGracePeriod: options.NodeMonitorGracePeriod}
+	if options.Audit {
+		settings.AuditUsers = []string{audit.Account{Namespace: Namespace, Name: ServiceAccount}.User()}
+	}
 	if !e.temporary {
 		settings.Directory = filepath.Join(e.directory, "cluster")
 	} // else the cluster takes a temporary directory of its own, which it clears away even after a crash
