@@ -19,8 +19,8 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/operator"
 )
 
-// restConfig returns the connection to the server that Run started.
-func restConfig() (*rest.Config, error) {
+// Config returns the connection to the server that Run started.
+func Config() (*rest.Config, error) {
 	path := os.Getenv(kubeconfigVariable)
 	if path == "" {
 		return nil, fmt.Errorf("no API server: the package needs func TestMain(m *testing.M) { os.Exit(workbench.Run(m)) }")
@@ -35,7 +35,7 @@ func restConfig() (*rest.Config, error) {
 
 // connect returns a client that reads what was written last. Like the cache of a manager it knows kerf's indexes.
 func connect() (client.WithWatch, error) {
-	config, err := restConfig()
+	config, err := Config()
 	if err != nil {
 		return nil, err
 	}

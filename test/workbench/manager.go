@@ -19,7 +19,7 @@ func (b *Bench) Manage(register ...func(mgr ctrl.Manager) error) {
 }
 
 func (b *Bench) manage(register []func(mgr ctrl.Manager) error) error {
-	config, err := restConfig()
+	config, err := Config()
 	if err != nil {
 		return err
 	}
