@@ -80,12 +80,13 @@ generate: ## Write the deepcopy functions of the API types.
 	@echo "generating deepcopy functions"
 	@bin/controller-gen object:headerFile=hack/boilerplate.go.txt paths=./apis/...
 
-manifests: ## Write the CRDs and the RBAC role into config/, and what the charts have of config/.
+manifests: ## Write the CRDs and the RBAC role into config/, what the charts have of config/, and the IAM policies.
 	@$(BUILD) controller-gen
 	bin/controller-gen crd paths=./apis/... output:crd:artifacts:config=config/crd/bases
 	bin/controller-gen rbac:roleName=karpenter \
 		paths=./controllers/... paths=./pkg/... paths=./cmd/... output:rbac:artifacts:config=config/rbac
 	$(GO) run ./hack/charts
+	$(GO) run ./hack/iam
 
 tidy: ## Bring go.mod and go.sum of every module in line with the code.
 	$(GO) mod tidy

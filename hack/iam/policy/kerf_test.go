@@ -1,0 +1,183 @@
+package policy_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	smithy "github.com/aws/smithy-go/middleware"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/hack/iam/policy"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/ami"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/subnet"
+	"github.com/kerf-autoscaler/kerf/test/awssim"
+	"github.com/kerf-autoscaler/kerf/test/awssim/world"
+)
+
+const (
+	region      = "us-east-1"
+	account     = "111122223333"
+	clusterName = "demo"
+)
+
+// shipped returns the controller's policy as it stands in the account of the tests.
+func shipped(t *testing.T) policy.Document {
+	t.Helper()
+	text, err := policy.Controller().Render(policy.Spelling{
+		policy.Partition: "aws", policy.Region: region, policy.Account: account, policy.Cluster: clusterName,
+		policy.NodeRole: "arn:aws:iam::" + account + ":role/KarpenterNodeRole-" + clusterName,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := policy.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// refused returns the requests that a policy does not allow.
+func refused(t *testing.T, d policy.Document, requests []policy.Request) []policy.Request {
+	t.Helper()
+	return slices.DeleteFunc(slices.Clone(requests), func(r policy.Request) bool {
+		allowed, err := policy.Allowed([]policy.Document{d}, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return allowed
+	})
+}
+
+// life has kerf's own provider do, on a simulated AWS, all that it does at AWS.
+func life(t *testing.T) *recorder {
+	t.Helper()
+	clock := clocktesting.NewFakeClock(time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC))
+	r := &recorder{templates: map[string]*ec2.CreateLaunchTemplateInput{}, instances: map[string]map[string]string{}}
+	scheme := runtime.NewScheme()
+	if err := awsv1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	template := &awsv1alpha1.AWSNodeTemplate{ObjectMeta: metav1.ObjectMeta{Name: "default", Generation: 1}}
+	reader := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(template).WithObjects(template).Build()
+	p, err := aws.New(simulated(t, clock, r), reader, aws.Settings{
+		ClusterName: clusterName, ClusterUID: "uid", VMMemoryOverheadPercent: 0.075,
+		DefaultInstanceProfile: "KarpenterNodeInstanceProfile-" + clusterName,
+	}, clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tasks(t, p)
+	resolve(t, p, template)
+	if err := reader.Status().Update(t.Context(), template); err != nil {
+		t.Fatal(err)
+	}
+	for _, capacityType := range []string{v1alpha5.CapacityTypeSpot, v1alpha5.CapacityTypeOnDemand} {
+		liveAndDie(t, p, capacityType)
+	}
+	clock.Step(time.Hour) // no launch template has been used for long
+	tasks(t, p)
+	return r
+}
+
+// simulated returns the configuration of an SDK that calls a simulated AWS, past the recorder.
+func simulated(t *testing.T, clock *clocktesting.FakeClock, r *recorder) awssdk.Config {
+	t.Helper()
+	described, err := awssim.DefaultWorld(region, clusterName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	described.Clock = clock
+	server, err := awssim.Start(awssim.Config{World: described})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	loaded, err := config.LoadDefaultConfig(t.Context(), config.WithRegion(region), config.WithBaseEndpoint(server.URL()),
+		config.WithSharedConfigFiles(nil), config.WithSharedCredentialsFiles(nil),
+		config.WithAPIOptions([]func(*smithy.Stack) error{r.record}),
+		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(world.DefaultAccessKeyID, "unchecked", "")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return loaded
+}
+
+func tasks(t *testing.T, p *aws.Provider) {
+	t.Helper()
+	for _, task := range p.Tasks() {
+		if err := task.Run(t.Context()); err != nil {
+			t.Fatalf("%s: %v", task.Name, err)
+		}
+	}
+}
+
+// resolve does what the template's controller does.
+func resolve(t *testing.T, p *aws.Provider, template *awsv1alpha1.AWSNodeTemplate) {
+	t.Helper()
+	selected := map[string]string{"karpenter.sh/discovery": clusterName}
+	d := p.Discovery()
+	subnets, err := d.Subnets.Find(t.Context(), selected)
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups, err := d.SecurityGroups.Find(t.Context(), selected)
+	if err != nil {
+		t.Fatal(err)
+	}
+	family, err := ami.FamilyFor("", 34)
+	if err != nil {
+		t.Fatal(err)
+	}
+	images, err := d.Images.Find(t.Context(), family, "1.34")
+	if err != nil {
+		t.Fatal(err)
+	}
+	template.Status = awsv1alpha1.AWSNodeTemplateStatus{
+		Subnets: subnet.Order(nil, subnets), SecurityGroups: groups, AMIs: images, AMIFamily: family.Name, ObservedGeneration: 1,
+		Conditions: []metav1.Condition{{Type: v1alpha5.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha5.ReasonReady}},
+	}
+}
+
+func liveAndDie(t *testing.T, p *aws.Provider, capacityType string) {
+	t.Helper()
+	in := func(key, value string) corev1.NodeSelectorRequirement {
+		return corev1.NodeSelectorRequirement{Key: key, Operator: corev1.NodeSelectorOpIn, Values: []string{value}}
+	}
+	made, err := p.Create(t.Context(), &v1alpha5.Machine{
+		ObjectMeta: metav1.ObjectMeta{Name: capacityType, Labels: map[string]string{v1alpha5.ProvisionerNameLabel: "default"}},
+		Spec: v1alpha5.MachineSpec{
+			MachineTemplateRef: &v1alpha5.TemplateReference{Name: "default"},
+			LaunchGroup:        &v1alpha5.LaunchGroup{Name: capacityType, Size: 1},
+			Requirements: []corev1.NodeSelectorRequirement{
+				in(corev1.LabelInstanceTypeStable, "m5.large"), in(corev1.LabelTopologyZone, "us-east-1a"), in(v1alpha5.CapacityTypeLabel, capacityType),
+			},
+		},
+		Status: v1alpha5.MachineStatus{Launch: &v1alpha5.Launch{Group: capacityType, Attempt: 1, Size: 1, Token: "token-" + capacityType}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.List(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Delete(t.Context(), made); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,47 @@
+package policy
+
+// Event is what EventBridge tells of instances.
+type Event struct {
+	// Name of the rule, without what makes it unique.
+	Name string `json:"-"`
+	// Source and DetailType as events state them.
+	Source     string `json:"source"`
+	DetailType string `json:"detail_type"`
+}
+
+// Events returns all that announces the end of an instance.
+func Events() []Event {
+	return []Event{
+		{"ScheduledChange", "aws.health", "AWS Health Event"},
+		{"SpotInterruption", "aws.ec2", "EC2 Spot Instance Interruption Warning"},
+		{"Rebalance", "aws.ec2", "EC2 Instance Rebalance Recommendation"},
+		{"InstanceStateChange", "aws.ec2", "EC2 Instance State-change Notification"},
+	}
+}
+
+// Interruption is what the controller may do, beside Controller, where there is a queue.
+func Interruption() Document {
+	return Document{Version: Version, Statement: []Statement{{
+		Sid: "AllowInterruptionQueueActions", Effect: allow, Resource: List{Queue},
+		Action: List{"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage"},
+	}}}
+}
+
+// QueueAccess is who may write to the queue: the rules, and nobody without TLS. Who else could write to it could have nodes
+// drained.
+func QueueAccess() Document {
+	var rules List
+	for _, e := range Events() {
+		rules = append(rules, Rule(e.Name))
+	}
+	return Document{Version: Version, Statement: []Statement{
+		{
+			Sid: "AllowRules", Effect: allow, Principal: map[string]List{"Service": {"events.amazonaws.com"}},
+			Action: List{"sqs:SendMessage"}, Resource: List{Queue}, Condition: Condition{"ArnEquals": {"aws:SourceArn": rules}},
+		},
+		{
+			Sid: "DenyHTTP", Effect: deny, Principal: map[string]List{"AWS": {"*"}},
+			Action: List{"sqs:*"}, Resource: List{Queue}, Condition: Condition{"Bool": {"aws:SecureTransport": {"false"}}},
+		},
+	}}
+}
