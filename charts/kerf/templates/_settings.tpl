@@ -62,7 +62,7 @@ text of the first spelling that is set, and a conflict where another one says so
 {{- end -}}
 
 {{- define "kerf.memoryLimit" -}}
-{{- ((.Values.controller.resources | default dict).limits | default dict).memory -}}
+{{- ((.Values.controller.resources | default dict).limits | default dict).memory | default "" -}}
 {{- end -}}
 
 {{/* kerf.environment lists the environment variables that values set; kerf has the defaults of the rest. */}}
@@ -88,10 +88,6 @@ text of the first spelling that is set, and a conflict where another one says so
       resource: limits.memory
 {{- end }}
 - name: SYSTEM_NAMESPACE
-  valueFrom:
-    fieldRef:
-      fieldPath: metadata.namespace
-- name: LEADER_ELECTION_NAMESPACE
   valueFrom:
     fieldRef:
       fieldPath: metadata.namespace
@@ -139,10 +135,7 @@ kerf.unsupported lists the values that ask for what this version does not do, as
 {{/* kerf.check refuses values that cannot work, all at once. */}}
 {{- define "kerf.check" -}}
 {{- $problems := list -}}
-{{- $variables := dict "DISABLE_WEBHOOK" "webhook.enabled" "WEBHOOK_CERT_SECRET" "fullnameOverride" -}}
-{{- range list "SYSTEM_NAMESPACE" "LEADER_ELECTION_NAMESPACE" -}}
-{{- $_ := set $variables . "the namespace of the release" -}}
-{{- end -}}
+{{- $variables := dict "DISABLE_WEBHOOK" "webhook.enabled" "WEBHOOK_CERT_SECRET" "fullnameOverride" "SYSTEM_NAMESPACE" "the namespace of the release" -}}
 {{- if include "kerf.memoryLimit" . -}}
 {{- $_ := set $variables "GOMEMLIMIT" "controller.resources.limits.memory" -}}
 {{- end -}}
