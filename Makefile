@@ -78,7 +78,8 @@ bench: ## Run the benchmarks matching BENCH and compare them with BASELINE, if t
 generate: ## Write the deepcopy functions of the API types.
 	@$(BUILD) controller-gen
 	@echo "generating deepcopy functions"
-	@bin/controller-gen object:headerFile=hack/boilerplate.go.txt paths=./apis/...
+	@# controller-gen copies no map whose values have an alias for their type, such as LabelValue, unless it sees through it.
+	@GODEBUG=gotypesalias=0 bin/controller-gen object:headerFile=hack/boilerplate.go.txt paths=./apis/...
 
 manifests: ## Write the CRDs and the RBAC role into config/, what the charts have of config/, and the IAM policies.
 	@$(BUILD) controller-gen

@@ -99,6 +99,7 @@ func TestUnknownFieldsArePruned(t *testing.T) {
 		"metadata": map[string]any{"name": b.Name("pruned")},
 		"spec": map[string]any{
 			"inventedField":        "x",
+			"providerRef":          map[string]any{"name": "default"},
 			"ttlSecondsAfterEmpty": int64(30),
 			"limits":               map[string]any{"resources": map[string]any{"cpu": int64(1000)}},
 			"labels":               map[string]any{"any.example.com/key": "kept"},

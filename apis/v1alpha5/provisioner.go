@@ -23,6 +23,8 @@ import (
 // +kubebuilder:printcolumn:name="Weight",type="string",JSONPath=".spec.weight",priority=1,description="Heavier provisioners are tried first"
 // +kubebuilder:printcolumn:name="Memory",type="string",JSONPath=".status.resources.memory",priority=1,description="Memory launched"
 // +kubebuilder:printcolumn:name="Consolidation",type="boolean",JSONPath=".spec.consolidation.enabled",priority=1,description="Whether underused machines are removed or replaced"
+// +kubebuilder:validation:XValidation:rule=`has(self.spec) || oldSelf.optMap(old, !has(old.spec)).orValue(false)`,optionalOldSelf=true,reason=FieldValueRequired,fieldPath=".spec.providerRef",message="name the AWSNodeTemplate that machines are made from, e.g. providerRef: {name: default}"
+// +kubebuilder:validation:XValidation:rule=`self.metadata.name.size() <= 63 || oldSelf.hasValue()`,optionalOldSelf=true,fieldPath=".metadata",message="metadata.name must be no longer than 63 characters: it becomes the value of a label"
 type Provisioner struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -32,25 +34,37 @@ type Provisioner struct {
 }
 
 // ProvisionerSpec is what the user asks for.
+//
+// +kubebuilder:validation:XValidation:rule=`!has(self.provider) || !has(self.providerRef)`,reason=FieldValueForbidden,fieldPath=".provider",message="spec.providerRef is set and says this as well: remove one of the two"
+// +kubebuilder:validation:XValidation:rule=`has(self.provider) || has(self.providerRef)`,reason=FieldValueRequired,fieldPath=".providerRef",message="name the AWSNodeTemplate that machines are made from, e.g. providerRef: {name: default}"
+// +kubebuilder:validation:XValidation:rule=`!has(self.ttlSecondsAfterEmpty) || !has(self.consolidation) || !has(self.consolidation.enabled) || !self.consolidation.enabled`,reason=FieldValueForbidden,fieldPath=".ttlSecondsAfterEmpty",message="spec.consolidation.enabled is true, and consolidation removes empty nodes as well: remove one of the two"
+// +kubebuilder:validation:XValidation:rule=`!has(self.taints) || !has(self.startupTaints) || self.startupTaints.all(a, !self.taints.exists(b, a.key == b.key && a.effect == b.effect))`,fieldPath=".startupTaints",message="a node has one taint of a key and an effect, startup taints included: remove one of the two"
 type ProvisionerSpec struct {
 	// Annotations are copied to every machine and node.
+	// +kubebuilder:validation:MaxProperties=100
+	// +kubebuilder:validation:XValidation:rule=`self.all(key, key.matches('^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?([.][A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$') && key.indexOf('/') <= 253)`,message="the key of an annotation must be a name of at most 63 letters, digits, '-', '_' and '.', a letter or digit first and last, with a domain and '/' before it if need be, e.g. example.com/team",messageExpression=`self.filter(key, !key.matches('^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?([.][A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$') || key.indexOf('/') > 253)[0] + ": must be a name of at most 63 letters, digits, '-', '_' and '.', a letter or digit first and last, with a domain and '/' before it if need be, e.g. example.com/team"`
 	// +optional
 	Annotations map[string]string `json:"annotations,omitempty"`
 	// Labels are put on every machine and node, and can be selected by pods.
+	// +kubebuilder:validation:MaxProperties=100
+	// +kubebuilder:validation:XValidation:rule=`self.all(key, key.matches('^([a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$') && key.indexOf('/') <= 253)`,message="the key of a label must be a name of at most 63 letters, digits, '-', '_' and '.', a letter or digit first and last, with a domain and '/' before it if need be, e.g. example.com/team",messageExpression=`self.filter(key, !(key.matches('^([a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$') && key.indexOf('/') <= 253))[0] + ": must be a name of at most 63 letters, digits, '-', '_' and '.', a letter or digit first and last, with a domain and '/' before it if need be, e.g. example.com/team"`
+	// +kubebuilder:validation:XValidation:rule=`self.all(key, !key.matches('^[^/]*(kubernetes[.]io|k8s[.]io|karpenter[.]sh|karpenter[.]k8s[.]aws)/') || key.matches('^[^/]*(kops[.]k8s[.]io|node[.]kubernetes[.]io|node-restriction[.]kubernetes[.]io)/') || key in ['topology.kubernetes.io/zone', 'topology.kubernetes.io/region', 'kubernetes.io/arch', 'kubernetes.io/os', 'karpenter.sh/capacity-type', 'karpenter.k8s.aws/instance-hypervisor', 'karpenter.k8s.aws/instance-encryption-in-transit-supported', 'karpenter.k8s.aws/instance-category', 'karpenter.k8s.aws/instance-family', 'karpenter.k8s.aws/instance-generation', 'karpenter.k8s.aws/instance-size', 'karpenter.k8s.aws/instance-local-nvme', 'karpenter.k8s.aws/instance-cpu', 'karpenter.k8s.aws/instance-memory', 'karpenter.k8s.aws/instance-network-bandwidth', 'karpenter.k8s.aws/instance-pods', 'karpenter.k8s.aws/instance-gpu-name', 'karpenter.k8s.aws/instance-gpu-manufacturer', 'karpenter.k8s.aws/instance-gpu-count', 'karpenter.k8s.aws/instance-gpu-memory', 'karpenter.k8s.aws/instance-accelerator-name', 'karpenter.k8s.aws/instance-accelerator-manufacturer', 'karpenter.k8s.aws/instance-accelerator-count'])`,message="the domains kubernetes.io, k8s.io, karpenter.sh and karpenter.k8s.aws are reserved: choose a domain of your own, or a label that kubectl explain provisioner.spec.requirements.key lists",messageExpression=`self.filter(key, !(!key.matches('^[^/]*(kubernetes[.]io|k8s[.]io|karpenter[.]sh|karpenter[.]k8s[.]aws)/') || key.matches('^[^/]*(kops[.]k8s[.]io|node[.]kubernetes[.]io|node-restriction[.]kubernetes[.]io)/') || key in ['topology.kubernetes.io/zone', 'topology.kubernetes.io/region', 'kubernetes.io/arch', 'kubernetes.io/os', 'karpenter.sh/capacity-type', 'karpenter.k8s.aws/instance-hypervisor', 'karpenter.k8s.aws/instance-encryption-in-transit-supported', 'karpenter.k8s.aws/instance-category', 'karpenter.k8s.aws/instance-family', 'karpenter.k8s.aws/instance-generation', 'karpenter.k8s.aws/instance-size', 'karpenter.k8s.aws/instance-local-nvme', 'karpenter.k8s.aws/instance-cpu', 'karpenter.k8s.aws/instance-memory', 'karpenter.k8s.aws/instance-network-bandwidth', 'karpenter.k8s.aws/instance-pods', 'karpenter.k8s.aws/instance-gpu-name', 'karpenter.k8s.aws/instance-gpu-manufacturer', 'karpenter.k8s.aws/instance-gpu-count', 'karpenter.k8s.aws/instance-gpu-memory', 'karpenter.k8s.aws/instance-accelerator-name', 'karpenter.k8s.aws/instance-accelerator-manufacturer', 'karpenter.k8s.aws/instance-accelerator-count']))[0] + ": the domains kubernetes.io, k8s.io, karpenter.sh and karpenter.k8s.aws are reserved: choose a domain of your own, or a label that kubectl explain provisioner.spec.requirements.key lists"`
 	// +optional
-	Labels map[string]string `json:"labels,omitempty"`
+	Labels map[string]LabelValue `json:"labels,omitempty"`
 	// Taints are put on every node; only pods that tolerate them cause a launch.
 	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:XValidation:rule=`self.all(a, self.exists_one(b, a.key == b.key && a.effect == b.effect))`,message="a node has one taint of a key and an effect, startup taints included: remove one of the two"
 	// +optional
 	Taints []Taint `json:"taints,omitempty"`
 	// StartupTaints are put on every node at boot, are ignored when deciding whether a pod fits, and have to be removed by
 	// whoever they wait for (a CNI, a storage driver) before the node counts as initialized.
 	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:XValidation:rule=`self.all(a, self.exists_one(b, a.key == b.key && a.effect == b.effect))`,message="a node has one taint of a key and an effect, startup taints included: remove one of the two"
 	// +optional
 	StartupTaints []Taint `json:"startupTaints,omitempty"`
 	// Requirements narrow down the machines that may be launched. Where a key is absent, kerf assumes: linux, amd64,
 	// on-demand, and instance categories c, m and r of a generation above 2.
-	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:MaxItems=128
 	// +optional
 	Requirements []Requirement `json:"requirements,omitempty"`
 	// KubeletConfiguration is passed to the kubelet of every node.
@@ -98,6 +112,10 @@ type Consolidation struct {
 // Limits bound the capacity of all the machines of a Provisioner together.
 type Limits struct {
 	// Resources maps a resource name to the most capacity that may be launched, e.g. cpu: 1000.
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:validation:MaxProperties=15
+	// +kubebuilder:validation:XValidation:rule=`self.all(key, type(self[key]) == int || !self[key].matches('[eE].{4}'))`,message="a quantity must not have so large an exponent"
+	// +kubebuilder:validation:XValidation:rule=`self.all(key, type(self[key]) == int || !self[key].matches('[eE].*\\.'))`,message="the exponent of a quantity must be an integer"
 	// +optional
 	Resources corev1.ResourceList `json:"resources,omitempty"`
 }
@@ -106,6 +124,7 @@ type Limits struct {
 type TemplateReference struct {
 	// Name of the template.
 	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 	// Kind of the template; AWSNodeTemplate is the only one and may be left out.
 	// +optional

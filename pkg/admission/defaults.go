@@ -19,4 +19,3 @@ func Default(p *v1alpha5.Provisioner) {
 		})
 	}
 }
-
