@@ -21,9 +21,9 @@ var update = flag.Bool("update", false, "rewrite the golden files of the charts"
 
 const root = "../.."
 
-func newHelm(t *testing.T, kubeconfig string) *helm.Helm {
+func newHelm(t *testing.T) *helm.Helm {
 	t.Helper()
-	h, err := helm.New(root, t.TempDir(), kubeconfig)
+	h, err := helm.New(root, t.TempDir(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func newHelm(t *testing.T, kubeconfig string) *helm.Helm {
 // template returns the manifests of a release that is called karpenter, in the namespace of that name.
 func template(t *testing.T, arguments ...string) string {
 	t.Helper()
-	manifests, err := newHelm(t, "").Template(t.Context(), "karpenter", "karpenter", arguments...)
+	manifests, err := newHelm(t).Template(t.Context(), "karpenter", "karpenter", arguments...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func template(t *testing.T, arguments ...string) string {
 // refusal returns what helm says about values that it refuses.
 func refusal(t *testing.T, arguments ...string) string {
 	t.Helper()
-	manifests, err := newHelm(t, "").Template(t.Context(), "karpenter", "karpenter", arguments...)
+	manifests, err := newHelm(t).Template(t.Context(), "karpenter", "karpenter", arguments...)
 	if err == nil {
 		t.Fatalf("%v are accepted:\n%s", arguments, manifests)
 	}
@@ -100,7 +100,7 @@ func TestLintHasNothingToSay(t *testing.T) {
 		"definitions": {helm.DefinitionsChart},
 	} {
 		t.Run(name, func(t *testing.T) {
-			output, err := newHelm(t, "").Run(t.Context(), append([]string{"lint", "--strict"}, arguments...)...)
+			output, err := newHelm(t).Run(t.Context(), append([]string{"lint", "--strict"}, arguments...)...)
 			if err != nil {
 				t.Errorf("%v\n%s", err, output.Text)
 			}
@@ -230,6 +230,7 @@ func without(values map[string]any, path []string) map[string]any {
 }
 
 func TestEveryValueChangesTheManifests(t *testing.T) {
+	t.Parallel()
 	set := map[string]bool{}
 	for _, name := range []string{"everything.yaml", "nothing.yaml"} {
 		values := readValues(t, name)
@@ -254,7 +255,7 @@ func TestEveryValueChangesTheManifests(t *testing.T) {
 // requireEachChanges fails for each of the values in a file without which the manifests are the same.
 func requireEachChanges(t *testing.T, name string, values map[string]any) {
 	t.Helper()
-	h := newHelm(t, "")
+	h := newHelm(t)
 	all := template(t, "--values="+valuesFile(name))
 	file := filepath.Join(t.TempDir(), name)
 	for _, path := range settingsOf(values) {

@@ -53,6 +53,7 @@ func samples() map[string][]string {
 }
 
 func TestEverySpellingOfASettingMeansTheSame(t *testing.T) {
+	t.Parallel()
 	for _, s := range readSettings(t, "settings.yaml") {
 		if len(s.Values) == 1 {
 			continue
@@ -109,6 +110,7 @@ func TestTheImageHasTwoSpellings(t *testing.T) {
 }
 
 func TestValuesThatCannotWorkAreRefusedWithTheReason(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		set  string
 		want []string
@@ -224,7 +226,7 @@ func TestDefaultValuesAreTheDefaultsOfTheController(t *testing.T) {
 func TestEveryOptionOfTheControllerCanBeSetByValues(t *testing.T) {
 	// These are not for clusters, or given by controller.env.
 	notSet := []string{"Kubeconfig", "BindAddress", "LeaderElect"} // LeaderElectionNamespace follows SystemNamespace
-	manifests, err := newHelm(t, "").Template(t.Context(), "karpenter", "elsewhere", "--values="+valuesFile("everything.yaml"))
+	manifests, err := newHelm(t).Template(t.Context(), "karpenter", "elsewhere", "--values="+valuesFile("everything.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
