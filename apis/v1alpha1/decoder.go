@@ -2,12 +2,12 @@ package v1alpha1
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"reflect"
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -99,19 +99,26 @@ func (d decoder) items(raw json.RawMessage, into reflect.Value, path *field.Path
 }
 
 func (d decoder) leaf(raw json.RawMessage, into reflect.Value, path *field.Path) field.ErrorList {
-	err := json.Unmarshal(raw, into.Addr().Interface())
-	if err == nil {
-		return nil
+	if err := json.Unmarshal(raw, into.Addr().Interface()); err != nil {
+		return field.ErrorList{field.TypeInvalid(path, shown(raw), wanted(into))}
+	}
+	return nil
+}
+
+// wanted says what a value has to be like.
+func wanted(into reflect.Value) string {
+	if _, quantity := into.Interface().(resource.Quantity); quantity {
+		return "must be a quantity, e.g. 20Gi"
 	}
 	switch into.Kind() {
 	case reflect.String:
-		return field.ErrorList{field.TypeInvalid(path, shown(raw), "must be a string")}
+		return "must be a string"
 	case reflect.Bool:
-		return field.ErrorList{field.TypeInvalid(path, shown(raw), "must be true or false")}
+		return "must be true or false"
 	case reflect.Int64:
-		return field.ErrorList{field.TypeInvalid(path, shown(raw), "must be a whole number of 64 bits")}
+		return "must be a whole number of 64 bits"
 	default:
-		return field.ErrorList{field.TypeInvalid(path, shown(raw), fmt.Sprintf("cannot be read: %s", err))}
+		return "must be of type " + into.Type().String()
 	}
 }
 

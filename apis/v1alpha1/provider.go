@@ -25,17 +25,15 @@ func DecodeProvider(raw []byte) (*AWSNodeTemplateSpec, error) {
 
 // ValidateProvider returns all that is wrong with spec.provider of a Provisioner, which is at the path.
 func ValidateProvider(raw []byte, path *field.Path) field.ErrorList {
-	spec, errs := decodeProvider(raw, path)
+	spec, unread := decodeProvider(raw, path)
 	if spec == nil {
-		return errs
+		return unread
 	}
-	for _, err := range spec.validateInline(path) {
+	mistakes := slices.DeleteFunc(spec.validateInline(path), func(mistake *field.Error) bool {
 		// What could not be read looks as if it were absent.
-		if !slices.ContainsFunc(errs, func(unread *field.Error) bool { return within(err.Field, unread.Field) }) {
-			errs = append(errs, err)
-		}
-	}
-	return errs
+		return slices.ContainsFunc(unread, func(e *field.Error) bool { return within(mistake.Field, e.Field) })
+	})
+	return append(unread, mistakes...)
 }
 
 func (s *AWSNodeTemplateSpec) validateInline(path *field.Path) field.ErrorList {

@@ -1,0 +1,103 @@
+package admission_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+
+	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/admission"
+)
+
+func TestPureFunctionsJudgeTheTable(t *testing.T) {
+	decoder := strictDecoder(t)
+	for _, r := range table(t) {
+		t.Run(r.Name, func(t *testing.T) {
+			mistakes, warnings, err := judge(decoder, r)
+			if err != nil { // of a type that the schema does not allow; the API server's words are for it to check
+				if r.CRD != crdRefuses {
+					t.Errorf("the object cannot be read: %s", err)
+				}
+				return
+			}
+			if r.kind() == "Machine" && r.CRD == crdRefuses {
+				return // Machines have no rules but those of their schema
+			}
+			if diff := cmp.Diff(r.Errors, mistakes); diff != "" {
+				t.Errorf("errors (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(r.Warnings, warnings); diff != "" {
+				t.Errorf("warnings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// judge returns what the pure functions say of a row as the webhooks have them say it.
+func judge(decoder runtime.Decoder, r row) (mistakes, warnings []string, err error) {
+	object, unknown, err := decode(decoder, r.given)
+	if err != nil || len(unknown) > 0 {
+		return unknown, nil, err
+	}
+	if r.update() && equality.Semantic.DeepEqual(r.before.Object["spec"], r.given.Object["spec"]) {
+		return nil, nil, nil // the webhooks are not asked
+	}
+	verdict := verdictOn(object)
+	for _, e := range verdict.Errors {
+		mistakes = append(mistakes, e.Error())
+	}
+	slices.Sort(mistakes)
+	return mistakes, verdict.Warnings, nil
+}
+
+func verdictOn(object runtime.Object) admission.Verdict {
+	switch o := object.(type) {
+	case *v1alpha5.Provisioner:
+		admission.Default(o)
+		return admission.Provisioner(o)
+	case *awsv1alpha1.AWSNodeTemplate:
+		return admission.AWSNodeTemplate(o)
+	default:
+		return admission.Verdict{}
+	}
+}
+
+// decode reads an object, and returns what is in no field, in order.
+func decode(decoder runtime.Decoder, given *unstructured.Unstructured) (runtime.Object, []string, error) {
+	encoded, err := given.MarshalJSON()
+	if err != nil {
+		return nil, nil, err
+	}
+	object, _, err := decoder.Decode(encoded, nil, nil)
+	if !runtime.IsStrictDecodingError(err) {
+		return object, nil, err
+	}
+	var strict interface{ Errors() []error }
+	if !errors.As(err, &strict) {
+		return nil, nil, err
+	}
+	var unknown []string
+	for _, e := range strict.Errors() {
+		unknown = append(unknown, e.Error())
+	}
+	slices.Sort(unknown)
+	return object, unknown, nil
+}
+
+func strictDecoder(t testing.TB) runtime.Decoder {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{v1alpha5.AddToScheme, awsv1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDeserializer()
+}
