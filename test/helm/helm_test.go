@@ -53,7 +53,7 @@ func refusal(t *testing.T, arguments ...string) string {
 // seedArguments are the flags of the command that people install Karpenter with, after the chart's name.
 func seedArguments() []string {
 	return []string{
-		"--namespace", "karpenter", "--create-namespace",
+		"--version", "v0.16.0", "--namespace", "karpenter", "--create-namespace",
 		"--set", `serviceAccount.annotations.eks\.amazonaws\.com/role-arn=arn:aws:iam::123456789012:role/demo-karpenter`,
 		"--set", "clusterName=demo",
 		"--set", "clusterEndpoint=https://ABC.gr7.us-east-1.eks.amazonaws.com",

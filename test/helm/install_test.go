@@ -309,6 +309,7 @@ func uninstalls(t *testing.T, s *site, before map[string]bool) {
 		}
 		return nil
 	})
-	// What was left can be installed again, by the same release, without taking anything over.
+	// Both can be installed again, on the definitions that are there, without taking anything over.
 	s.helm(t, "upgrade", "--install", "karpenter-crd", helm.DefinitionsChart, "--namespace="+namespace)
+	s.helm(t, "upgrade", "--install", "karpenter", helm.Chart, "--namespace="+namespace, "--set=clusterName=demo,replicas=0", "--wait")
 }
