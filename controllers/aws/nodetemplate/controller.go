@@ -50,6 +50,12 @@ type SecurityGroups interface {
 // Images finds images.
 type Images interface {
 	Find(ctx context.Context, family ami.Family, version string) ([]awsv1alpha1.AMI, error)
+	Select(ctx context.Context, selector map[string]string) ([]awsv1alpha1.AMI, error)
+}
+
+// LaunchTemplates finds launch templates.
+type LaunchTemplates interface {
+	Exists(ctx context.Context, name string) (bool, error)
 }
 
 // Cluster tells what is known of the cluster.
@@ -65,6 +71,7 @@ type Sources struct {
 	Subnets         Subnets
 	SecurityGroups  SecurityGroups
 	Images          Images
+	LaunchTemplates LaunchTemplates
 	Cluster         Cluster
 }
 
@@ -72,7 +79,8 @@ type Sources struct {
 func SourcesOf(d aws.Discovery) Sources {
 	return Sources{
 		Region: d.Region, InstanceProfile: d.InstanceProfile,
-		Subnets: d.Subnets, SecurityGroups: d.SecurityGroups, Images: d.Images, Cluster: d.Cluster,
+		Subnets: d.Subnets, SecurityGroups: d.SecurityGroups, Images: d.Images,
+		LaunchTemplates: d.LaunchTemplates, Cluster: d.Cluster,
 	}
 }
 

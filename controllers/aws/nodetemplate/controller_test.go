@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,9 @@ type cloud struct {
 	groupErr   error
 	images     []awsv1alpha1.AMI
 	imageErr   error
+	selected   []awsv1alpha1.AMI // by any selector
+	made       []string          // launch templates
+	madeErr    error
 	version    string
 	clusterErr error
 }
@@ -62,6 +66,14 @@ type images struct{ *cloud }
 
 func (i images) Find(context.Context, ami.Family, string) ([]awsv1alpha1.AMI, error) {
 	return i.images, i.imageErr
+}
+
+func (i images) Select(context.Context, map[string]string) ([]awsv1alpha1.AMI, error) {
+	return i.selected, i.imageErr
+}
+
+func (c *cloud) Exists(_ context.Context, name string) (bool, error) {
+	return slices.Contains(c.made, name), c.madeErr
 }
 
 func (c *cloud) Facts() (cluster.Facts, error) {
@@ -119,7 +131,8 @@ func newWorld(t *testing.T, c *cloud, object *awsv1alpha1.AWSNodeTemplate) *worl
 func (w *world) reconcile(t *testing.T) (reconcile.Result, error) {
 	t.Helper()
 	controller := NewController(w.client, Sources{
-		Region: "us-east-1", InstanceProfile: w.profile, Subnets: subnets{w.cloud}, SecurityGroups: groups{w.cloud}, Images: images{w.cloud}, Cluster: w.cloud,
+		Region: "us-east-1", InstanceProfile: w.profile, Subnets: subnets{w.cloud}, SecurityGroups: groups{w.cloud}, Images: images{w.cloud},
+		LaunchTemplates: w.cloud, Cluster: w.cloud,
 	})
 	return controller.Reconcile(t.Context(), reconcile.Request{NamespacedName: client.ObjectKey{Name: "default"}})
 }
@@ -131,6 +144,11 @@ func (w *world) read(t *testing.T) *awsv1alpha1.AWSNodeTemplate {
 		t.Fatal(err)
 	}
 	return got
+}
+
+// byLaunchTemplate leaves all that a launch template decides to one named mine.
+func byLaunchTemplate(t *awsv1alpha1.AWSNodeTemplate) {
+	t.Spec.SecurityGroupSelector, t.Spec.LaunchTemplate = nil, "mine"
 }
 
 func TestATemplateIsResolvedIntoItsStatus(t *testing.T) {
@@ -202,7 +220,43 @@ func TestWhatIsWrongIsToldWithFieldAndRemedy(t *testing.T) {
 		},
 		"no image is published": {
 			change: func(w *world) { w.imageErr = ami.ErrNone }, condition: awsv1alpha1.ConditionAMIsReady, reason: awsv1alpha1.ReasonNoImage,
-			message: "spec.amiFamily AL2023: no image is published in us-east-1: choose another family",
+			message: "spec.amiFamily AL2023: no image is published in us-east-1: choose another family, or images of your own by spec.amiSelector",
+		},
+		"a family that kerf cannot launch": {
+			template:  template(func(t *awsv1alpha1.AWSNodeTemplate) { t.Spec.AMIFamily = "Windows2022" }),
+			condition: awsv1alpha1.ConditionAMIsReady, reason: awsv1alpha1.ReasonNotSupported,
+			message: "spec.amiFamily: Windows2022 is not supported: this version of kerf launches Linux only; use another family",
+		},
+		"the AMI selector matches nothing": {
+			template: template(func(t *awsv1alpha1.AWSNodeTemplate) {
+				t.Spec.AMIFamily, t.Spec.AMISelector = "Custom", map[string]string{"aws::name": "mine"}
+			}),
+			condition: awsv1alpha1.ConditionAMIsReady, reason: awsv1alpha1.ReasonNoneFound,
+			message: "spec.amiSelector {aws::name: mine} matches no image in us-east-1: tag an image or change the selector",
+		},
+		"Custom without a selector": {
+			template:  template(func(t *awsv1alpha1.AWSNodeTemplate) { t.Spec.AMIFamily = "Custom" }),
+			condition: awsv1alpha1.ConditionAMIsReady, reason: awsv1alpha1.ReasonNoImage,
+			message: "spec.amiFamily: Custom has no images of its own; select them by spec.amiSelector",
+		},
+		"the launch template is missing": {
+			template:  template(byLaunchTemplate),
+			condition: awsv1alpha1.ConditionAMIsReady, reason: awsv1alpha1.ReasonNoneFound,
+			message: `spec.launchTemplate: there is no launch template "mine" in us-east-1: create it or change the name`,
+		},
+		"user data that cannot be merged": {
+			template: template(func(t *awsv1alpha1.AWSNodeTemplate) {
+				t.Spec.AMIFamily, t.Spec.UserData = "Bottlerocket", "#!/bin/sh\nreboot\n"
+			}),
+			condition: awsv1alpha1.ConditionSpecValid, reason: awsv1alpha1.ReasonInvalid,
+			message: "spec.userData cannot be merged in the way of the AMI family Bottlerocket: reading the TOML of Bottlerocket's settings: line 2, column 7: toml: expected '=' after key",
+		},
+		"a spec that admission would have refused": {
+			template: template(func(t *awsv1alpha1.AWSNodeTemplate) {
+				t.Spec.MetadataOptions = &awsv1alpha1.MetadataOptions{HTTPTokens: new("maybe")}
+			}),
+			condition: awsv1alpha1.ConditionSpecValid, reason: awsv1alpha1.ReasonInvalid,
+			message: `spec.metadataOptions.httpTokens: Unsupported value: "maybe": supported values: "required", "optional"`,
 		},
 		"no instance profile": {
 			change: func(w *world) { w.profile = "" }, condition: awsv1alpha1.ConditionInstanceProfileReady, reason: awsv1alpha1.ReasonNoneFound,

@@ -5,11 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
-	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/ami"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/awserr"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/selector"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/subnet"
@@ -24,10 +24,16 @@ type step struct {
 }
 
 // outcome is what a step found out. The zero value is success.
-type outcome struct{ reason, message string }
+type outcome struct {
+	// reason and message of what the user has to change; "" is nothing.
+	reason, message string
+	// note says how it is that there is nothing to find: the launch template decides.
+	note string
+}
 
 func (c *Controller) steps() []step {
 	return []step{
+		{awsv1alpha1.ConditionSpecValid, c.spec},
 		{awsv1alpha1.ConditionSubnetsReady, c.subnets},
 		{awsv1alpha1.ConditionSecurityGroupsReady, c.securityGroups},
 		{awsv1alpha1.ConditionAMIsReady, c.images},
@@ -45,6 +51,8 @@ func (s step) judge(set conditions.Set, template *awsv1alpha1.AWSNodeTemplate, f
 		set.Unknown(s.condition, awsv1alpha1.ReasonCloudError, err.Error())
 	case found.reason != "":
 		set.False(s.condition, found.reason, found.message)
+	case found.note != "":
+		set.True(s.condition, awsv1alpha1.ReasonLaunchTemplate, found.note)
 	default:
 		set.True(s.condition, awsv1alpha1.ReasonResolved, "")
 	}
@@ -62,12 +70,16 @@ func (c *Controller) subnets(ctx context.Context, template *awsv1alpha1.AWSNodeT
 	}
 	template.Status.Subnets = subnet.Order(template.Status.Subnets, found)
 	if len(found) == 0 {
-		return c.noneFound("spec.subnetSelector", asked, "subnet"), nil
+		return c.noneFound("spec.subnetSelector", asked, "a subnet"), nil
 	}
 	return outcome{}, nil
 }
 
 func (c *Controller) securityGroups(ctx context.Context, template *awsv1alpha1.AWSNodeTemplate) (outcome, error) {
+	if name := template.Spec.LaunchTemplate; name != "" {
+		template.Status.SecurityGroups = nil
+		return decidedBy(name, "security groups"), nil
+	}
 	asked := template.Spec.SecurityGroupSelector
 	found, err := c.sources.SecurityGroups.Find(ctx, asked)
 	if refused := refusedSelector("spec.securityGroupSelector", asked, "security groups", err); refused.reason != "" {
@@ -79,7 +91,7 @@ func (c *Controller) securityGroups(ctx context.Context, template *awsv1alpha1.A
 	}
 	template.Status.SecurityGroups = found
 	if len(found) == 0 {
-		return c.noneFound("spec.securityGroupSelector", asked, "security group"), nil
+		return c.noneFound("spec.securityGroupSelector", asked, "a security group"), nil
 	}
 	return outcome{}, nil
 }
@@ -88,49 +100,34 @@ func (c *Controller) securityGroups(ctx context.Context, template *awsv1alpha1.A
 func refusedSelector(field string, asked map[string]string, plural string, err error) outcome {
 	switch {
 	case errors.Is(err, selector.ErrEmpty):
-		return outcome{awsv1alpha1.ReasonSelectorEmpty, fmt.Sprintf("%s is empty: name the tags of the %s to use", field, plural)}
+		return outcome{reason: awsv1alpha1.ReasonSelectorEmpty, message: fmt.Sprintf("%s is empty: name the tags of the %s to use", field, plural)}
 	case errors.Is(err, selector.ErrInvalid) || awserr.Is(err, awserr.Invalid):
-		return outcome{awsv1alpha1.ReasonSelectorInvalid, fmt.Sprintf("%s %s: %s: correct the selector", field, selector.String(asked), err)}
+		return outcome{reason: awsv1alpha1.ReasonSelectorInvalid, message: fmt.Sprintf("%s %s: %s: correct the selector", field, selector.String(asked), err)}
 	default:
 		return outcome{}
 	}
 }
 
-func (c *Controller) noneFound(field string, asked map[string]string, singular string) outcome {
-	return outcome{awsv1alpha1.ReasonNoneFound, fmt.Sprintf("%s %s matches no %s in %s: tag a %s or change the selector",
-		field, selector.String(asked), singular, c.sources.Region, singular)}
-}
-
-func (c *Controller) images(ctx context.Context, template *awsv1alpha1.AWSNodeTemplate) (outcome, error) {
-	facts, err := c.sources.Cluster.Facts()
-	if err != nil {
-		return outcome{}, err
-	}
-	minor, err := facts.Minor()
-	if err != nil {
-		return outcome{}, err
-	}
-	family, err := ami.FamilyFor(template.Spec.AMIFamily, minor)
-	if err != nil {
-		template.Status.AMIs = nil
-		return outcome{awsv1alpha1.ReasonNoImage, fmt.Sprintf("spec.amiFamily: %s", err)}, nil
-	}
-	found, err := c.sources.Images.Find(ctx, family, facts.Version)
-	if errors.Is(err, ami.ErrNone) {
-		template.Status.AMIs = nil
-		return outcome{awsv1alpha1.ReasonNoImage, fmt.Sprintf("spec.amiFamily %s: %s in %s: choose another family", family.Name, err, c.sources.Region)}, nil
-	}
-	if err != nil {
-		return outcome{}, err
-	}
-	template.Status.AMIFamily, template.Status.AMIs = family.Name, found
-	return outcome{}, nil
+func (c *Controller) noneFound(field string, asked map[string]string, one string) outcome {
+	_, singular, _ := strings.Cut(one, " ")
+	return outcome{reason: awsv1alpha1.ReasonNoneFound, message: fmt.Sprintf("%s %s matches no %s in %s: tag %s or change the selector",
+		field, selector.String(asked), singular, c.sources.Region, one)}
 }
 
 func (c *Controller) instanceProfile(_ context.Context, template *awsv1alpha1.AWSNodeTemplate) (outcome, error) {
+	if name := template.Spec.LaunchTemplate; name != "" {
+		return decidedBy(name, "instance profile"), nil
+	}
 	if cmp.Or(template.Spec.InstanceProfile, c.sources.InstanceProfile) == "" {
-		return outcome{awsv1alpha1.ReasonNoneFound,
-			"spec.instanceProfile is empty and the controller has no default: set it, or --aws-default-instance-profile of the controller"}, nil
+		return outcome{
+			reason:  awsv1alpha1.ReasonNoneFound,
+			message: "spec.instanceProfile is empty and the controller has no default: set it, or --aws-default-instance-profile of the controller",
+		}, nil
 	}
 	return outcome{}, nil
+}
+
+// decidedBy says that the user's own launch template holds what is not resolved here.
+func decidedBy(launchTemplate, what string) outcome {
+	return outcome{note: fmt.Sprintf("launch template %q decides on the %s", launchTemplate, what)}
 }

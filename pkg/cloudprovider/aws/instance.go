@@ -124,16 +124,16 @@ func (p *Provider) find(ctx context.Context, id string, asked time.Time) (instan
 	}
 }
 
-// created returns the machine with what is known of its new instance.
-func (p *Provider) created(machine *v1alpha5.Machine, i fleet.Instance) *v1alpha5.Machine {
+// created returns the machine with what is known of its new instance, which was launched from the template.
+func (p *Provider) created(machine *v1alpha5.Machine, template *awsv1alpha1.AWSNodeTemplate, i fleet.Instance) *v1alpha5.Machine {
 	out := machine.DeepCopy()
 	out.Status.ProviderID = providerID(i.Zone, i.ID)
-	p.describeNode(out, machine.Spec.Kubelet, i)
+	p.describeNode(out, setup(template, machine.Spec.Kubelet), i)
 	return out
 }
 
-// existing returns the machine of a described instance. Its kubelet configuration is not known: capacity is that of a
-// node without any. The condition Terminated is false while the instance shuts down, and not there otherwise.
+// existing returns the machine of a described instance. Its template and kubelet configuration are not known: capacity is that
+// of a node that states nothing. The condition Terminated is false while the instance shuts down, and not there otherwise.
 func (p *Provider) existing(i instance) *v1alpha5.Machine {
 	out := &v1alpha5.Machine{ObjectMeta: metav1.ObjectMeta{Name: i.id, CreationTimestamp: metav1.NewTime(i.launched)}}
 	out.Status.ProviderID = providerID(i.zone, i.id)
@@ -147,7 +147,7 @@ func (p *Provider) existing(i instance) *v1alpha5.Machine {
 			Message: "the instance is " + string(i.state), LastTransitionTime: metav1.NewTime(p.clock.Now()),
 		}}
 	}
-	p.describeNode(out, nil, fleet.Instance{ID: i.id, InstanceType: i.instanceType, Zone: i.zone, CapacityType: i.capacityType})
+	p.describeNode(out, setup(&awsv1alpha1.AWSNodeTemplate{}, nil), fleet.Instance{ID: i.id, InstanceType: i.instanceType, Zone: i.zone, CapacityType: i.capacityType})
 	if name := i.tags[v1alpha5.ProvisionerNameLabel]; name != "" {
 		out.Labels[v1alpha5.ProvisionerNameLabel] = name
 	}
@@ -155,12 +155,12 @@ func (p *Provider) existing(i instance) *v1alpha5.Machine {
 }
 
 // describeNode adds labels, price, capacity and allocatable. A type that EC2 has not described leaves the latter out.
-func (p *Provider) describeNode(machine *v1alpha5.Machine, kubelet *v1alpha5.KubeletConfiguration, i fleet.Instance) {
+func (p *Provider) describeNode(machine *v1alpha5.Machine, put instancetype.Setup, i fleet.Instance) {
 	labels := map[string]string{
 		corev1.LabelInstanceTypeStable: i.InstanceType, corev1.LabelTopologyRegion: p.region,
 		corev1.LabelTopologyZone: i.Zone, v1alpha5.CapacityTypeLabel: i.CapacityType,
 	}
-	if described, err := p.lister.Describe(i.InstanceType, kubelet); err == nil {
+	if described, err := p.lister.Describe(i.InstanceType, put); err == nil {
 		labels = instancetype.Labels(described, i.Zone, i.CapacityType)
 		machine.Status.Capacity, machine.Status.Allocatable = described.Capacity, described.Allocatable()
 	}

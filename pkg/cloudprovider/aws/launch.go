@@ -35,10 +35,14 @@ func (p *Provider) Create(ctx context.Context, machine *v1alpha5.Machine) (*v1al
 	if err != nil {
 		return nil, err
 	}
-	if int(intent.Index) < len(answer.Instances) {
-		return p.created(machine, answer.Instances[intent.Index]), nil
+	if int(intent.Index) >= len(answer.Instances) {
+		return nil, unserved(intent, answer)
 	}
-	return nil, unserved(intent, answer)
+	template, err := p.lastKnown(ctx, machine)
+	if err != nil {
+		return nil, err
+	}
+	return p.created(machine, template, answer.Instances[intent.Index]), nil
 }
 
 // answer returns what EC2 answered to the machine's request. Machines of one request wait for one call.
@@ -142,8 +146,8 @@ func refusal(err error) error {
 		return cloudprovider.NewCreateError(reasonUnauthorized, err)
 	case awserr.Invalid:
 		return cloudprovider.NewCreateError(reasonInvalid, err)
-	case awserr.NotFound:
-		// What the template's status names is gone; it is resolved anew within a minute.
+	case awserr.NotFound, awserr.LaunchTemplateNotFound:
+		// What the template names, by itself or in its status, is gone; it is resolved anew within minutes.
 		return cloudprovider.NewNotReadyError(err)
 	default:
 		return err

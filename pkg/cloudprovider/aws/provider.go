@@ -124,15 +124,12 @@ func (p *Provider) InstanceTypes(ctx context.Context, provisioner *v1alpha5.Prov
 	if err != nil {
 		return nil, err
 	}
-	if template.Status.ObservedGeneration != template.Generation {
-		return nil, cloudprovider.NewNotReadyError(fmt.Errorf("AWSNodeTemplate %q has changed and is being resolved anew", template.Name))
-	}
 	var zones []string
 	for _, s := range template.Status.Subnets {
 		zones = append(zones, s.Zone)
 	}
 	return p.lister.List(instancetype.Question{
-		Zones: distinct(zones), Images: template.Status.AMIs, Kubelet: provisioner.Spec.KubeletConfiguration,
+		Zones: distinct(zones), Images: bootable(template), Setup: setup(template, provisioner.Spec.KubeletConfiguration),
 	})
 }
 
@@ -144,6 +141,7 @@ type Discovery struct {
 	Subnets         *subnet.Finder
 	SecurityGroups  *securitygroup.Finder
 	Images          *ami.Finder
+	LaunchTemplates *launchtemplate.Store
 	Cluster         *cluster.Source
 }
 
@@ -151,6 +149,7 @@ type Discovery struct {
 func (p *Provider) Discovery() Discovery {
 	return Discovery{
 		Region: p.region, InstanceProfile: p.settings.DefaultInstanceProfile,
-		Subnets: p.subnets, SecurityGroups: p.securityGroups, Images: p.images, Cluster: p.cluster,
+		Subnets: p.subnets, SecurityGroups: p.securityGroups, Images: p.images,
+		LaunchTemplates: p.launchTemplates, Cluster: p.cluster,
 	}
 }

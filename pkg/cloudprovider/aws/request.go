@@ -13,8 +13,8 @@ import (
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/ami"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/blockdevice"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/fleet"
-	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/kubelet"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/launchtemplate"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/subnet"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/userdata"
@@ -47,9 +47,14 @@ func (p *Provider) request(ctx context.Context, machine *v1alpha5.Machine) (flee
 		return fleet.Request{}, err
 	}
 	intent := machine.Status.Launch
-	request := fleet.Request{Token: intent.Token, CapacityType: choice.CapacityType, Size: intent.Size, Tags: p.instanceTags(machine, template)}
+	request := fleet.Request{
+		Token: intent.Token, CapacityType: choice.CapacityType, Size: intent.Size, Tags: p.instanceTags(machine, template), Context: template.Spec.Context,
+	}
 	for _, g := range groups {
-		request.Configs = append(request.Configs, fleet.Config{Overrides: g.Overrides})
+		request.Configs = append(request.Configs, fleet.Config{LaunchTemplate: template.Spec.LaunchTemplate, Overrides: g.Overrides})
+	}
+	if template.Spec.LaunchTemplate != "" {
+		return request, nil // it is the user's, and used as it is
 	}
 	for i, g := range groups {
 		spec, err := p.launchTemplate(machine, template, boot, g.Boot)
@@ -89,13 +94,13 @@ func (p *Provider) boot(machine *v1alpha5.Machine, template *awsv1alpha1.AWSNode
 	if out.labels == nil {
 		out.labels = map[string]string{}
 	}
-	images := ami.ImagesOf(template.Status.AMIs)
+	images, put := ami.ImagesOf(bootable(template)), setup(template, machine.Spec.Kubelet)
 	for _, name := range choice.InstanceTypes {
 		info, ok := snapshot.Info(name)
 		if !ok || choice.CapacityType == v1alpha5.CapacityTypeSpot && !info.Spot || choice.CapacityType == v1alpha5.CapacityTypeOnDemand && !info.OnDemand {
 			continue
 		}
-		described, err := p.lister.Describe(name, machine.Spec.Kubelet)
+		described, err := p.lister.Describe(name, put)
 		if err != nil {
 			return boot{}, err
 		}
@@ -104,20 +109,27 @@ func (p *Provider) boot(machine *v1alpha5.Machine, template *awsv1alpha1.AWSNode
 		if !ok {
 			continue
 		}
-		candidate := fleet.Candidate{Name: name, Zones: snapshot.Zones(name), Boot: fleet.Boot{
-			ImageID: image, MaxPods: kubelet.PodLimit(machine.Spec.Kubelet, info.InterfacePods()),
-		}}
-		if machine.Spec.Kubelet != nil && len(machine.Spec.Kubelet.KubeReserved) > 0 {
-			list := described.Overhead.KubeReserved
-			candidate.Boot.KubeReserved = fmt.Sprint(printed(list))
-			out.reserved[candidate.Boot.KubeReserved] = list
+		alike := fleet.Boot{ImageID: image}
+		if told(template) {
+			alike.MaxPods = put.Kubelet.PodLimit(info.InterfacePods())
+			if machine.Spec.Kubelet != nil && len(machine.Spec.Kubelet.KubeReserved) > 0 {
+				list := described.Overhead.KubeReserved
+				alike.KubeReserved = fmt.Sprint(printed(list))
+				out.reserved[alike.KubeReserved] = list
+			}
 		}
-		out.candidates = append(out.candidates, candidate)
+		out.candidates = append(out.candidates, fleet.Candidate{Name: name, Zones: snapshot.Zones(name), Boot: alike})
 	}
 	delete(out.labels, corev1.LabelTopologyZone)
 	delete(out.labels, corev1.LabelHostname)
 	out.labels[v1alpha5.CapacityTypeLabel] = choice.CapacityType
 	return out, nil
+}
+
+// told reports whether kerf tells the template's machines how to become nodes. Else that is up to the user, and equal for all
+// instance types.
+func told(template *awsv1alpha1.AWSNodeTemplate) bool {
+	return template.Spec.LaunchTemplate == "" && template.Status.AMIFamily != awsv1alpha1.AMIFamilyCustom
 }
 
 // printed maps the name of a resource -> its quantity as text.
@@ -139,15 +151,19 @@ func (p *Provider) launchTemplate(machine *v1alpha5.Machine, template *awsv1alph
 	if err != nil {
 		return launchtemplate.Spec{}, err
 	}
-	data, err := userdata.Render(template.Status.AMIFamily, userdata.Node{
+	node := userdata.Node{
 		Cluster: facts, Labels: b.labels, Taints: append(append([]corev1.Taint{}, machine.Spec.Taints...), machine.Spec.StartupTaints...),
-		MaxPods: alike.MaxPods, Kubelet: machine.Spec.Kubelet, KubeReserved: b.reserved[alike.KubeReserved],
-	})
+		MaxPods: alike.MaxPods, Kubelet: machine.Spec.Kubelet, KubeReserved: b.reserved[alike.KubeReserved], UserData: template.Spec.UserData,
+	}
+	family := template.Status.AMIFamily
+	data, err := userdata.Render(family, node)
 	if err != nil {
 		return launchtemplate.Spec{}, cloudprovider.NewCreateError(reasonInvalid, fmt.Errorf("writing user data: %w", err))
 	}
 	spec := launchtemplate.Spec{
 		ImageID: alike.ImageID, InstanceProfile: profile, UserData: data, Tags: p.ownTags(machine.ProvisionerName(), template),
+		Metadata: template.Spec.MetadataOptions, IPv6: node.IPv6(), DetailedMonitoring: template.Spec.DetailedMonitoring,
+		Volumes: blockdevice.Of(family, template.Spec.BlockDeviceMappings),
 	}
 	spec.Tags[awsv1alpha1.TagLaunchTemplateCluster] = p.settings.ClusterName
 	for _, g := range template.Status.SecurityGroups {

@@ -13,6 +13,10 @@ import (
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/ami"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/blockdevice"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/instancetype"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/kubelet"
 )
 
 // template returns a template that can be launched from. Owner says who names it, for the message.
@@ -32,6 +36,19 @@ func (p *Provider) template(ctx context.Context, name, owner string) (*awsv1alph
 	if ready := meta.FindStatusCondition(template.Status.Conditions, v1alpha5.ConditionReady); ready == nil || ready.Status != "True" {
 		return nil, cloudprovider.NewNotReadyError(fmt.Errorf("AWSNodeTemplate %q is not ready: %s", name, why(template)))
 	}
+	if template.Status.ObservedGeneration != template.Generation {
+		return nil, cloudprovider.NewNotReadyError(fmt.Errorf("AWSNodeTemplate %q has changed and is being resolved anew", name))
+	}
+	return template, nil
+}
+
+// lastKnown returns the template of a machine that has been launched, be it ready or not; an empty one if it is gone since.
+func (p *Provider) lastKnown(ctx context.Context, machine *v1alpha5.Machine) (*awsv1alpha1.AWSNodeTemplate, error) {
+	template := &awsv1alpha1.AWSNodeTemplate{}
+	err := p.reader.Get(ctx, client.ObjectKey{Name: templateName(machine)}, template)
+	if client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("getting AWSNodeTemplate %q: %w", templateName(machine), err)
+	}
 	return template, nil
 }
 
@@ -41,6 +58,22 @@ func why(template *awsv1alpha1.AWSNodeTemplate) string {
 		return "its selectors have not been resolved yet"
 	}
 	return cmp.Or(ready.Message, ready.Reason)
+}
+
+// bootable returns the images of the template's machines.
+func bootable(template *awsv1alpha1.AWSNodeTemplate) []awsv1alpha1.AMI {
+	if template.Spec.LaunchTemplate != "" {
+		return ami.Unstated()
+	}
+	return template.Status.AMIs
+}
+
+// setup returns what is put onto the template's machines.
+func setup(template *awsv1alpha1.AWSNodeTemplate, config *v1alpha5.KubeletConfiguration) instancetype.Setup {
+	family := template.Status.AMIFamily
+	return instancetype.Setup{
+		Kubelet: kubelet.Kubelet{Config: config, Family: family}, PodBytes: blockdevice.PodBytes(family, template.Spec.BlockDeviceMappings),
+	}
 }
 
 // instanceProfile returns the profile of the template's machines.

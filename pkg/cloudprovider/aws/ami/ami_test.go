@@ -84,7 +84,11 @@ func TestTheFamilyFollowsTheTemplateAndTheVersion(t *testing.T) {
 		"AL2023 is the default from 1.33": {"", 33, "AL2023", ""},
 		"AL2 by name":                     {"AL2", 30, "AL2", ""},
 		"AL2023 by name on an old one":    {"AL2023", 28, "AL2023", ""},
-		"AL2 is refused from 1.33":        {"AL2", 33, "", "use AL2023"},
+		"AL2 by name on a new one":        {"AL2", 33, "AL2", ""},
+		"Bottlerocket by name":            {"Bottlerocket", 33, "Bottlerocket", ""},
+		"Ubuntu by name":                  {"Ubuntu", 33, "Ubuntu", ""},
+		"Custom by name":                  {"Custom", 33, "Custom", ""},
+		"Windows is not supported":        {"Windows2022", 33, "", "Windows2022 is not supported"},
 		"an unknown family is refused":    {"Haiku", 33, "", "Haiku"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -99,6 +103,33 @@ func TestTheFamilyFollowsTheTemplateAndTheVersion(t *testing.T) {
 				t.Errorf("family = %q, %v; want %q", got.Name, err, tc.want)
 			}
 		})
+	}
+}
+
+func TestAFamilySaysWhyNoImageOfItIsPublished(t *testing.T) {
+	for name, tc := range map[string]struct {
+		family string
+		minor  int
+		want   string
+	}{
+		"AL2 up to 1.32":   {"AL2", 32, ""},
+		"AL2 from 1.33":    {"AL2", 33, "use AL2023"},
+		"AL2023":           {"AL2023", 40, ""},
+		"Custom has never": {"Custom", 32, "spec.amiSelector"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			family, err := FamilyFor(tc.family, tc.minor)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = family.Published(tc.minor)
+			if (err != nil) != (tc.want != "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("error = %v, want one with %q", err, tc.want)
+			}
+		})
+	}
+	if _, err := FamilyFor("Windows2019", 32); !errors.Is(err, ErrNotSupported) {
+		t.Errorf("error = %v, want %v", err, ErrNotSupported)
 	}
 }
 
@@ -119,19 +150,37 @@ func TestInstanceTypesBootTheImageOfTheirArchitectureAndDevices(t *testing.T) {
 	for end, id := range map[string]string{"amazon-linux-2": "ami-std", "amazon-linux-2-gpu": "ami-gpu", "amazon-linux-2-arm64": "ami-arm"} {
 		al2["/aws/service/eks/optimized-ami/1.30/"+end+"/recommended/image_id"] = id
 	}
+	bottlerocket := map[string]string{}
+	for end, id := range map[string]string{"1.34/x86_64": "ami-std", "1.34/arm64": "ami-arm", "1.34-nvidia/x86_64": "ami-gpu", "1.34-nvidia/arm64": "ami-armgpu"} {
+		bottlerocket["/aws/service/bottlerocket/aws-k8s-"+end+"/latest/image_id"] = id
+	}
+	const ubuntu = "/aws/service/canonical/ubuntu/eks/"
+	ubuntus := map[string]string{
+		ubuntu + "20.04/1.29/stable/current/amd64/hvm/ebs-gp2/ami-id": "ami-focal", ubuntu + "22.04/1.29/stable/current/amd64/hvm/ebs-gp2/ami-id": "ami-jammy",
+		ubuntu + "22.04/1.29/stable/current/arm64/hvm/ebs-gp2/ami-id": "ami-jammyarm", ubuntu + "24.04/1.34/stable/current/amd64/hvm/ebs-gp3/ami-id": "ami-noble",
+	}
 	for name, tc := range map[string]struct {
 		images       []awsv1alpha1.AMI
 		instanceType scheduling.Requirements
 		want         string
 	}{
-		"AL2, amd64":           {find(t, &aws{parameters: al2}, "AL2", "1.30", 30), labels("amd64"), "ami-std"},
-		"AL2, GPU":             {find(t, &aws{parameters: al2}, "AL2", "1.30", 30), labels("amd64", awsv1alpha1.LabelInstanceGPUCount), "ami-gpu"},
-		"AL2, Neuron":          {find(t, &aws{parameters: al2}, "AL2", "1.30", 30), labels("amd64", awsv1alpha1.LabelInstanceAcceleratorCount), "ami-gpu"},
-		"AL2, arm64":           {find(t, &aws{parameters: al2}, "AL2", "1.30", 30), labels("arm64"), "ami-arm"},
-		"AL2, arm64 with GPU":  {find(t, &aws{parameters: al2}, "AL2", "1.30", 30), labels("arm64", awsv1alpha1.LabelInstanceGPUCount), ""},
-		"AL2023, amd64":        {find(t, &aws{parameters: al2023()}, "AL2023", "1.34", 34), labels("amd64"), "ami-std"},
-		"AL2023, Neuron":       {find(t, &aws{parameters: al2023()}, "AL2023", "1.34", 34), labels("amd64", awsv1alpha1.LabelInstanceAcceleratorCount), "ami-neuron"},
-		"AL2023, arm64 on GPU": {find(t, &aws{parameters: al2023()}, "AL2023", "1.34", 34), labels("arm64", awsv1alpha1.LabelInstanceGPUCount), "ami-armgpu"},
+		"AL2, amd64":                 {find(t, &aws{parameters: al2}, "AL2", "1.30", 30), labels("amd64"), "ami-std"},
+		"AL2, GPU":                   {find(t, &aws{parameters: al2}, "AL2", "1.30", 30), labels("amd64", awsv1alpha1.LabelInstanceGPUCount), "ami-gpu"},
+		"AL2, Neuron":                {find(t, &aws{parameters: al2}, "AL2", "1.30", 30), labels("amd64", awsv1alpha1.LabelInstanceAcceleratorCount), "ami-gpu"},
+		"AL2, arm64":                 {find(t, &aws{parameters: al2}, "AL2", "1.30", 30), labels("arm64"), "ami-arm"},
+		"AL2, arm64 with GPU":        {find(t, &aws{parameters: al2}, "AL2", "1.30", 30), labels("arm64", awsv1alpha1.LabelInstanceGPUCount), ""},
+		"Bottlerocket, amd64":        {find(t, &aws{parameters: bottlerocket}, "Bottlerocket", "1.34", 34), labels("amd64"), "ami-std"},
+		"Bottlerocket, GPU":          {find(t, &aws{parameters: bottlerocket}, "Bottlerocket", "1.34", 34), labels("amd64", awsv1alpha1.LabelInstanceGPUCount), "ami-gpu"},
+		"Bottlerocket, Neuron":       {find(t, &aws{parameters: bottlerocket}, "Bottlerocket", "1.34", 34), labels("amd64", awsv1alpha1.LabelInstanceAcceleratorCount), "ami-std"},
+		"Bottlerocket, arm64 on GPU": {find(t, &aws{parameters: bottlerocket}, "Bottlerocket", "1.34", 34), labels("arm64", awsv1alpha1.LabelInstanceGPUCount), "ami-armgpu"},
+		"Ubuntu, the oldest release": {find(t, &aws{parameters: ubuntus}, "Ubuntu", "1.29", 29), labels("amd64"), "ami-focal"},
+		"Ubuntu, GPU or not":         {find(t, &aws{parameters: ubuntus}, "Ubuntu", "1.29", 29), labels("amd64", awsv1alpha1.LabelInstanceGPUCount), "ami-focal"},
+		"Ubuntu, arm64":              {find(t, &aws{parameters: ubuntus}, "Ubuntu", "1.29", 29), labels("arm64"), "ami-jammyarm"},
+		"Ubuntu, a new version":      {find(t, &aws{parameters: ubuntus}, "Ubuntu", "1.34", 34), labels("amd64"), "ami-noble"},
+		"a user's launch template":   {Unstated(), labels("arm64", awsv1alpha1.LabelInstanceGPUCount), ""},
+		"AL2023, amd64":              {find(t, &aws{parameters: al2023()}, "AL2023", "1.34", 34), labels("amd64"), "ami-std"},
+		"AL2023, Neuron":             {find(t, &aws{parameters: al2023()}, "AL2023", "1.34", 34), labels("amd64", awsv1alpha1.LabelInstanceAcceleratorCount), "ami-neuron"},
+		"AL2023, arm64 on GPU":       {find(t, &aws{parameters: al2023()}, "AL2023", "1.34", 34), labels("arm64", awsv1alpha1.LabelInstanceGPUCount), "ami-armgpu"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got, _ := ImagesOf(tc.images).For(tc.instanceType); got != tc.want {

@@ -2,6 +2,7 @@
 package ami
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -14,20 +15,24 @@ import (
 // lastAL2 is the last Kubernetes minor version that AL2 images exist for.
 const lastAL2 = 32
 
+// ErrNotSupported says that kerf knows of a family and cannot launch it.
+var ErrNotSupported = errors.New("not supported")
+
 // Family is an operating system with its published images.
 type Family struct {
 	// Name as in spec.amiFamily.
 	Name string
 	// lastMinor is the last Kubernetes minor version with images; 0 where none is known.
 	lastMinor int
-	// images in the order in which instance types try them.
+	// images in the order in which instance types try them; none of a family whose images the user has to name.
 	images []image
 }
 
 // image is one published variant of a family.
 type image struct {
-	// parameter is the name of the SSM parameter that holds the image's id; %s is the Kubernetes version.
-	parameter string
+	// parameters are the names of the SSM parameters that may hold the image's id, the first that exists counts; %s is the
+	// Kubernetes version.
+	parameters []string
 	// variant of instance types that boot it, and their architecture.
 	arch    string
 	variant variant
@@ -40,67 +45,110 @@ const (
 	standard variant = iota
 	nvidia
 	neuron
+	whatever // there is one image for all
 )
 
-// families returns all that kerf knows, in the order in which messages name them.
+// families returns all that kerf can launch, in the order in which messages name them.
 func families() []Family {
-	const root = "/aws/service/eks/optimized-ami/%s/"
+	const (
+		amazon       = "/aws/service/eks/optimized-ami/%s/"
+		bottlerocket = "/aws/service/bottlerocket/aws-k8s-%s"
+	)
+	published := func(parameter, arch string, v variant) image { return image{[]string{parameter}, arch, v} }
 	return []Family{
 		{
 			Name: awsv1alpha1.AMIFamilyAL2, lastMinor: lastAL2,
 			images: []image{
-				{root + "amazon-linux-2/recommended/image_id", "amd64", standard},
-				{root + "amazon-linux-2-gpu/recommended/image_id", "amd64", nvidia},
-				{root + "amazon-linux-2-gpu/recommended/image_id", "amd64", neuron},
-				{root + "amazon-linux-2-arm64/recommended/image_id", "arm64", standard},
+				published(amazon+"amazon-linux-2/recommended/image_id", "amd64", standard),
+				published(amazon+"amazon-linux-2-gpu/recommended/image_id", "amd64", nvidia),
+				published(amazon+"amazon-linux-2-gpu/recommended/image_id", "amd64", neuron),
+				published(amazon+"amazon-linux-2-arm64/recommended/image_id", "arm64", standard),
 			},
 		},
 		{
 			Name: awsv1alpha1.AMIFamilyAL2023,
 			images: []image{
-				{root + "amazon-linux-2023/x86_64/standard/recommended/image_id", "amd64", standard},
-				{root + "amazon-linux-2023/x86_64/nvidia/recommended/image_id", "amd64", nvidia},
-				{root + "amazon-linux-2023/x86_64/neuron/recommended/image_id", "amd64", neuron},
-				{root + "amazon-linux-2023/arm64/standard/recommended/image_id", "arm64", standard},
-				{root + "amazon-linux-2023/arm64/nvidia/recommended/image_id", "arm64", nvidia},
+				published(amazon+"amazon-linux-2023/x86_64/standard/recommended/image_id", "amd64", standard),
+				published(amazon+"amazon-linux-2023/x86_64/nvidia/recommended/image_id", "amd64", nvidia),
+				published(amazon+"amazon-linux-2023/x86_64/neuron/recommended/image_id", "amd64", neuron),
+				published(amazon+"amazon-linux-2023/arm64/standard/recommended/image_id", "arm64", standard),
+				published(amazon+"amazon-linux-2023/arm64/nvidia/recommended/image_id", "arm64", nvidia),
 			},
 		},
+		{
+			Name: awsv1alpha1.AMIFamilyBottlerocket,
+			images: []image{
+				published(bottlerocket+"/x86_64/latest/image_id", "amd64", standard),
+				published(bottlerocket+"-nvidia/x86_64/latest/image_id", "amd64", nvidia),
+				published(bottlerocket+"/x86_64/latest/image_id", "amd64", neuron),
+				published(bottlerocket+"/arm64/latest/image_id", "arm64", standard),
+				published(bottlerocket+"-nvidia/arm64/latest/image_id", "arm64", nvidia),
+			},
+		},
+		{
+			Name:   awsv1alpha1.AMIFamilyUbuntu,
+			images: []image{{ubuntu("amd64"), "amd64", whatever}, {ubuntu("arm64"), "arm64", whatever}},
+		},
+		{Name: awsv1alpha1.AMIFamilyCustom},
 	}
 }
 
+// ubuntu returns where Canonical publishes its image: each Kubernetes version has one on some of its releases.
+func ubuntu(arch string) []string {
+	const root = "/aws/service/canonical/ubuntu/eks/"
+	end := "/%s/stable/current/" + arch + "/hvm/"
+	return []string{root + "20.04" + end + "ebs-gp2/ami-id", root + "22.04" + end + "ebs-gp2/ami-id", root + "24.04" + end + "ebs-gp3/ami-id"}
+}
+
 // FamilyFor returns the family of that name for a Kubernetes minor version. Without a name it is AL2 as long as there are
-// AL2 images, then AL2023.
+// AL2 images, then AL2023. ErrNotSupported is about a family that there is and kerf cannot launch.
 func FamilyFor(name string, minor int) (Family, error) {
-	if name == "" {
+	switch name {
+	case "":
 		name = awsv1alpha1.AMIFamilyAL2
 		if minor > lastAL2 {
 			name = awsv1alpha1.AMIFamilyAL2023
 		}
+	case awsv1alpha1.AMIFamilyWindows2019, awsv1alpha1.AMIFamilyWindows2022, awsv1alpha1.AMIFamilyWindows2025:
+		return Family{}, fmt.Errorf("%s is %w: this version of kerf launches Linux only; use another family", name, ErrNotSupported)
 	}
 	all := families()
 	i := slices.IndexFunc(all, func(f Family) bool { return f.Name == name })
 	if i < 0 {
-		return Family{}, fmt.Errorf("%q is no AMI family that kerf knows; use AL2 or AL2023", name)
-	}
-	if last := all[i].lastMinor; last > 0 && minor > last {
-		return Family{}, fmt.Errorf("%s has images up to Kubernetes 1.%d and the cluster runs 1.%d; use AL2023", name, last, minor)
+		return Family{}, fmt.Errorf("%q is no AMI family that kerf knows; use AL2, AL2023, Bottlerocket, Ubuntu or Custom", name)
 	}
 	return all[i], nil
 }
 
+// Published returns why no image of the family is published for a Kubernetes minor version; nil when one may be.
+func (f Family) Published(minor int) error {
+	switch {
+	case len(f.images) == 0:
+		return fmt.Errorf("%s has no images of its own; select them by spec.amiSelector", f.Name)
+	case f.lastMinor > 0 && minor > f.lastMinor:
+		return fmt.Errorf("%s has images up to Kubernetes 1.%d and the cluster runs 1.%d; use AL2023", f.Name, f.lastMinor, minor)
+	default:
+		return nil
+	}
+}
+
 // requirements returns what an instance type has to meet to boot the image.
 func (i image) requirements() []corev1.NodeSelectorRequirement {
-	there := func(key string, wanted variant) corev1.NodeSelectorRequirement {
-		if i.variant == wanted {
-			return corev1.NodeSelectorRequirement{Key: key, Operator: corev1.NodeSelectorOpExists}
+	out := []corev1.NodeSelectorRequirement{{Key: corev1.LabelArchStable, Operator: corev1.NodeSelectorOpIn, Values: []string{i.arch}}}
+	if i.variant == whatever {
+		return out
+	}
+	for _, device := range []struct {
+		key    string
+		wanted variant
+	}{{awsv1alpha1.LabelInstanceGPUCount, nvidia}, {awsv1alpha1.LabelInstanceAcceleratorCount, neuron}} {
+		operator := corev1.NodeSelectorOpDoesNotExist
+		if i.variant == device.wanted {
+			operator = corev1.NodeSelectorOpExists
 		}
-		return corev1.NodeSelectorRequirement{Key: key, Operator: corev1.NodeSelectorOpDoesNotExist}
+		out = append(out, corev1.NodeSelectorRequirement{Key: device.key, Operator: operator})
 	}
-	return []corev1.NodeSelectorRequirement{
-		{Key: corev1.LabelArchStable, Operator: corev1.NodeSelectorOpIn, Values: []string{i.arch}},
-		there(awsv1alpha1.LabelInstanceGPUCount, nvidia),
-		there(awsv1alpha1.LabelInstanceAcceleratorCount, neuron),
-	}
+	return out
 }
 
 // Images are images in the order in which they are tried, their requirements read once.
@@ -120,6 +168,9 @@ func ImagesOf(list []awsv1alpha1.AMI) Images {
 	}
 	return out
 }
+
+// Unstated is the image of a launch template that the user has made: it alone knows which, and for which instance types.
+func Unstated() []awsv1alpha1.AMI { return []awsv1alpha1.AMI{{}} }
 
 // For returns the id of the first image that an instance type with these requirements boots; false when there is none.
 func (l Images) For(instanceType scheduling.Requirements) (string, bool) {

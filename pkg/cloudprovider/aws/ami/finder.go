@@ -57,7 +57,7 @@ func NewFinder(parameters ParameterAPI, images ImageAPI, clock clock.PassiveCloc
 func (f *Finder) Find(ctx context.Context, family Family, version string) ([]awsv1alpha1.AMI, error) {
 	var out []awsv1alpha1.AMI
 	for _, i := range family.images {
-		id, err := f.parameter(ctx, fmt.Sprintf(i.parameter, version))
+		id, err := f.published(ctx, i, version)
 		if awserr.IsNotFound(err) {
 			continue
 		}
@@ -70,6 +70,16 @@ func (f *Finder) Find(ctx context.Context, family Family, version string) ([]aws
 		return nil, fmt.Errorf("%w for %s on Kubernetes %s", ErrNone, family.Name, version)
 	}
 	return f.name(ctx, out)
+}
+
+// published returns the id of an image; an error that IsNotFound when none of its parameters is there.
+func (f *Finder) published(ctx context.Context, i image, version string) (id string, err error) {
+	for _, parameter := range i.parameters {
+		if id, err = f.parameter(ctx, fmt.Sprintf(parameter, version)); !awserr.IsNotFound(err) {
+			return id, err
+		}
+	}
+	return "", err
 }
 
 func (f *Finder) parameter(ctx context.Context, name string) (string, error) {

@@ -90,8 +90,11 @@ func complete(set Facts, found *ekstypes.Cluster) (Facts, error) {
 	if out.Endpoint == "" {
 		out.Endpoint = awssdk.ToString(found.Endpoint)
 	}
-	if out.ServiceCIDR == "" && found.KubernetesNetworkConfig != nil {
-		out.ServiceCIDR = awssdk.ToString(found.KubernetesNetworkConfig.ServiceIpv4Cidr)
+	if network := found.KubernetesNetworkConfig; out.ServiceCIDR == "" && network != nil {
+		out.ServiceCIDR = awssdk.ToString(network.ServiceIpv4Cidr)
+		if network.IpFamily == ekstypes.IpFamilyIpv6 {
+			out.ServiceCIDR = awssdk.ToString(network.ServiceIpv6Cidr)
+		}
 	}
 	if out.CA == "" && found.CertificateAuthority != nil {
 		ca, err := base64.StdEncoding.DecodeString(awssdk.ToString(found.CertificateAuthority.Data))

@@ -24,6 +24,8 @@ type Request struct {
 	Configs []Config
 	// Tags of the instances, their volumes and the fleet.
 	Tags map[string]string
+	// Context is what AWS has told the user to send along; "" is none.
+	Context string
 }
 
 // Config is a launch template with the instance types and places that it is for.
@@ -50,6 +52,9 @@ func (r Request) Input() *ec2.CreateFleetInput {
 		in.SpotOptions = &ec2types.SpotOptionsRequest{AllocationStrategy: ec2types.SpotAllocationStrategyPriceCapacityOptimized}
 	} else {
 		in.OnDemandOptions = &ec2types.OnDemandOptionsRequest{AllocationStrategy: ec2types.FleetOnDemandAllocationStrategyLowestPrice}
+	}
+	if r.Context != "" {
+		in.Context = awssdk.String(r.Context)
 	}
 	for _, c := range r.Configs {
 		in.LaunchTemplateConfigs = append(in.LaunchTemplateConfigs, c.input())

@@ -7,27 +7,31 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
-	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/kubelet"
 )
 
 const (
 	mib = 1 << 20
-	gib = 1 << 30
 	// arm64 images keep this much for contiguous allocations, MiB.
 	armReservedMiB = 64
-	// rootBytes is the root volume that launch templates ask for.
-	rootBytes = 20 * gib
 )
 
+// Setup is what is put onto an instance to make it a node.
+type Setup struct {
+	// Kubelet of the node.
+	Kubelet kubelet.Kubelet
+	// PodBytes is the size of the volume that pods keep their files on.
+	PodBytes int64
+}
+
 // capacity returns what a node of the type has in all. Overhead is the part of the memory that firmware and kernel keep.
-func capacity(i Info, config *v1alpha5.KubeletConfiguration, overhead float64) corev1.ResourceList {
+func capacity(i Info, setup Setup, overhead float64) corev1.ResourceList {
 	out := corev1.ResourceList{
 		corev1.ResourceCPU:              *resource.NewQuantity(i.VCPUs, resource.DecimalSI),
 		corev1.ResourceMemory:           *resource.NewQuantity(memoryMiB(i, overhead)*mib, resource.BinarySI),
-		corev1.ResourceEphemeralStorage: *resource.NewQuantity(rootBytes, resource.BinarySI),
-		corev1.ResourcePods:             *resource.NewQuantity(kubelet.Pods(config, i.InterfacePods(), i.VCPUs), resource.DecimalSI),
+		corev1.ResourceEphemeralStorage: *resource.NewQuantity(setup.PodBytes, resource.BinarySI),
+		corev1.ResourcePods:             *resource.NewQuantity(setup.Kubelet.Pods(i.InterfacePods(), i.VCPUs), resource.DecimalSI),
 	}
 	for name, count := range map[corev1.ResourceName]int64{
 		gpuResource(i.GPU.Manufacturer): i.GPU.Count,
@@ -49,10 +53,10 @@ func memoryMiB(i Info, overhead float64) int64 {
 	return memory - int64(math.Ceil(float64(memory)*overhead))
 }
 
-func overhead(i Info, config *v1alpha5.KubeletConfiguration, capacity corev1.ResourceList) cloudprovider.Overhead {
+func overhead(i Info, k kubelet.Kubelet, capacity corev1.ResourceList) cloudprovider.Overhead {
 	return cloudprovider.Overhead{
-		KubeReserved:      kubelet.KubeReserved(config, i.InterfacePods(), i.VCPUs),
-		SystemReserved:    kubelet.SystemReserved(config),
-		EvictionThreshold: kubelet.EvictionThreshold(config, capacity),
+		KubeReserved:      k.KubeReserved(i.InterfacePods(), i.VCPUs),
+		SystemReserved:    k.SystemReserved(),
+		EvictionThreshold: k.EvictionThreshold(capacity),
 	}
 }

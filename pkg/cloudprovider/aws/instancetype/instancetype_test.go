@@ -19,6 +19,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/catalog"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/kubelet"
 )
 
 // described returns what EC2 answers about a type of the catalogue.
@@ -156,10 +157,15 @@ func anyImage() []awsv1alpha1.AMI {
 	return []awsv1alpha1.AMI{{ID: "ami-1"}}
 }
 
+// with is a node of the images' default volume.
+func with(config *v1alpha5.KubeletConfiguration) Setup {
+	return Setup{Kubelet: kubelet.Kubelet{Config: config, Family: awsv1alpha1.AMIFamilyAL2}, PodBytes: 20 << 30}
+}
+
 func describe(t *testing.T, name string, config *v1alpha5.KubeletConfiguration) *cloudprovider.InstanceType {
 	t.Helper()
 	l, _, _ := newLister(t, name)
-	got, err := l.Describe(name, config)
+	got, err := l.Describe(name, with(config))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,6 +241,23 @@ func TestKubeletConfigurationChangesWhatIsAllocatable(t *testing.T) {
 	}
 }
 
+func TestTheFamilyAndTheVolumeChangeWhatIsAllocatable(t *testing.T) {
+	l, _, _ := newLister(t, "m5.large")
+	got, err := l.Describe("m5.large", Setup{
+		Kubelet: kubelet.Kubelet{
+			Config: &v1alpha5.KubeletConfiguration{MaxPods: ptr.To[int32](58), PodsPerCore: ptr.To[int32](10)}, Family: awsv1alpha1.AMIFamilyBottlerocket,
+		},
+		PodBytes: 100 << 30,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantQuantity(t, got.Capacity, corev1.ResourceEphemeralStorage, "100Gi")
+	wantQuantity(t, got.Allocatable(), corev1.ResourceEphemeralStorage, "89Gi") // 100 - 1 - 10
+	wantQuantity(t, got.Allocatable(), corev1.ResourcePods, "58")               // Bottlerocket knows no pods per core
+	wantQuantity(t, got.Allocatable(), corev1.ResourceMemory, "6584Mi")         // 7577 - (11 x 58 + 255) - 100
+}
+
 func TestDevicesAreResources(t *testing.T) {
 	for name, want := range map[string]map[corev1.ResourceName]string{
 		"g4dn.xlarge":   {awsv1alpha1.ResourceNVIDIAGPU: "1", awsv1alpha1.ResourceAWSPodENI: "39"},
@@ -306,7 +329,7 @@ func TestDevicesWithoutACommonResourceAreSpecialAndNoNeuron(t *testing.T) {
 			if got := info.Special(); got != tc.special {
 				t.Errorf("special = %t, want %t", got, tc.special)
 			}
-			neuron := capacity(info, nil, 0)[awsv1alpha1.ResourceAWSNeuron]
+			neuron := capacity(info, Setup{}, 0)[awsv1alpha1.ResourceAWSNeuron]
 			if neuron.Value() != tc.neuron {
 				t.Errorf("%s Neuron devices, want %d", neuron.String(), tc.neuron)
 			}
@@ -438,7 +461,7 @@ func TestTheListIsSharedUntilSomethingChanges(t *testing.T) {
 	if second == first || second.Offerings[0].Price != 2 {
 		t.Error("a new price is not in the list")
 	}
-	q.Kubelet = &v1alpha5.KubeletConfiguration{MaxPods: ptr.To[int32](5)}
+	q.Setup.Kubelet.Config = &v1alpha5.KubeletConfiguration{MaxPods: ptr.To[int32](5)}
 	third := list()
 	wantQuantity(t, third.Capacity, corev1.ResourcePods, "5")
 	wantQuantity(t, second.Capacity, corev1.ResourcePods, "29")

@@ -25,8 +25,8 @@ type Question struct {
 	Zones []string
 	// Images that they may boot.
 	Images []awsv1alpha1.AMI
-	// Kubelet configuration; may be nil.
-	Kubelet *v1alpha5.KubeletConfiguration
+	// Setup of the nodes.
+	Setup Setup
 }
 
 // Prices tell what offerings cost.
@@ -111,8 +111,8 @@ func (l *Lister) List(q Question) (cloudprovider.InstanceTypes, error) {
 	return fresh.instanceTypes, nil
 }
 
-// Describe returns a type without zones and offerings, as a node with that kubelet configuration has it.
-func (l *Lister) Describe(name string, config *v1alpha5.KubeletConfiguration) (*cloudprovider.InstanceType, error) {
+// Describe returns a type without zones and offerings, as a node that is set up so has it.
+func (l *Lister) Describe(name string, setup Setup) (*cloudprovider.InstanceType, error) {
 	snapshot, err := l.store.Snapshot()
 	if err != nil {
 		return nil, err
@@ -121,14 +121,14 @@ func (l *Lister) Describe(name string, config *v1alpha5.KubeletConfiguration) (*
 	if !ok {
 		return nil, fmt.Errorf("EC2 has not described instance type %q", name)
 	}
-	return l.describe(newLabelMaker(l.settings.Region), info, config), nil
+	return l.describe(newLabelMaker(l.settings.Region), info, setup), nil
 }
 
-func (l *Lister) describe(maker *labelMaker, i Info, config *v1alpha5.KubeletConfiguration) *cloudprovider.InstanceType {
-	all := capacity(i, config, l.settings.MemoryOverhead)
+func (l *Lister) describe(maker *labelMaker, i Info, setup Setup) *cloudprovider.InstanceType {
+	all := capacity(i, setup, l.settings.MemoryOverhead)
 	pods := all[corev1.ResourcePods]
 	return &cloudprovider.InstanceType{
-		Name: i.Name, Requirements: maker.labels(i, pods.Value()), Capacity: all, Overhead: overhead(i, config, all),
+		Name: i.Name, Requirements: maker.labels(i, pods.Value()), Capacity: all, Overhead: overhead(i, setup.Kubelet, all),
 		Special: i.Special(),
 	}
 }
@@ -150,7 +150,7 @@ func (l *Lister) newBase(snapshot Snapshot, q Question) base {
 		if len(zones) == 0 {
 			continue
 		}
-		instanceType := l.describe(maker, info, q.Kubelet)
+		instanceType := l.describe(maker, info, q.Setup)
 		if _, bootable := images.For(instanceType.Requirements); !bootable {
 			continue
 		}

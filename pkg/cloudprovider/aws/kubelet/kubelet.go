@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 )
 
@@ -28,43 +29,59 @@ const (
 	SignalStorage = "nodefs.available"
 )
 
+// Kubelet is the kubelet of nodes to be: what is configured, and the images that it comes with.
+type Kubelet struct {
+	// Config by the user; may be nil.
+	Config *v1alpha5.KubeletConfiguration
+	// Family of the images, as in status.amiFamily of an AWSNodeTemplate.
+	Family string
+}
+
+// countsPods reports whether the images go by the pods that the kubelet takes in all they do: what they reserve follows from
+// that number, and they know no number of pods per core.
+func (k Kubelet) countsPods() bool { return k.Family == awsv1alpha1.AMIFamilyBottlerocket }
+
 // PodLimit returns the kubelet's maxPods: what is configured, else what the network interfaces allow.
-func PodLimit(c *v1alpha5.KubeletConfiguration, interfacePods int64) int64 {
-	if c != nil && c.MaxPods != nil {
-		return int64(*c.MaxPods)
+func (k Kubelet) PodLimit(interfacePods int64) int64 {
+	if k.Config != nil && k.Config.MaxPods != nil {
+		return int64(*k.Config.MaxPods)
 	}
 	return interfacePods
 }
 
 // Pods returns how many pods a node takes.
-func Pods(c *v1alpha5.KubeletConfiguration, interfacePods, vcpus int64) int64 {
-	limit := PodLimit(c, interfacePods)
-	if c != nil && c.PodsPerCore != nil && *c.PodsPerCore > 0 {
+func (k Kubelet) Pods(interfacePods, vcpus int64) int64 {
+	limit, c := k.PodLimit(interfacePods), k.Config
+	if c != nil && c.PodsPerCore != nil && *c.PodsPerCore > 0 && !k.countsPods() {
 		return min(limit, int64(*c.PodsPerCore)*vcpus)
 	}
 	return limit
 }
 
 // KubeReserved returns what is kept for the kubelet and the container runtime: what is configured and, for keys that are
-// not, what the images reserve. They go by the pods that the network interfaces allow, whatever maxPods says.
-func KubeReserved(c *v1alpha5.KubeletConfiguration, interfacePods, vcpus int64) corev1.ResourceList {
+// not, what the images reserve. Most go by the pods that the network interfaces allow, whatever maxPods says.
+func (k Kubelet) KubeReserved(interfacePods, vcpus int64) corev1.ResourceList {
+	pods := interfacePods
+	if k.countsPods() {
+		pods = k.PodLimit(interfacePods)
+	}
 	out := corev1.ResourceList{
 		corev1.ResourceCPU:              *resource.NewMilliQuantity(reservedMillicores(vcpus), resource.DecimalSI),
-		corev1.ResourceMemory:           *resource.NewQuantity((memoryPerPod*interfacePods+memoryBase)*mib, resource.BinarySI),
+		corev1.ResourceMemory:           *resource.NewQuantity((memoryPerPod*pods+memoryBase)*mib, resource.BinarySI),
 		corev1.ResourceEphemeralStorage: *resource.NewQuantity(storageReserved, resource.BinarySI),
 	}
-	if c != nil {
-		maps.Copy(out, c.KubeReserved)
+	if k.Config != nil {
+		maps.Copy(out, k.Config.KubeReserved)
 	}
 	return out
 }
 
 // SystemReserved returns what is kept for the operating system: what is configured.
-func SystemReserved(c *v1alpha5.KubeletConfiguration) corev1.ResourceList {
-	if c == nil {
+func (k Kubelet) SystemReserved() corev1.ResourceList {
+	if k.Config == nil {
 		return nil
 	}
-	return c.SystemReserved
+	return k.Config.SystemReserved
 }
 
 // reservedMillicores is 6 % of the first core, 1 % of the second, 0.5 % of the next two and 0.25 % of the rest, each part
@@ -83,19 +100,19 @@ func reservedMillicores(cores int64) int64 {
 
 // EvictionHard returns the thresholds below which the kubelet evicts, signal -> quantity or percentage: those of the
 // images, and in their place those that are configured.
-func EvictionHard(c *v1alpha5.KubeletConfiguration) map[string]string {
+func (k Kubelet) EvictionHard() map[string]string {
 	out := map[string]string{SignalMemory: "100Mi", SignalStorage: "10%", "nodefs.inodesFree": "5%"}
-	if c != nil {
-		maps.Copy(out, c.EvictionHard)
+	if k.Config != nil {
+		maps.Copy(out, k.Config.EvictionHard)
 	}
 	return out
 }
 
 // EvictionThreshold returns what has to stay free of a capacity lest the kubelet evicts. A threshold that cannot be read
-// counts as that of the images.
-func EvictionThreshold(c *v1alpha5.KubeletConfiguration, capacity corev1.ResourceList) corev1.ResourceList {
+// counts as that of the images. Soft thresholds keep nothing free: no kubelet takes them off what it offers to pods.
+func (k Kubelet) EvictionThreshold(capacity corev1.ResourceList) corev1.ResourceList {
 	out := corev1.ResourceList{}
-	thresholds, defaults := EvictionHard(c), EvictionHard(nil)
+	thresholds, defaults := k.EvictionHard(), Kubelet{}.EvictionHard()
 	for signal, name := range map[string]corev1.ResourceName{
 		SignalMemory: corev1.ResourceMemory, SignalStorage: corev1.ResourceEphemeralStorage,
 	} {

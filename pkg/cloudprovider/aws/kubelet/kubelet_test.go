@@ -13,19 +13,21 @@ import (
 func TestPodsFollowInterfacesAndConfiguration(t *testing.T) {
 	for name, tc := range map[string]struct {
 		config     *v1alpha5.KubeletConfiguration
+		family     string
 		interfaces int64
 		vcpus      int64
 		want       int64
 	}{
-		"interfaces alone":             {nil, 29, 2, 29},
-		"maxPods in their place":       {&v1alpha5.KubeletConfiguration{MaxPods: ptr.To[int32](110)}, 29, 2, 110},
-		"podsPerCore below":            {&v1alpha5.KubeletConfiguration{PodsPerCore: ptr.To[int32](4)}, 29, 2, 8},
-		"podsPerCore above":            {&v1alpha5.KubeletConfiguration{PodsPerCore: ptr.To[int32](40)}, 29, 2, 29},
-		"podsPerCore of 0 is no bound": {&v1alpha5.KubeletConfiguration{PodsPerCore: ptr.To[int32](0)}, 29, 2, 29},
-		"both, the lesser counts":      {&v1alpha5.KubeletConfiguration{MaxPods: ptr.To[int32](20), PodsPerCore: ptr.To[int32](40)}, 29, 2, 20},
+		"interfaces alone":             {nil, "AL2", 29, 2, 29},
+		"maxPods in their place":       {&v1alpha5.KubeletConfiguration{MaxPods: ptr.To[int32](110)}, "AL2", 29, 2, 110},
+		"podsPerCore below":            {&v1alpha5.KubeletConfiguration{PodsPerCore: ptr.To[int32](4)}, "AL2", 29, 2, 8},
+		"podsPerCore above":            {&v1alpha5.KubeletConfiguration{PodsPerCore: ptr.To[int32](40)}, "AL2", 29, 2, 29},
+		"podsPerCore of 0 is no bound": {&v1alpha5.KubeletConfiguration{PodsPerCore: ptr.To[int32](0)}, "AL2", 29, 2, 29},
+		"Bottlerocket knows only one":  {&v1alpha5.KubeletConfiguration{PodsPerCore: ptr.To[int32](4)}, "Bottlerocket", 29, 2, 29},
+		"both, the lesser counts":      {&v1alpha5.KubeletConfiguration{MaxPods: ptr.To[int32](20), PodsPerCore: ptr.To[int32](40)}, "AL2", 29, 2, 20},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := Pods(tc.config, tc.interfaces, tc.vcpus); got != tc.want {
+			if got := (Kubelet{Config: tc.config, Family: tc.family}).Pods(tc.interfaces, tc.vcpus); got != tc.want {
 				t.Errorf("pods = %d, want %d", got, tc.want)
 			}
 		})
@@ -41,13 +43,15 @@ func TestReservedCPUFallsWithEachCore(t *testing.T) {
 }
 
 func TestReservationsAreReplacedKeyByKey(t *testing.T) {
-	got := KubeReserved(&v1alpha5.KubeletConfiguration{
-		MaxPods:      ptr.To[int32](5), // does not change what is reserved
-		KubeReserved: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("200m")},
-	}, 29, 2)
-	for name, want := range map[corev1.ResourceName]string{"cpu": "200m", "memory": "574Mi", "ephemeral-storage": "1Gi"} {
-		if q := got[name]; q.Cmp(resource.MustParse(want)) != 0 {
-			t.Errorf("%s = %s, want %s", name, q.String(), want)
+	config := &v1alpha5.KubeletConfiguration{
+		MaxPods: ptr.To[int32](5), KubeReserved: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("200m")},
+	}
+	for family, memory := range map[string]string{"AL2": "574Mi", "AL2023": "574Mi", "Ubuntu": "574Mi", "Custom": "574Mi", "Bottlerocket": "310Mi"} {
+		got := Kubelet{Config: config, Family: family}.KubeReserved(29, 2)
+		for name, want := range map[corev1.ResourceName]string{"cpu": "200m", "memory": memory, "ephemeral-storage": "1Gi"} {
+			if q := got[name]; q.Cmp(resource.MustParse(want)) != 0 {
+				t.Errorf("%s: %s = %s, want %s", family, name, q.String(), want)
+			}
 		}
 	}
 }
@@ -55,18 +59,19 @@ func TestReservationsAreReplacedKeyByKey(t *testing.T) {
 func TestEvictionThresholdsKeepCapacityFree(t *testing.T) {
 	capacity := corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1000Mi"), corev1.ResourceEphemeralStorage: resource.MustParse("20Gi")}
 	for name, tc := range map[string]struct {
-		hard            map[string]string
+		hard, soft      map[string]string
 		memory, storage string
 	}{
-		"those of the images":        {nil, "100Mi", "2Gi"},
-		"a quantity":                 {map[string]string{SignalMemory: "300Mi"}, "300Mi", "2Gi"},
-		"a percentage":               {map[string]string{SignalMemory: "5%", SignalStorage: "25%"}, "50Mi", "5Gi"},
-		"100 % switches it off":      {map[string]string{SignalMemory: "100%"}, "0", "2Gi"},
-		"another signal":             {map[string]string{"pid.available": "5%"}, "100Mi", "2Gi"},
-		"nonsense keeps the default": {map[string]string{SignalMemory: "much", SignalStorage: "900%"}, "100Mi", "2Gi"},
+		"those of the images":        {nil, nil, "100Mi", "2Gi"},
+		"a quantity":                 {map[string]string{SignalMemory: "300Mi"}, nil, "300Mi", "2Gi"},
+		"a percentage":               {map[string]string{SignalMemory: "5%", SignalStorage: "25%"}, nil, "50Mi", "5Gi"},
+		"100 % switches it off":      {map[string]string{SignalMemory: "100%"}, nil, "0", "2Gi"},
+		"another signal":             {map[string]string{"pid.available": "5%"}, nil, "100Mi", "2Gi"},
+		"nonsense keeps the default": {map[string]string{SignalMemory: "much", SignalStorage: "900%"}, nil, "100Mi", "2Gi"},
+		"a soft one keeps nothing":   {nil, map[string]string{SignalMemory: "50%"}, "100Mi", "2Gi"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := EvictionThreshold(&v1alpha5.KubeletConfiguration{EvictionHard: tc.hard}, capacity)
+			got := Kubelet{Config: &v1alpha5.KubeletConfiguration{EvictionHard: tc.hard, EvictionSoft: tc.soft}}.EvictionThreshold(capacity)
 			memory, storage := got[corev1.ResourceMemory], got[corev1.ResourceEphemeralStorage]
 			if memory.Cmp(resource.MustParse(tc.memory)) != 0 || storage.Cmp(resource.MustParse(tc.storage)) != 0 {
 				t.Errorf("memory %s, storage %s; want %s, %s", memory.String(), storage.String(), tc.memory, tc.storage)

@@ -3,6 +3,8 @@ package launchtemplate
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -75,18 +77,26 @@ func (s *Store) use(name string) bool {
 	return s.there[name]
 }
 
-func (s *Store) findOrCreate(ctx context.Context, name string, spec Spec) error {
-	// By filter, not by name: that a template is not there yet is the normal course and no error.
+// Exists reports whether EC2 has a launch template of that name, whoever made it.
+func (s *Store) Exists(ctx context.Context, name string) (bool, error) {
+	// By filter, not by name: that a template is not there is the normal course for kerf's own, and no error.
 	out, err := s.api.DescribeLaunchTemplates(ctx, &ec2.DescribeLaunchTemplatesInput{
 		Filters: []ec2types.Filter{{Name: awssdk.String("launch-template-name"), Values: []string{name}}},
 	})
 	if err != nil {
-		return awserr.Explain("ec2:DescribeLaunchTemplates", err)
+		return false, awserr.Explain("ec2:DescribeLaunchTemplates", err)
 	}
-	if len(out.LaunchTemplates) > 0 {
-		return nil
+	// A filter takes * and ? for patterns.
+	return slices.ContainsFunc(out.LaunchTemplates, func(t ec2types.LaunchTemplate) bool {
+		return awssdk.ToString(t.LaunchTemplateName) == name
+	}), nil
+}
+
+func (s *Store) findOrCreate(ctx context.Context, name string, spec Spec) error {
+	if found, err := s.Exists(ctx, name); err != nil || found {
+		return err
 	}
-	_, err = s.api.CreateLaunchTemplate(ctx, &ec2.CreateLaunchTemplateInput{
+	_, err := s.api.CreateLaunchTemplate(ctx, &ec2.CreateLaunchTemplateInput{
 		LaunchTemplateName: awssdk.String(name),
 		LaunchTemplateData: spec.data(),
 		TagSpecifications:  []ec2types.TagSpecification{{ResourceType: ec2types.ResourceTypeLaunchTemplate, Tags: tagList(spec.Tags)}},
@@ -112,6 +122,9 @@ func (s *Store) Sweep(ctx context.Context) error {
 		}
 		for _, t := range page.LaunchTemplates {
 			name := awssdk.ToString(t.LaunchTemplateName)
+			if !strings.HasPrefix(name, namePrefix) {
+				continue // a user's own that was given our tag
+			}
 			found[name] = true
 			if s.expire(name) {
 				errs = append(errs, s.remove(ctx, name))

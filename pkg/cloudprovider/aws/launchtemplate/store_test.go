@@ -3,6 +3,7 @@ package launchtemplate
 import (
 	"context"
 	"errors"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -56,8 +57,8 @@ func (c *cloud) DescribeLaunchTemplates(_ context.Context, in *ec2.DescribeLaunc
 		if *f.Name == "launch-template-name" {
 			value = name
 		}
-		if !slices.Contains(f.Values, value) {
-			continue
+		if match, err := path.Match(f.Values[0], value); err != nil || !match && f.Values[0] != value {
+			continue // like EC2's, a value may be a pattern
 		}
 		out.LaunchTemplates = append(out.LaunchTemplates, ec2types.LaunchTemplate{LaunchTemplateName: awssdk.String(name)})
 	}
@@ -102,28 +103,22 @@ func TestTheNameFollowsTheContent(t *testing.T) {
 		t.Errorf("the same content is named %s and %s", base, again)
 	}
 	for name, change := range map[string]func(*Spec){
-		"user data":       func(s *Spec) { s.UserData = "b" },
-		"image":           func(s *Spec) { s.ImageID = "ami-2" },
-		"profile":         func(s *Spec) { s.InstanceProfile = "others" },
-		"security groups": func(s *Spec) { s.SecurityGroups = []string{"sg-2"} },
-		"a tag":           func(s *Spec) { s.Tags["team"] = "b" },
-		"the cluster":     func(s *Spec) { s.Tags[awsv1alpha1.TagClusterUID] = "uid-2" },
+		"user data":        func(s *Spec) { s.UserData = "b" },
+		"image":            func(s *Spec) { s.ImageID = "ami-2" },
+		"profile":          func(s *Spec) { s.InstanceProfile = "others" },
+		"security groups":  func(s *Spec) { s.SecurityGroups = []string{"sg-2"} },
+		"a tag":            func(s *Spec) { s.Tags["team"] = "b" },
+		"metadata options": func(s *Spec) { s.Metadata = &awsv1alpha1.MetadataOptions{HTTPTokens: awssdk.String("optional")} },
+		"protocol":         func(s *Spec) { s.IPv6 = true },
+		"volume":           func(s *Spec) { s.Volumes = []awsv1alpha1.BlockDeviceMapping{{DeviceName: awssdk.String("/dev/xvda")}} },
+		"monitoring":       func(s *Spec) { s.DetailedMonitoring = awssdk.Bool(true) },
+		"the cluster":      func(s *Spec) { s.Tags[awsv1alpha1.TagClusterUID] = "uid-2" },
 	} {
 		changed := spec("a")
 		change(&changed)
 		if got, _ := changed.Name(); got == base {
 			t.Errorf("with another %s the name stays the same", name)
 		}
-	}
-}
-
-func TestInstanceMetadataIsGuarded(t *testing.T) {
-	d := spec("a").data()
-	if d.MetadataOptions.HttpTokens != ec2types.LaunchTemplateHttpTokensStateRequired || *d.MetadataOptions.HttpPutResponseHopLimit != 2 {
-		t.Errorf("metadata options = %+v, want tokens required and two hops", d.MetadataOptions)
-	}
-	if disk := d.BlockDeviceMappings[0].Ebs; !*disk.Encrypted || *disk.VolumeSize != 20 || !*disk.DeleteOnTermination {
-		t.Errorf("root volume = %+v", disk)
 	}
 }
 
@@ -149,6 +144,17 @@ func TestATemplateThatIsGoneIsMadeAgain(t *testing.T) {
 	s.Forget(name)
 	if ensure(t, s, spec("a")); len(c.templates) != 1 {
 		t.Errorf("%d templates, want 1", len(c.templates))
+	}
+}
+
+func TestATemplateExistsByItsExactName(t *testing.T) {
+	c := newCloud()
+	s, _ := newStore(c)
+	c.templates["web-2"] = nil
+	for name, want := range map[string]bool{"web-2": true, "web-*": false, "web": false} {
+		if got, err := s.Exists(t.Context(), name); err != nil || got != want {
+			t.Errorf("%s: %t, %v; want %t", name, got, err, want)
+		}
 	}
 }
 
@@ -180,20 +186,22 @@ func TestTheSweepRemovesWhatNoLaunchUsed(t *testing.T) {
 			t.Errorf("after %v there are %v, want %v", at, got, want)
 		}
 	}
-	c.templates["foreign"] = map[string]string{awsv1alpha1.TagClusterUID: "uid-2"}
-	c.templates["orphan"] = map[string]string{awsv1alpha1.TagClusterUID: "uid-1"} // of a former process
+	const foreign, orphan, users = "karpenter.k8s.aws/foreign", "karpenter.k8s.aws/orphan", "made-by-hand"
+	c.templates[foreign] = map[string]string{awsv1alpha1.TagClusterUID: "uid-2"}
+	c.templates[orphan] = map[string]string{awsv1alpha1.TagClusterUID: "uid-1"} // of a former process
+	c.templates[users] = map[string]string{awsv1alpha1.TagClusterUID: "uid-1"}
 	a, b := ensure(t, s, spec("a")), ensure(t, s, spec("b"))
-	sweep(30*time.Second, "foreign", "orphan", a, b)
+	sweep(30*time.Second, foreign, users, orphan, a, b)
 	ensure(t, s, spec("b"))
-	sweep(60*time.Second, "foreign", "orphan", b) // a was last used a minute ago
-	sweep(89*time.Second, "foreign", "orphan", b)
-	sweep(90*time.Second, "foreign") // the orphan was first seen a minute ago, b used
+	sweep(60*time.Second, foreign, users, orphan, b) // a was last used a minute ago
+	sweep(89*time.Second, foreign, users, orphan, b)
+	sweep(90*time.Second, foreign, users) // the orphan was first seen a minute ago, b used
 	if again := ensure(t, s, spec("a")); again != a {
 		t.Errorf("made again, the template is named %s, it was %s", again, a)
 	}
-	sweep(91*time.Second, "foreign", a)
-	sweep(10*time.Minute, "foreign")
-	sweep(20*time.Minute, "foreign")
+	sweep(91*time.Second, foreign, users, a)
+	sweep(10*time.Minute, foreign, users)
+	sweep(20*time.Minute, foreign, users)
 	if len(s.used) > 0 || len(s.there) > 0 {
 		t.Errorf("the store still remembers %v, %v", s.used, s.there)
 	}

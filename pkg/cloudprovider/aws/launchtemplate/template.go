@@ -8,10 +8,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/blockdevice"
 )
 
 // namePrefix starts the names of all launch templates; a hash follows.
@@ -19,12 +23,6 @@ const namePrefix = "karpenter.k8s.aws/"
 
 // hashBytes is how much of the hash goes into the name.
 const hashBytes = 16
-
-// The root volume of both AMI families.
-const (
-	rootDevice = "/dev/xvda"
-	rootGiB    = 20
-)
 
 // hopLimit lets pods without host networking reach the instance metadata, one hop further than the host.
 const hopLimit = 2
@@ -35,6 +33,14 @@ type Spec struct {
 	InstanceProfile string
 	SecurityGroups  []string // ids, in order
 	UserData        string
+	// Metadata as the user wants it: what it leaves out is EC2's to decide. nil is kerf's own choice: tokens are required.
+	Metadata *awsv1alpha1.MetadataOptions
+	// IPv6 has instances of kerf's own choice reach their metadata over IPv6 as well.
+	IPv6 bool
+	// Volumes; none leaves them to the image.
+	Volumes []awsv1alpha1.BlockDeviceMapping
+	// DetailedMonitoring; nil leaves it to EC2, which does without.
+	DetailedMonitoring *bool
 	// Tags of the template itself and of the network interfaces that it makes.
 	Tags map[string]string
 }
@@ -53,28 +59,69 @@ func (s Spec) Name() (string, error) {
 }
 
 func (s Spec) data() *ec2types.RequestLaunchTemplateData {
-	return &ec2types.RequestLaunchTemplateData{
+	out := &ec2types.RequestLaunchTemplateData{
 		ImageId:            awssdk.String(s.ImageID),
 		IamInstanceProfile: &ec2types.LaunchTemplateIamInstanceProfileSpecificationRequest{Name: awssdk.String(s.InstanceProfile)},
 		SecurityGroupIds:   s.SecurityGroups,
-		UserData:           awssdk.String(base64.StdEncoding.EncodeToString([]byte(s.UserData))),
-		MetadataOptions: &ec2types.LaunchTemplateInstanceMetadataOptionsRequest{
-			HttpEndpoint:            ec2types.LaunchTemplateInstanceMetadataEndpointStateEnabled,
-			HttpProtocolIpv6:        ec2types.LaunchTemplateInstanceMetadataProtocolIpv6Disabled,
-			HttpPutResponseHopLimit: awssdk.Int32(hopLimit),
-			HttpTokens:              ec2types.LaunchTemplateHttpTokensStateRequired,
-		},
-		BlockDeviceMappings: []ec2types.LaunchTemplateBlockDeviceMappingRequest{{
-			DeviceName: awssdk.String(rootDevice),
-			Ebs: &ec2types.LaunchTemplateEbsBlockDeviceRequest{
-				VolumeSize: awssdk.Int32(rootGiB), VolumeType: ec2types.VolumeTypeGp3,
-				Encrypted: awssdk.Bool(true), DeleteOnTermination: awssdk.Bool(true),
-			},
-		}},
+		MetadataOptions:    s.metadata(),
 		TagSpecifications: []ec2types.LaunchTemplateTagSpecificationRequest{
 			{ResourceType: ec2types.ResourceTypeNetworkInterface, Tags: tagList(s.Tags)},
 		},
 	}
+	if s.UserData != "" {
+		out.UserData = awssdk.String(base64.StdEncoding.EncodeToString([]byte(s.UserData)))
+	}
+	if s.DetailedMonitoring != nil {
+		out.Monitoring = &ec2types.LaunchTemplatesMonitoringRequest{Enabled: s.DetailedMonitoring}
+	}
+	for _, v := range s.Volumes {
+		out.BlockDeviceMappings = append(out.BlockDeviceMappings, mapping(v))
+	}
+	return out
+}
+
+// metadata passes on what the user says, and nothing else beside it: a part that is left out is left to EC2.
+func (s Spec) metadata() *ec2types.LaunchTemplateInstanceMetadataOptionsRequest {
+	if m := s.Metadata; m != nil {
+		return &ec2types.LaunchTemplateInstanceMetadataOptionsRequest{
+			HttpEndpoint:            ec2types.LaunchTemplateInstanceMetadataEndpointState(awssdk.ToString(m.HTTPEndpoint)),
+			HttpProtocolIpv6:        ec2types.LaunchTemplateInstanceMetadataProtocolIpv6(awssdk.ToString(m.HTTPProtocolIPv6)),
+			HttpPutResponseHopLimit: narrow(m.HTTPPutResponseHopLimit),
+			HttpTokens:              ec2types.LaunchTemplateHttpTokensState(awssdk.ToString(m.HTTPTokens)),
+		}
+	}
+	ipv6 := ec2types.LaunchTemplateInstanceMetadataProtocolIpv6Disabled
+	if s.IPv6 {
+		ipv6 = ec2types.LaunchTemplateInstanceMetadataProtocolIpv6Enabled
+	}
+	return &ec2types.LaunchTemplateInstanceMetadataOptionsRequest{
+		HttpEndpoint:            ec2types.LaunchTemplateInstanceMetadataEndpointStateEnabled,
+		HttpProtocolIpv6:        ipv6,
+		HttpPutResponseHopLimit: awssdk.Int32(hopLimit),
+		HttpTokens:              ec2types.LaunchTemplateHttpTokensStateRequired,
+	}
+}
+
+func mapping(m awsv1alpha1.BlockDeviceMapping) ec2types.LaunchTemplateBlockDeviceMappingRequest {
+	out := ec2types.LaunchTemplateBlockDeviceMappingRequest{DeviceName: m.DeviceName}
+	if v := m.EBS; v != nil {
+		out.Ebs = &ec2types.LaunchTemplateEbsBlockDeviceRequest{
+			DeleteOnTermination: v.DeleteOnTermination, Encrypted: v.Encrypted, Iops: narrow(v.IOPS), KmsKeyId: v.KMSKeyID,
+			SnapshotId: v.SnapshotID, Throughput: narrow(v.Throughput), VolumeType: ec2types.VolumeType(awssdk.ToString(v.VolumeType)),
+		}
+		if v.VolumeSize != nil {
+			out.Ebs.VolumeSize = awssdk.Int32(blockdevice.GiB(*v.VolumeSize))
+		}
+	}
+	return out
+}
+
+// narrow returns a number as EC2 takes it; one that is too large stays so and is EC2's to refuse.
+func narrow(n *int64) *int32 {
+	if n == nil {
+		return nil
+	}
+	return awssdk.Int32(int32(max(min(*n, math.MaxInt32), math.MinInt32)))
 }
 
 // tagList returns tags in order of key.

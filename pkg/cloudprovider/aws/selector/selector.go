@@ -26,11 +26,11 @@ func Filters(selector map[string]string, idFilter string) ([]ec2types.Filter, er
 	}
 	out := make([]ec2types.Filter, 0, len(selector))
 	for _, key := range slices.Sorted(maps.Keys(selector)) {
-		values := alternatives(selector[key])
+		values, err := Values(selector, key)
 		switch {
-		case len(values) == 0:
-			return nil, fmt.Errorf("%w: key %q has no value", ErrInvalid, key)
-		case key == "aws-ids" || key == "aws::ids":
+		case err != nil:
+			return nil, err
+		case isIDs(key):
 			out = append(out, ec2types.Filter{Name: awssdk.String(idFilter), Values: values})
 		case slices.Contains(values, "*"):
 			out = append(out, ec2types.Filter{Name: awssdk.String("tag-key"), Values: []string{key}})
@@ -39,6 +39,27 @@ func Filters(selector map[string]string, idFilter string) ([]ec2types.Filter, er
 		}
 	}
 	return out, nil
+}
+
+func isIDs(key string) bool { return key == "aws-ids" || key == "aws::ids" }
+
+// ByID reports whether a selector names ids.
+func ByID(selector map[string]string) bool {
+	for key := range selector {
+		if isIDs(key) {
+			return true
+		}
+	}
+	return false
+}
+
+// Values returns the alternatives that a selector lists under a key.
+func Values(selector map[string]string, key string) ([]string, error) {
+	values := alternatives(selector[key])
+	if len(values) == 0 {
+		return nil, fmt.Errorf("%w: key %q has no value", ErrInvalid, key)
+	}
+	return values, nil
 }
 
 // String returns the selector as {key: value, ...} in order of key.

@@ -7,24 +7,40 @@ import (
 	"strings"
 )
 
-// al2 is a script that calls the image's bootstrap.sh. Every argument is quoted, so the shell sees only words.
-func al2(s settings) part {
-	words := bootstrapArguments(s)
+// al2 has kerf's script follow the user's documents.
+func al2(s settings, own string) (string, error) {
+	if err := s.checkRuntime(); err != nil {
+		return "", err
+	}
+	return scripted(own, bootstrapArguments(s, "--container-runtime", s.containerRuntime))
+}
+
+// ubuntu images are started in the same way; they have one container runtime.
+func ubuntu(s settings, own string) (string, error) { return scripted(own, bootstrapArguments(s)) }
+
+// scripted appends a script that calls the image's bootstrap.sh. Every argument is quoted, so the shell sees only words.
+func scripted(own string, words []string) (string, error) {
+	parts, err := partsOf(own)
+	if err != nil {
+		return "", err
+	}
 	quoted := make([]string, 0, len(words))
 	for _, w := range words {
 		quoted = append(quoted, quote(w))
 	}
-	return part{
-		mediaType: `text/x-shellscript; charset="us-ascii"`,
-		body:      "#!/bin/bash -e\n/etc/eks/bootstrap.sh " + strings.Join(quoted, " ") + "\n",
-	}
+	return message(append(parts, newPart(typeScript, "#!/bin/bash -e\n/etc/eks/bootstrap.sh "+strings.Join(quoted, " ")+"\n"))...), nil
 }
 
-func bootstrapArguments(s settings) []string {
+// bootstrapArguments returns the words that bootstrap.sh is called with; more are those of one family.
+func bootstrapArguments(s settings, more ...string) []string {
 	words := []string{s.clusterName, "--apiserver-endpoint", s.endpoint, "--b64-cluster-ca", s.ca}
+	if s.ipv6 {
+		words = append(words, "--ip-family", "ipv6")
+	}
 	if s.dns != "" {
 		words = append(words, "--dns-cluster-ip", s.dns)
 	}
+	words = append(words, more...)
 	return append(words, "--use-max-pods", "false", "--kubelet-extra-args", strings.Join(kubeletFlags(s), " "))
 }
 
@@ -48,11 +64,25 @@ func kubeletFlags(s settings) []string {
 		name, relation string
 		values         map[string]string
 	}{
-		{"kube-reserved", "=", s.kubeReserved}, {"system-reserved", "=", s.systemReserved}, {"eviction-hard", "<", s.evictionHard},
+		{"kube-reserved", "=", s.kubeReserved}, {"system-reserved", "=", s.systemReserved},
+		{"eviction-hard", "<", s.evictionHard}, {"eviction-soft", "<", s.evictionSoft}, {"eviction-soft-grace-period", "=", s.evictionSoftGrace},
 	} {
 		if len(f.values) > 0 {
 			flags = append(flags, "--"+f.name+"="+joined(f.values, f.relation))
 		}
+	}
+	for _, f := range []struct {
+		name  string
+		value *int32
+	}{
+		{"eviction-max-pod-grace-period", s.evictionMaxPodGrace}, {"image-gc-high-threshold", s.imageGCHigh}, {"image-gc-low-threshold", s.imageGCLow},
+	} {
+		if f.value != nil {
+			flags = append(flags, "--"+f.name+"="+strconv.FormatInt(int64(*f.value), 10))
+		}
+	}
+	if s.cpuCFSQuota != nil {
+		flags = append(flags, "--cpu-cfs-quota="+strconv.FormatBool(*s.cpuCFSQuota))
 	}
 	return flags
 }

@@ -8,6 +8,12 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
+// The kind of document that nodeadm reads, and the group that its version belongs to.
+const (
+	nodeConfigGroup = "node.eks.aws"
+	nodeConfigKind  = "NodeConfig"
+)
+
 // nodeConfig is what nodeadm, the program by which AL2023 images join, reads.
 type nodeConfig struct {
 	APIVersion string         `json:"apiVersion"`
@@ -34,26 +40,40 @@ type nodeConfigKubelet struct {
 
 // kubeletConfig is the part of a kubelet's configuration file that kerf decides; the image merges it into its own, key by key.
 type kubeletConfig struct {
-	ClusterDNS         []string          `json:"clusterDNS,omitempty"`
-	EvictionHard       map[string]string `json:"evictionHard,omitempty"`
-	KubeReserved       map[string]string `json:"kubeReserved,omitempty"`
-	MaxPods            int64             `json:"maxPods"`
-	PodsPerCore        int64             `json:"podsPerCore,omitempty"`
-	RegisterWithTaints []corev1.Taint    `json:"registerWithTaints,omitempty"`
-	SystemReserved     map[string]string `json:"systemReserved,omitempty"`
+	ClusterDNS                  []string          `json:"clusterDNS,omitempty"`
+	CPUCFSQuota                 *bool             `json:"cpuCFSQuota,omitempty"`
+	EvictionHard                map[string]string `json:"evictionHard,omitempty"`
+	EvictionMaxPodGracePeriod   *int32            `json:"evictionMaxPodGracePeriod,omitempty"`
+	EvictionSoft                map[string]string `json:"evictionSoft,omitempty"`
+	EvictionSoftGracePeriod     map[string]string `json:"evictionSoftGracePeriod,omitempty"`
+	ImageGCHighThresholdPercent *int32            `json:"imageGCHighThresholdPercent,omitempty"`
+	ImageGCLowThresholdPercent  *int32            `json:"imageGCLowThresholdPercent,omitempty"`
+	KubeReserved                map[string]string `json:"kubeReserved,omitempty"`
+	MaxPods                     int64             `json:"maxPods"`
+	PodsPerCore                 int64             `json:"podsPerCore,omitempty"`
+	RegisterWithTaints          []corev1.Taint    `json:"registerWithTaints,omitempty"`
+	SystemReserved              map[string]string `json:"systemReserved,omitempty"`
 }
 
-// al2023 is a configuration for nodeadm; the YAML writer quotes what needs quotes.
-func al2023(s settings) (part, error) {
+// al2023 has a configuration for nodeadm follow the user's documents: of several, nodeadm lets the later one win. The YAML
+// writer quotes what needs quotes.
+func al2023(s settings, own string) (string, error) {
 	if s.serviceCIDR == "" {
-		return part{}, errors.New("the cluster's range of service addresses is not known and AL2023 nodes need it: allow eks:DescribeCluster or set --cluster-service-cidr")
+		return "", errors.New("the cluster's range of service addresses is not known and AL2023 nodes need it: allow eks:DescribeCluster or set --cluster-service-cidr")
+	}
+	parts, err := partsOf(own)
+	if err != nil {
+		return "", err
 	}
 	config := nodeConfig{
-		APIVersion: "node.eks.aws/v1alpha1", Kind: "NodeConfig",
+		APIVersion: nodeConfigGroup + "/v1alpha1", Kind: nodeConfigKind,
 		Spec: nodeConfigSpec{
 			Cluster: nodeConfigCluster{Name: s.clusterName, APIServerEndpoint: s.endpoint, CertificateAuthority: s.ca, CIDR: s.serviceCIDR},
 			Kubelet: nodeConfigKubelet{Config: kubeletConfig{
-				EvictionHard: s.evictionHard, KubeReserved: s.kubeReserved, MaxPods: s.maxPods, PodsPerCore: s.podsPerCore,
+				CPUCFSQuota: s.cpuCFSQuota, EvictionHard: s.evictionHard, EvictionMaxPodGracePeriod: s.evictionMaxPodGrace,
+				EvictionSoft: s.evictionSoft, EvictionSoftGracePeriod: s.evictionSoftGrace,
+				ImageGCHighThresholdPercent: s.imageGCHigh, ImageGCLowThresholdPercent: s.imageGCLow,
+				KubeReserved: s.kubeReserved, MaxPods: s.maxPods, PodsPerCore: s.podsPerCore,
 				RegisterWithTaints: s.taints, SystemReserved: s.systemReserved,
 			}},
 		},
@@ -66,7 +86,7 @@ func al2023(s settings) (part, error) {
 	}
 	body, err := yaml.Marshal(config)
 	if err != nil {
-		return part{}, fmt.Errorf("writing the NodeConfig: %w", err)
+		return "", fmt.Errorf("writing the NodeConfig: %w", err)
 	}
-	return part{mediaType: "application/node.eks.aws", body: string(body)}, nil
+	return message(append(parts, newPart(typeNodeConfig, string(body)))...), nil
 }

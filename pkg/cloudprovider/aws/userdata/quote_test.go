@@ -5,9 +5,11 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
@@ -87,15 +89,18 @@ func FuzzQuotedTextIsOneWordOfTheShell(f *testing.F) {
 
 // FuzzTextOfUsersStaysAValue holds that whatever a provisioner says is refused or ends up as the very words that were meant.
 func FuzzTextOfUsersStaysAValue(f *testing.F) {
-	f.Add("team", "a", "dedicated", "gpu", "memory.available", "5%", "10.0.0.10", "demo")
-	f.Add("te'am", "a b", "k;reboot", "'", "memory.available", "$(id)%", "10.0.0.10 --x", "de'mo $(id)")
-	f.Add("a", "\n--//\n", "b", "--//", "nodefs.available", "0x1p-2%", "::1", "--//")
-	f.Fuzz(func(t *testing.T, labelKey, labelValue, taintKey, taintValue, signal, threshold, dns, name string) {
+	f.Add("team", "a", "dedicated", "gpu", "memory.available", "5%", "10.0.0.10", "demo", "containerd")
+	f.Add("te'am", "a b", "k;reboot", "'", "memory.available", "$(id)%", "10.0.0.10 --x", "de'mo $(id)", "containerd; reboot")
+	f.Add("a", "\n--//\n", "b", "--//", "nodefs.available", "0x1p-2%", "::1", "--//", "dockerd")
+	f.Fuzz(func(t *testing.T, labelKey, labelValue, taintKey, taintValue, signal, threshold, dns, name, runtime string) {
 		n := plain()
 		n.Cluster.Name = name
 		n.Labels = map[string]string{labelKey: labelValue}
 		n.Taints = []corev1.Taint{{Key: taintKey, Value: taintValue, Effect: corev1.TaintEffectNoSchedule}}
-		n.Kubelet = &v1alpha5.KubeletConfiguration{EvictionHard: map[string]string{signal: threshold}, ClusterDNS: []string{dns}}
+		n.Kubelet = &v1alpha5.KubeletConfiguration{
+			EvictionHard: map[string]string{signal: threshold}, ClusterDNS: []string{dns}, ContainerRuntime: &runtime,
+			EvictionSoft: map[string]string{signal: threshold}, EvictionSoftGracePeriod: map[string]metav1.Duration{signal: {Duration: time.Minute}},
+		}
 		out, err := Render(awsv1alpha1.AMIFamilyAL2, n)
 		if err != nil {
 			return
@@ -108,7 +113,7 @@ func FuzzTextOfUsersStaysAValue(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := bootstrapArguments(s)
+		want := bootstrapArguments(s, "--container-runtime", "containerd")
 		if got := run(t, script); !cmp.Equal(want, got) {
 			t.Errorf("the shell sees %q, want %q", got, want)
 		}
@@ -130,12 +135,14 @@ func TestAL2CallsBootstrapWithWhatIsAsked(t *testing.T) {
 	}
 	want := []string{
 		"demo", "--apiserver-endpoint", "https://demo.eks", "--b64-cluster-ca", "Q0VSVElGSUNBVEU=", "--dns-cluster-ip", "10.0.0.53",
-		"--use-max-pods", "false", "--kubelet-extra-args",
+		"--container-runtime", "containerd", "--use-max-pods", "false", "--kubelet-extra-args",
 		"--max-pods=29 --pods-per-core=4" +
 			" --node-labels=karpenter.sh/capacity-type=spot,karpenter.sh/provisioner-name=default,node.kubernetes.io/pool=p,team=a" +
 			" --register-with-taints=dedicated=gpu:NoSchedule,node.cilium.io/agent-not-ready=:NoExecute" +
 			" --kube-reserved=cpu=200m,ephemeral-storage=1Gi,memory=574Mi --system-reserved=cpu=100m,memory=100Mi" +
-			" --eviction-hard=memory.available<5%,nodefs.available<10%,nodefs.inodesFree<5%",
+			" --eviction-hard=memory.available<5%,nodefs.available<10%,nodefs.inodesFree<5%" +
+			" --eviction-soft=memory.available<10%,nodefs.available<3Gi --eviction-soft-grace-period=memory.available=1m30s,nodefs.available=5m0s" +
+			" --eviction-max-pod-grace-period=120 --image-gc-high-threshold=70 --image-gc-low-threshold=60 --cpu-cfs-quota=false",
 	}
 	if diff := cmp.Diff(want, run(t, script)); diff != "" {
 		t.Errorf("arguments (-want +got):\n%s", diff)

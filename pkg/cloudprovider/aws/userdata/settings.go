@@ -11,29 +11,27 @@ import (
 	"unicode"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
-
-	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
-	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/kubelet"
 )
 
 // settings are what a node boots with, every value checked and every list in a fixed order.
 type settings struct {
 	clusterName, endpoint, ca string // ca in base64
+	version                   string // of Kubernetes, e.g. 1.34
 	serviceCIDR               string
 	dns                       string // "" leaves it to the image
+	dnsStated                 bool   // that it is configured
+	ipv6                      bool
 	labels                    map[string]string
 	taints                    []corev1.Taint
-	maxPods, podsPerCore      int64             // 0 of the latter is no bound
-	kubeReserved              map[string]string // nil leaves it to the image
-	systemReserved            map[string]string
-	evictionHard              map[string]string // nil leaves it to the image
+	maxPods                   int64
+	kubeletSettings
 }
 
 func settingsOf(n Node) (settings, error) {
 	s := settings{
-		clusterName: n.Cluster.Name, endpoint: n.Cluster.Endpoint, serviceCIDR: n.Cluster.ServiceCIDR, maxPods: n.MaxPods,
+		clusterName: n.Cluster.Name, endpoint: n.Cluster.Endpoint, version: n.Cluster.Version, serviceCIDR: n.Cluster.ServiceCIDR,
+		maxPods: n.MaxPods, dns: n.DNS(), dnsStated: n.Kubelet != nil && len(n.Kubelet.ClusterDNS) > 0, ipv6: n.IPv6(),
 		ca: base64.StdEncoding.EncodeToString([]byte(n.Cluster.CA)),
 	}
 	var errs []error
@@ -44,41 +42,20 @@ func settingsOf(n Node) (settings, error) {
 			errs = append(errs, fmt.Errorf("the %s %q has a control character", f.name, f.value))
 		}
 	}
+	if s.dns != "" {
+		address, err := netip.ParseAddr(s.dns)
+		if err != nil || address.Zone() != "" {
+			errs = append(errs, fmt.Errorf("kubeletConfiguration.clusterDNS: %q is no IP address", s.dns))
+		}
+		s.dns = address.String()
+	}
 	var err error
 	s.labels, err = bootLabels(n.Labels)
 	errs = append(errs, err)
 	s.taints, err = bootTaints(n.Taints)
-	errs = append(errs, err, s.configure(n))
-	return s, errors.Join(errs...)
-}
-
-// configure reads the kubelet configuration.
-func (s *settings) configure(n Node) error {
-	s.dns = n.Cluster.DNS()
-	c := n.Kubelet
-	if c == nil {
-		return nil
-	}
-	var errs []error
-	if len(c.ClusterDNS) > 0 {
-		address, err := netip.ParseAddr(c.ClusterDNS[0])
-		if err != nil || address.Zone() != "" {
-			errs = append(errs, fmt.Errorf("kubeletConfiguration.clusterDNS: %q is no IP address", c.ClusterDNS[0]))
-		}
-		s.dns = address.String()
-	}
-	if c.PodsPerCore != nil {
-		s.podsPerCore = int64(*c.PodsPerCore)
-	}
-	var err error
-	if len(c.KubeReserved) > 0 {
-		s.kubeReserved, err = reserved("kubeReserved", n.KubeReserved)
-		errs = append(errs, err)
-	}
-	s.systemReserved, err = reserved("systemReserved", c.SystemReserved)
 	errs = append(errs, err)
-	s.evictionHard, err = evictionHard(c)
-	return errors.Join(append(errs, err)...)
+	s.kubeletSettings, err = kubeletSettingsOf(n)
+	return s, errors.Join(append(errs, err)...)
 }
 
 // bootLabels returns the labels that a kubelet may give its own node, checked.
@@ -136,49 +113,4 @@ func bootTaints(taints []corev1.Taint) ([]corev1.Taint, error) {
 		out = append(out, corev1.Taint{Key: t.Key, Value: t.Value, Effect: t.Effect})
 	}
 	return out, errors.Join(errs...)
-}
-
-func reserved(field string, list corev1.ResourceList) (map[string]string, error) {
-	if len(list) == 0 {
-		return nil, nil
-	}
-	out := make(map[string]string, len(list))
-	for _, name := range slices.Sorted(maps.Keys(list)) {
-		switch name {
-		case corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage, "pid":
-			q := list[name]
-			out[string(name)] = q.String()
-		default:
-			return nil, fmt.Errorf("kubeletConfiguration.%s: %q is none of cpu, memory, ephemeral-storage, pid", field, name)
-		}
-	}
-	return out, nil
-}
-
-// evictionHard returns all thresholds: a flag stands in place of all that the image sets, not of those that it names.
-func evictionHard(c *v1alpha5.KubeletConfiguration) (map[string]string, error) {
-	if len(c.EvictionHard) == 0 {
-		return nil, nil
-	}
-	out := kubelet.EvictionHard(c)
-	for _, signal := range slices.Sorted(maps.Keys(out)) {
-		threshold := out[signal]
-		switch signal {
-		case "memory.available", "nodefs.available", "nodefs.inodesFree", "imagefs.available", "imagefs.inodesFree", "pid.available":
-		default:
-			return nil, fmt.Errorf("kubeletConfiguration.evictionHard: %q is no signal", signal)
-		}
-		if percent, ok := strings.CutSuffix(threshold, "%"); ok {
-			if _, err := kubelet.Percentage(percent); err != nil {
-				return nil, fmt.Errorf("kubeletConfiguration.evictionHard: %s: %q is no percentage", signal, threshold)
-			}
-			continue
-		}
-		q, err := resource.ParseQuantity(threshold)
-		if err != nil {
-			return nil, fmt.Errorf("kubeletConfiguration.evictionHard: %s: %q is no quantity", signal, threshold)
-		}
-		out[signal] = q.String()
-	}
-	return out, nil
 }

@@ -3,7 +3,8 @@ package userdata
 
 import (
 	"fmt"
-	"strings"
+	"net/netip"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -29,47 +30,88 @@ type Node struct {
 	Kubelet *v1alpha5.KubeletConfiguration
 	// KubeReserved is what is kept for the kubelet in full; used only where the configuration changes a part of it.
 	KubeReserved corev1.ResourceList
+	// UserData is the user's own part; it runs before the node joins.
+	UserData string
+}
+
+// DNS returns the address of the DNS server that pods ask: the one that is configured, else the cluster's; "" when neither is
+// known. It may be no address at all.
+func (n Node) DNS() string {
+	if n.Kubelet != nil && len(n.Kubelet.ClusterDNS) > 0 {
+		return n.Kubelet.ClusterDNS[0]
+	}
+	return n.Cluster.DNS()
+}
+
+// IPv6 reports whether pods have addresses of IPv6, as that of their DNS server tells.
+func (n Node) IPv6() bool {
+	address, err := netip.ParseAddr(n.DNS())
+	return err == nil && address.Is6() && !address.Is4In6()
+}
+
+// format is the way in which an AMI family is told what to do.
+type format struct {
+	family string
+	// render merges the user's own part with kerf's.
+	render func(s settings, own string) (string, error)
+	// check returns why the user's own part cannot be merged.
+	check func(own string) error
+}
+
+func formats() []format {
+	return []format{
+		{awsv1alpha1.AMIFamilyAL2, al2, checkParts},
+		{awsv1alpha1.AMIFamilyAL2023, al2023, checkParts},
+		{awsv1alpha1.AMIFamilyBottlerocket, bottlerocket, checkTOML},
+		{awsv1alpha1.AMIFamilyUbuntu, ubuntu, checkParts},
+	}
+}
+
+func formatOf(family string) (format, error) {
+	all := formats()
+	i := slices.IndexFunc(all, func(f format) bool { return f.family == family })
+	if i < 0 {
+		return format{}, fmt.Errorf("there is no user data for AMI family %q", family)
+	}
+	return all[i], nil
 }
 
 // Render returns the user data of the node for an AMI family. It fails on values that a kubelet would not start with, so
-// nothing that a user writes can be anything but a value in what the instance runs.
+// nothing that a user writes but their own part can be anything but a value in what the instance runs. Images of the family
+// Custom get the user's own part as it is, and nothing else: only the user knows what they read.
 func Render(family string, n Node) (string, error) {
-	s, err := settingsOf(n)
-	if err != nil {
-		return "", err
+	out := n.UserData
+	if family != awsv1alpha1.AMIFamilyCustom {
+		f, err := formatOf(family)
+		if err != nil {
+			return "", err
+		}
+		s, err := settingsOf(n)
+		if err != nil {
+			return "", err
+		}
+		if out, err = f.render(s, n.UserData); err != nil {
+			return "", err
+		}
 	}
-	var p part
-	switch family {
-	case awsv1alpha1.AMIFamilyAL2:
-		p = al2(s)
-	case awsv1alpha1.AMIFamilyAL2023:
-		p, err = al2023(s)
-	default:
-		err = fmt.Errorf("there is no user data for AMI family %q", family)
-	}
-	if err != nil {
-		return "", err
-	}
-	out := message(p)
 	if len(out) > maxBytes {
-		return "", fmt.Errorf("the user data would have %d bytes and EC2 takes %d: use fewer or shorter labels and taints", len(out), maxBytes)
+		return "", fmt.Errorf("the user data would have %d bytes and EC2 takes %d: use fewer or shorter labels and taints, or less user data of your own",
+			len(out), maxBytes)
 	}
 	return out, nil
 }
 
-// part is one document of the user data.
-type part struct{ mediaType, body string }
-
-// message wraps a document as cloud-init and nodeadm read it. The boundary is one that no line of the document starts with.
-func message(p part) string {
-	boundary := "//"
-	for strings.Contains(p.body, "--"+boundary) {
-		boundary += "/"
+// Check returns why the user's own part cannot be merged into the user data of an AMI family.
+func Check(family, own string) error {
+	if len(own) > maxBytes {
+		return fmt.Errorf("it has %d bytes and EC2 takes %d in all", len(own), maxBytes)
 	}
-	return "MIME-Version: 1.0\n" +
-		"Content-Type: multipart/mixed; boundary=\"" + boundary + "\"\n\n" +
-		"--" + boundary + "\n" +
-		"Content-Type: " + p.mediaType + "\n\n" +
-		strings.TrimRight(p.body, "\n") + "\n\n" +
-		"--" + boundary + "--\n"
+	if own == "" || family == awsv1alpha1.AMIFamilyCustom {
+		return nil
+	}
+	f, err := formatOf(family)
+	if err != nil {
+		return err
+	}
+	return f.check(own)
 }

@@ -2,6 +2,7 @@ package userdata
 
 import (
 	"encoding/base64"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -12,10 +13,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
 
@@ -49,6 +52,12 @@ func full() Node {
 		KubeReserved:   corev1.ResourceList{"cpu": resource.MustParse("200m")},
 		SystemReserved: corev1.ResourceList{"memory": resource.MustParse("100Mi"), "cpu": resource.MustParse("0.1")},
 		EvictionHard:   map[string]string{"memory.available": "5%"},
+		EvictionSoft:   map[string]string{"memory.available": "10%", "nodefs.available": "3Gi"},
+		EvictionSoftGracePeriod: map[string]metav1.Duration{
+			"memory.available": {Duration: 90 * time.Second}, "nodefs.available": {Duration: 5 * time.Minute},
+		},
+		EvictionMaxPodGracePeriod: ptr.To[int32](120), ImageGCHighThresholdPercent: ptr.To[int32](70), ImageGCLowThresholdPercent: ptr.To[int32](60),
+		CPUCFSQuota: new(false), ContainerRuntime: new("containerd"),
 	}
 	n.KubeReserved = corev1.ResourceList{"cpu": resource.MustParse("200m"), "memory": resource.MustParse("574Mi"), "ephemeral-storage": resource.MustParse("1Gi")}
 	return n
@@ -59,10 +68,18 @@ func TestUserDataIsAsRecorded(t *testing.T) {
 		family string
 		node   Node
 	}{
-		"al2_plain":    {awsv1alpha1.AMIFamilyAL2, plain()},
-		"al2_full":     {awsv1alpha1.AMIFamilyAL2, full()},
-		"al2023_plain": {awsv1alpha1.AMIFamilyAL2023, plain()},
-		"al2023_full":  {awsv1alpha1.AMIFamilyAL2023, full()},
+		"al2_plain":           {awsv1alpha1.AMIFamilyAL2, plain()},
+		"al2_full":            {awsv1alpha1.AMIFamilyAL2, full()},
+		"al2023_plain":        {awsv1alpha1.AMIFamilyAL2023, plain()},
+		"al2023_full":         {awsv1alpha1.AMIFamilyAL2023, full()},
+		"ubuntu_full":         {awsv1alpha1.AMIFamilyUbuntu, full()},
+		"bottlerocket_plain":  {awsv1alpha1.AMIFamilyBottlerocket, plain()},
+		"bottlerocket_full":   {awsv1alpha1.AMIFamilyBottlerocket, full()},
+		"al2_merged":          {awsv1alpha1.AMIFamilyAL2, owned(plain(), ownMessage)},
+		"al2023_merged":       {awsv1alpha1.AMIFamilyAL2023, owned(plain(), ownNodeConfig)},
+		"bottlerocket_merged": {awsv1alpha1.AMIFamilyBottlerocket, owned(full(), ownTOML)},
+		"custom":              {awsv1alpha1.AMIFamilyCustom, owned(full(), "#!/bin/sh\nexec my-own-start\n")},
+		"al2_ipv6":            {awsv1alpha1.AMIFamilyAL2, ipv6()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := Render(tc.family, tc.node)
@@ -86,33 +103,49 @@ func TestUserDataIsAsRecorded(t *testing.T) {
 	}
 }
 
-// onlyPart reads user data as a mail program would and returns its one part.
-func onlyPart(userData string) (mediaType, body string, err error) {
+// document is a part of user data as a mail program reads it.
+type document struct{ mediaType, body string }
+
+func documents(userData string) ([]document, error) {
 	m, err := mail.ReadMessage(strings.NewReader(userData))
 	if err != nil {
-		return "", "", err
+		return nil, err
 	}
 	_, parameters, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
 	if err != nil {
-		return "", "", err
+		return nil, err
 	}
-	parts := multipart.NewReader(m.Body, parameters["boundary"])
-	first, err := parts.NextPart()
+	var out []document
+	for parts := multipart.NewReader(m.Body, parameters["boundary"]); ; {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		content, err := io.ReadAll(part)
+		if err != nil {
+			return nil, err
+		}
+		mediaType, _, err := mime.ParseMediaType(part.Header.Get("Content-Type"))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, document{mediaType, string(content)})
+	}
+}
+
+// onlyPart reads user data that has one part.
+func onlyPart(userData string) (mediaType, body string, err error) {
+	all, err := documents(userData)
 	if err != nil {
 		return "", "", err
 	}
-	content, err := io.ReadAll(first)
-	if err != nil {
-		return "", "", err
+	if len(all) != 1 {
+		return "", "", fmt.Errorf("there are %d parts", len(all))
 	}
-	mediaType, _, err = mime.ParseMediaType(first.Header.Get("Content-Type"))
-	if err != nil {
-		return "", "", err
-	}
-	if _, err := parts.NextPart(); err != io.EOF {
-		return "", "", fmt.Errorf("there is more than one part, or a broken end: %w", err)
-	}
-	return mediaType, string(content), nil
+	return all[0].mediaType, all[0].body, nil
 }
 
 func TestNodeadmReadsWhatIsAsked(t *testing.T) {
@@ -142,9 +175,12 @@ func TestNodeadmReadsWhatIsAsked(t *testing.T) {
 				"flags": []any{"--node-labels=karpenter.sh/capacity-type=spot,karpenter.sh/provisioner-name=default,node.kubernetes.io/pool=p,team=a"},
 				"config": map[string]any{
 					"clusterDNS": []any{"10.0.0.53"}, "maxPods": 29.0, "podsPerCore": 4.0,
-					"kubeReserved":   map[string]any{"cpu": "200m", "memory": "574Mi", "ephemeral-storage": "1Gi"},
-					"systemReserved": map[string]any{"cpu": "100m", "memory": "100Mi"},
-					"evictionHard":   map[string]any{"memory.available": "5%", "nodefs.available": "10%", "nodefs.inodesFree": "5%"},
+					"kubeReserved":              map[string]any{"cpu": "200m", "memory": "574Mi", "ephemeral-storage": "1Gi"},
+					"systemReserved":            map[string]any{"cpu": "100m", "memory": "100Mi"},
+					"evictionHard":              map[string]any{"memory.available": "5%", "nodefs.available": "10%", "nodefs.inodesFree": "5%"},
+					"evictionSoft":              map[string]any{"memory.available": "10%", "nodefs.available": "3Gi"},
+					"evictionSoftGracePeriod":   map[string]any{"memory.available": "1m30s", "nodefs.available": "5m0s"},
+					"evictionMaxPodGracePeriod": 120.0, "imageGCHighThresholdPercent": 70.0, "imageGCLowThresholdPercent": 60.0, "cpuCFSQuota": false,
 					"registerWithTaints": []any{
 						map[string]any{"key": "dedicated", "value": "gpu", "effect": "NoSchedule"},
 						map[string]any{"key": "node.cilium.io/agent-not-ready", "effect": "NoExecute"},
@@ -163,15 +199,27 @@ func TestWhatAKubeletWouldNotStartWithIsRefused(t *testing.T) {
 		change func(*Node)
 		want   string
 	}{
-		"a label value with a blank": {func(n *Node) { n.Labels = map[string]string{"team": "a b"} }, `label "team"`},
-		"a label key with a quote":   {func(n *Node) { n.Labels = map[string]string{"te'am": "a"} }, "label"},
-		"a taint value with a quote": {func(n *Node) { n.Taints = []corev1.Taint{{Key: "k", Value: `'; reboot; '`, Effect: "NoSchedule"}} }, "taint"},
-		"a taint with an odd effect": {func(n *Node) { n.Taints = []corev1.Taint{{Key: "k", Effect: "Explode"}} }, "Explode"},
-		"a DNS address that is none": {func(n *Node) { n.Kubelet = &v1alpha5.KubeletConfiguration{ClusterDNS: []string{"$(id)"}} }, "clusterDNS"},
-		"a threshold that is none":   {func(n *Node) { n.Kubelet = eviction("memory.available", "a lot") }, "memory.available"},
-		"a percentage above 100":     {func(n *Node) { n.Kubelet = eviction("memory.available", "101%") }, "101%"},
-		"a signal that is none":      {func(n *Node) { n.Kubelet = eviction("mood.available", "5%") }, "mood.available"},
-		"a cluster name over lines":  {func(n *Node) { n.Cluster.Name = "a\n--//" }, "cluster name"},
+		"a label value with a blank":           {func(n *Node) { n.Labels = map[string]string{"team": "a b"} }, `label "team"`},
+		"a label key with a quote":             {func(n *Node) { n.Labels = map[string]string{"te'am": "a"} }, "label"},
+		"a taint value with a quote":           {func(n *Node) { n.Taints = []corev1.Taint{{Key: "k", Value: `'; reboot; '`, Effect: "NoSchedule"}} }, "taint"},
+		"a taint with an odd effect":           {func(n *Node) { n.Taints = []corev1.Taint{{Key: "k", Effect: "Explode"}} }, "Explode"},
+		"a DNS address that is none":           {func(n *Node) { n.Kubelet = &v1alpha5.KubeletConfiguration{ClusterDNS: []string{"$(id)"}} }, "clusterDNS"},
+		"a threshold that is none":             {func(n *Node) { n.Kubelet = eviction("memory.available", "a lot") }, "memory.available"},
+		"a percentage above 100":               {func(n *Node) { n.Kubelet = eviction("memory.available", "101%") }, "101%"},
+		"a signal that is none":                {func(n *Node) { n.Kubelet = eviction("mood.available", "5%") }, "mood.available"},
+		"a cluster name over lines":            {func(n *Node) { n.Cluster.Name = "a\n--//" }, "cluster name"},
+		"a container runtime that is none":     {func(n *Node) { n.Kubelet = &v1alpha5.KubeletConfiguration{ContainerRuntime: new("rkt")} }, "containerRuntime"},
+		"a container runtime of the past":      {func(n *Node) { n.Kubelet = &v1alpha5.KubeletConfiguration{ContainerRuntime: new("dockerd")} }, "1.24"},
+		"a threshold of nothing":               {func(n *Node) { n.Kubelet = eviction("memory.available", "0") }, "above 0"},
+		"a soft threshold without period":      {func(n *Node) { n.Kubelet = soft("memory.available", "5%") }, "no period"},
+		"a period without soft threshold":      {func(n *Node) { n.Kubelet = soft("", "", "memory.available", "1m") }, "no threshold"},
+		"a negative period":                    {func(n *Node) { n.Kubelet = soft("memory.available", "5%", "memory.available", "-1m") }, "negative"},
+		"a soft signal that is none":           {func(n *Node) { n.Kubelet = soft("mood.available", "5%", "mood.available", "1m") }, "mood.available"},
+		"image thresholds that are equal":      {func(n *Node) { n.Kubelet = imageGC(ptr.To[int32](80), ptr.To[int32](80)) }, "imageGCLowThresholdPercent 80"},
+		"an upper one below the default":       {func(n *Node) { n.Kubelet = imageGC(ptr.To[int32](70), nil) }, "imageGCLowThresholdPercent 80"},
+		"a lower one above the default":        {func(n *Node) { n.Kubelet = imageGC(nil, ptr.To[int32](90)) }, "imageGCHighThresholdPercent 85"},
+		"an image threshold above all":         {func(n *Node) { n.Kubelet = imageGC(ptr.To[int32](101), nil) }, "from 0 to 100"},
+		"user data that is not MIME after all": {func(n *Node) { n.UserData = "MIME-Version: 1.0\nnonsense" }, "MIME"},
 		"an unknown reserved key": {func(n *Node) {
 			n.Kubelet = &v1alpha5.KubeletConfiguration{SystemReserved: corev1.ResourceList{"gpu": resource.MustParse("1")}}
 		}, "systemReserved"},
@@ -208,6 +256,23 @@ func TestARefusalReadsTheSameEachTime(t *testing.T) {
 
 func eviction(signal, threshold string) *v1alpha5.KubeletConfiguration {
 	return &v1alpha5.KubeletConfiguration{EvictionHard: map[string]string{signal: threshold}}
+}
+
+// soft is a threshold for a signal, and a period for one, if there is one.
+func soft(signal, threshold string, period ...string) *v1alpha5.KubeletConfiguration {
+	c := &v1alpha5.KubeletConfiguration{EvictionSoft: map[string]string{}, EvictionSoftGracePeriod: map[string]metav1.Duration{}}
+	if signal != "" {
+		c.EvictionSoft[signal] = threshold
+	}
+	if len(period) == 2 {
+		d, _ := time.ParseDuration(period[1])
+		c.EvictionSoftGracePeriod[period[0]] = metav1.Duration{Duration: d}
+	}
+	return c
+}
+
+func imageGC(high, low *int32) *v1alpha5.KubeletConfiguration {
+	return &v1alpha5.KubeletConfiguration{ImageGCHighThresholdPercent: high, ImageGCLowThresholdPercent: low}
 }
 
 func manyLabels() map[string]string {
