@@ -98,7 +98,6 @@ func staysOffOwnNodes(t *testing.T, s *site) {
 		}
 		return errors.New("every pod has a node")
 	})
-	s.helm(t, "upgrade", "karpenter", helm.Chart, "--namespace="+namespace, "--reuse-values", "--set=replicas=2", "--wait")
 }
 
 func passesPodSecurity(t *testing.T, s *site) {
@@ -186,7 +185,7 @@ func keepsWhatKerfWrote(t *testing.T, s *site) {
 		t.Fatalf("nothing was written: %v", want)
 	}
 	s.helm(t, "upgrade", "karpenter", helm.Chart, "--namespace="+namespace, "--reset-then-reuse-values", "--set=logLevel=debug",
-		"--set=additionalLabels.team=capacity", "--wait")
+		"--set=additionalLabels.team=capacity", "--set=replicas=2", "--wait")
 	if diff := cmp.Diff(want, s.written(t)); diff != "" {
 		t.Errorf("what kerf wrote (-before +after the upgrade):\n%s", diff)
 	}
