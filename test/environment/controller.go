@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -36,7 +37,10 @@ type Controller struct {
 // Start starts the process; one that runs already is left alone. It does not wait for anything: see AwaitReady.
 //
 // A controller whose owner is killed without warning ends by itself, once it cannot renew its lease any more.
-func (c *Controller) Start() error {
+func (c *Controller) Start() error { return c.StartWith() }
+
+// StartWith is Start with variables in the environment of this run, on top of the usual ones: NAME=value.
+func (c *Controller) StartWith(variables ...string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.running() {
@@ -48,7 +52,7 @@ func (c *Controller) Start() error {
 	}
 	defer func() { _ = output.Close() }() // the process has its own handle
 	command := exec.Command(c.program, c.arguments...)
-	command.Dir, command.Env = c.directory, c.environment
+	command.Dir, command.Env = c.directory, slices.Concat(c.environment, variables)
 	command.Stdout, command.Stderr = output, output
 	// A group of its own, so that a Ctrl-C at the terminal reaches only the owner, which then ends things in their order.
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

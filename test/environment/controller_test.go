@@ -139,3 +139,16 @@ func TestAMissingControllerIsSaidBeforeAnythingStarts(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestVariablesOfOneRunAreGoneInTheNext(t *testing.T) {
+	c := process(t, `echo "HABIT is ${HABIT-unset}"`)
+	for _, start := range []func() error{func() error { return c.StartWith("HABIT=new") }, c.Start} {
+		if err := start(); err != nil {
+			t.Fatal(err)
+		}
+		<-c.done
+	}
+	if got := c.LogTail(2); got != "HABIT is new\nHABIT is unset" {
+		t.Errorf("the log ends with %q", got)
+	}
+}
