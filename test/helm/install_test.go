@@ -51,7 +51,7 @@ func installs(t *testing.T, s *site) {
 	if output.Warnings != "" {
 		t.Errorf("helm warns: %s", output.Warnings)
 	}
-	for _, want := range []string{"EKS cluster demo", "kubectl -n karpenter rollout status deployment/karpenter", "karpenter.sh/discovery: demo"} {
+	for _, want := range []string{"EKS cluster demo", "kubectl -n karpenter rollout status deployment/karpenter", `karpenter.sh/discovery: "demo"`} {
 		if !strings.Contains(output.Text, want) {
 			t.Errorf("the notes do not have %q:\n%s", want, output.Text)
 		}
@@ -239,11 +239,11 @@ func disablesWebhooks(t *testing.T, s *site) {
 		t.Errorf("there is left of webhooks: %v", got)
 	}
 	_, example, found := strings.Cut(output.Text, "<<EOF\n")
-	example, _, ended := strings.Cut(example, "\n  EOF\n")
+	example, _, ended := strings.Cut(example, "\nEOF\n")
 	if !found || !ended {
 		t.Fatalf("the notes have no example:\n%s", output.Text)
 	}
-	if warnings := s.apply(t, strings.ReplaceAll("\n"+example, "\n  ", "\n"), "Provisioner", "AWSNodeTemplate"); len(warnings) > 0 {
+	if warnings := s.apply(t, example, "Provisioner", "AWSNodeTemplate"); len(warnings) > 0 {
 		t.Errorf("warnings about the example: %q", warnings)
 	}
 }
