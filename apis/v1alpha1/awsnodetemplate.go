@@ -181,12 +181,16 @@ type BlockDevice struct {
 	// Throughput in MiB per second, of gp3 volumes.
 	// +optional
 	Throughput *int64 `json:"throughput,omitempty"`
+
+	// The pattern bounds the exponent: nothing that reads quantities comes to an end with 1e100000000. The expression is
+	// evaluated although the pattern does not match, and so looks for itself.
+
 	// VolumeSize from 1G to 64T, rounded up to whole GiB. Required, unless snapshotID is set.
 	// +kubebuilder:validation:Schemaless
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=64
-	// +kubebuilder:validation:Pattern=`^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$`
-	// +kubebuilder:validation:XValidation:rule=`type(self) == int ? self >= 1000000000 && self <= 64000000000000 : isQuantity(self) && quantity(self).compareTo(quantity("1G")) >= 0 && quantity(self).compareTo(quantity("64T")) <= 0`,message="must be from 1G to 64T, with its unit, e.g. 20Gi"
+	// +kubebuilder:validation:Pattern=`^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,2})?$`
+	// +kubebuilder:validation:XValidation:rule=`type(self) == int ? self >= 1000000000 && self <= 64000000000000 : !self.matches("[eE].*[0-9]{3}") && isQuantity(self) && quantity(self).compareTo(quantity("1G")) >= 0 && quantity(self).compareTo(quantity("64T")) <= 0`,message="must be from 1G to 64T, with its unit, e.g. 20Gi"
 	// +optional
 	VolumeSize *resource.Quantity `json:"volumeSize,omitempty"`
 	// VolumeType is standard, io1, io2, gp2, sc1, st1 or gp3.

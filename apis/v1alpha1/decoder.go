@@ -24,7 +24,7 @@ func (d decoder) decode(raw []byte, into any, path *field.Path) field.ErrorList 
 }
 
 func (d decoder) value(raw json.RawMessage, into reflect.Value, path *field.Path) field.ErrorList {
-	if _, own := into.Addr().Interface().(json.Unmarshaler); own {
+	if _, own := reflect.TypeAssert[json.Unmarshaler](into.Addr()); own {
 		return d.leaf(raw, into, path)
 	}
 	switch into.Kind() {
@@ -99,15 +99,29 @@ func (d decoder) items(raw json.RawMessage, into reflect.Value, path *field.Path
 }
 
 func (d decoder) leaf(raw json.RawMessage, into reflect.Value, path *field.Path) field.ErrorList {
+	if _, quantity := reflect.TypeAssert[resource.Quantity](into); quantity && !modest(raw) {
+		return field.ErrorList{field.TypeInvalid(path, shown(raw), wanted(into))}
+	}
 	if err := json.Unmarshal(raw, into.Addr().Interface()); err != nil {
 		return field.ErrorList{field.TypeInvalid(path, shown(raw), wanted(into))}
 	}
 	return nil
 }
 
+// modest reports whether a quantity is short and has an exponent of two digits at most, as in the schema: reading 1e100000000
+// would not come to an end.
+func modest(raw json.RawMessage) bool {
+	var text string
+	if json.Unmarshal(raw, &text) != nil {
+		text = string(raw) // a number
+	}
+	_, exponent, _ := strings.Cut(strings.ToLower(text), "e")
+	return len(text) <= 64 && len(strings.TrimLeft(exponent, "+-")) <= 2
+}
+
 // wanted says what a value has to be like.
 func wanted(into reflect.Value) string {
-	if _, quantity := into.Interface().(resource.Quantity); quantity {
+	if _, quantity := reflect.TypeAssert[resource.Quantity](into); quantity {
 		return "must be a quantity, e.g. 20Gi"
 	}
 	switch into.Kind() {

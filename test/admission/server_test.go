@@ -136,8 +136,11 @@ func (s server) awaitRules(ctx context.Context) error {
 		}
 		err = until(ctx, func() error {
 			_, _, err := s.send(ctx, row{given: probe})
+			if err == nil {
+				return fmt.Errorf("the rules of %s do not hold yet", probe.GetKind())
+			}
 			if !apierrors.IsInvalid(err) {
-				return fmt.Errorf("the rules of %s do not hold yet: got %v", probe.GetKind(), err)
+				return fmt.Errorf("waiting for the rules of %s: %w", probe.GetKind(), err)
 			}
 			return nil
 		})

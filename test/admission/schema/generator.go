@@ -180,15 +180,15 @@ func (g *Generator) text(s Schema) (any, error) {
 	pattern, _ := s["pattern"].(string)
 	fits, err := regexp.Compile(pattern)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("compiling a pattern: %w", err)
 	}
 	longest, bounded := s.number("maxLength")
 	shortest, _ := s.number("minLength")
-	words := slices.Clone(g.words)
-	g.random.Shuffle(len(words), func(i, j int) { words[i], words[j] = words[j], words[i] })
-	for _, w := range words {
+	start := g.random.IntN(len(g.words))
+	for i := range g.words {
+		w := g.words[(start+i)%len(g.words)]
 		length := int64(utf8.RuneCountInString(w))
-		if fits.MatchString(w) && length >= shortest && (!bounded || length <= longest) {
+		if length >= shortest && (!bounded || length <= longest) && fits.MatchString(w) {
 			return w, nil
 		}
 	}
