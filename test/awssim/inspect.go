@@ -31,6 +31,16 @@ func inspectInstance(i world.Instance) admin.Instance {
 	for _, group := range i.Groups {
 		inspected.SecurityGroupIDs = append(inspected.SecurityGroupIDs, group.ID)
 	}
+	for _, v := range i.Volumes {
+		inspected.Volumes = append(inspected.Volumes, admin.Volume(v))
+	}
+	if m := i.Data.Monitoring; m != nil {
+		inspected.Monitoring = m.Enabled
+	}
+	options := i.Data.EffectiveMetadataOptions()
+	inspected.Metadata = admin.MetadataOptions{
+		HTTPTokens: options.HTTPTokens, HopLimit: *options.HTTPPutResponseHopLimit, HTTPEndpoint: options.HTTPEndpoint, HTTPProtocolIPv6: options.HTTPProtocolIPv6,
+	}
 	if profile := i.Data.IAMInstanceProfile; profile != nil {
 		inspected.InstanceProfile = profile.Name + profile.ARN // a template gives one of them
 	}
@@ -62,7 +72,7 @@ func (s *Server) Fleets() []admin.Fleet {
 	for _, f := range s.world.Fleets() {
 		inspected := admin.Fleet{
 			ID: f.ID, ClientToken: f.ClientToken, Time: f.Created, Requested: f.Requested, Fulfilled: f.Fulfilled(), Overrides: f.Overrides,
-			InstanceIDs: []string{}, Errors: []admin.FleetError{}, Tags: maps.Clone(f.Tags),
+			InstanceIDs: []string{}, Errors: []admin.FleetError{}, Tags: maps.Clone(f.Tags), Context: f.Context,
 		}
 		for _, group := range f.Groups {
 			inspected.InstanceIDs = append(inspected.InstanceIDs, group.InstanceIDs...)

@@ -59,7 +59,7 @@ func TestInstancesTellWhatTheyAre(t *testing.T) {
 		in.LaunchTemplateData.MetadataOptions = &ec2types.LaunchTemplateInstanceMetadataOptionsRequest{HttpTokens: "required"}
 		in.LaunchTemplateData.BlockDeviceMappings = []ec2types.LaunchTemplateBlockDeviceMappingRequest{
 			{DeviceName: aws.String("/dev/xvda"), Ebs: &ec2types.LaunchTemplateEbsBlockDeviceRequest{VolumeSize: aws.Int32(50)}},
-			{DeviceName: aws.String("/dev/xvdb"), Ebs: &ec2types.LaunchTemplateEbsBlockDeviceRequest{DeleteOnTermination: aws.Bool(false)}},
+			{DeviceName: aws.String("/dev/xvdb"), Ebs: &ec2types.LaunchTemplateEbsBlockDeviceRequest{VolumeSize: aws.Int32(1), DeleteOnTermination: aws.Bool(false)}},
 		}
 	})
 	in := s.fleetOf(1, "m5.large")

@@ -24,6 +24,12 @@ const (
 	noTemplate = "lt-0123456789abcdef0"
 )
 
+func withMetadata(options ec2types.LaunchTemplateInstanceMetadataOptionsRequest) ec2.CreateLaunchTemplateInput {
+	return ec2.CreateLaunchTemplateInput{
+		LaunchTemplateName: aws.String("new"), LaunchTemplateData: &ec2types.RequestLaunchTemplateData{MetadataOptions: &options},
+	}
+}
+
 func TestCallsAreRefusedInAWSsWords(t *testing.T) {
 	s := start(t)
 	s.makeTemplate()
@@ -85,19 +91,22 @@ func TestCallsAreRefusedInAWSsWords(t *testing.T) {
 			_, err := s.ec2.TerminateInstances(s.ctx(), &ec2.TerminateInstancesInput{InstanceIds: []string{"node-1"}})
 			return err
 		}, "InvalidInstanceID.Malformed"},
-		"tagging an unknown instance":   {tag(noInstance, "a"), "InvalidInstanceID.NotFound"},
-		"tagging an unknown subnet":     {tag("subnet-0123456789abcdef0", "a"), "InvalidSubnetID.NotFound"},
-		"tagging nonsense":              {tag("nonsense", "a"), "InvalidID"},
-		"tagging in AWS's name":         {tag(s.subnet("us-east-1a"), "aws:a"), "InvalidParameterValue"},
-		"unknown template name":         {templates(ec2.DescribeLaunchTemplatesInput{LaunchTemplateNames: []string{"other"}}), "InvalidLaunchTemplateName.NotFoundException"},
-		"unknown template id":           {templates(ec2.DescribeLaunchTemplatesInput{LaunchTemplateIds: []string{noTemplate}}), "InvalidLaunchTemplateId.NotFound"},
-		"template name in use":          {create(ec2.CreateLaunchTemplateInput{LaunchTemplateName: aws.String(template)}), "InvalidLaunchTemplateName.AlreadyExistsException"},
-		"template name with a blank":    {create(ec2.CreateLaunchTemplateInput{LaunchTemplateName: aws.String("a b")}), "InvalidLaunchTemplateName.MalformedException"},
-		"template tags of another kind": {create(ec2.CreateLaunchTemplateInput{LaunchTemplateName: aws.String("new"), TagSpecifications: []ec2types.TagSpecification{{ResourceType: "instance", Tags: []ec2types.Tag{{Key: aws.String("a")}}}}}), "InvalidParameterValue"},
-		"user data that is not base64":  {create(ec2.CreateLaunchTemplateInput{LaunchTemplateName: aws.String("new"), LaunchTemplateData: &ec2types.RequestLaunchTemplateData{UserData: aws.String("%")}}), "InvalidUserData.Malformed"},
-		"groups given twice over":       {create(ec2.CreateLaunchTemplateInput{LaunchTemplateName: aws.String("new"), LaunchTemplateData: &ec2types.RequestLaunchTemplateData{SecurityGroupIds: []string{"sg-1"}, NetworkInterfaces: []ec2types.LaunchTemplateInstanceNetworkInterfaceSpecificationRequest{{DeviceIndex: aws.Int32(0)}}}}), "InvalidParameterCombination"},
-		"data that is not modelled":     {create(ec2.CreateLaunchTemplateInput{LaunchTemplateName: aws.String("new"), LaunchTemplateData: &ec2types.RequestLaunchTemplateData{KernelId: aws.String("aki-1")}}), "UnknownParameter"},
-		"dry run of a template":         {create(ec2.CreateLaunchTemplateInput{LaunchTemplateName: aws.String("new"), DryRun: aws.Bool(true)}), "DryRunOperation"},
+		"tagging an unknown instance":      {tag(noInstance, "a"), "InvalidInstanceID.NotFound"},
+		"tagging an unknown subnet":        {tag("subnet-0123456789abcdef0", "a"), "InvalidSubnetID.NotFound"},
+		"tagging nonsense":                 {tag("nonsense", "a"), "InvalidID"},
+		"tagging in AWS's name":            {tag(s.subnet("us-east-1a"), "aws:a"), "InvalidParameterValue"},
+		"unknown template name":            {templates(ec2.DescribeLaunchTemplatesInput{LaunchTemplateNames: []string{"other"}}), "InvalidLaunchTemplateName.NotFoundException"},
+		"unknown template id":              {templates(ec2.DescribeLaunchTemplatesInput{LaunchTemplateIds: []string{noTemplate}}), "InvalidLaunchTemplateId.NotFound"},
+		"template name in use":             {create(ec2.CreateLaunchTemplateInput{LaunchTemplateName: aws.String(template)}), "InvalidLaunchTemplateName.AlreadyExistsException"},
+		"template name with a blank":       {create(ec2.CreateLaunchTemplateInput{LaunchTemplateName: aws.String("a b")}), "InvalidLaunchTemplateName.MalformedException"},
+		"template tags of another kind":    {create(ec2.CreateLaunchTemplateInput{LaunchTemplateName: aws.String("new"), TagSpecifications: []ec2types.TagSpecification{{ResourceType: "instance", Tags: []ec2types.Tag{{Key: aws.String("a")}}}}}), "InvalidParameterValue"},
+		"user data that is not base64":     {create(ec2.CreateLaunchTemplateInput{LaunchTemplateName: aws.String("new"), LaunchTemplateData: &ec2types.RequestLaunchTemplateData{UserData: aws.String("%")}}), "InvalidUserData.Malformed"},
+		"groups given twice over":          {create(ec2.CreateLaunchTemplateInput{LaunchTemplateName: aws.String("new"), LaunchTemplateData: &ec2types.RequestLaunchTemplateData{SecurityGroupIds: []string{"sg-1"}, NetworkInterfaces: []ec2types.LaunchTemplateInstanceNetworkInterfaceSpecificationRequest{{DeviceIndex: aws.Int32(0)}}}}), "InvalidParameterCombination"},
+		"data that is not modelled":        {create(ec2.CreateLaunchTemplateInput{LaunchTemplateName: aws.String("new"), LaunchTemplateData: &ec2types.RequestLaunchTemplateData{KernelId: aws.String("aki-1")}}), "UnknownParameter"},
+		"metadata tokens that are maybe":   {create(withMetadata(ec2types.LaunchTemplateInstanceMetadataOptionsRequest{HttpTokens: "maybe"})), "InvalidParameterValue"},
+		"a metadata endpoint that is ajar": {create(withMetadata(ec2types.LaunchTemplateInstanceMetadataOptionsRequest{HttpEndpoint: "ajar"})), "InvalidParameterValue"},
+		"metadata 65 hops away":            {create(withMetadata(ec2types.LaunchTemplateInstanceMetadataOptionsRequest{HttpPutResponseHopLimit: aws.Int32(65)})), "InvalidParameterValue"},
+		"dry run of a template":            {create(ec2.CreateLaunchTemplateInput{LaunchTemplateName: aws.String("new"), DryRun: aws.Bool(true)}), "DryRunOperation"},
 		"deleting an unknown template": {func() error {
 			_, err := s.ec2.DeleteLaunchTemplate(s.ctx(), &ec2.DeleteLaunchTemplateInput{LaunchTemplateName: aws.String("other")})
 			return err

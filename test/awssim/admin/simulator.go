@@ -36,6 +36,31 @@ type Instance struct {
 	LaunchTemplate   string            `json:"launchTemplate"` // name
 	PricePerHour     float64           `json:"pricePerHour"`   // USD; spot prices are synthetic
 	SpotRequestID    string            `json:"spotInstanceRequestId,omitempty"`
+	Volumes          []Volume          `json:"volumes"`
+	Metadata         MetadataOptions   `json:"metadataOptions"`
+	Monitoring       bool              `json:"detailedMonitoring"`
+}
+
+// Volume is a disk of a simulated instance.
+type Volume struct {
+	ID                  string `json:"id"`
+	Device              string `json:"device"`
+	Type                string `json:"type"`
+	SizeGiB             int    `json:"sizeGiB"` // 0 where only the snapshot knows
+	Encrypted           bool   `json:"encrypted"`
+	DeleteOnTermination bool   `json:"deleteOnTermination"`
+	IOPS                int    `json:"iops,omitempty"`
+	Throughput          int    `json:"throughput,omitempty"` // MiB per second
+	KMSKeyID            string `json:"kmsKeyId,omitempty"`
+	SnapshotID          string `json:"snapshotId,omitempty"`
+}
+
+// MetadataOptions are those in force: what the launch template leaves open is as EC2 has it.
+type MetadataOptions struct {
+	HTTPTokens       string `json:"httpTokens"`
+	HopLimit         int    `json:"httpPutResponseHopLimit"`
+	HTTPEndpoint     string `json:"httpEndpoint"`
+	HTTPProtocolIPv6 string `json:"httpProtocolIpv6"`
 }
 
 // LaunchTemplate is a simulated launch template.
@@ -60,6 +85,7 @@ type Fleet struct {
 	InstanceIDs []string          `json:"instanceIds"`
 	Tags        map[string]string `json:"tags"`
 	Errors      []FleetError      `json:"errors"`
+	Context     string            `json:"context,omitempty"`
 }
 
 // FleetError is why one pool of a fleet did not deliver.

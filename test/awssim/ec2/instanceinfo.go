@@ -119,7 +119,7 @@ func (s *Service) describeInstance(i world.Instance) instance {
 		Placement: placement{Zone: i.Subnet.Zone, ZoneID: i.Subnet.ZoneID, Tenancy: "default"}, Platform: i.Image.Platform,
 		PlatformDetails: platformDetails(i.Image), Monitoring: monitoring{State: "disabled"}, Architecture: i.Image.Architecture,
 		RootDeviceType: "ebs", RootDevice: i.Image.RootDevice, Virtualization: "hvm", Lifecycle: lifecycle(i), SpotRequestID: i.SpotRequestID,
-		ClientToken: i.ClientToken, Tags: i.Tags.List(), Hypervisor: "xen", ENA: true, KeyName: i.Data.KeyName, Metadata: metadataOf(i.Data),
+		ClientToken: i.ClientToken, Tags: i.Tags.List(), Hypervisor: "xen", ENA: true, KeyName: i.Data.KeyName, Metadata: metadata{State: "applied", MetadataOptions: i.Data.EffectiveMetadataOptions()},
 		EBSOptimized: i.Data.EBSOptimized != nil && *i.Data.EBSOptimized,
 	}
 	if m := i.Data.Monitoring; m != nil && m.Enabled {
@@ -156,31 +156,4 @@ func (s *Service) describeAttachments(i world.Instance, described *instance) {
 		Addresses:  wire.Set[privateAddress]{{IP: i.Address.String(), DNS: i.DNSName, Primary: true}},
 		Attachment: attachment{Status: "attached", Attached: wire.Time{Time: i.Launched}, DeleteOnTermination: true},
 	}}
-}
-
-// metadataOf fills in EC2's defaults for what the template leaves open.
-func metadataOf(d world.LaunchTemplateData) metadata {
-	hops := 1
-	m := metadata{State: "applied", MetadataOptions: world.MetadataOptions{
-		HTTPTokens: "optional", HTTPPutResponseHopLimit: &hops, HTTPEndpoint: "enabled", HTTPProtocolIPv6: "disabled", InstanceMetadataTags: "disabled",
-	}}
-	asked := d.MetadataOptions
-	if asked == nil {
-		return m
-	}
-	for _, option := range []struct {
-		value *string
-		asked string
-	}{
-		{&m.HTTPTokens, asked.HTTPTokens}, {&m.HTTPEndpoint, asked.HTTPEndpoint},
-		{&m.HTTPProtocolIPv6, asked.HTTPProtocolIPv6}, {&m.InstanceMetadataTags, asked.InstanceMetadataTags},
-	} {
-		if option.asked != "" {
-			*option.value = option.asked
-		}
-	}
-	if asked.HTTPPutResponseHopLimit != nil {
-		m.HTTPPutResponseHopLimit = asked.HTTPPutResponseHopLimit
-	}
-	return m
 }

@@ -19,6 +19,7 @@ type candidate struct {
 	subnet   Subnet
 	image    Image
 	groups   []SecurityGroup
+	volumes  []AttachedVolume // without ids
 	facts    catalog.InstanceType
 	err      error // why it can never work
 }
@@ -162,6 +163,9 @@ func (w *World) resolve(c candidate, subnet Subnet) candidate {
 				"Value (%s) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name", name)
 			return c
 		}
+	}
+	if c.volumes, c.err = attach(c.data.BlockDeviceMappings, c.image); c.err != nil {
+		return c
 	}
 	c.groups, c.err = w.findGroups(c.data.groups())
 	return c

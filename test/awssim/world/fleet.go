@@ -17,6 +17,7 @@ type Fleet struct {
 	Groups      []FleetGroup
 	Errors      []FleetError
 	Tags        Tags
+	Context     string
 }
 
 // Fulfilled is the number of instances that were launched.
@@ -72,7 +73,7 @@ func (w *World) CreateFleet(r FleetRequest) (Fleet, error) {
 		}
 		fleet := &Fleet{
 			ID: w.newUUID("fleet"), ClientToken: r.ClientToken, Created: w.Now(), Requested: r.Target.Total,
-			Overrides: overrides(r), Tags: tags["fleet"],
+			Overrides: overrides(r), Tags: tags["fleet"], Context: r.Context,
 		}
 		for _, p := range r.parts() {
 			w.fill(fleet, p, candidates, tags)

@@ -26,7 +26,7 @@ type FleetRequest struct {
 	DryRun                bool                  `query:"DryRun"`
 	ClientToken           string                `query:"ClientToken"`
 	Type                  string                `query:"Type"`
-	Context               string                `query:"Context"` // accepted; nothing follows from it
+	Context               string                `query:"Context"` // kept; nothing follows from it
 	SpotOptions           SpotOptions           `query:"SpotOptions"`
 	OnDemandOptions       OnDemandOptions       `query:"OnDemandOptions"`
 	LaunchTemplateConfigs []FleetTemplateConfig `query:"LaunchTemplateConfigs,required"`

@@ -70,13 +70,6 @@ type Instance struct {
 	released bool // its address has been given back
 }
 
-// AttachedVolume is a disk of an instance.
-type AttachedVolume struct {
-	ID                  string
-	Device              string
-	DeleteOnTermination bool
-}
-
 // StateReason tells why an instance ends.
 type StateReason struct{ Code, Message string }
 

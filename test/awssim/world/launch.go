@@ -3,7 +3,6 @@ package world
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/kerf-autoscaler/kerf/test/awssim/apierror"
@@ -28,7 +27,10 @@ func (w *World) start(fleet *Fleet, capacityType string, p pool, tags map[string
 		Tags: launchTags(p, fleet.ID).Merge(tags["instance"]), VolumeTags: p.data.TagsFor("volume").Merge(tags["volume"]),
 	}
 	instance.InterfaceID = w.newID("eni")
-	instance.Volumes = w.volumes(p.data, p.image)
+	for _, v := range p.volumes {
+		v.ID = w.newID("vol")
+		instance.Volumes = append(instance.Volumes, v)
+	}
 	if capacityType == Spot {
 		instance.SpotRequestID = "sir-" + stableHex(instance.ID)[:8]
 	}
@@ -40,30 +42,6 @@ func (w *World) start(fleet *Fleet, capacityType string, p pool, tags map[string
 func launchTags(p pool, fleetID string) Tags {
 	tags := Tags{"aws:ec2launchtemplate:id": p.template.ID, "aws:ec2launchtemplate:version": p.template.Version, "aws:ec2:fleet-id": fleetID}
 	return tags.Merge(p.data.TagsFor("instance"))
-}
-
-// volumes are the image's disks, with the template's put over them and added.
-func (w *World) volumes(data LaunchTemplateData, image Image) []AttachedVolume {
-	var volumes []AttachedVolume
-	keep := map[string]bool{}    // devices that outlive the instance
-	removed := map[string]bool{} // devices of the image that the template takes away
-	var devices []string
-	for _, v := range image.Volumes {
-		devices = append(devices, v.Device)
-	}
-	for _, m := range data.BlockDeviceMappings {
-		removed[m.DeviceName] = m.NoDevice != nil
-		keep[m.DeviceName] = m.EBS != nil && m.EBS.DeleteOnTermination != nil && !*m.EBS.DeleteOnTermination
-		if m.EBS != nil && !slices.Contains(devices, m.DeviceName) {
-			devices = append(devices, m.DeviceName)
-		}
-	}
-	for _, device := range devices {
-		if !removed[device] {
-			volumes = append(volumes, AttachedVolume{ID: w.newID("vol"), Device: device, DeleteOnTermination: !keep[device]})
-		}
-	}
-	return volumes
 }
 
 // dnsName is the private name that EC2 gives an address.

@@ -3,6 +3,8 @@ package world
 import (
 	"encoding/base64"
 	"encoding/xml"
+	"slices"
+	"strings"
 
 	"github.com/kerf-autoscaler/kerf/test/awssim/apierror"
 )
@@ -87,8 +89,64 @@ func (d LaunchTemplateData) check() error {
 	if profile := d.IAMInstanceProfile; profile != nil && profile.ARN != "" && profile.Name != "" {
 		return apierror.Combination("An instance profile is given by its ARN or by its name, not by both")
 	}
+	if err := d.MetadataOptions.check(); err != nil {
+		return err
+	}
 	_, err = CheckTagSpecifications(d.TagSpecifications, "instance", "volume", "network-interface", "spot-instances-request")
 	return err
+}
+
+// maxHops bounds how far answers of the metadata service travel.
+const maxHops = 64
+
+func (m *MetadataOptions) check() error {
+	if m == nil {
+		return nil
+	}
+	for _, option := range []struct {
+		name, value string
+		allowed     []string
+	}{
+		{"HttpTokens", m.HTTPTokens, []string{"optional", "required"}},
+		{"HttpEndpoint", m.HTTPEndpoint, []string{"enabled", "disabled"}},
+		{"HttpProtocolIpv6", m.HTTPProtocolIPv6, []string{"enabled", "disabled"}},
+		{"InstanceMetadataTags", m.InstanceMetadataTags, []string{"enabled", "disabled"}},
+	} {
+		if option.value != "" && !slices.Contains(option.allowed, option.value) {
+			return apierror.InvalidValue("MetadataOptions."+option.name, option.value, "Expecting one of "+strings.Join(option.allowed, ", ")+".")
+		}
+	}
+	if hops := m.HTTPPutResponseHopLimit; hops != nil && (*hops < 1 || *hops > maxHops) {
+		return apierror.InvalidValue("MetadataOptions.HttpPutResponseHopLimit", *hops, "Expecting a number from 1 to 64.")
+	}
+	return nil
+}
+
+// EffectiveMetadataOptions fills in EC2's defaults for what the template leaves open.
+func (d LaunchTemplateData) EffectiveMetadataOptions() MetadataOptions {
+	hops := 1
+	m := MetadataOptions{
+		HTTPTokens: "optional", HTTPPutResponseHopLimit: &hops, HTTPEndpoint: "enabled", HTTPProtocolIPv6: "disabled", InstanceMetadataTags: "disabled",
+	}
+	asked := d.MetadataOptions
+	if asked == nil {
+		return m
+	}
+	for _, option := range []struct {
+		value *string
+		asked string
+	}{
+		{&m.HTTPTokens, asked.HTTPTokens}, {&m.HTTPEndpoint, asked.HTTPEndpoint},
+		{&m.HTTPProtocolIPv6, asked.HTTPProtocolIPv6}, {&m.InstanceMetadataTags, asked.InstanceMetadataTags},
+	} {
+		if option.asked != "" {
+			*option.value = option.asked
+		}
+	}
+	if asked.HTTPPutResponseHopLimit != nil {
+		m.HTTPPutResponseHopLimit = asked.HTTPPutResponseHopLimit
+	}
+	return m
 }
 
 // groups are the security groups by id, wherever the template gives them.

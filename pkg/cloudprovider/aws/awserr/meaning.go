@@ -75,7 +75,7 @@ func codes() map[Meaning][]string {
 			"IdempotentParameterMismatch",
 		},
 		Invalid: {
-			"InvalidParameter", "InvalidParameterValue", "InvalidParameterCombination", "InvalidParameterException",
+			"InvalidParameter", "InvalidParameterValue", "InvalidParameterCombination", "InvalidParameterException", "InvalidParameterDependency",
 			"MissingParameter", "ValidationError", "ValidationException", "InvalidFleetConfiguration", "InvalidFleetConfig",
 			"InvalidInstanceID.Malformed", "InvalidAMIID.Malformed", "InvalidSubnetID.Malformed", "InvalidGroupId.Malformed",
 			"InvalidBlockDeviceMapping", "InvalidUserData.Malformed", "InvalidLaunchTemplateName.MalformedException",
