@@ -31,6 +31,7 @@ func (o *Options) flags() *pflag.FlagSet {
 	flags.BoolVar(&o.DisableWebhook, "disable-webhook", false, "do not answer admission requests: defaults are then only in effect, not shown, and the CRDs alone refuse mistakes; remove kerf's webhook configurations as well, or the API server refuses every change")
 	flags.IntVar(&o.WebhookPort, "webhook-port", 8443, "port that the API server reaches the webhook at, directly or through a Service")
 	flags.DurationVar(&o.WebhookCertificateLifetime, "webhook-certificate-lifetime", 7*24*time.Hour, "a serving certificate is valid for this long, and renewed after half of it")
+	flags.DurationVar(&o.WebhookAuthorityLifetime, "webhook-authority-lifetime", 0, "the authority of the serving certificates is valid for this long, and replaced after half of it; 0 is 52 times their lifetime")
 	flags.StringVar(&o.WebhookCertSecret, "webhook-cert-secret", "karpenter-cert", "Secret in the system namespace that holds the authority of the serving certificates; it has to exist, kerf fills it")
 	flags.DurationVar(&o.WebhookDrain, "webhook-drain-duration", 5*time.Second, "answer admission requests for this long after being asked to end, until no node sends them here any more")
 	flags.StringVar(&o.SystemNamespace, "system-namespace", "karpenter", "namespace that kerf runs in: of the Secret and, unless set otherwise, of the leader's lease")

@@ -46,6 +46,8 @@ type Options struct {
 	WebhookPort int
 	// WebhookCertificateLifetime is how long a serving certificate is valid; it is renewed at half of that.
 	WebhookCertificateLifetime time.Duration
+	// WebhookAuthorityLifetime is how long the authority of these certificates is valid; 0 is 52 times their lifetime.
+	WebhookAuthorityLifetime time.Duration
 	// WebhookCertSecret is the name of the Secret, in SystemNamespace, that the serving certificates come from.
 	WebhookCertSecret string
 	// WebhookDrain is how long admission requests are answered after kerf was asked to end.

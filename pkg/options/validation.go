@@ -21,6 +21,8 @@ const (
 	// A serving certificate has to outlive the time that its authority takes to be known everywhere, and should not outlive
 	// the memory of who set this.
 	minCertificateLifetime, maxCertificateLifetime = 10 * time.Second, 365 * 24 * time.Hour
+	// An authority overlaps with its successor while certificates of both are served.
+	leavesPerAuthority = 3
 	// maxDrain stays below the 30 seconds after which a pod that is to end is killed.
 	maxDrain = 25 * time.Second
 )
@@ -74,6 +76,8 @@ func (o *Options) validateTimes(refused *refusals) {
 	refused.when(o.LaunchTemplateTTL <= 0, "launch-template-ttl", "%s is not positive", o.LaunchTemplateTTL)
 	refused.when(o.WebhookCertificateLifetime < minCertificateLifetime || o.WebhookCertificateLifetime > maxCertificateLifetime,
 		"webhook-certificate-lifetime", "%s is not from %s to %s", o.WebhookCertificateLifetime, minCertificateLifetime, maxCertificateLifetime)
+	refused.when(o.WebhookAuthorityLifetime != 0 && o.WebhookAuthorityLifetime < leavesPerAuthority*o.WebhookCertificateLifetime,
+		"webhook-authority-lifetime", "%s is below %d times --webhook-certificate-lifetime %s", o.WebhookAuthorityLifetime, leavesPerAuthority, o.WebhookCertificateLifetime)
 	refused.when(o.WebhookDrain < 0 || o.WebhookDrain > maxDrain, "webhook-drain-duration", "%s is not from 0s to %s", o.WebhookDrain, maxDrain)
 }
 

@@ -1,0 +1,11 @@
+package webhooks
+
+// Names of the webhook configurations. Tools that came with earlier versions of these APIs look for them.
+const (
+	// ConfigurationDefaulting calls PathDefaultProvisioners.
+	ConfigurationDefaulting = "defaulting.webhook.karpenter.k8s.aws"
+	// ConfigurationProvisioners calls PathValidateProvisioners.
+	ConfigurationProvisioners = "validation.webhook.karpenter.sh"
+	// ConfigurationAWSNodeTemplates calls PathValidateAWSNodeTemplates.
+	ConfigurationAWSNodeTemplates = "validation.webhook.karpenter.k8s.aws"
+)
