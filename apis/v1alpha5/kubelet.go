@@ -17,7 +17,7 @@ type KubeletConfiguration struct {
 	ClusterDNS []IPAddress `json:"clusterDNS,omitempty"`
 	// ContainerRuntime is containerd, the default, or dockerd on images that still have it: those of AL2 and Windows. Other
 	// AMI families ignore it.
-	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule=`self.matches('^[A-Za-z0-9._-]*$')`,message="must be containerd or dockerd"
 	// +optional
 	ContainerRuntime *string `json:"containerRuntime,omitempty"`

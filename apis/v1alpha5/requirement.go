@@ -8,7 +8,7 @@ import (
 // Requirement narrows down the machines that may be launched by one of their labels.
 //
 // +kubebuilder:validation:XValidation:rule=`self.operator != 'In' || (has(self.values) && self.values.size() > 0)`,reason=FieldValueRequired,fieldPath=".values",message="In takes at least one value; Exists takes any"
-// +kubebuilder:validation:XValidation:rule=`!(self.operator in ['Gt', 'Lt']) || (has(self.values) && self.values.size() == 1 && self.values[0].matches('^[0-9]+$') && double(self.values[0]) < 9223372036854775808.0)`,fieldPath=".values",message="Gt and Lt take exactly one integer that is not negative"
+// +kubebuilder:validation:XValidation:rule=`!(self.operator in ['Gt', 'Lt']) || (has(self.values) && self.values.size() == 1 && self.values[0].matches('^[0-9]+$') && double(self.values[0]) <= 9223372036854775807.0)`,fieldPath=".values",message="Gt and Lt take exactly one integer that is not negative"
 type Requirement struct {
 	// Key of the label, of your own or one of these: topology.kubernetes.io/zone, topology.kubernetes.io/region,
 	// node.kubernetes.io/instance-type, node.kubernetes.io/windows-build, kubernetes.io/arch, kubernetes.io/os,
@@ -21,12 +21,12 @@ type Requirement struct {
 	Key QualifiedName `json:"key"`
 	// Operator relates the label to the values: In, NotIn, Exists, DoesNotExist, Gt or Lt.
 	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule=`self in ['In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt']`,message="must be In, NotIn, Exists, DoesNotExist, Gt or Lt"
 	Operator corev1.NodeSelectorOperator `json:"operator"`
 	// Values: at least one for In, exactly one integer for Gt and Lt.
 	// +kubebuilder:validation:MaxItems=2000
-	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:items:MaxLength=1024
 	// +kubebuilder:validation:items:Pattern=`^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$`
 	// +listType=atomic
 	// +optional
@@ -50,13 +50,13 @@ type Taint struct {
 	// Key of the taint.
 	Key QualifiedName `json:"key"`
 	// Value of the taint; may be left out.
-	// +kubebuilder:validation:MaxLength=317
+	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule=`self == '' || self.matches('^([a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$') && self.indexOf('/') <= 253`,message="must be a name of at most 63 letters, digits, '-', '_' and '.', a letter or digit first and last, with a domain and '/' before it if need be, e.g. example.com/team"
 	// +optional
 	Value string `json:"value,omitempty"`
 	// Effect on pods that do not tolerate the taint: NoSchedule, PreferNoSchedule or NoExecute.
 	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule=`self in ['NoSchedule', 'PreferNoSchedule', 'NoExecute', '']`,message="must be NoSchedule, PreferNoSchedule or NoExecute"
 	Effect corev1.TaintEffect `json:"effect"`
 	// TimeAdded is accepted, as Kubernetes' own taints have it, and means nothing here.

@@ -1,8 +1,7 @@
 package admission
 
 import (
-	"maps"
-	"slices"
+	"fmt"
 	"strings"
 
 	"github.com/samber/lo"
@@ -22,7 +21,8 @@ const shortTTL = 30
 func Provisioner(p *v1alpha5.Provisioner) Verdict {
 	spec := field.NewPath("spec")
 	wellKnown := sets.New(awsv1alpha1.WellKnownLabels()...)
-	errs, warnings := p.Validate(wellKnown.Has), remarks{}
+	errs := p.Validate(wellKnown.Has)
+	var warnings remarks
 	if p.Spec.Provider != nil {
 		errs = append(errs, awsv1alpha1.ValidateProvider(p.Spec.Provider.Raw, spec.Child("provider"))...)
 		warnings.provider(spec.Child("provider"), p.Spec.Provider.Raw)
@@ -30,16 +30,16 @@ func Provisioner(p *v1alpha5.Provisioner) Verdict {
 	if ref := p.Spec.ProviderRef; ref != nil && ref.Kind != "" && ref.Kind != "AWSNodeTemplate" {
 		warnings.add(spec.Child("providerRef", "kind"), "%q is not looked at: machines are made from the AWSNodeTemplate %q", ref.Kind, ref.Name)
 	}
-	warnings.taints(spec.Child("taints"), p.Spec.Taints)
-	warnings.taints(spec.Child("startupTaints"), p.Spec.StartupTaints)
-	warnings.requirements(spec.Child("requirements"), p.Spec.Requirements)
-	warnings.kubelet(spec.Child("kubeletConfiguration"), p.Spec.KubeletConfiguration)
 	if ttl := p.Spec.TTLSecondsAfterEmpty; ttl != nil && *ttl >= 0 && *ttl < shortTTL {
 		warnings.add(spec.Child("ttlSecondsAfterEmpty"), "%d seconds after its last pod a node goes, which may be before the next "+
 			"pod has come; %d or more keeps nodes from coming and going", *ttl, shortTTL)
 	}
-	if len(errs) == 0 {
+	if len(errs) == 0 { // of what is wrong nobody needs to know what it would do
+		warnings.taints(spec.Child("taints"), p.Spec.Taints)
+		warnings.taints(spec.Child("startupTaints"), p.Spec.StartupTaints)
+		warnings.requirements(spec.Child("requirements"), p.Spec.Requirements)
 		warnings.contradictions(spec.Child("requirements"), p)
+		warnings.kubelet(spec.Child("kubeletConfiguration"), p.Spec.KubeletConfiguration)
 	}
 	return Verdict{Errors: errs, Warnings: warnings}
 }
@@ -119,16 +119,16 @@ func (r *remarks) contradictions(path *field.Path, p *v1alpha5.Provisioner) {
 	Default(defaulted)
 	asked := map[string][]string{}
 	for _, q := range defaulted.Spec.Requirements {
-		requirement := scheduling.NewRequirement(q.Key, q.Operator, q.Values...)
-		asked[requirement.Key()] = append(asked[requirement.Key()], requirement.String())
+		key := v1alpha5.NormalizeLabel(q.Key)
+		asked[key] = append(asked[key], fmt.Sprintf("%s %v", q.Operator, q.Values))
 	}
-	for _, key := range slices.Sorted(maps.Keys(p.Spec.Labels)) {
-		asked[key] = append(asked[key], "label "+key+"="+p.Spec.Labels[key])
+	for key, value := range p.Spec.Labels {
+		asked[key] = append(asked[key], "label "+value)
 	}
 	offered := requirementsOf(defaulted)
 	for _, key := range offered.Keys() {
 		if offered[key].Empty() {
-			r.add(path, "no machine has all that is asked of %s, defaults included: %s", key, strings.Join(asked[key], "; "))
+			r.add(path, "no machine has all that is asked of %s, defaults included: %s", key, strings.Join(asked[key], ", "))
 		}
 	}
 }
