@@ -38,6 +38,16 @@ func TestAnAPIServerJudgesTheTable(t *testing.T) {
 			}
 		}
 	})
+	t.Run("with the webhooks", func(t *testing.T) {
+		serveWebhooks(t, s)
+		decoder := strictDecoder(t)
+		for _, r := range rows {
+			t.Run(r.Name, func(t *testing.T) {
+				t.Parallel()
+				expectVerdict(t, s, decoder, r)
+			})
+		}
+	})
 }
 
 // reasons collects what the server finds wrong.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 )
@@ -84,8 +85,13 @@ func (r row) faults() []string {
 
 func (r row) kind() string { return r.given.GetKind() }
 
-// update reports whether the row is an update that changes the spec, or else creates an object.
+// update reports whether the row is an update, or else creates an object.
 func (r row) update() bool { return r.before != nil }
+
+// keepsSpec reports whether the row is an update of something other than the spec, of which the webhooks are not asked.
+func (r row) keepsSpec() bool {
+	return r.update() && equality.Semantic.DeepEqual(r.before.Object["spec"], r.given.Object["spec"])
+}
 
 // table returns all rows. Updates have names of their own, so that what they start from can be stored.
 func table(t testing.TB) []row {
