@@ -124,6 +124,9 @@ func (p *Provider) InstanceTypes(ctx context.Context, provisioner *v1alpha5.Prov
 	if err != nil {
 		return nil, err
 	}
+	if err := p.rehearse(provisioner, template); err != nil {
+		return nil, err
+	}
 	var zones []string
 	for _, s := range template.Status.Subnets {
 		zones = append(zones, s.Zone)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -170,6 +171,29 @@ func (p *Provider) launchTemplate(machine *v1alpha5.Machine, template *awsv1alph
 		spec.SecurityGroups = append(spec.SecurityGroups, g.ID)
 	}
 	return spec, nil
+}
+
+// rehearse writes the user data of a machine that the provisioner might get. What fails here would fail each of its launches, so
+// that no machine is to be planned.
+func (p *Provider) rehearse(provisioner *v1alpha5.Provisioner, template *awsv1alpha1.AWSNodeTemplate) error {
+	if !told(template) {
+		return nil
+	}
+	facts, err := p.cluster.Facts()
+	if err != nil {
+		return err
+	}
+	node := userdata.Node{
+		Cluster: facts, Labels: provisioner.Spec.Labels, Kubelet: provisioner.Spec.KubeletConfiguration, UserData: template.Spec.UserData,
+		Taints: v1alpha5.NodeTaints(slices.Concat(provisioner.Spec.Taints, provisioner.Spec.StartupTaints)),
+	}
+	if node.Kubelet != nil {
+		node.KubeReserved = node.Kubelet.KubeReserved
+	}
+	if _, err := userdata.Render(template.Status.AMIFamily, node); err != nil {
+		return cloudprovider.NewNotReadyError(fmt.Errorf("writing user data for Provisioner %q: %w", provisioner.Name, err))
+	}
+	return nil
 }
 
 // ownTags are the tags of all that is made for a provisioner. Those by which kerf knows its own cannot be overridden.

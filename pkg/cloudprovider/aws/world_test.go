@@ -152,14 +152,18 @@ func (s *sim) run(p *aws.Provider, names ...string) {
 	}
 }
 
-// makeTemplate makes the template default, which is resolved and ready, as its controller would leave it.
-func (s *sim) makeTemplate() *awsv1alpha1.AWSNodeTemplate {
+// makeTemplate makes the template default, which is resolved and ready, as its controller would leave it. Modifiers change its
+// spec.
+func (s *sim) makeTemplate(modify ...func(*awsv1alpha1.AWSNodeTemplateSpec)) *awsv1alpha1.AWSNodeTemplate {
 	s.t.Helper()
 	selected := map[string]string{"karpenter.sh/discovery": clusterName}
 	d := s.provider.Discovery()
 	template := &awsv1alpha1.AWSNodeTemplate{
 		ObjectMeta: metav1.ObjectMeta{Name: "default", Generation: 1},
 		Spec:       awsv1alpha1.AWSNodeTemplateSpec{SubnetSelector: selected, SecurityGroupSelector: selected},
+	}
+	for _, f := range modify {
+		f(&template.Spec)
 	}
 	subnets, err := d.Subnets.Find(s.t.Context(), selected)
 	if err != nil {
@@ -169,16 +173,9 @@ func (s *sim) makeTemplate() *awsv1alpha1.AWSNodeTemplate {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	family, err := ami.FamilyFor("", 32)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	images, err := d.Images.Find(s.t.Context(), family, "1.32")
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	family, images := s.images(template.Spec)
 	template.Status = awsv1alpha1.AWSNodeTemplateStatus{
-		Subnets: subnet.Order(nil, subnets), SecurityGroups: groups, AMIs: images, AMIFamily: family.Name, ObservedGeneration: 1,
+		Subnets: subnet.Order(nil, subnets), SecurityGroups: groups, AMIs: images, AMIFamily: family, ObservedGeneration: 1,
 		Conditions: []metav1.Condition{{Type: v1alpha5.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha5.ReasonReady}},
 	}
 	if err := s.client.Create(s.t.Context(), template); err != nil {
@@ -188,6 +185,28 @@ func (s *sim) makeTemplate() *awsv1alpha1.AWSNodeTemplate {
 		s.t.Fatal(err)
 	}
 	return template
+}
+
+// images returns the family of a template, and its images.
+func (s *sim) images(spec awsv1alpha1.AWSNodeTemplateSpec) (string, []awsv1alpha1.AMI) {
+	s.t.Helper()
+	if spec.LaunchTemplate != "" {
+		return "", nil
+	}
+	family, err := ami.FamilyFor(spec.AMIFamily, 32)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	finder := s.provider.Discovery().Images
+	find := func() ([]awsv1alpha1.AMI, error) { return finder.Find(s.t.Context(), family, "1.32") }
+	if len(spec.AMISelector) > 0 {
+		find = func() ([]awsv1alpha1.AMI, error) { return finder.Select(s.t.Context(), spec.AMISelector) }
+	}
+	images, err := find()
+	if err != nil || len(images) == 0 {
+		s.t.Fatalf("images %v, %v", images, err)
+	}
+	return family.Name, images
 }
 
 func provisioner(template string) *v1alpha5.Provisioner {

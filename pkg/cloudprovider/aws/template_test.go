@@ -1,0 +1,217 @@
+package aws_test
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/test/awssim/admin"
+	"github.com/kerf-autoscaler/kerf/test/awssim/world"
+)
+
+// launched creates a machine and returns the one instance that there is then.
+func (s *sim) launched(modify ...func(*v1alpha5.Machine)) admin.Instance {
+	s.t.Helper()
+	create(s.t, s.provider, machine("one", 1, 0, modify...))
+	all := s.Instances()
+	if len(all) != 1 {
+		s.t.Fatalf("there are %d instances", len(all))
+	}
+	return all[0]
+}
+
+func userData(t *testing.T, i admin.Instance) string {
+	t.Helper()
+	out, err := base64.StdEncoding.DecodeString(i.UserData)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+func TestWhatATemplateStatesReachesItsInstances(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate(func(spec *awsv1alpha1.AWSNodeTemplateSpec) {
+		spec.MetadataOptions = &awsv1alpha1.MetadataOptions{HTTPTokens: new("optional"), HTTPPutResponseHopLimit: new(int64(3))}
+		spec.BlockDeviceMappings = []awsv1alpha1.BlockDeviceMapping{{DeviceName: new("/dev/xvda"), EBS: &awsv1alpha1.BlockDevice{
+			VolumeSize: new(resource.MustParse("50.5Gi")), VolumeType: new("gp3"), IOPS: new(int64(4000)), Throughput: new(int64(200)), Encrypted: new(true),
+		}}}
+		spec.DetailedMonitoring, spec.Context, spec.InstanceProfile = new(true), "context-1", "theirs"
+		spec.UserData = "#!/bin/bash\necho mine\n"
+		spec.Tags = map[string]string{"team": "a"}
+	})
+	got := s.launched()
+	if want := (admin.MetadataOptions{HTTPTokens: "optional", HopLimit: 3, HTTPEndpoint: "enabled", HTTPProtocolIPv6: "disabled"}); got.Metadata != want {
+		t.Errorf("metadata options %+v, want %+v", got.Metadata, want)
+	}
+	want := []admin.Volume{{Device: "/dev/xvda", Type: "gp3", SizeGiB: 51, IOPS: 4000, Throughput: 200, Encrypted: true, DeleteOnTermination: true}}
+	if diff := cmp.Diff(want, got.Volumes, cmpopts.IgnoreFields(admin.Volume{}, "ID")); diff != "" {
+		t.Errorf("volumes (-want +got):\n%s", diff)
+	}
+	if !got.Monitoring || s.Fleets()[0].Context != "context-1" || got.InstanceProfile != "theirs" || got.Tags["team"] != "a" || got.VolumeTags["team"] != "a" {
+		t.Errorf("monitoring %t, context %q, profile %q, tags %v, of volumes %v", got.Monitoring, s.Fleets()[0].Context, got.InstanceProfile, got.Tags, got.VolumeTags)
+	}
+	if text := userData(t, got); strings.Index(text, "echo mine") < 0 || strings.Index(text, "echo mine") > strings.Index(text, "/etc/eks/bootstrap.sh") {
+		t.Errorf("the user's part is not ahead of kerf's:\n%s", text)
+	}
+}
+
+func TestWhatATemplateLeavesOutIsAsKerfHasIt(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate()
+	got := s.launched()
+	if want := (admin.MetadataOptions{HTTPTokens: "required", HopLimit: 2, HTTPEndpoint: "enabled", HTTPProtocolIPv6: "disabled"}); got.Metadata != want {
+		t.Errorf("metadata options %+v, want %+v", got.Metadata, want)
+	}
+	want := []admin.Volume{{Device: "/dev/xvda", Type: "gp3", SizeGiB: 20, Encrypted: true, DeleteOnTermination: true}}
+	if diff := cmp.Diff(want, got.Volumes, cmpopts.IgnoreFields(admin.Volume{}, "ID")); diff != "" {
+		t.Errorf("volumes (-want +got):\n%s", diff)
+	}
+	if got.Monitoring || s.Fleets()[0].Context != "" {
+		t.Errorf("monitoring %t, context %q", got.Monitoring, s.Fleets()[0].Context)
+	}
+}
+
+func TestTheCapacityOfAMachineFollowsItsTemplate(t *testing.T) {
+	for name, tc := range map[string]struct {
+		modify  func(*awsv1alpha1.AWSNodeTemplateSpec)
+		storage string
+	}{
+		"AL2":                        {func(*awsv1alpha1.AWSNodeTemplateSpec) {}, "20Gi"},
+		"Bottlerocket":               {func(spec *awsv1alpha1.AWSNodeTemplateSpec) { spec.AMIFamily = awsv1alpha1.AMIFamilyBottlerocket }, "20Gi"},
+		"Bottlerocket's data volume": {onBottlerocket("/dev/xvdb", "70Gi"), "70Gi"},
+		"AL2's root":                 {func(spec *awsv1alpha1.AWSNodeTemplateSpec) { spec.BlockDeviceMappings = mapped("/dev/xvda", "80Gi") }, "80Gi"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startSim(t)
+			s.makeTemplate(tc.modify)
+			got, err := s.provider.Create(t.Context(), machine("one", 1, 0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if q := got.Status.Capacity[corev1.ResourceEphemeralStorage]; q.Cmp(resource.MustParse(tc.storage)) != 0 {
+				t.Errorf("ephemeral storage %s, want %s", q.String(), tc.storage)
+			}
+			planned, err := s.provider.InstanceTypes(t.Context(), provisioner("default"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, i := range planned {
+				if i.Name == got.Labels[corev1.LabelInstanceTypeStable] && !cmp.Equal(i.Allocatable(), got.Status.Allocatable) {
+					t.Errorf("planned with %v, created with %v", i.Allocatable(), got.Status.Allocatable)
+				}
+			}
+		})
+	}
+}
+
+func mapped(device, size string) []awsv1alpha1.BlockDeviceMapping {
+	return []awsv1alpha1.BlockDeviceMapping{{DeviceName: &device, EBS: &awsv1alpha1.BlockDevice{VolumeSize: new(resource.MustParse(size))}}}
+}
+
+func onBottlerocket(device, size string) func(*awsv1alpha1.AWSNodeTemplateSpec) {
+	return func(spec *awsv1alpha1.AWSNodeTemplateSpec) {
+		spec.AMIFamily, spec.BlockDeviceMappings = awsv1alpha1.AMIFamilyBottlerocket, mapped(device, size)
+	}
+}
+
+func TestCustomImagesGetTheUsersTextOnOneLaunchTemplate(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate(func(spec *awsv1alpha1.AWSNodeTemplateSpec) {
+		spec.AMIFamily, spec.AMISelector = awsv1alpha1.AMIFamilyCustom, map[string]string{"aws::name": "amazon-eks-node-1.32-*"}
+		spec.UserData = "#!/bin/sh\nexec /opt/join\n"
+	})
+	got := s.launched(func(m *v1alpha5.Machine) {
+		m.Spec.Kubelet = &v1alpha5.KubeletConfiguration{KubeReserved: corev1.ResourceList{"cpu": resource.MustParse("200m")}}
+	})
+	if text := userData(t, got); text != "#!/bin/sh\nexec /opt/join\n" {
+		t.Errorf("user data %q", text)
+	}
+	if got.ImageName != "amazon-eks-node-1.32-v20260520" {
+		t.Errorf("image %s, want the newest", got.ImageName)
+	}
+	if len(got.Volumes) != 1 || got.Volumes[0].Encrypted {
+		t.Errorf("volumes %+v, want the image's own", got.Volumes)
+	}
+	if n := len(s.LaunchTemplates()); n != 1 {
+		t.Errorf("%d launch templates, want one for all instance types", n)
+	}
+}
+
+// makeLaunchTemplate makes a launch template as a user would, by hand; it carries the tag of the cluster all the same.
+func (s *sim) makeLaunchTemplate(name string) {
+	s.t.Helper()
+	_, images := s.images(awsv1alpha1.AWSNodeTemplateSpec{})
+	_, err := s.World().CreateLaunchTemplate(world.NewLaunchTemplate{
+		Name: name, Tags: world.Tags{awsv1alpha1.TagClusterUID: clusterUID},
+		Data: world.LaunchTemplateData{ImageID: images[0].ID, UserData: base64.StdEncoding.EncodeToString([]byte("theirs"))},
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func TestAUsersLaunchTemplateIsUsedAsItIsAndStays(t *testing.T) {
+	s := startSim(t)
+	s.makeLaunchTemplate("mine")
+	s.makeTemplate(func(spec *awsv1alpha1.AWSNodeTemplateSpec) {
+		spec.SecurityGroupSelector, spec.LaunchTemplate, spec.Tags = nil, "mine", map[string]string{"team": "a"}
+	})
+	list, err := s.provider.InstanceTypes(t.Context(), provisioner("default"))
+	if err != nil || len(list) == 0 {
+		t.Fatalf("%d instance types, %v", len(list), err)
+	}
+	got := s.launched()
+	if got.LaunchTemplate != "mine" || userData(t, got) != "theirs" || got.Tags["team"] != "a" || got.Tags[awsv1alpha1.TagClusterUID] != clusterUID {
+		t.Errorf("launch template %q, user data %q, tags %v", got.LaunchTemplate, userData(t, got), got.Tags)
+	}
+	for range 3 {
+		s.run(s.provider, "sweeping launch templates")
+		s.clock.Step(time.Hour)
+	}
+	if all := s.LaunchTemplates(); len(all) != 1 || all[0].Name != "mine" {
+		t.Errorf("launch templates %+v, want mine alone", all)
+	}
+	if n := s.calls("ec2:CreateLaunchTemplate"); n > 0 {
+		t.Errorf("%d launch templates were made", n)
+	}
+}
+
+func TestAUsersLaunchTemplateThatIsGoneIsNotReady(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate(func(spec *awsv1alpha1.AWSNodeTemplateSpec) {
+		spec.SecurityGroupSelector, spec.LaunchTemplate = nil, "mine"
+	})
+	if _, err := s.provider.Create(t.Context(), machine("one", 1, 0)); !cloudprovider.IsNotReady(err) {
+		t.Errorf("error = %v, want not ready", err)
+	}
+	s.makeLaunchTemplate("mine")
+	if got := s.launched(); got.LaunchTemplate != "mine" {
+		t.Errorf("launch template %q", got.LaunchTemplate)
+	}
+}
+
+func TestUserDataThatCannotBeWrittenIsToldWithItsField(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate()
+	_, err := s.provider.Create(t.Context(), machine("one", 1, 0, func(m *v1alpha5.Machine) {
+		m.Spec.Kubelet = &v1alpha5.KubeletConfiguration{ImageGCHighThresholdPercent: new(int32(50))}
+	}))
+	planned := provisioner("default")
+	planned.Spec.KubeletConfiguration = &v1alpha5.KubeletConfiguration{ImageGCHighThresholdPercent: new(int32(50))}
+	if _, err := s.provider.InstanceTypes(t.Context(), planned); !cloudprovider.IsNotReady(err) || !strings.Contains(err.Error(), "imageGCLowThresholdPercent") {
+		t.Errorf("planning: error = %v, want one that names the field", err)
+	}
+	if cloudprovider.CreateReason(err, "") != "InvalidRequest" || !strings.Contains(err.Error(), "imageGCLowThresholdPercent") {
+		t.Errorf("error = %v, want one that names the field", err)
+	}
+}
