@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,12 +54,9 @@ func TestARuleIsAsManyGrantsAsItCanBeTakenApartInto(t *testing.T) {
 		t.Errorf("%d grants: %v", len(grants), grants)
 	}
 	want := audit.Grant{Role: "ClusterRole it", APIGroup: "apps", Resource: "nodes/status", Name: "b", Verb: "list"}
-	for _, g := range grants {
-		if g == want {
-			return
-		}
+	if !slices.Contains(grants, want) {
+		t.Errorf("%+v is not among %v", want, grants)
 	}
-	t.Errorf("%+v is not among %v", want, grants)
 }
 
 func TestABindingSaysWhereARoleHolds(t *testing.T) {
