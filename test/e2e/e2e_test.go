@@ -10,9 +10,11 @@ func TestKerf(t *testing.T) {
 		name string
 		run  func(*world, *testing.T)
 	}{
+		{"where the API server does not stream lists kerf asks for them", (*world).listsWhatIsNotStreamed},
 		{"without AWS kerf is alive, not ready, says why, and recovers", (*world).startsWithoutAWS},
 		{"with refused credentials kerf is alive, not ready, says why, and recovers", (*world).startsWithRefusedCredentials},
 		{"every example applies", (*world).examplesApply},
+		{"kubectl does with what is kerf's what people are used to", (*world).answersKubectl},
 		{"a missing template is named until it is there", (*world).namesMissingTemplate},
 		{"selectors that match nothing are named", (*world).namesEmptySelectors},
 		{"a pod that is too large gets one event and no machine", (*world).leavesTooLargePodAlone},

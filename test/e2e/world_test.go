@@ -39,7 +39,7 @@ type world struct {
 func startWorld(t *testing.T) *world {
 	t.Helper()
 	e, err := environment.Start(t.Context(), environment.Options{
-		Root: "../..", BootDelay: time.Second, ShutdownDelay: 500 * time.Millisecond,
+		Root: "../..", Audit: true, BootDelay: time.Second, ShutdownDelay: 500 * time.Millisecond,
 		ControllerArguments: []string{"--registration-timeout=" + registrationTimeout.String()},
 	})
 	if err != nil {
@@ -53,7 +53,9 @@ func startWorld(t *testing.T) *world {
 			t.Errorf("stopping the world: %v", err)
 		}
 	})
-	return &world{e}
+	w := &world{e}
+	t.Cleanup(func() { w.record(t) })
+	return w
 }
 
 // await waits until look returns nil; what it returned last tells what was missing.
