@@ -1,6 +1,7 @@
 package install_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -45,9 +46,7 @@ func environment(t *testing.T, built string) map[string]string {
 	if len(container.EnvFrom) != 1 || container.EnvFrom[0].ConfigMapRef.Name != settings.Name {
 		t.Errorf("the container's environment comes from %v, not from %s", container.EnvFrom, settings.Name)
 	}
-	for name, value := range settings.Data {
-		out[name] = value
-	}
+	maps.Copy(out, settings.Data)
 	for _, e := range container.Env {
 		switch {
 		case e.ValueFrom != nil && e.ValueFrom.FieldRef != nil && e.ValueFrom.FieldRef.FieldPath == "metadata.namespace":
