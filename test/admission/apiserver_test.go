@@ -47,6 +47,7 @@ func TestAnAPIServerJudgesTheTable(t *testing.T) {
 				expectVerdict(t, s, decoder, r)
 			})
 		}
+		t.Run("in a terminal", func(t *testing.T) { expectInTerminal(t, rows) })
 	})
 }
 

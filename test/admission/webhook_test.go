@@ -56,14 +56,7 @@ func serveWebhooks(t *testing.T, s server) {
 	for _, c := range installed {
 		b.Create(c)
 	}
-	keeper, err := certificate.New(certificate.Settings{
-		Namespace: namespace, Secret: secret, Lifetime: time.Hour,
-		Mutating:   []string{webhooks.ConfigurationDefaulting},
-		Validating: []string{webhooks.ConfigurationProvisioners, webhooks.ConfigurationAWSNodeTemplates},
-	}, b.Client, b.Client, recorded, clock.RealClock{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	keeper := newKeeper(t, b, recorded)
 	httpServer := newServer(t, recorded, keeper)
 	ended := make(chan error, 2)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context())) // the last to end
@@ -84,6 +77,19 @@ func serveWebhooks(t *testing.T, s server) {
 	if err := s.awaitWebhooks(t.Context(), true); err != nil {
 		t.Fatal(errors.Join(err, keeper.Ready()))
 	}
+}
+
+func newKeeper(t *testing.T, b *workbench.Bench, recorded *metrics.Metrics) *certificate.Keeper {
+	t.Helper()
+	keeper, err := certificate.New(certificate.Settings{
+		Namespace: namespace, Secret: secret, Lifetime: time.Hour,
+		Mutating:   []string{webhooks.ConfigurationDefaulting},
+		Validating: []string{webhooks.ConfigurationProvisioners, webhooks.ConfigurationAWSNodeTemplates},
+	}, b.Client, b.Client, recorded, clock.RealClock{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keeper
 }
 
 func newServer(t *testing.T, recorded *metrics.Metrics, keeper *certificate.Keeper) *http.Server {

@@ -17,6 +17,8 @@ type Generator struct {
 	random *rand.Rand
 	// words that strings and keys are drawn from, the strangest among them.
 	words []string
+	// Unknown is what every other object is like of which the schema does not say what it is like; nil for none.
+	Unknown Schema
 }
 
 // NewGenerator returns a generator that also draws from some words of the tests.
@@ -122,6 +124,9 @@ func (g *Generator) object(s Schema) (any, error) {
 			}
 			out[g.word()] = value
 		}
+	}
+	if s.is("preserve-unknown-fields") && g.Unknown != nil && g.coin() {
+		return g.object(g.Unknown)
 	}
 	if s.is("preserve-unknown-fields") {
 		for range g.random.IntN(4) {
