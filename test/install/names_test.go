@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kerf-autoscaler/kerf/test/install"
@@ -187,4 +190,49 @@ func TestEveryStatementOfThePolicyIsExplained(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("docs/install/iam.md explains %v, and there is %v", got, want)
 	}
+}
+
+func TestTheControllerMayTouchTheSecretAndTheWebhooksThatAreInstalled(t *testing.T) {
+	objects, err := install.Objects(build(t.Context(), t, "config/default"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	installed, named := map[string][]string{}, map[string][]string{}
+	for _, o := range objects {
+		resource := strings.ToLower(o.GetKind()) + "s"
+		switch resource {
+		case "secrets", "mutatingwebhookconfigurations", "validatingwebhookconfigurations":
+			installed[resource] = append(installed[resource], o.GetName())
+		case "roles", "clusterroles":
+			for resource, names := range namedIn(t, o) {
+				named[resource] = append(named[resource], names...)
+			}
+		}
+	}
+	for resource, want := range installed {
+		slices.Sort(want)
+		slices.Sort(named[resource])
+		if !slices.Equal(named[resource], want) {
+			t.Errorf("kerf may touch the %s %v, and %v are installed", resource, named[resource], want)
+		}
+	}
+	if len(installed) != 3 {
+		t.Errorf("only %v is installed", installed)
+	}
+}
+
+// namedIn returns the names to which a role binds each of its resources.
+func namedIn(t *testing.T, role *unstructured.Unstructured) map[string][]string {
+	t.Helper()
+	var read rbacv1.ClusterRole // a Role has the same rules
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(role.Object, &read); err != nil {
+		t.Fatal(err)
+	}
+	out := map[string][]string{}
+	for _, rule := range read.Rules {
+		for _, resource := range rule.Resources {
+			out[resource] = append(out[resource], rule.ResourceNames...)
+		}
+	}
+	return out
 }
