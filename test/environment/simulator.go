@@ -74,8 +74,21 @@ func (e *Environment) instances(context.Context) ([]kubelets.Instance, error) {
 		}
 		out = append(out, kubelets.Instance{
 			ID: i.ID, Type: i.Type, Zone: i.Zone, Region: e.region, State: i.State,
-			PrivateDNSName: i.PrivateDNSName, PrivateIP: i.PrivateIP, UserData: string(userData),
+			PrivateDNSName: i.PrivateDNSName, PrivateIP: i.PrivateIP, UserData: string(userData), RootVolumeGiB: podVolumeGiB(i),
 		})
 	}
 	return out, nil
+}
+
+// podVolumeGiB returns the size of the volume that the image puts the pods' files on: the system's, which is the first of the
+// image, but for Bottlerocket, which has a second one for them.
+func podVolumeGiB(i admin.Instance) int {
+	at := 0
+	if strings.HasPrefix(i.ImageName, "bottlerocket-") {
+		at = 1
+	}
+	if at >= len(i.Volumes) {
+		return 0
+	}
+	return i.Volumes[at].SizeGiB
 }

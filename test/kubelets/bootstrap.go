@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -38,6 +40,55 @@ type KubeletSettings struct {
 	KubeReserved   Overlay
 	SystemReserved Overlay
 	EvictionHard   Overlay
+	// CountsPods is true of images that reserve memory by the pods that the kubelet takes, not by the network interfaces.
+	CountsPods bool
+	// Unseen is what no Node shows.
+	Unseen UnseenSettings
+}
+
+// UnseenSettings is the part of a kubelet's configuration that changes what it does, and nothing that it tells.
+type UnseenSettings struct {
+	// ClusterDNS are the addresses of the DNS servers that pods ask.
+	ClusterDNS []string
+	// EvictionSoft maps a signal -> threshold, EvictionSoftGracePeriod a signal -> how long it has to be crossed.
+	EvictionSoft, EvictionSoftGracePeriod map[string]string
+	// EvictionMaxPodGracePeriod in seconds.
+	EvictionMaxPodGracePeriod *int32
+	// ImageGCHighThresholdPercent and ImageGCLowThresholdPercent bound the disk that images take.
+	ImageGCHighThresholdPercent, ImageGCLowThresholdPercent *int32
+	// CPUCFSQuota enforces CPU limits.
+	CPUCFSQuota *bool
+}
+
+// The kubelet's own thresholds for images, percent.
+const (
+	imageGCHigh = 85
+	imageGCLow  = 80
+)
+
+// check returns why a kubelet does not start with the settings.
+func (s UnseenSettings) check() error {
+	for _, signal := range slices.Sorted(maps.Keys(s.EvictionSoft)) {
+		if _, ok := s.EvictionSoftGracePeriod[signal]; !ok {
+			return fmt.Errorf("the kubelet does not start: the soft eviction threshold of %s has no grace period", signal)
+		}
+	}
+	for _, signal := range slices.Sorted(maps.Keys(s.EvictionSoftGracePeriod)) {
+		if period, err := time.ParseDuration(s.EvictionSoftGracePeriod[signal]); err != nil || period < 0 {
+			return fmt.Errorf("the kubelet does not start: %q is no grace period of %s", s.EvictionSoftGracePeriod[signal], signal)
+		}
+	}
+	high, low := int32(imageGCHigh), int32(imageGCLow)
+	if s.ImageGCHighThresholdPercent != nil {
+		high = *s.ImageGCHighThresholdPercent
+	}
+	if s.ImageGCLowThresholdPercent != nil {
+		low = *s.ImageGCLowThresholdPercent
+	}
+	if low >= high {
+		return fmt.Errorf("the kubelet does not start: images are removed from %d %% of the disk on, and down to %d %%", high, low)
+	}
+	return nil
 }
 
 // Overlay changes a map of settings, e.g. resource -> quantity or eviction signal -> threshold.
@@ -70,10 +121,22 @@ type Cluster struct {
 }
 
 // DecodeUserData reads user data as the start-up programs of the EKS images would: a shell script that calls
-// /etc/eks/bootstrap.sh, or a NodeConfig of nodeadm, either of them alone or as part of a MIME message.
+// /etc/eks/bootstrap.sh, or a NodeConfig of nodeadm, either of them alone or as part of a MIME message, or the settings of
+// Bottlerocket.
 func DecodeUserData(userData string) (Bootstrap, error) {
+	b, err := decodeUserData(userData)
+	if err != nil {
+		return Bootstrap{}, err
+	}
+	return b, b.Kubelet.Unseen.check()
+}
+
+func decodeUserData(userData string) (Bootstrap, error) {
 	if strings.TrimSpace(userData) == "" {
 		return Bootstrap{}, errors.New("there is no user data")
+	}
+	if settings, ok := bottlerocketSettings(userData); ok {
+		return decodeBottlerocket(settings)
 	}
 	parts, err := splitParts(userData)
 	if err != nil {

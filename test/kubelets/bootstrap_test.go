@@ -41,6 +41,7 @@ func TestUserDataOfEachImageFamilyIsReadInFull(t *testing.T) {
 			MaxPods:        new(int32(29)),
 			NoENIMaxPods:   true,
 			SystemReserved: Overlay{Values: map[string]string{"cpu": "100m", "memory": "200Mi"}, Replaces: true},
+			Unseen:         UnseenSettings{ClusterDNS: []string{"10.100.0.10"}},
 		}},
 		"AL2023 configures nodeadm": {"al2023.mime", KubeletSettings{
 			Labels:         map[string]string{"karpenter.sh/provisioner-name": "default", "karpenter.sh/capacity-type": "on-demand"},
@@ -49,6 +50,16 @@ func TestUserDataOfEachImageFamilyIsReadInFull(t *testing.T) {
 			KubeReserved:   Overlay{Values: map[string]string{"cpu": "200m"}},
 			SystemReserved: Overlay{Values: map[string]string{}},
 			EvictionHard:   Overlay{Values: map[string]string{"memory.available": "5%"}},
+			Unseen:         UnseenSettings{ClusterDNS: []string{"10.100.0.10"}},
+		}},
+		"Bottlerocket is told by settings": {"bottlerocket.toml", KubeletSettings{
+			Labels:       map[string]string{"karpenter.sh/provisioner-name": "default"},
+			Taints:       []corev1.Taint{web},
+			MaxPods:      new(int32(29)),
+			KubeReserved: Overlay{Values: map[string]string{"cpu": "200m"}},
+			EvictionHard: Overlay{Values: map[string]string{"memory.available": "5%"}, Replaces: true},
+			CountsPods:   true,
+			Unseen:       unseen(),
 		}},
 	}
 	for name, tc := range cases {
@@ -67,29 +78,102 @@ func TestUserDataOfEachImageFamilyIsReadInFull(t *testing.T) {
 	}
 }
 
+// unseen is one value for each setting that no Node shows.
+func unseen() UnseenSettings {
+	return UnseenSettings{
+		ClusterDNS: []string{"10.100.0.10"}, EvictionSoft: map[string]string{"memory.available": "10%"},
+		EvictionSoftGracePeriod: map[string]string{"memory.available": "1m30s"}, EvictionMaxPodGracePeriod: new(int32(60)),
+		ImageGCHighThresholdPercent: new(int32(70)), ImageGCLowThresholdPercent: new(int32(60)), CPUCFSQuota: new(false),
+	}
+}
+
+// told returns user data with more for the kubelet than that of the file.
+func told(t *testing.T, file, old, more string) string {
+	t.Helper()
+	whole := testdata(t, file)
+	changed := strings.Replace(whole, old, old+more, 1)
+	if changed == whole {
+		t.Fatalf("%s does not contain %q", file, old)
+	}
+	return changed
+}
+
+func TestWhatNoNodeShowsIsReadFromEachKindOfUserData(t *testing.T) {
+	for name, userData := range map[string]string{
+		"AL2": told(t, "al2.mime", "--max-pods=29", " --eviction-soft=memory.available<10% --eviction-soft-grace-period=memory.available=1m30s"+
+			" --eviction-max-pod-grace-period=60 --image-gc-high-threshold=70 --image-gc-low-threshold=60 --cpu-cfs-quota=false"),
+		"AL2023": told(t, "al2023.mime", "      maxPods: 58\n", "      evictionSoft: {memory.available: 10%}\n"+
+			"      evictionSoftGracePeriod: {memory.available: 1m30s}\n      evictionMaxPodGracePeriod: 60\n"+
+			"      imageGCHighThresholdPercent: 70\n      imageGCLowThresholdPercent: 60\n      cpuCFSQuota: false\n"),
+		"Bottlerocket": testdata(t, "bottlerocket.toml"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			boot, err := DecodeUserData(userData)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(unseen(), boot.Kubelet.Unseen); diff != "" {
+				t.Errorf("settings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTheUsersOwnPartsDoNotKeepAMachineFromJoining(t *testing.T) {
+	head, tail, found := strings.Cut(testdata(t, "al2.mime"), "\n\n")
+	if !found {
+		t.Fatal("the message has no head")
+	}
+	boundary, _, _ := strings.Cut(tail, "\n")
+	for name, part := range map[string]string{
+		"a script that no simple reader splits": "Content-Type: text/x-shellscript\n\n#!/usr/bin/python3\nprint('it''s')  # it's\n",
+		"a cloud-config in base64":              "Content-Type: text/cloud-config\nContent-Transfer-Encoding: base64\n\nI2Nsb3VkLWNvbmZpZwo=\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			boot, err := DecodeUserData(head + "\n\n" + boundary + "\n" + part + tail)
+			if err == nil {
+				err = boot.Joins(testIdentity(t))
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 func TestMistakesInUserDataKeepAMachineOut(t *testing.T) {
 	cases := map[string]struct {
 		file, old, new string
 		want           string
 	}{
-		"AL2, another cluster's name":     {"al2.mime", "'quay'", "'pier'", `the token is for cluster "pier", this is "quay"`},
-		"AL2, another endpoint":           {"al2.mime", ":26443", ":6443", "no API server of this cluster answers at https://127.0.0.1:6443"},
-		"AL2, no endpoint":                {"al2.mime", "--apiserver-endpoint 'https://127.0.0.1:26443'", "", "names no API server endpoint"},
-		"AL2, a cut certificate":          {"al2.mime", "--b64-cluster-ca 'LS0t", "--b64-cluster-ca '", "decoding the certificate authority"},
-		"AL2, an unknown kubelet flag":    {"al2.mime", "--max-pods=29", "--maximum-pods=29", "unknown flag: --maximum-pods"},
-		"AL2, an unknown argument":        {"al2.mime", "--use-max-pods", "--maybe-max-pods", "unknown flag: --maybe-max-pods"},
-		"AL2, a forbidden label":          {"al2.mime", "karpenter.sh/capacity-type", "node-role.kubernetes.io/worker", "may not set the label"},
-		"AL2, a malformed taint":          {"al2.mime", "boot:NoExecute", "boot:Sometimes", `"boot:Sometimes" is not a taint`},
-		"AL2, an open quote":              {"al2.mime", "'quay'", "'quay", "ends inside single quotes"},
-		"AL2, an unexpanded variable":     {"al2.mime", "'quay'", "$CLUSTER", "needs a shell"},
-		"AL2, no call":                    {"al2.mime", "/etc/eks/bootstrap.sh 'quay'", "true", "calls /etc/eks/bootstrap.sh 0 times"},
-		"AL2023, another cluster's name":  {"al2023.mime", "name: quay", "name: pier", `the token is for cluster "pier", this is "quay"`},
-		"AL2023, no service range":        {"al2023.mime", "    cidr: 10.100.0.0/16\n", "", "spec.cluster.cidr"},
-		"AL2023, a misspelt field":        {"al2023.mime", "apiServerEndpoint", "apiserver-endpoint", "unknown field"},
-		"AL2023, an unknown kubelet key":  {"al2023.mime", "maxPods: 58", "maxPod: 58", "unknown field"},
-		"AL2023, no certificate":          {"al2023.mime", "certificateAuthority: ", "certificateAuthority: \"\" #", "holds no certificate authority"},
-		"AL2023, another API version":     {"al2023.mime", "node.eks.aws/v1alpha1", "node.eks.aws/v1", "a NodeConfig is node.eks.aws/v1 NodeConfig"},
-		"AL2023, a boundary that is lost": {"al2023.mime", "--BOUNDARY--\n", "", "reading a MIME part"},
+		"AL2, another cluster's name":      {"al2.mime", "'quay'", "'pier'", `the token is for cluster "pier", this is "quay"`},
+		"AL2, another endpoint":            {"al2.mime", ":26443", ":6443", "no API server of this cluster answers at https://127.0.0.1:6443"},
+		"AL2, no endpoint":                 {"al2.mime", "--apiserver-endpoint 'https://127.0.0.1:26443'", "", "names no API server endpoint"},
+		"AL2, a cut certificate":           {"al2.mime", "--b64-cluster-ca 'LS0t", "--b64-cluster-ca '", "decoding the certificate authority"},
+		"AL2, an unknown kubelet flag":     {"al2.mime", "--max-pods=29", "--maximum-pods=29", "unknown flag: --maximum-pods"},
+		"AL2, an unknown argument":         {"al2.mime", "--use-max-pods", "--maybe-max-pods", "unknown flag: --maybe-max-pods"},
+		"AL2, a forbidden label":           {"al2.mime", "karpenter.sh/capacity-type", "node-role.kubernetes.io/worker", "may not set the label"},
+		"AL2, a malformed taint":           {"al2.mime", "boot:NoExecute", "boot:Sometimes", `"boot:Sometimes" is not a taint`},
+		"AL2, an open quote":               {"al2.mime", "'quay'", "'quay", "ends inside single quotes"},
+		"AL2, an unexpanded variable":      {"al2.mime", "'quay'", "$CLUSTER", "needs a shell"},
+		"AL2, a container runtime of old":  {"al2.mime", "--use-max-pods", "--container-runtime dockerd --use-max-pods", "no container runtime"},
+		"AL2, images kept upside down":     {"al2.mime", "--max-pods=29", "--max-pods=29 --image-gc-high-threshold=70", "does not start"},
+		"AL2, a soft threshold alone":      {"al2.mime", "--max-pods=29", "--max-pods=29 --eviction-soft=memory.available<5%", "no grace period"},
+		"AL2, a period that is none":       {"al2.mime", "--max-pods=29", "--max-pods=29 --eviction-soft-grace-period=memory.available=soon", "no grace period"},
+		"Bottlerocket, another cluster":    {"bottlerocket.toml", "'quay'", "'pier'", `the token is for cluster "pier"`},
+		"Bottlerocket, no cluster":         {"bottlerocket.toml", "cluster-name = 'quay'\n", "", "names no cluster"},
+		"Bottlerocket, a misspelt key":     {"bottlerocket.toml", "max-pods", "maximum-pods", "maximum-pods"},
+		"Bottlerocket, a malformed taint":  {"bottlerocket.toml", "web:NoSchedule", "web", "no taint of dedicated"},
+		"Bottlerocket, a forbidden label":  {"bottlerocket.toml", "karpenter.sh/provisioner-name", "node-role.kubernetes.io/worker", "may not set the label"},
+		"Bottlerocket, a percentage above": {"bottlerocket.toml", "'70'", "'170'", "no percentage"},
+		"AL2, no call":                     {"al2.mime", "/etc/eks/bootstrap.sh 'quay'", "true", "calls /etc/eks/bootstrap.sh 0 times"},
+		"AL2023, another cluster's name":   {"al2023.mime", "name: quay", "name: pier", `the token is for cluster "pier", this is "quay"`},
+		"AL2023, no service range":         {"al2023.mime", "    cidr: 10.100.0.0/16\n", "", "spec.cluster.cidr"},
+		"AL2023, a misspelt field":         {"al2023.mime", "apiServerEndpoint", "apiserver-endpoint", "unknown field"},
+		"AL2023, an unknown kubelet key":   {"al2023.mime", "maxPods: 58", "maxPod: 58", "unknown field"},
+		"AL2023, no certificate":           {"al2023.mime", "certificateAuthority: ", "certificateAuthority: \"\" #", "holds no certificate authority"},
+		"AL2023, another API version":      {"al2023.mime", "node.eks.aws/v1alpha1", "node.eks.aws/v1", "a NodeConfig is node.eks.aws/v1 NodeConfig"},
+		"AL2023, a boundary that is lost":  {"al2023.mime", "--BOUNDARY--\n", "", "reading a MIME part"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -15,6 +15,9 @@ const bootstrapScript = "/etc/eks/bootstrap.sh"
 func decodeScripts(scripts []string) (Bootstrap, error) {
 	var calls [][]word
 	for _, script := range scripts {
+		if !strings.Contains(script, bootstrapScript) {
+			continue // the user's own, of whatever shell
+		}
 		commands, err := shellCommands(script)
 		if err != nil {
 			return Bootstrap{}, err
@@ -49,8 +52,10 @@ func decodeBootstrapCall(arguments []string) (Bootstrap, error) {
 	authority := flags.String("b64-cluster-ca", "", "")
 	extra := flags.String("kubelet-extra-args", "", "")
 	useMaxPods := flags.String("use-max-pods", "true", "")
+	dns := flags.String("dns-cluster-ip", "", "")
+	runtime := flags.String("container-runtime", "containerd", "")
 	for _, ignored := range []string{ // they change nothing that a Node shows
-		"dns-cluster-ip", "container-runtime", "ip-family", "service-ipv6-cidr", "pause-container-account",
+		"ip-family", "service-ipv6-cidr", "pause-container-account",
 		"pause-container-version", "aws-api-retry-attempts", "local-disks", "mount-bpf-fs", "containerd-config-file",
 	} {
 		flags.String(ignored, "", "")
@@ -64,12 +69,18 @@ func decodeBootstrapCall(arguments []string) (Bootstrap, error) {
 	if *useMaxPods != "true" && *useMaxPods != "false" {
 		return Bootstrap{}, errors.New("--use-max-pods is neither true nor false")
 	}
+	if *runtime != "containerd" {
+		return Bootstrap{}, fmt.Errorf("the image has no container runtime %q", *runtime)
+	}
 	ca, err := decodeAuthority(*authority)
 	if err != nil {
 		return Bootstrap{}, err
 	}
 	b := Bootstrap{ClusterName: flags.Arg(0), Endpoint: *endpoint, CertificateAuthority: ca}
 	b.Kubelet.NoENIMaxPods = *useMaxPods == "false"
+	if *dns != "" {
+		b.Kubelet.Unseen.ClusterDNS = []string{*dns}
+	}
 	if err := b.Kubelet.applyFlags(strings.Fields(*extra)); err != nil {
 		return Bootstrap{}, err
 	}

@@ -50,7 +50,7 @@ func resourcesOf(t catalog.InstanceType, rootGiB int, s KubeletSettings) (machin
 		"hugepages-1Gi":                 *resource.NewQuantity(0, resource.DecimalSI),
 		"hugepages-2Mi":                 *resource.NewQuantity(0, resource.DecimalSI),
 	}
-	kube, err := quantities(s.KubeReserved.Over(imageKubeReserved(t)))
+	kube, err := quantities(s.KubeReserved.Over(imageKubeReserved(t, s)))
 	if err != nil {
 		return machineResources{}, fmt.Errorf("reading kube-reserved: %w", err)
 	}
@@ -109,11 +109,15 @@ func podCount(t catalog.InstanceType, s KubeletSettings) int64 {
 }
 
 // imageKubeReserved is what the start-up programs of the EKS images reserve. Memory goes by the pods that the interfaces
-// allow, whatever the kubelet's own bound.
-func imageKubeReserved(t catalog.InstanceType) map[string]string {
+// allow, whatever the kubelet's own bound; of Bottlerocket, by that bound.
+func imageKubeReserved(t catalog.InstanceType, s KubeletSettings) map[string]string {
+	pods := interfacePods(t)
+	if s.CountsPods {
+		pods = podCount(t, s)
+	}
 	return map[string]string{
 		"cpu":               fmt.Sprintf("%dm", reservedMillicores(t.CPU.VCPUs)),
-		"memory":            fmt.Sprintf("%dMi", 11*interfacePods(t)+255),
+		"memory":            fmt.Sprintf("%dMi", 11*pods+255),
 		"ephemeral-storage": "1Gi",
 	}
 }

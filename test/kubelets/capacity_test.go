@@ -55,6 +55,9 @@ func TestAllocatableIsCapacityLessReservationsAndThresholds(t *testing.T) {
 		}, map[string]string{
 			"cpu": "1500m", "memory": memory((574 + 100 + 200) * mib), "ephemeral-storage": diskLess(gib), "pods": "110",
 		}},
+		"Bottlerocket counts the kubelet's pods": {KubeletSettings{MaxPods: new(int32(110)), CountsPods: true}, map[string]string{
+			"cpu": "1930m", "memory": memory((11*110 + 255 + 100) * mib), "ephemeral-storage": diskLess(gib), "pods": "110",
+		}},
 		"a flag replaces all": {KubeletSettings{
 			NoENIMaxPods: true,
 			PodsPerCore:  8,

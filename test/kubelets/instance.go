@@ -22,7 +22,8 @@ type Instance struct {
 	// PrivateDNSName becomes the name of the Node.
 	PrivateDNSName string
 	PrivateIP      string
-	// RootVolumeGiB is the size of the disk that pods share with the image; 0 means the images' default.
+	// RootVolumeGiB is the size of the disk that pods keep their files on, which is that of the system on most images; 0 means
+	// the images' default.
 	RootVolumeGiB int
 	// UserData as the instance reads it from its metadata service: decoded from base64 already.
 	UserData string

@@ -22,10 +22,8 @@ func (s *KubeletSettings) applyFlags(arguments []string) error {
 	systemReserved := flags.StringToString("system-reserved", nil, "")
 	// Thresholds are written signal<quantity, which no flag type of pflag reads.
 	evictionHard := flags.StringSlice("eviction-hard", nil, "")
-	for _, ignored := range []string{ // they change nothing that a Node shows
-		"cluster-dns", "eviction-soft", "eviction-soft-grace-period", "eviction-max-pod-grace-period",
-		"image-gc-high-threshold", "image-gc-low-threshold", "cpu-cfs-quota", "cpu-manager-policy", "v",
-	} {
+	unseen := addUnseenFlags(flags)
+	for _, ignored := range []string{"cpu-manager-policy", "v"} { // nothing here goes by them
 		flags.String(ignored, "", "")
 	}
 	if err := flags.Parse(arguments); err != nil {
@@ -53,21 +51,81 @@ func (s *KubeletSettings) applyFlags(arguments []string) error {
 		s.SystemReserved = Overlay{Values: *systemReserved, Replaces: true}
 	}
 	if flags.Changed("eviction-hard") {
-		return s.setEviction(*evictionHard)
+		thresholds, err := thresholds(*evictionHard)
+		if err != nil {
+			return err
+		}
+		s.EvictionHard = Overlay{Values: thresholds, Replaces: true}
+	}
+	return unseen.apply(flags, &s.Unseen)
+}
+
+// unseenFlags are the flags whose effect no Node shows.
+type unseenFlags struct {
+	clusterDNS, soft *[]string
+	grace            *map[string]string
+	maxGrace         *int32
+	gcHigh, gcLow    *int32
+	quota            *bool
+}
+
+func addUnseenFlags(flags *pflag.FlagSet) unseenFlags {
+	return unseenFlags{
+		clusterDNS: flags.StringSlice("cluster-dns", nil, ""),
+		soft:       flags.StringSlice("eviction-soft", nil, ""),
+		grace:      flags.StringToString("eviction-soft-grace-period", nil, ""),
+		maxGrace:   flags.Int32("eviction-max-pod-grace-period", 0, ""),
+		gcHigh:     flags.Int32("image-gc-high-threshold", 0, ""),
+		gcLow:      flags.Int32("image-gc-low-threshold", 0, ""),
+		quota:      flags.Bool("cpu-cfs-quota", true, ""),
+	}
+}
+
+// apply puts the flags that are given into the settings.
+func (f unseenFlags) apply(flags *pflag.FlagSet, into *UnseenSettings) error {
+	if flags.Changed("cluster-dns") {
+		into.ClusterDNS = *f.clusterDNS
+	}
+	if flags.Changed("eviction-soft") {
+		soft, err := thresholds(*f.soft)
+		if err != nil {
+			return err
+		}
+		into.EvictionSoft = soft
+	}
+	if flags.Changed("eviction-soft-grace-period") {
+		into.EvictionSoftGracePeriod = *f.grace
+	}
+	for _, number := range []struct {
+		name        string
+		value       *int32
+		destination **int32
+	}{
+		{"eviction-max-pod-grace-period", f.maxGrace, &into.EvictionMaxPodGracePeriod},
+		{"image-gc-high-threshold", f.gcHigh, &into.ImageGCHighThresholdPercent},
+		{"image-gc-low-threshold", f.gcLow, &into.ImageGCLowThresholdPercent},
+	} {
+		if flags.Changed(number.name) {
+			*number.destination = number.value
+		}
+	}
+	if flags.Changed("cpu-cfs-quota") {
+		into.CPUCFSQuota = f.quota
 	}
 	return nil
 }
 
-func (s *KubeletSettings) setEviction(thresholds []string) error {
-	s.EvictionHard = Overlay{Values: map[string]string{}, Replaces: true}
-	for _, t := range thresholds {
+// thresholds reads signal<quantity.
+func thresholds(list []string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, t := range list {
 		signal, quantity, found := strings.Cut(t, "<")
 		if !found {
-			return fmt.Errorf("reading kubelet flags: the eviction threshold %q has no <", t)
+			return nil, fmt.Errorf("reading kubelet flags: the eviction threshold %q has no <", t)
 		}
-		s.EvictionHard.Values[signal] = quantity
+		out[signal] = quantity
 	}
-	return nil
+	return out, nil
 }
 
 func (s *KubeletSettings) addLabels(labels map[string]string) error {

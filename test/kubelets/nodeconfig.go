@@ -137,5 +137,33 @@ func (s *KubeletSettings) applyConfig(raw json.RawMessage) error {
 	s.KubeReserved = Overlay{Values: Overlay{Values: config.KubeReserved}.Over(s.KubeReserved.Values)}
 	s.SystemReserved = Overlay{Values: Overlay{Values: config.SystemReserved}.Over(s.SystemReserved.Values)}
 	s.EvictionHard = Overlay{Values: Overlay{Values: config.EvictionHard}.Over(s.EvictionHard.Values)}
+	config.applyUnseen(&s.Unseen)
 	return nil
+}
+
+// applyUnseen puts what the file says over what an earlier one said.
+func (c kubeletConfig) applyUnseen(into *UnseenSettings) {
+	if len(c.ClusterDNS) > 0 {
+		into.ClusterDNS = c.ClusterDNS
+	}
+	for _, m := range []struct {
+		said map[string]string
+		into *map[string]string
+	}{{c.EvictionSoft, &into.EvictionSoft}, {c.EvictionSoftGracePeriod, &into.EvictionSoftGracePeriod}} {
+		if len(m.said) > 0 {
+			*m.into = Overlay{Values: m.said}.Over(*m.into)
+		}
+	}
+	for _, n := range []struct{ said, into **int32 }{
+		{&c.EvictionMaxPodGracePeriod, &into.EvictionMaxPodGracePeriod},
+		{&c.ImageGCHighThresholdPercent, &into.ImageGCHighThresholdPercent},
+		{&c.ImageGCLowThresholdPercent, &into.ImageGCLowThresholdPercent},
+	} {
+		if *n.said != nil {
+			*n.into = *n.said
+		}
+	}
+	if c.CPUCFSQuota != nil {
+		into.CPUCFSQuota = c.CPUCFSQuota
+	}
 }

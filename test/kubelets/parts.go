@@ -1,6 +1,7 @@
 package kubelets
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -63,7 +64,7 @@ func splitMIME(userData string) ([]part, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading a MIME part: %w", err)
 		}
-		body, err := io.ReadAll(p)
+		body, err := io.ReadAll(decoded(p))
 		if err != nil {
 			return nil, fmt.Errorf("reading a MIME part: %w", err)
 		}
@@ -75,10 +76,15 @@ func splitMIME(userData string) ([]part, error) {
 	}
 }
 
-func kindOf(header textproto.MIMEHeader) (partKind, error) {
-	if encoding := header.Get("Content-Transfer-Encoding"); encoding != "" && !strings.EqualFold(encoding, "7bit") {
-		return partOther, fmt.Errorf("a MIME part is encoded as %s, which nodes of this bridge do not read", encoding)
+// decoded reads a part as it was before it was encoded for transport.
+func decoded(p *multipart.Part) io.Reader {
+	if strings.EqualFold(p.Header.Get("Content-Transfer-Encoding"), "base64") {
+		return base64.NewDecoder(base64.StdEncoding, p)
 	}
+	return p // the reader of the message has dealt with quoted-printable
+}
+
+func kindOf(header textproto.MIMEHeader) (partKind, error) {
 	mediaType, _, err := mime.ParseMediaType(header.Get("Content-Type"))
 	if err != nil {
 		return partOther, fmt.Errorf("reading the type of a MIME part: %w", err)

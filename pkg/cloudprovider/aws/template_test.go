@@ -2,6 +2,7 @@ package aws_test
 
 import (
 	"encoding/base64"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -60,7 +61,7 @@ func TestWhatATemplateStatesReachesItsInstances(t *testing.T) {
 	if !got.Monitoring || s.Fleets()[0].Context != "context-1" || got.InstanceProfile != "theirs" || got.Tags["team"] != "a" || got.VolumeTags["team"] != "a" {
 		t.Errorf("monitoring %t, context %q, profile %q, tags %v, of volumes %v", got.Monitoring, s.Fleets()[0].Context, got.InstanceProfile, got.Tags, got.VolumeTags)
 	}
-	if text := userData(t, got); strings.Index(text, "echo mine") < 0 || strings.Index(text, "echo mine") > strings.Index(text, "/etc/eks/bootstrap.sh") {
+	if text := userData(t, got); !regexp.MustCompile(`(?s)echo mine.*/etc/eks/bootstrap\.sh`).MatchString(text) {
 		t.Errorf("the user's part is not ahead of kerf's:\n%s", text)
 	}
 }

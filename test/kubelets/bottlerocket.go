@@ -1,0 +1,121 @@
+package kubelets
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// kubernetesSettings is the table settings.kubernetes of Bottlerocket: what kerf and the tests' users write of it.
+type kubernetesSettings struct {
+	APIServer                   string              `toml:"api-server"`
+	ClusterCertificate          string              `toml:"cluster-certificate"`
+	ClusterDNSIP                any                 `toml:"cluster-dns-ip"` // one or several
+	ClusterName                 string              `toml:"cluster-name"`
+	CPUCFSQuotaEnforced         *bool               `toml:"cpu-cfs-quota-enforced"`
+	EvictionHard                map[string]string   `toml:"eviction-hard"`
+	EvictionMaxPodGracePeriod   *int32              `toml:"eviction-max-pod-grace-period"`
+	EvictionSoft                map[string]string   `toml:"eviction-soft"`
+	EvictionSoftGracePeriod     map[string]string   `toml:"eviction-soft-grace-period"`
+	ImageGCHighThresholdPercent any                 `toml:"image-gc-high-threshold-percent"` // number or text
+	ImageGCLowThresholdPercent  any                 `toml:"image-gc-low-threshold-percent"`
+	KubeReserved                map[string]string   `toml:"kube-reserved"`
+	MaxPods                     *int32              `toml:"max-pods"`
+	NodeLabels                  map[string]string   `toml:"node-labels"`
+	NodeTaints                  map[string][]string `toml:"node-taints"`
+	StandaloneMode              bool                `toml:"standalone-mode"`
+	SystemReserved              map[string]string   `toml:"system-reserved"`
+}
+
+// bottlerocketSettings returns the table settings.kubernetes, if the user data is the kind of document that has one.
+func bottlerocketSettings(userData string) (map[string]any, bool) {
+	var document struct {
+		Settings struct {
+			Kubernetes map[string]any `toml:"kubernetes"`
+		} `toml:"settings"`
+	}
+	err := toml.Unmarshal([]byte(userData), &document)
+	return document.Settings.Kubernetes, err == nil && document.Settings.Kubernetes != nil
+}
+
+// decodeBottlerocket reads the settings. Like Bottlerocket it refuses what it does not know.
+func decodeBottlerocket(table map[string]any) (Bootstrap, error) {
+	text, err := toml.Marshal(table)
+	if err != nil {
+		return Bootstrap{}, fmt.Errorf("reading settings.kubernetes: %w", err)
+	}
+	var settings kubernetesSettings
+	decoder := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields()
+	if err := decoder.Decode(&settings); err != nil {
+		if unknown, ok := errors.AsType[*toml.StrictMissingError](err); ok {
+			return Bootstrap{}, fmt.Errorf("reading settings.kubernetes: %s", unknown.String())
+		}
+		return Bootstrap{}, fmt.Errorf("reading settings.kubernetes: %w", err)
+	}
+	if settings.ClusterName == "" {
+		return Bootstrap{}, errors.New("settings.kubernetes names no cluster")
+	}
+	ca, err := decodeAuthority(settings.ClusterCertificate)
+	if err != nil {
+		return Bootstrap{}, err
+	}
+	b := Bootstrap{ClusterName: settings.ClusterName, Endpoint: settings.APIServer, CertificateAuthority: ca}
+	b.Kubelet, err = settings.kubelet()
+	return b, err
+}
+
+func (k kubernetesSettings) kubelet() (KubeletSettings, error) {
+	s := KubeletSettings{
+		MaxPods: k.MaxPods, CountsPods: true,
+		KubeReserved: Overlay{Values: k.KubeReserved}, SystemReserved: Overlay{Values: k.SystemReserved},
+		EvictionHard: Overlay{Values: k.EvictionHard, Replaces: len(k.EvictionHard) > 0},
+		Unseen: UnseenSettings{
+			EvictionSoft: k.EvictionSoft, EvictionSoftGracePeriod: k.EvictionSoftGracePeriod,
+			EvictionMaxPodGracePeriod: k.EvictionMaxPodGracePeriod, CPUCFSQuota: k.CPUCFSQuotaEnforced,
+		},
+	}
+	if err := s.addLabels(k.NodeLabels); err != nil {
+		return s, err
+	}
+	for key, list := range k.NodeTaints {
+		for _, text := range list {
+			value, effect, found := strings.Cut(text, ":")
+			taint := corev1.Taint{Key: key, Value: value, Effect: corev1.TaintEffect(effect)}
+			if !found || !knownEffect(taint.Effect) {
+				return s, fmt.Errorf("reading settings.kubernetes: %q is no taint of %s", text, key)
+			}
+			s.Taints = append(s.Taints, taint)
+		}
+	}
+	switch address := k.ClusterDNSIP.(type) {
+	case string:
+		s.Unseen.ClusterDNS = []string{address}
+	case []any:
+		for _, a := range address {
+			s.Unseen.ClusterDNS = append(s.Unseen.ClusterDNS, fmt.Sprint(a))
+		}
+	}
+	var err error
+	if s.Unseen.ImageGCHighThresholdPercent, err = percent(k.ImageGCHighThresholdPercent); err != nil {
+		return s, err
+	}
+	s.Unseen.ImageGCLowThresholdPercent, err = percent(k.ImageGCLowThresholdPercent)
+	return s, err
+}
+
+// percent reads a number that may be written as text.
+func percent(value any) (*int32, error) {
+	if value == nil {
+		return nil, nil
+	}
+	n, err := strconv.ParseInt(fmt.Sprint(value), 10, 32)
+	if err != nil || n < 0 || n > 100 {
+		return nil, fmt.Errorf("reading settings.kubernetes: %v is no percentage", value)
+	}
+	return new(int32(n)), nil
+}
