@@ -172,12 +172,17 @@ func (p *Provisioner) Weight() int32 {
 	return *p.Spec.Weight
 }
 
-// TemplateName returns the name of the node template, or "" when the provisioner names none.
+// TemplateName returns the name of the node template: the one that the provisioner names, or the one that is made from its
+// spec.provider. It is "" when the provisioner says neither.
 func (p *Provisioner) TemplateName() string {
-	if p.Spec.ProviderRef == nil {
+	switch {
+	case p.Spec.ProviderRef != nil:
+		return p.Spec.ProviderRef.Name
+	case p.Spec.Provider != nil:
+		return InlineTemplateName(p.Name)
+	default:
 		return ""
 	}
-	return p.Spec.ProviderRef.Name
 }
 
 // TTLAfterEmpty returns how long a machine may be empty; false when emptiness alone never removes it. Times beyond what a
