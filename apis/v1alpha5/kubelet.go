@@ -63,7 +63,7 @@ type KubeletConfiguration struct {
 	// EvictionSoftGracePeriod maps a signal to how long its soft threshold has to be crossed, e.g. 1m30s.
 	// +kubebuilder:validation:MaxProperties=10
 	// +kubebuilder:validation:XValidation:rule=`self.all(signal, signal in ['memory.available', 'nodefs.available', 'nodefs.inodesFree', 'imagefs.available', 'imagefs.inodesFree', 'pid.available'])`,message="the signals are memory.available, nodefs.available, nodefs.inodesFree, imagefs.available, imagefs.inodesFree and pid.available",messageExpression=`self.filter(signal, !(signal in ['memory.available', 'nodefs.available', 'nodefs.inodesFree', 'imagefs.available', 'imagefs.inodesFree', 'pid.available']))[0] + ": the signals are memory.available, nodefs.available, nodefs.inodesFree, imagefs.available, imagefs.inodesFree and pid.available"`
-	// +kubebuilder:validation:XValidation:rule=`self.all(signal, duration(self[signal]) >= duration('0s'))`,message="must be times that are not negative, e.g. 1m30s"
+	// +kubebuilder:validation:XValidation:rule=`oldSelf.optMap(old, old == self).orValue(false) || self.all(signal, duration(self[signal]) >= duration('0s'))`,optionalOldSelf=true,message="must be times that are not negative, e.g. 1m30s"
 	// +optional
 	EvictionSoftGracePeriod map[string]metav1.Duration `json:"evictionSoftGracePeriod,omitempty"`
 	// EvictionMaxPodGracePeriod is how many seconds a pod that is evicted at a soft threshold gets at most.

@@ -20,12 +20,13 @@ import (
 // +kubebuilder:printcolumn:name="Template",type="string",JSONPath=".spec.machineTemplateRef.name",priority=1,description="Node template"
 // +kubebuilder:printcolumn:name="Price",type="string",JSONPath=".metadata.annotations.karpenter\\.sh/price-per-hour",priority=1,description="US dollars per hour"
 // +kubebuilder:printcolumn:name="Instance",type="string",JSONPath=".status.providerID",priority=1,description="Provider id of the instance"
+// +kubebuilder:validation:XValidation:rule=`has(self.spec) || oldSelf.optMap(old, !has(old.spec)).orValue(false)`,optionalOldSelf=true,reason=FieldValueRequired,fieldPath=".spec",message="it says which machine to launch"
 type Machine struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	// Spec is what was decided. It never changes, and so cannot be taken away either.
-	// +required
+	// +optional
 	Spec   MachineSpec   `json:"spec"`
 	Status MachineStatus `json:"status,omitempty"`
 }
@@ -36,21 +37,21 @@ type Machine struct {
 type MachineSpec struct {
 	// Taints that the Node carries for as long as it lives.
 	// +kubebuilder:validation:MaxItems=100
-	// +kubebuilder:validation:XValidation:rule=`self.all(taint, taint.effect in ['NoSchedule', 'PreferNoSchedule', 'NoExecute', ''])`,message="the effect of a taint must be NoSchedule, PreferNoSchedule or NoExecute"
+	// +kubebuilder:validation:XValidation:rule=`self.all(taint, taint.?effect.orValue('') in ['NoSchedule', 'PreferNoSchedule', 'NoExecute', ''])`,message="the effect of a taint must be NoSchedule, PreferNoSchedule or NoExecute"
 	// +listType=atomic
 	// +optional
 	Taints []corev1.Taint `json:"taints,omitempty"`
 	// StartupTaints that the Node carries at boot and has to lose before it is initialized.
 	// +kubebuilder:validation:MaxItems=100
-	// +kubebuilder:validation:XValidation:rule=`self.all(taint, taint.effect in ['NoSchedule', 'PreferNoSchedule', 'NoExecute', ''])`,message="the effect of a taint must be NoSchedule, PreferNoSchedule or NoExecute"
+	// +kubebuilder:validation:XValidation:rule=`self.all(taint, taint.?effect.orValue('') in ['NoSchedule', 'PreferNoSchedule', 'NoExecute', ''])`,message="the effect of a taint must be NoSchedule, PreferNoSchedule or NoExecute"
 	// +listType=atomic
 	// +optional
 	StartupTaints []corev1.Taint `json:"startupTaints,omitempty"`
 	// Requirements that the instance has to meet; the instance types are listed cheapest first.
 	// +kubebuilder:validation:MaxItems=100
-	// +kubebuilder:validation:XValidation:rule=`self.all(r, r.operator in ['In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt'])`,message="the operator of a requirement must be In, NotIn, Exists, DoesNotExist, Gt or Lt"
-	// +kubebuilder:validation:XValidation:rule=`self.all(r, r.operator != 'In' || (has(r.values) && r.values.size() > 0))`,message="In takes at least one value; no machine meets a requirement that allows none"
-	// +kubebuilder:validation:XValidation:rule=`self.all(r, !(r.operator in ['Gt', 'Lt']) || (has(r.values) && r.values.size() == 1))`,message="Gt and Lt take exactly one integer"
+	// +kubebuilder:validation:XValidation:rule=`self.all(r, r.?operator.orValue('In') in ['In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt'])`,message="the operator of a requirement must be In, NotIn, Exists, DoesNotExist, Gt or Lt"
+	// +kubebuilder:validation:XValidation:rule=`self.all(r, r.?operator.orValue('') != 'In' || (has(r.values) && r.values.size() > 0))`,message="In takes at least one value; no machine meets a requirement that allows none"
+	// +kubebuilder:validation:XValidation:rule=`self.all(r, !(r.?operator.orValue('') in ['Gt', 'Lt']) || (has(r.values) && r.values.size() == 1))`,message="Gt and Lt take exactly one integer"
 	// +listType=atomic
 	// +optional
 	Requirements []corev1.NodeSelectorRequirement `json:"requirements,omitempty"`

@@ -35,10 +35,10 @@ type Provisioner struct {
 
 // ProvisionerSpec is what the user asks for.
 //
-// +kubebuilder:validation:XValidation:rule=`!has(self.provider) || !has(self.providerRef)`,reason=FieldValueForbidden,fieldPath=".provider",message="spec.providerRef is set and says this as well: remove one of the two"
-// +kubebuilder:validation:XValidation:rule=`has(self.provider) || has(self.providerRef)`,reason=FieldValueRequired,fieldPath=".providerRef",message="name the AWSNodeTemplate that machines are made from, e.g. providerRef: {name: default}"
-// +kubebuilder:validation:XValidation:rule=`!has(self.ttlSecondsAfterEmpty) || !has(self.consolidation) || !has(self.consolidation.enabled) || !self.consolidation.enabled`,reason=FieldValueForbidden,fieldPath=".ttlSecondsAfterEmpty",message="spec.consolidation.enabled is true, and consolidation removes empty nodes as well: remove one of the two"
-// +kubebuilder:validation:XValidation:rule=`!has(self.taints) || !has(self.startupTaints) || self.startupTaints.all(a, !self.taints.exists(b, a.key == b.key && a.effect == b.effect))`,fieldPath=".startupTaints",message="a node has one taint of a key and an effect, startup taints included: remove one of the two"
+// +kubebuilder:validation:XValidation:rule=`!has(self.provider) || !has(self.providerRef) || oldSelf.optMap(old, has(old.provider) && has(old.providerRef) && old.providerRef == self.providerRef).orValue(false)`,optionalOldSelf=true,reason=FieldValueForbidden,fieldPath=".provider",message="spec.providerRef is set and says this as well: remove one of the two"
+// +kubebuilder:validation:XValidation:rule=`has(self.provider) || has(self.providerRef) || oldSelf.optMap(old, old == self).orValue(false)`,optionalOldSelf=true,reason=FieldValueRequired,fieldPath=".providerRef",message="name the AWSNodeTemplate that machines are made from, e.g. providerRef: {name: default}"
+// +kubebuilder:validation:XValidation:rule=`!has(self.ttlSecondsAfterEmpty) || !has(self.consolidation) || !has(self.consolidation.enabled) || !self.consolidation.enabled || oldSelf.optMap(old, has(old.ttlSecondsAfterEmpty) && old.ttlSecondsAfterEmpty == self.ttlSecondsAfterEmpty && has(old.consolidation) && old.consolidation == self.consolidation).orValue(false)`,optionalOldSelf=true,reason=FieldValueForbidden,fieldPath=".ttlSecondsAfterEmpty",message="spec.consolidation.enabled is true, and consolidation removes empty nodes as well: remove one of the two"
+// +kubebuilder:validation:XValidation:rule=`!has(self.taints) || !has(self.startupTaints) || self.startupTaints.all(a, !has(a.key) || !has(a.effect) || !self.taints.exists(b, has(b.key) && has(b.effect) && a.key == b.key && a.effect == b.effect)) || oldSelf.optMap(old, has(old.taints) && old.taints == self.taints && has(old.startupTaints) && old.startupTaints == self.startupTaints).orValue(false)`,optionalOldSelf=true,fieldPath=".startupTaints",message="a node has one taint of a key and an effect, startup taints included: remove one of the two"
 type ProvisionerSpec struct {
 	// Annotations are copied to every machine and node.
 	// +kubebuilder:validation:MaxProperties=100
@@ -53,13 +53,13 @@ type ProvisionerSpec struct {
 	Labels map[string]LabelValue `json:"labels,omitempty"`
 	// Taints are put on every node; only pods that tolerate them cause a launch.
 	// +kubebuilder:validation:MaxItems=100
-	// +kubebuilder:validation:XValidation:rule=`self.all(a, self.exists_one(b, a.key == b.key && a.effect == b.effect))`,message="a node has one taint of a key and an effect, startup taints included: remove one of the two"
+	// +kubebuilder:validation:XValidation:rule=`self.all(a, !has(a.key) || !has(a.effect) || self.exists_one(b, has(b.key) && has(b.effect) && a.key == b.key && a.effect == b.effect))`,message="a node has one taint of a key and an effect, startup taints included: remove one of the two"
 	// +optional
 	Taints []Taint `json:"taints,omitempty"`
 	// StartupTaints are put on every node at boot, are ignored when deciding whether a pod fits, and have to be removed by
 	// whoever they wait for (a CNI, a storage driver) before the node counts as initialized.
 	// +kubebuilder:validation:MaxItems=100
-	// +kubebuilder:validation:XValidation:rule=`self.all(a, self.exists_one(b, a.key == b.key && a.effect == b.effect))`,message="a node has one taint of a key and an effect, startup taints included: remove one of the two"
+	// +kubebuilder:validation:XValidation:rule=`self.all(a, !has(a.key) || !has(a.effect) || self.exists_one(b, has(b.key) && has(b.effect) && a.key == b.key && a.effect == b.effect))`,message="a node has one taint of a key and an effect, startup taints included: remove one of the two"
 	// +optional
 	StartupTaints []Taint `json:"startupTaints,omitempty"`
 	// Requirements narrow down the machines that may be launched. Where a key is absent, kerf assumes: linux, amd64,

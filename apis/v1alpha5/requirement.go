@@ -7,8 +7,8 @@ import (
 
 // Requirement narrows down the machines that may be launched by one of their labels.
 //
-// +kubebuilder:validation:XValidation:rule=`self.operator != 'In' || (has(self.values) && self.values.size() > 0)`,reason=FieldValueRequired,fieldPath=".values",message="In takes at least one value; Exists takes any"
-// +kubebuilder:validation:XValidation:rule=`!(self.operator in ['Gt', 'Lt']) || (has(self.values) && self.values.size() == 1 && self.values[0].matches('^[0-9]+$') && double(self.values[0]) <= 9223372036854775807.0)`,fieldPath=".values",message="Gt and Lt take exactly one integer that is not negative"
+// +kubebuilder:validation:XValidation:rule=`self.?operator.orValue('') != 'In' || (has(self.values) && self.values.size() > 0)`,reason=FieldValueRequired,fieldPath=".values",message="In takes at least one value; Exists takes any"
+// +kubebuilder:validation:XValidation:rule=`!(self.?operator.orValue('') in ['Gt', 'Lt']) || (has(self.values) && self.values.size() == 1 && self.values[0].matches('^[0-9]+$') && double(self.values[0]) <= 9223372036854775807.0)`,fieldPath=".values",message="Gt and Lt take exactly one integer that is not negative"
 type Requirement struct {
 	// Key of the label, of your own or one of these: topology.kubernetes.io/zone, topology.kubernetes.io/region,
 	// node.kubernetes.io/instance-type, node.kubernetes.io/windows-build, kubernetes.io/arch, kubernetes.io/os,

@@ -81,6 +81,22 @@ func (s server) send(ctx context.Context, r row) (*unstructured.Unstructured, []
 
 // store stores what the updates of the table start from, some of which only a server without rules accepts.
 func (s server) store(ctx context.Context, rows []row) error {
+	if err := s.relax(ctx); err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if !r.update() {
+			continue
+		}
+		if _, err := s.of(r.before).Create(ctx, r.before, metav1.CreateOptions{}); err != nil {
+			return fmt.Errorf("storing what %q starts from: %w", r.Name, err)
+		}
+	}
+	return s.restore(ctx)
+}
+
+// relax takes all rules away from the schemas.
+func (s server) relax(ctx context.Context) error {
 	for _, d := range s.kinds {
 		relaxed, err := d.Relaxed()
 		if err != nil {
@@ -90,24 +106,17 @@ func (s server) store(ctx context.Context, rows []row) error {
 			return err
 		}
 	}
-	for _, r := range rows {
-		if !r.update() {
-			continue
-		}
-		err := until(ctx, func() error {
-			_, err := s.of(r.before).Create(ctx, r.before, metav1.CreateOptions{})
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("storing what %q starts from: %w", r.Name, err)
-		}
-	}
+	return s.await(ctx, "rules still hold", func(err error) bool { return err == nil })
+}
+
+// restore gives the schemas their rules again.
+func (s server) restore(ctx context.Context) error {
 	for _, d := range s.kinds {
 		if err := s.redefine(ctx, d.Content); err != nil {
 			return err
 		}
 	}
-	return s.awaitRules(ctx)
+	return s.await(ctx, "rules do not hold yet", apierrors.IsInvalid)
 }
 
 func (s server) redefine(ctx context.Context, content map[string]any) error {
@@ -123,8 +132,8 @@ func (s server) redefine(ctx context.Context, content map[string]any) error {
 	return nil
 }
 
-// awaitRules waits until the server refuses, for each kind, what no schema of it allows.
-func (s server) awaitRules(ctx context.Context) error {
+// await waits until the server answers as expected to what, for each kind, no schema of it allows.
+func (s server) await(ctx context.Context, otherwise string, expected func(error) bool) error {
 	for _, text := range []string{
 		"{apiVersion: karpenter.sh/v1alpha5, kind: Provisioner, spec: {weight: 0}}",
 		"{apiVersion: karpenter.sh/v1alpha5, kind: Machine, spec: {launchGroup: {name: g, size: 0}}}",
@@ -135,12 +144,8 @@ func (s server) awaitRules(ctx context.Context) error {
 			return err
 		}
 		err = until(ctx, func() error {
-			_, _, err := s.send(ctx, row{given: probe})
-			if err == nil {
-				return fmt.Errorf("the rules of %s do not hold yet", probe.GetKind())
-			}
-			if !apierrors.IsInvalid(err) {
-				return fmt.Errorf("waiting for the rules of %s: %w", probe.GetKind(), err)
+			if _, _, err := s.send(ctx, row{given: probe}); !expected(err) {
+				return fmt.Errorf("%s: %s: %v", otherwise, probe.GetKind(), err) //nolint:errorlint // it may be nil
 			}
 			return nil
 		})
