@@ -11,6 +11,12 @@ import (
 // InlineProviderLabel is "true" on node templates that kerf makes from spec.provider of a Provisioner.
 const InlineProviderLabel = "karpenter.sh/inline-provider"
 
+// Reasons that Provisioners with a spec.provider carry besides the usual ones.
+const (
+	ReasonProviderInvalid  = "ProviderInvalid"
+	ReasonTemplateConflict = "TemplateConflict"
+)
+
 // inlineSuffix ends the names of those templates.
 const inlineSuffix = ".inline"
 
