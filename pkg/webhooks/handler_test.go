@@ -39,7 +39,7 @@ type webhook struct {
 	registry *prometheus.Registry
 }
 
-func newWebhook(t *testing.T, others webhooks.Peers) *webhook {
+func newWebhook(t testing.TB, others webhooks.Peers) *webhook {
 	t.Helper()
 	registry := prometheus.NewRegistry()
 	recorded, err := metrics.New(registry)
@@ -54,7 +54,7 @@ func newWebhook(t *testing.T, others webhooks.Peers) *webhook {
 }
 
 // ask sends a request about objects as they are, and returns the answer.
-func (w *webhook) ask(t *testing.T, path string, operation admissionv1.Operation, object, stored string) *admissionv1.AdmissionResponse {
+func (w *webhook) ask(t testing.TB, path string, operation admissionv1.Operation, object, stored string) *admissionv1.AdmissionResponse {
 	t.Helper()
 	kind := metav1.GroupVersionKind{Group: "karpenter.sh", Version: "v1alpha5", Kind: "Provisioner"}
 	if path == webhooks.PathValidateAWSNodeTemplates {
@@ -66,7 +66,7 @@ func (w *webhook) ask(t *testing.T, path string, operation admissionv1.Operation
 	})
 }
 
-func (w *webhook) send(t *testing.T, path string, request *admissionv1.AdmissionRequest) *admissionv1.AdmissionResponse {
+func (w *webhook) send(t testing.TB, path string, request *admissionv1.AdmissionRequest) *admissionv1.AdmissionResponse {
 	t.Helper()
 	for _, object := range []*runtime.RawExtension{&request.Object, &request.OldObject} {
 		if len(object.Raw) == 0 {
