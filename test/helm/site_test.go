@@ -119,7 +119,7 @@ func (s *site) prepare(t *testing.T) {
 		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}, Status: corev1.NodeStatus{Capacity: room, Allocatable: room}}
 		must(t)(s.client.CoreV1().Nodes().Create(t.Context(), node, metav1.CreateOptions{}))
 	}
-	for _, role := range []string{"view", "edit", "admin", "karpenter-template-author"} {
+	for _, role := range []string{"view", "edit", "admin", "karpenter-provisioner-author", "karpenter-template-author"} {
 		must(t)(s.client.RbacV1().ClusterRoleBindings().Create(t.Context(), &rbacv1.ClusterRoleBinding{
 			ObjectMeta: metav1.ObjectMeta{Name: "test:" + role},
 			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
