@@ -12,7 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-logr/logr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/test/audit"
@@ -30,6 +32,7 @@ const (
 
 // TestMain runs the tests and then holds what kerf has asked of the API servers of all worlds against what it may ask.
 func TestMain(m *testing.M) {
+	ctrl.SetLogger(logr.Discard()) // warnings of the API server are for kerf's users, and tests that look for one ask kubectl
 	code, err := runAudited(m)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "FAIL: kerf's RBAC, as it was used: %s\n", err)
