@@ -37,21 +37,21 @@ type Machine struct {
 type MachineSpec struct {
 	// Taints that the Node carries for as long as it lives.
 	// +kubebuilder:validation:MaxItems=100
-	// +kubebuilder:validation:XValidation:rule=`self.all(taint, taint.?effect.orValue('') in ['NoSchedule', 'PreferNoSchedule', 'NoExecute', ''])`,message="the effect of a taint must be NoSchedule, PreferNoSchedule or NoExecute"
+	// +kubebuilder:validation:XValidation:rule=`self.all(taint, taint.?effect.orValue("") in ['NoSchedule', 'PreferNoSchedule', 'NoExecute', ""])`,message="the effect of a taint must be NoSchedule, PreferNoSchedule or NoExecute"
 	// +listType=atomic
 	// +optional
 	Taints []corev1.Taint `json:"taints,omitempty"`
 	// StartupTaints that the Node carries at boot and has to lose before it is initialized.
 	// +kubebuilder:validation:MaxItems=100
-	// +kubebuilder:validation:XValidation:rule=`self.all(taint, taint.?effect.orValue('') in ['NoSchedule', 'PreferNoSchedule', 'NoExecute', ''])`,message="the effect of a taint must be NoSchedule, PreferNoSchedule or NoExecute"
+	// +kubebuilder:validation:XValidation:rule=`self.all(taint, taint.?effect.orValue("") in ['NoSchedule', 'PreferNoSchedule', 'NoExecute', ""])`,message="the effect of a taint must be NoSchedule, PreferNoSchedule or NoExecute"
 	// +listType=atomic
 	// +optional
 	StartupTaints []corev1.Taint `json:"startupTaints,omitempty"`
 	// Requirements that the instance has to meet; the instance types are listed cheapest first.
 	// +kubebuilder:validation:MaxItems=100
 	// +kubebuilder:validation:XValidation:rule=`self.all(r, r.?operator.orValue('In') in ['In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt'])`,message="the operator of a requirement must be In, NotIn, Exists, DoesNotExist, Gt or Lt"
-	// +kubebuilder:validation:XValidation:rule=`self.all(r, r.?operator.orValue('') != 'In' || (has(r.values) && r.values.size() > 0))`,message="In takes at least one value; no machine meets a requirement that allows none"
-	// +kubebuilder:validation:XValidation:rule=`self.all(r, !(r.?operator.orValue('') in ['Gt', 'Lt']) || (has(r.values) && r.values.size() == 1))`,message="Gt and Lt take exactly one integer"
+	// +kubebuilder:validation:XValidation:rule=`self.all(r, r.?operator.orValue("") != 'In' || (has(r.values) && r.values.size() > 0))`,message="In takes at least one value; no machine meets a requirement that allows none"
+	// +kubebuilder:validation:XValidation:rule=`self.all(r, !(r.?operator.orValue("") in ['Gt', 'Lt']) || (has(r.values) && r.values.size() == 1))`,message="Gt and Lt take exactly one integer"
 	// +listType=atomic
 	// +optional
 	Requirements []corev1.NodeSelectorRequirement `json:"requirements,omitempty"`

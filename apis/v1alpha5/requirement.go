@@ -7,8 +7,8 @@ import (
 
 // Requirement narrows down the machines that may be launched by one of their labels.
 //
-// +kubebuilder:validation:XValidation:rule=`self.?operator.orValue('') != 'In' || (has(self.values) && self.values.size() > 0)`,reason=FieldValueRequired,fieldPath=".values",message="In takes at least one value; Exists takes any"
-// +kubebuilder:validation:XValidation:rule=`!(self.?operator.orValue('') in ['Gt', 'Lt']) || (has(self.values) && self.values.size() == 1 && self.values[0].matches('^[0-9]+$') && double(self.values[0]) <= 9223372036854775807.0)`,fieldPath=".values",message="Gt and Lt take exactly one integer that is not negative"
+// +kubebuilder:validation:XValidation:rule=`self.?operator.orValue("") != 'In' || (has(self.values) && self.values.size() > 0)`,reason=FieldValueRequired,fieldPath=".values",message="In takes at least one value; Exists takes any"
+// +kubebuilder:validation:XValidation:rule=`!(self.?operator.orValue("") in ['Gt', 'Lt']) || (has(self.values) && self.values.size() == 1 && self.values[0].matches('^[0-9]+$') && double(self.values[0]) <= 9223372036854775807.0)`,fieldPath=".values",message="Gt and Lt take exactly one integer that is not negative"
 type Requirement struct {
 	// Key of the label, of your own or one of these: topology.kubernetes.io/zone, topology.kubernetes.io/region,
 	// node.kubernetes.io/instance-type, node.kubernetes.io/windows-build, kubernetes.io/arch, kubernetes.io/os,
@@ -51,13 +51,13 @@ type Taint struct {
 	Key QualifiedName `json:"key"`
 	// Value of the taint; may be left out.
 	// +kubebuilder:validation:MaxLength=1024
-	// +kubebuilder:validation:XValidation:rule=`self == '' || self.matches('^([a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$') && self.indexOf('/') <= 253`,message="must be a name of at most 63 letters, digits, '-', '_' and '.', a letter or digit first and last, with a domain and '/' before it if need be, e.g. example.com/team"
+	// +kubebuilder:validation:XValidation:rule=`self == "" || self.matches('^([a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$') && self.indexOf('/') <= 253`,message="must be a name of at most 63 letters, digits, '-', '_' and '.', a letter or digit first and last, with a domain and '/' before it if need be, e.g. example.com/team"
 	// +optional
 	Value string `json:"value,omitempty"`
 	// Effect on pods that do not tolerate the taint: NoSchedule, PreferNoSchedule or NoExecute.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=1024
-	// +kubebuilder:validation:XValidation:rule=`self in ['NoSchedule', 'PreferNoSchedule', 'NoExecute', '']`,message="must be NoSchedule, PreferNoSchedule or NoExecute"
+	// +kubebuilder:validation:XValidation:rule=`self in ['NoSchedule', 'PreferNoSchedule', 'NoExecute', ""]`,message="must be NoSchedule, PreferNoSchedule or NoExecute"
 	Effect corev1.TaintEffect `json:"effect"`
 	// TimeAdded is accepted, as Kubernetes' own taints have it, and means nothing here.
 	// +kubebuilder:validation:Type=string
