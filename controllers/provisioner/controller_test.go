@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -51,10 +52,20 @@ func (r *report) look() {
 
 // template creates the template that the provisioner names.
 func (r *report) template(change func(*awsv1alpha1.AWSNodeTemplate)) *awsv1alpha1.AWSNodeTemplate {
-	template := &awsv1alpha1.AWSNodeTemplate{ObjectMeta: metav1.ObjectMeta{Name: r.provisioner.TemplateName()}}
+	anything := map[string]string{"a": "*"}
+	template := &awsv1alpha1.AWSNodeTemplate{
+		ObjectMeta: metav1.ObjectMeta{Name: r.provisioner.TemplateName()},
+		Spec:       awsv1alpha1.AWSNodeTemplateSpec{SubnetSelector: anything, SecurityGroupSelector: anything},
+	}
 	r.Create(template)
 	workbench.Update(r.Bench, template, change)
 	return template
+}
+
+// describedInline has the provisioner say itself what its machines look like.
+func describedInline(p *v1alpha5.Provisioner) {
+	p.Spec.ProviderRef = nil
+	p.Spec.Provider = &runtime.RawExtension{Raw: []byte(`{"subnetSelector": {"a": "b"}, "securityGroupSelector": {"a": "b"}}`)}
 }
 
 // resolved says that the template is ready, or why it is not.
@@ -121,9 +132,28 @@ func (r *report) gauge(t *testing.T, name string) map[string]float64 {
 	return out
 }
 
+// namingNoTemplate reads Provisioners like those that were stored before they had to name a template.
+func namingNoTemplate(c client.WithWatch) client.Client {
+	unname := func(object client.Object, err error) error {
+		if p, ok := object.(*v1alpha5.Provisioner); ok {
+			p.Spec.ProviderRef = nil
+		}
+		return err
+	}
+	return interceptor.NewClient(c, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+			return unname(object, c.Get(ctx, key, object, options...))
+		},
+		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+			return unname(object, c.Patch(ctx, object, patch, options...))
+		},
+	})
+}
+
 func TestATemplateDecidesWhetherMachinesCanBeLaunched(t *testing.T) {
 	t.Run("the provisioner names none", func(t *testing.T) {
-		r := newReport(t, func(p *v1alpha5.Provisioner) { p.Spec.ProviderRef = nil })
+		r := newReport(t)
+		r.controller.client = namingNoTemplate(r.Client)
 		r.look()
 		r.expect(t, v1alpha5.ConditionTemplateReady, metav1.ConditionFalse, v1alpha5.ReasonTemplateMissing, "set spec.providerRef.name")
 	})
@@ -133,6 +163,17 @@ func TestATemplateDecidesWhetherMachinesCanBeLaunched(t *testing.T) {
 		want := `AWSNodeTemplate "` + r.provisioner.TemplateName() + `" does not exist; create it or change spec.providerRef.name`
 		r.expect(t, v1alpha5.ConditionTemplateReady, metav1.ConditionFalse, v1alpha5.ReasonTemplateMissing, want)
 		r.expect(t, v1alpha5.ConditionReady, metav1.ConditionFalse, "NotReady", want)
+	})
+	t.Run("it is being made from spec.provider", func(t *testing.T) {
+		r := newReport(t, describedInline)
+		r.look()
+		r.expect(t, v1alpha5.ConditionTemplateReady, metav1.ConditionUnknown, v1alpha5.ReasonTemplateMissing, "is being made from spec.provider")
+	})
+	t.Run("somebody else has one of the name that spec.provider needs", func(t *testing.T) {
+		r := newReport(t, describedInline)
+		r.template(resolved(""))
+		r.look()
+		r.expect(t, v1alpha5.ConditionTemplateReady, metav1.ConditionFalse, v1alpha5.ReasonTemplateConflict, r.provisioner.TemplateName())
 	})
 	t.Run("it is not resolved yet", func(t *testing.T) {
 		r := newReport(t)
