@@ -24,6 +24,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/conditions"
 	"github.com/kerf-autoscaler/kerf/pkg/drift"
+	"github.com/kerf-autoscaler/kerf/pkg/inline"
 	"github.com/kerf-autoscaler/kerf/pkg/metrics"
 	"github.com/kerf-autoscaler/kerf/pkg/resources"
 )
@@ -144,6 +145,14 @@ func (c *Controller) template(ctx context.Context, provisioner *v1alpha5.Provisi
 
 func judgeTemplate(set conditions.Set, provisioner *v1alpha5.Provisioner, template *awsv1alpha1.AWSNodeTemplate) {
 	name := provisioner.TemplateName()
+	if between := inline.Between(provisioner, template); between.Reason != "" {
+		judge := set.False
+		if between.Passing {
+			judge = set.Unknown
+		}
+		judge(v1alpha5.ConditionTemplateReady, between.Reason, between.Message)
+		return
+	}
 	if name == "" {
 		set.False(v1alpha5.ConditionTemplateReady, v1alpha5.ReasonTemplateMissing, "spec.providerRef names no AWSNodeTemplate; set spec.providerRef.name")
 		return

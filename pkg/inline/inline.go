@@ -6,6 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
@@ -20,7 +21,12 @@ func Wanted(provisioner *v1alpha5.Provisioner) bool {
 //
 // Machines name this template like any other, so that they need no copy of spec.provider in an annotation.
 func Template(provisioner *v1alpha5.Provisioner) (*awsv1alpha1.AWSNodeTemplate, error) {
-	spec, err := awsv1alpha1.DecodeProvider(provisioner.Spec.Provider.Raw)
+	raw := provisioner.Spec.Provider.Raw
+	// Admission checks this too, but is not there in every cluster.
+	if err := awsv1alpha1.ValidateProvider(raw, field.NewPath("spec", "provider")).ToAggregate(); err != nil {
+		return nil, err
+	}
+	spec, err := awsv1alpha1.DecodeProvider(raw)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package aws
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -29,6 +30,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/pricing"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/securitygroup"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/subnet"
+	"github.com/kerf-autoscaler/kerf/pkg/inline"
 )
 
 var _ cloudprovider.Provider = (*Provider)(nil)
@@ -123,6 +125,9 @@ func (p *Provider) InstanceTypes(ctx context.Context, provisioner *v1alpha5.Prov
 	template, err := p.template(ctx, provisioner.TemplateName(), fmt.Sprintf("Provisioner %q", provisioner.Name))
 	if err != nil {
 		return nil, err
+	}
+	if between := inline.Between(provisioner, template); between.Reason != "" {
+		return nil, cloudprovider.NewNotReadyError(errors.New(between.Message))
 	}
 	if err := p.rehearse(provisioner, template); err != nil {
 		return nil, err

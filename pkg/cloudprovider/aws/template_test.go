@@ -11,10 +11,12 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/inline"
 	"github.com/kerf-autoscaler/kerf/test/awssim/admin"
 	"github.com/kerf-autoscaler/kerf/test/awssim/world"
 )
@@ -198,6 +200,43 @@ func TestAUsersLaunchTemplateThatIsGoneIsNotReady(t *testing.T) {
 	s.makeLaunchTemplate("mine")
 	if got := s.launched(); got.LaunchTemplate != "mine" {
 		t.Errorf("launch template %q", got.LaunchTemplate)
+	}
+}
+
+func TestATemplateOfSomebodyElseDoesNotStandForAnInlineProvider(t *testing.T) {
+	s := startSim(t)
+	template := s.makeTemplate()
+	p := provisioner("")
+	p.UID, p.Spec.ProviderRef = "uid-1", nil
+	p.Spec.Provider = &runtime.RawExtension{Raw: []byte(`{"subnetSelector": {"karpenter.sh/discovery": "demo"}, "securityGroupSelector": {"karpenter.sh/discovery": "demo"}}`)}
+	list := func(template *awsv1alpha1.AWSNodeTemplate) error {
+		template.ResourceVersion = ""
+		status := template.Status
+		if err := s.client.Create(t.Context(), template); err != nil {
+			t.Fatal(err)
+		}
+		template.Status = status
+		if err := s.client.Status().Update(t.Context(), template); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.provider.InstanceTypes(t.Context(), p)
+		if err := s.client.Delete(t.Context(), template); err != nil {
+			t.Fatal(err)
+		}
+		return err
+	}
+	foreign := template.DeepCopy()
+	foreign.Name = p.TemplateName()
+	if err := list(foreign); !cloudprovider.IsNotReady(err) || !strings.Contains(err.Error(), "belongs to somebody else") {
+		t.Errorf("error = %v, want not ready", err)
+	}
+	own, err := inline.Template(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own.Status, own.Generation = template.Status, 1
+	if err := list(own); err != nil {
+		t.Errorf("its own template: %v", err)
 	}
 }
 
