@@ -17,7 +17,7 @@ import (
 )
 
 // objectsPerKind is how many made-up objects a run of the tests judges.
-const objectsPerKind = 1000
+const objectsPerKind = 300
 
 func TestNoObjectThatTheSchemaAdmitsIsTooMuch(t *testing.T) {
 	kinds, err := schema.Definitions()
