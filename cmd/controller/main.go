@@ -15,6 +15,7 @@ import (
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/kerf-autoscaler/kerf/controllers"
+	"github.com/kerf-autoscaler/kerf/controllers/aws/inlineprovider"
 	"github.com/kerf-autoscaler/kerf/controllers/aws/nodetemplate"
 	"github.com/kerf-autoscaler/kerf/controllers/aws/refresh"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws"
@@ -91,6 +92,7 @@ func run(ctx context.Context, o options.Options) error {
 			RegistrationTimeout: o.RegistrationTimeout, VisibilityWindow: visibilityWindow,
 		}),
 		refresh.Register(mgr, provider.Tasks(), clock.RealClock{}),
+		inlineprovider.NewController(mgr.GetClient()).Register(mgr),
 		nodetemplate.NewController(mgr.GetClient(), nodetemplate.SourcesOf(provider.Discovery())).Register(mgr),
 	); err != nil {
 		return err
