@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,7 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// kubernetesSettings is the table settings.kubernetes of Bottlerocket: what kerf and the tests' users write of it.
+// kubernetesSettings is the part of the table settings.kubernetes of Bottlerocket that shows.
 type kubernetesSettings struct {
 	APIServer                   string              `toml:"api-server"`
 	ClusterCertificate          string              `toml:"cluster-certificate"`
@@ -32,6 +34,19 @@ type kubernetesSettings struct {
 	SystemReserved              map[string]string   `toml:"system-reserved"`
 }
 
+// ignoredSettings are the others of the table, whose effect nothing here goes by.
+func ignoredSettings() []string {
+	return []string{
+		"allowed-unsafe-sysctls", "authentication-mode", "bootstrap-token", "cloud-provider", "cluster-domain", "container-log-max-files",
+		"container-log-max-size", "cpu-manager-policy", "cpu-manager-policy-options", "cpu-manager-reconcile-period", "credential-providers",
+		"device-ownership-from-security-context", "event-burst", "event-qps", "hostname-override", "hostname-override-source", "ids-per-pod",
+		"kube-api-burst", "kube-api-qps", "log-level", "memory-manager-policy", "memory-manager-reserved-memory", "node-ip",
+		"pod-infra-container-image", "pod-pids-limit", "provider-id", "registry-burst", "registry-qps", "reserved-cpus", "seccomp-default",
+		"server-certificate", "server-key", "server-tls-bootstrap", "shutdown-grace-period", "shutdown-grace-period-for-critical-pods",
+		"single-process-oom-kill", "static-pods", "topology-manager-policy", "topology-manager-scope", "verbosity",
+	}
+}
+
 // bottlerocketSettings returns the table settings.kubernetes, if the user data is the kind of document that has one.
 func bottlerocketSettings(userData string) (map[string]any, bool) {
 	var document struct {
@@ -45,6 +60,7 @@ func bottlerocketSettings(userData string) (map[string]any, bool) {
 
 // decodeBottlerocket reads the settings. Like Bottlerocket it refuses what it does not know.
 func decodeBottlerocket(table map[string]any) (Bootstrap, error) {
+	maps.DeleteFunc(table, func(key string, _ any) bool { return slices.Contains(ignoredSettings(), key) })
 	text, err := toml.Marshal(table)
 	if err != nil {
 		return Bootstrap{}, fmt.Errorf("reading settings.kubernetes: %w", err)

@@ -30,6 +30,13 @@ func found() *ekstypes.Cluster {
 	}
 }
 
+// ipv6 is a cluster whose pods and services have addresses of IPv6.
+func ipv6() *ekstypes.Cluster {
+	c := found()
+	c.KubernetesNetworkConfig = &ekstypes.KubernetesNetworkConfigResponse{IpFamily: ekstypes.IpFamilyIpv6, ServiceIpv6Cidr: awssdk.String("fd12:3456::/108")}
+	return c
+}
+
 func TestFactsComeFromSettingsAndEKS(t *testing.T) {
 	denied := &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "no"}
 	for name, tc := range map[string]struct {
@@ -41,6 +48,10 @@ func TestFactsComeFromSettingsAndEKS(t *testing.T) {
 		"EKS tells all": {
 			set: Facts{Name: "demo"}, answer: eksAnswer{cluster: found()},
 			want: Facts{Name: "demo", Endpoint: "https://eks", CA: "PEM", Version: "1.34", ServiceCIDR: "172.20.0.0/16"},
+		},
+		"EKS tells of IPv6": {
+			set: Facts{Name: "demo"}, answer: eksAnswer{cluster: ipv6()},
+			want: Facts{Name: "demo", Endpoint: "https://eks", CA: "PEM", Version: "1.34", ServiceCIDR: "fd12:3456::/108"},
 		},
 		"settings count, the version aside": {
 			set:    Facts{Name: "demo", Endpoint: "https://set", CA: "MINE", Version: "1.30"},
@@ -87,7 +98,7 @@ func TestFactsComeFromSettingsAndEKS(t *testing.T) {
 
 func TestTheDNSServiceIsTheTenthServiceAddress(t *testing.T) {
 	for cidr, want := range map[string]string{
-		"172.20.0.0/16": "172.20.0.10", "10.100.0.0/16": "10.100.0.10", "10.0.0.0/30": "", "": "", "x": "",
+		"172.20.0.0/16": "172.20.0.10", "10.100.0.0/16": "10.100.0.10", "10.0.0.0/30": "", "": "", "x": "", "fd12:3456::/108": "fd12:3456::a",
 	} {
 		if got := (Facts{ServiceCIDR: cidr}).DNS(); got != want {
 			t.Errorf("DNS of %q = %q, want %q", cidr, got, want)

@@ -134,6 +134,12 @@ func TestTheCallSaysWhatTheRequestAsksFor(t *testing.T) {
 	if diff := cmp.Diff(want, request("spot").Input(), ignored); diff != "" {
 		t.Errorf("call (-want +got):\n%s", diff)
 	}
+	with := request("spot")
+	with.Context, want.Context = "context-1", awssdk.String("context-1")
+	if diff := cmp.Diff(want, with.Input(), ignored); diff != "" {
+		t.Errorf("call with a context (-want +got):\n%s", diff)
+	}
+	want.Context = nil
 	want.TargetCapacitySpecification.DefaultTargetCapacityType = "on-demand"
 	want.SpotOptions, want.OnDemandOptions = nil, &ec2types.OnDemandOptionsRequest{AllocationStrategy: "lowest-price"}
 	if diff := cmp.Diff(want, request("on-demand").Input(), ignored); diff != "" {
