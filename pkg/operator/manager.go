@@ -48,25 +48,18 @@ func RestConfig(o options.Options) (*rest.Config, error) {
 	return loaded, nil
 }
 
-// NewManager returns a manager with indexed caches; it runs nothing yet.
+// NewManager returns the manager of the controllers, with indexed caches; it runs nothing yet. Its controllers act on the leader
+// alone.
 func NewManager(ctx context.Context, restConfig *rest.Config, o options.Options) (ctrl.Manager, error) {
-	scheme, err := NewScheme()
+	shared, err := common(server.Options{BindAddress: "0"}) // the front has them
 	if err != nil {
 		return nil, err
 	}
-	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
-		Scheme:                        scheme,
-		Cache:                         cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
-		Client:                        client.Options{FieldOwner: "kerf"},
-		Metrics:                       server.Options{BindAddress: address(o.BindAddress, o.MetricsPort)},
-		HealthProbeBindAddress:        "0", // Health answers probes
-		LeaderElection:                o.LeaderElect,
-		LeaderElectionID:              LeaderElectionID,
-		LeaderElectionNamespace:       o.LeaderElectionNamespace,
-		LeaderElectionReleaseOnCancel: true,
-		// Two managers of one process, as tests have them, may run controllers of the same name.
-		Controller: config.Controller{SkipNameValidation: new(true)},
-	})
+	shared.LeaderElection = o.LeaderElect
+	shared.LeaderElectionID = LeaderElectionID
+	shared.LeaderElectionNamespace = o.LeaderElectionNamespace
+	shared.LeaderElectionReleaseOnCancel = true
+	mgr, err := ctrl.NewManager(restConfig, shared)
 	if err != nil {
 		return nil, fmt.Errorf("creating manager: %w", err)
 	}
@@ -74,6 +67,37 @@ func NewManager(ctx context.Context, restConfig *rest.Config, o options.Options)
 		return nil, err
 	}
 	return mgr, nil
+}
+
+// NewFront returns the manager of what every replica does, whether it leads or not, from its start on; it runs nothing yet. It
+// also serves the metrics of the whole process.
+func NewFront(restConfig *rest.Config, o options.Options) (ctrl.Manager, error) {
+	shared, err := common(server.Options{BindAddress: address(o.BindAddress, o.MetricsPort)})
+	if err != nil {
+		return nil, err
+	}
+	mgr, err := ctrl.NewManager(restConfig, shared)
+	if err != nil {
+		return nil, fmt.Errorf("creating the manager of the front: %w", err)
+	}
+	return mgr, nil
+}
+
+// common returns what all managers have in common.
+func common(metrics server.Options) (ctrl.Options, error) {
+	scheme, err := NewScheme()
+	if err != nil {
+		return ctrl.Options{}, err
+	}
+	return ctrl.Options{
+		Scheme:                 scheme,
+		Cache:                  cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+		Client:                 client.Options{FieldOwner: "kerf"},
+		Metrics:                metrics,
+		HealthProbeBindAddress: "0", // Health answers probes
+		// Managers of one process, as tests have them, may run controllers of the same name.
+		Controller: config.Controller{SkipNameValidation: new(true)},
+	}, nil
 }
 
 // address joins host and port; a port of 0 or less serves nothing.

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"k8s.io/utils/clock"
+
+	"github.com/kerf-autoscaler/kerf/controllers"
+	"github.com/kerf-autoscaler/kerf/controllers/aws/inlineprovider"
+	"github.com/kerf-autoscaler/kerf/controllers/aws/nodetemplate"
+	"github.com/kerf-autoscaler/kerf/controllers/aws/refresh"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws"
+	"github.com/kerf-autoscaler/kerf/pkg/operator"
+)
+
+// visibilityWindow is how long EC2 may take to show an instance that it has launched: AWS speaks of minutes.
+const visibilityWindow = 5 * time.Minute
+
+// act runs the controllers until ctx ends. It takes part in the election of the leader only once it can act: as long as the AWS
+// configuration does not load here, it may load for another replica.
+func (p *process) act(ctx context.Context) error {
+	o := p.options
+	uid, err := clusterUID(ctx, p.restConfig)
+	if err != nil {
+		return err
+	}
+	awsConfig, err := awaitAWS(ctx, p.health, loadRetry, aws.LoadConfig)
+	if errors.Is(err, context.Canceled) {
+		return nil // asked to end before it began
+	}
+	if err != nil {
+		return err
+	}
+	mgr, err := operator.NewManager(ctx, p.restConfig, o)
+	if err != nil {
+		return err
+	}
+	provider, err := aws.New(awsConfig, mgr.GetClient(), aws.Settings{
+		ClusterName: o.ClusterName, ClusterUID: uid, ClusterEndpoint: o.ClusterEndpoint, ClusterCA: o.ClusterCA,
+		ClusterVersion: o.ClusterVersion, ServiceCIDR: o.ClusterServiceCIDR, Tags: o.Tags, IsolatedVPC: o.IsolatedVPC,
+		DefaultInstanceProfile: o.DefaultInstanceProfile, VMMemoryOverheadPercent: o.VMMemoryOverheadPercent,
+		LaunchTemplateTTL: o.LaunchTemplateTTL, VisibilityWindow: visibilityWindow,
+	}, clock.RealClock{})
+	if err != nil {
+		return err
+	}
+	p.health.Check("aws", provider.Ready)
+	if err := errors.Join(
+		controllers.Register(mgr, provider, p.metrics, controllers.Settings{
+			ClusterUID: uid, BatchIdle: o.BatchIdle, BatchMax: o.BatchMax, LaunchTimeout: o.LaunchTimeout,
+			RegistrationTimeout: o.RegistrationTimeout, VisibilityWindow: visibilityWindow,
+		}),
+		refresh.Register(mgr, provider.Tasks(), clock.RealClock{}),
+		inlineprovider.NewController(mgr.GetClient()).Register(mgr),
+		nodetemplate.NewController(mgr.GetClient(), nodetemplate.SourcesOf(provider.Discovery())).Register(mgr),
+	); err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}
