@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kerf-autoscaler/kerf/pkg/operator"
@@ -76,6 +77,7 @@ type Environment struct {
 	client     client.WithWatch
 	aws        *awssim.Server
 	region     string
+	ports      ports
 	accessKeys []string // that AWS knows while it accepts the controller's credentials
 	bridge     *kubelets.Bridge
 	controller *Controller
@@ -169,7 +171,7 @@ func (e *Environment) start(ctx context.Context, options Options) error {
 		{"Kubernetes control plane", e.startCluster},
 		{"simulated AWS, region " + options.Region, e.startSimulator},
 		{"kubelets of simulated instances", e.startKubelets},
-		{"kerf's CRDs and RBAC", e.install},
+		{"kerf's CRDs, RBAC and webhooks", e.install},
 		{"kerf", e.startController},
 	} {
 		if err := step.run(ctx, options); err != nil {
@@ -204,7 +206,9 @@ func (e *Environment) startCluster(ctx context.Context, options Options) (err er
 	if err != nil {
 		return err
 	}
-	if e.client, err = client.NewWithWatch(e.cluster.Config(), client.Options{Scheme: scheme}); err != nil {
+	quiet := rest.CopyConfig(e.cluster.Config())
+	quiet.WarningHandler = rest.NoWarnings{} // they are for people
+	if e.client, err = client.NewWithWatch(quiet, client.Options{Scheme: scheme}); err != nil {
 		return fmt.Errorf("building a client: %w", err)
 	}
 	e.version, err = serverVersion(e.cluster.Config())

@@ -2,6 +2,7 @@ package environment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -31,7 +32,14 @@ const (
 	// Ports of the controller come from below the range that systems hand out to outgoing connections, so that none of
 	// those can take a port while the controller is restarted.
 	firstPort, lastPort = 30000, 32000
+	// loopback is where everything listens.
+	loopback = "127.0.0.1"
 )
+
+// ports are those of the controller.
+type ports struct {
+	metrics, probes, webhook string
+}
 
 func serverVersion(config *rest.Config) (string, error) {
 	d, err := discovery.NewDiscoveryClientForConfig(config)
@@ -45,7 +53,7 @@ func serverVersion(config *rest.Config) (string, error) {
 	return v.GitVersion, nil
 }
 
-// install applies CRDs and RBAC as they are in config/, and makes the account that they speak of.
+// install applies CRDs, RBAC and webhooks as they are in config/, and makes the account that they speak of.
 func (e *Environment) install(ctx context.Context, _ Options) error {
 	for _, object := range []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: Namespace}},
@@ -58,9 +66,16 @@ func (e *Environment) install(ctx context.Context, _ Options) error {
 	if err := e.Apply(ctx, "config/crd/bases", "config/rbac"); err != nil {
 		return err
 	}
-	_, err := e.Kubectl(ctx, "wait", "--for=condition=Established", "--timeout=1m", "crd",
-		"provisioners.karpenter.sh", "machines.karpenter.sh", "awsnodetemplates.karpenter.k8s.aws")
-	return err
+	if _, err := e.Kubectl(ctx, "wait", "--for=condition=Established", "--timeout=1m", "crd",
+		"provisioners.karpenter.sh", "machines.karpenter.sh", "awsnodetemplates.karpenter.k8s.aws"); err != nil {
+		return err
+	}
+	free, err := freePorts(3)
+	if err != nil {
+		return err
+	}
+	e.ports = ports{metrics: free[0], probes: free[1], webhook: free[2]}
+	return e.installWebhooks(ctx)
 }
 
 // startController runs the controller as its ServiceAccount and as nobody else.
@@ -73,28 +88,22 @@ func (e *Environment) startController(ctx context.Context, options Options) erro
 	if err := cluster.WriteKubeconfig(kubeconfig, access); err != nil {
 		return err
 	}
-	metrics, err := freePort()
-	if err != nil {
-		return err
-	}
-	health, err := freePort()
-	if err != nil {
-		return err
-	}
 	e.controller = &Controller{
 		program:   e.controllerProgram(),
 		directory: e.directory,
 		log:       filepath.Join(e.directory, "controller.log"),
-		metrics:   "http://127.0.0.1:" + metrics,
-		probes:    "http://127.0.0.1:" + health,
+		metrics:   "http://" + net.JoinHostPort(loopback, e.ports.metrics),
+		probes:    "http://" + net.JoinHostPort(loopback, e.ports.probes),
 		arguments: append([]string{
 			"--kubeconfig=" + kubeconfig,
 			"--cluster-name=" + e.clusterName,
 			"--cluster-endpoint=" + e.cluster.Server(),
 			"--aws-default-instance-profile=" + InstanceProfile,
-			"--bind-address=127.0.0.1",
-			"--metrics-port=" + metrics,
-			"--health-probe-port=" + health,
+			"--bind-address=" + loopback,
+			"--metrics-port=" + e.ports.metrics,
+			"--health-probe-port=" + e.ports.probes,
+			"--webhook-port=" + e.ports.webhook,
+			"--webhook-drain-duration=0s", // there is no other replica to wait for
 		}, options.ControllerArguments...),
 		// Nothing of the caller's environment may change what kerf does, real AWS credentials least of all.
 		environment: append([]string{"HOME=" + e.directory, "PATH=/usr/bin:/bin"}, e.aws.Environment()...),
@@ -108,20 +117,26 @@ func (e *Environment) startController(ctx context.Context, options Options) erro
 	return e.controller.AwaitReady(ctx)
 }
 
-// freePort returns a port of the loopback interface on which nothing listens.
-func freePort() (string, error) {
-	count := lastPort - firstPort
-	offset := rand.IntN(count)
-	for i := range count {
-		port := strconv.Itoa(firstPort + (offset+i)%count)
-		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port))
+// freePorts returns so many ports of the loopback interface on which nothing listens.
+func freePorts(count int) (free []string, err error) {
+	var taken []net.Listener // until all are found, so that none is found twice
+	defer func() {
+		for _, listener := range taken {
+			err = errors.Join(err, listener.Close())
+		}
+	}()
+	all := lastPort - firstPort
+	offset := rand.IntN(all)
+	for i := range all {
+		port := strconv.Itoa(firstPort + (offset+i)%all)
+		listener, err := net.Listen("tcp", net.JoinHostPort(loopback, port))
 		if err != nil {
 			continue // in use
 		}
-		if err := listener.Close(); err != nil {
-			return "", fmt.Errorf("looking for a free port: %w", err)
+		taken, free = append(taken, listener), append(free, port)
+		if len(free) == count {
+			return free, nil
 		}
-		return port, nil
 	}
-	return "", fmt.Errorf("looking for a free port: %d-%d are all taken", firstPort, lastPort)
+	return nil, fmt.Errorf("looking for free ports: %d-%d are taken", firstPort, lastPort)
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"k8s.io/client-go/discovery"
 )
 
 const (
@@ -26,6 +28,12 @@ func (c *Controller) Ready(ctx context.Context) error {
 	return err
 }
 
+// ReadyFor is Ready for one of the controller's checks alone, such as webhook.
+func (c *Controller) ReadyFor(ctx context.Context, check string) error {
+	_, err := get(ctx, c.probes+"/readyz/"+check)
+	return err
+}
+
 // Alive returns nil when the controller answers that it is healthy.
 func (c *Controller) Alive(ctx context.Context) error {
 	_, err := get(ctx, c.probes+"/healthz")
@@ -38,6 +46,23 @@ func (c *Controller) Metrics(ctx context.Context) (map[string]float64, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseMetrics(body)
+}
+
+// APIServerMetrics returns what the API server exports, in the form of Controller.Metrics.
+func (e *Environment) APIServerMetrics(ctx context.Context) (map[string]float64, error) {
+	d, err := discovery.NewDiscoveryClientForConfig(e.cluster.Config())
+	if err != nil {
+		return nil, fmt.Errorf("building a client: %w", err)
+	}
+	body, err := d.RESTClient().Get().AbsPath("/metrics").DoRaw(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("getting metrics of the API server: %w", err)
+	}
+	return parseMetrics(string(body))
+}
+
+func parseMetrics(body string) (map[string]float64, error) {
 	series := map[string]float64{}
 	for line := range strings.Lines(body) {
 		line = strings.TrimSpace(line)
