@@ -28,4 +28,6 @@ const (
 	ReasonInvalid = "Invalid"
 	// ReasonLaunchTemplate is about what the launch template decides that spec.launchTemplate names.
 	ReasonLaunchTemplate = "LaunchTemplate"
+	// ReasonUserData is about what the user's own user data decides, on images of the family Custom.
+	ReasonUserData = "UserData"
 )

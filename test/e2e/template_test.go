@@ -154,31 +154,27 @@ func (w *world) checkCapacity(t *testing.T, provisioner string) {
 	}
 }
 
+// inlineProvider is what a Provisioner says that describes its machines itself.
+func (w *world) inlineProvider(team string) *runtime.RawExtension {
+	return &runtime.RawExtension{Raw: fmt.Appendf(nil, `{
+		"apiVersion": "extensions.karpenter.sh/v1alpha1", "kind": "AWS",
+		"subnetSelector": {"karpenter.sh/discovery": %[1]q}, "securityGroupSelector": {"karpenter.sh/discovery": %[1]q}, "tags": {"team": %[2]q}
+	}`, w.ClusterName(), team)}
+}
+
 // launchesFromInlineProviders has a Provisioner of the old kind get nodes, follow a change, and leave nothing behind.
 func (w *world) launchesFromInlineProviders(t *testing.T) {
 	const name = "inline"
-	says := func(more string) *runtime.RawExtension {
-		selector := fmt.Sprintf(`{"karpenter.sh/discovery": %q}`, w.ClusterName())
-		return &runtime.RawExtension{Raw: fmt.Appendf(nil, `{"apiVersion": "extensions.karpenter.sh/v1alpha1", "kind": "AWS", "subnetSelector": %s, "securityGroupSelector": %s%s}`,
-			selector, selector, more)}
-	}
-	p := provisioner(name, func(s *v1alpha5.ProvisionerSpec) { s.ProviderRef, s.Provider = nil, says(`, "tags": {"team": "a"}`) })
+	p := provisioner(name, func(s *v1alpha5.ProvisionerSpec) { s.ProviderRef, s.Provider = nil, w.inlineProvider("a") })
 	w.create(t, p, workload(name, 1, "1"))
 	w.awaitProvisioner(t, name, v1alpha5.ConditionReady, metav1.ConditionTrue, "")
 	w.awaitRunning(t, name, 1)
 	if got := w.instances(name)[0]; got.Tags["team"] != "a" {
 		t.Errorf("tags %v", got.Tags)
 	}
-
 	template := &awsv1alpha1.AWSNodeTemplate{ObjectMeta: metav1.ObjectMeta{Name: v1alpha5.InlineTemplateName(name)}}
+	w.change(t, p, func() { p.Spec.Provider = w.inlineProvider("b") })
 	w.await(t, "the template to follow spec.provider", func(ctx context.Context) error {
-		if err := w.Client().Get(ctx, client.ObjectKeyFromObject(p), p); err != nil {
-			return err
-		}
-		p.Spec.Provider = says(`, "tags": {"team": "b"}`)
-		if err := w.Client().Update(ctx, p); err != nil {
-			return err
-		}
 		if err := w.Client().Get(ctx, client.ObjectKeyFromObject(template), template); err != nil {
 			return err
 		}
@@ -187,20 +183,25 @@ func (w *world) launchesFromInlineProviders(t *testing.T) {
 		}
 		return nil
 	})
-
 	w.create(t, w.template(name))
+	w.change(t, p, func() { p.Spec.Provider, p.Spec.ProviderRef = nil, &v1alpha5.TemplateReference{Name: name} })
 	w.await(t, "the template to go when the Provisioner names another", func(ctx context.Context) error {
-		if err := w.Client().Get(ctx, client.ObjectKeyFromObject(p), p); err != nil {
-			return err
-		}
-		p.Spec.Provider, p.Spec.ProviderRef = nil, &v1alpha5.TemplateReference{Name: name}
-		if err := w.Client().Update(ctx, p); err != nil {
-			return err
-		}
 		if err := w.Client().Get(ctx, client.ObjectKeyFromObject(template), template); !apierrors.IsNotFound(err) {
 			return errors.Join(errors.New("it is there"), err)
 		}
 		return nil
 	})
 	w.end(t, name)
+}
+
+// change changes a Provisioner as it is now.
+func (w *world) change(t *testing.T, p *v1alpha5.Provisioner, change func()) {
+	t.Helper()
+	w.await(t, "provisioner "+p.Name+" to be changed", func(ctx context.Context) error {
+		if err := w.Client().Get(ctx, client.ObjectKeyFromObject(p), p); err != nil {
+			return err
+		}
+		change()
+		return w.Client().Update(ctx, p)
+	})
 }

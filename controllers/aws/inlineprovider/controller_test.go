@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
@@ -43,9 +42,9 @@ func newDesk(t *testing.T) *desk {
 	return d
 }
 
-func (d *desk) look() reconcile.Result {
+func (d *desk) look() {
 	d.t.Helper()
-	return d.Reconcile(d.controller, d.provisioner.Name)
+	d.Reconcile(d.controller, d.provisioner.Name)
 }
 
 // template returns the provisioner's template, nil when there is none.

@@ -47,6 +47,10 @@ func (c *Controller) images(ctx context.Context, template *awsv1alpha1.AWSNodeTe
 		return outcome{}, err
 	}
 	template.Status.AMIFamily, template.Status.AMIs = family.Name, found
+	if missing.reason == "" && family.Name == awsv1alpha1.AMIFamilyCustom {
+		return outcome{decider: awsv1alpha1.ReasonUserData, note: "images of the family Custom get spec.userData as it is; " +
+			"what a Provisioner says of kubelet, labels and taints has to be in it"}, nil
+	}
 	return missing, nil
 }
 
@@ -63,8 +67,8 @@ func (c *Controller) launchTemplate(ctx context.Context, template *awsv1alpha1.A
 		return outcome{reason: awsv1alpha1.ReasonNoneFound, message: fmt.Sprintf(
 			"spec.launchTemplate: there is no launch template %q in %s: create it or change the name", name, c.sources.Region)}, nil
 	}
-	return outcome{note: fmt.Sprintf("machines are launched from launch template %q as it is; what a Provisioner says of kubelet, labels and taints "+
-		"has to be in its user data, and spec.detailedMonitoring in its own monitoring", name)}, nil
+	return outcome{decider: awsv1alpha1.ReasonLaunchTemplate, note: fmt.Sprintf("machines are launched from launch template %q as it is; "+
+		"what a Provisioner says of kubelet, labels and taints has to be in its user data, and spec.detailedMonitoring in its own monitoring", name)}, nil
 }
 
 // selected finds the images that spec.amiSelector selects.

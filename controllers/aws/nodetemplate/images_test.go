@@ -74,6 +74,19 @@ func TestALaunchTemplateDecidesInsteadOfTheSelectors(t *testing.T) {
 	}
 }
 
+func TestCustomImagesLeaveToTheUserWhatKerfTellsOthers(t *testing.T) {
+	c := working()
+	c.selected = []awsv1alpha1.AMI{{ID: "ami-2"}}
+	w := newWorld(t, c, template(choose("Custom")))
+	if _, err := w.reconcile(t); err != nil {
+		t.Fatal(err)
+	}
+	got := meta.FindStatusCondition(w.read(t).Status.Conditions, awsv1alpha1.ConditionAMIsReady)
+	if got == nil || got.Status != metav1.ConditionTrue || got.Reason != awsv1alpha1.ReasonUserData || !strings.Contains(got.Message, "spec.userData") {
+		t.Errorf("condition = %+v, want true, and what that means", got)
+	}
+}
+
 func TestWhatATemplateNoLongerAsksForLeavesItsStatus(t *testing.T) {
 	c := working()
 	c.made = []string{"mine"}

@@ -27,8 +27,8 @@ type step struct {
 type outcome struct {
 	// reason and message of what the user has to change; "" is nothing.
 	reason, message string
-	// note says how it is that there is nothing to find: the launch template decides.
-	note string
+	// decider and note of what kerf does not decide; "" is nothing. The first is a reason.
+	decider, note string
 }
 
 func (c *Controller) steps() []step {
@@ -51,8 +51,8 @@ func (s step) judge(set conditions.Set, template *awsv1alpha1.AWSNodeTemplate, f
 		set.Unknown(s.condition, awsv1alpha1.ReasonCloudError, err.Error())
 	case found.reason != "":
 		set.False(s.condition, found.reason, found.message)
-	case found.note != "":
-		set.True(s.condition, awsv1alpha1.ReasonLaunchTemplate, found.note)
+	case found.decider != "":
+		set.True(s.condition, found.decider, found.note)
 	default:
 		set.True(s.condition, awsv1alpha1.ReasonResolved, "")
 	}
@@ -129,5 +129,5 @@ func (c *Controller) instanceProfile(_ context.Context, template *awsv1alpha1.AW
 
 // decidedBy says that the user's own launch template holds what is not resolved here.
 func decidedBy(launchTemplate, what string) outcome {
-	return outcome{note: fmt.Sprintf("launch template %q decides on the %s", launchTemplate, what)}
+	return outcome{decider: awsv1alpha1.ReasonLaunchTemplate, note: fmt.Sprintf("launch template %q decides on the %s", launchTemplate, what)}
 }
