@@ -145,10 +145,11 @@ func (k *Keeper) keep(ctx context.Context, log logr.Logger) (time.Duration, erro
 }
 
 // act takes the first step that is due and reports whether it took one, after which everything has to be looked at again. A step
-// that cannot be taken keeps no later one from being taken.
+// that cannot be taken keeps no later one from being taken. The serving certificate comes first: it needs no other call of the API
+// server, and so does not expire while a slow one takes its time for the others.
 func (k *Keeper) act(ctx context.Context, v view, log logr.Logger) (bool, error) {
 	var errs []error
-	for _, step := range []func(context.Context, view, logr.Logger) (bool, error){k.rotate, k.inject, k.renew} {
+	for _, step := range []func(context.Context, view, logr.Logger) (bool, error){k.renew, k.rotate, k.inject} {
 		acted, err := step(ctx, v, log)
 		if acted {
 			return true, nil // what failed will fail again
