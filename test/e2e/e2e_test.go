@@ -5,11 +5,7 @@ import "testing"
 // TestKerf runs all scenarios in one world, because starting one takes longer than most of them. Those that look at what kerf
 // says run one after the other: what kerf says about a pod depends on all the provisioners that there are.
 func TestKerf(t *testing.T) {
-	w := startWorld(t)
-	for _, s := range []struct {
-		name string
-		run  func(*world, *testing.T)
-	}{
+	startWorld(t, false).play(t, []scenario{
 		{"where the API server does not stream lists kerf asks for them", (*world).listsWhatIsNotStreamed},
 		{"without AWS kerf is alive, not ready, says why, and recovers", (*world).startsWithoutAWS},
 		{"with refused credentials kerf is alive, not ready, says why, and recovers", (*world).startsWithRefusedCredentials},
@@ -28,7 +24,25 @@ func TestKerf(t *testing.T) {
 		{"a Provisioner that describes its machines itself gets nodes, and leaves nothing", (*world).launchesFromInlineProviders},
 		{"ends of all kinds are clean, and machines that never join are replaced", (*world).endsCleanly},
 		{"a controller killed in mid-launch resumes with one instance for each machine", (*world).survivesKills},
-	} {
+	})
+}
+
+// TestKerfFromItsChart installs kerf with helm and runs it with the account, the rules and the settings of the chart.
+func TestKerfFromItsChart(t *testing.T) {
+	startWorld(t, true).play(t, []scenario{
+		{"a Provisioner without requirements shows the default ones", (*world).writesDefaults},
+		{"every example applies", (*world).examplesApply},
+	})
+}
+
+// scenario is a part of what happens in a world.
+type scenario struct {
+	name string
+	run  func(*world, *testing.T)
+}
+
+func (w *world) play(t *testing.T, scenarios []scenario) {
+	for _, s := range scenarios {
 		if !t.Run(s.name, func(t *testing.T) { s.run(w, t) }) {
 			w.clear(t)
 		}

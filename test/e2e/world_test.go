@@ -35,11 +35,11 @@ type world struct {
 	*environment.Environment
 }
 
-// startWorld starts the environment and ends it with the test.
-func startWorld(t *testing.T) *world {
+// startWorld starts the environment, with kerf from its chart or from its plain manifests, and ends it with the test.
+func startWorld(t *testing.T, chart bool) *world {
 	t.Helper()
 	e, err := environment.Start(t.Context(), environment.Options{
-		Root: "../..", Audit: true, BootDelay: time.Second, ShutdownDelay: 500 * time.Millisecond,
+		Root: "../..", Chart: chart, Audit: true, BootDelay: time.Second, ShutdownDelay: 500 * time.Millisecond,
 		ControllerArguments: []string{"--registration-timeout=" + registrationTimeout.String()},
 	})
 	if err != nil {

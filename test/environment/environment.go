@@ -51,6 +51,8 @@ type Options struct {
 	AWSUnreachable bool
 	// CredentialsRefused starts with AWS knowing no credentials of the controller; see SetCredentialsAccepted.
 	CredentialsRefused bool
+	// Chart installs kerf with helm from its chart, in place of the manifests of config/.
+	Chart bool
 	// Audit has the API server record what kerf's account asks of it; see cluster.AuditLog.
 	Audit bool
 	// WithoutController starts everything but the controller, which Controller().Start() then starts.
@@ -81,6 +83,8 @@ type Environment struct {
 	accessKeys []string // that AWS knows while it accepts the controller's credentials
 	bridge     *kubelets.Bridge
 	controller *Controller
+	// variables are those that the chart gives the controller; nil without the chart.
+	variables []string
 
 	cancel  context.CancelFunc // ends the bridge
 	workers sync.WaitGroup

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -53,8 +54,27 @@ func serverVersion(config *rest.Config) (string, error) {
 	return v.GitVersion, nil
 }
 
-// install applies CRDs, RBAC and webhooks as they are in config/, and makes the account that they speak of.
-func (e *Environment) install(ctx context.Context, _ Options) error {
+// install installs kerf, but for its process, and waits until its kinds can be used.
+func (e *Environment) install(ctx context.Context, options Options) error {
+	free, err := freePorts(3)
+	if err != nil {
+		return err
+	}
+	e.ports = ports{metrics: free[0], probes: free[1], webhook: free[2]}
+	way := e.installManifests
+	if options.Chart {
+		way = e.installChart
+	}
+	if err := way(ctx); err != nil {
+		return err
+	}
+	_, err = e.Kubectl(ctx, "wait", "--for=condition=Established", "--timeout=1m", "crd",
+		"provisioners.karpenter.sh", "machines.karpenter.sh", "awsnodetemplates.karpenter.k8s.aws")
+	return err
+}
+
+// installManifests applies CRDs, RBAC and webhooks as they are in config/, and makes the account that they speak of.
+func (e *Environment) installManifests(ctx context.Context) error {
 	for _, object := range []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: Namespace}},
 		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: ServiceAccount}},
@@ -66,15 +86,6 @@ func (e *Environment) install(ctx context.Context, _ Options) error {
 	if err := e.Apply(ctx, "config/crd/bases", "config/rbac"); err != nil {
 		return err
 	}
-	if _, err := e.Kubectl(ctx, "wait", "--for=condition=Established", "--timeout=1m", "crd",
-		"provisioners.karpenter.sh", "machines.karpenter.sh", "awsnodetemplates.karpenter.k8s.aws"); err != nil {
-		return err
-	}
-	free, err := freePorts(3)
-	if err != nil {
-		return err
-	}
-	e.ports = ports{metrics: free[0], probes: free[1], webhook: free[2]}
 	return e.installWebhooks(ctx)
 }
 
@@ -94,19 +105,16 @@ func (e *Environment) startController(ctx context.Context, options Options) erro
 		log:       filepath.Join(e.directory, "controller.log"),
 		metrics:   "http://" + net.JoinHostPort(loopback, e.ports.metrics),
 		probes:    "http://" + net.JoinHostPort(loopback, e.ports.probes),
-		arguments: append([]string{
+		arguments: slices.Concat(e.settings(), []string{
 			"--kubeconfig=" + kubeconfig,
-			"--cluster-name=" + e.clusterName,
-			"--cluster-endpoint=" + e.cluster.Server(),
-			"--aws-default-instance-profile=" + InstanceProfile,
 			"--bind-address=" + loopback,
 			"--metrics-port=" + e.ports.metrics,
 			"--health-probe-port=" + e.ports.probes,
 			"--webhook-port=" + e.ports.webhook,
 			"--webhook-drain-duration=0s", // there is no other replica to wait for
-		}, options.ControllerArguments...),
+		}, options.ControllerArguments),
 		// Nothing of the caller's environment may change what kerf does, real AWS credentials least of all.
-		environment: append([]string{"HOME=" + e.directory, "PATH=/usr/bin:/bin"}, e.aws.Environment()...),
+		environment: slices.Concat([]string{"HOME=" + e.directory, "PATH=/usr/bin:/bin"}, e.variables, e.aws.Environment()),
 	}
 	if options.WithoutController {
 		return nil
