@@ -2,12 +2,14 @@ package v1alpha5_test
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -157,3 +159,29 @@ func unstructuredProvisioner(t *testing.T, name, field string) *unstructured.Uns
 }
 
 func wellKnown(label string) bool { return slices.Contains(awsv1alpha1.WellKnownLabels(), label) }
+
+// The rules are run on every write, and the API server ends runs that take too long: the largest object must not be one.
+func TestTheLargestProvisionerIsAccepted(t *testing.T) {
+	b := workbench.New(t)
+	domain := strings.Repeat("d", 63) + "." + strings.Repeat("e", 63) + "." + strings.Repeat("f", 63) + "." + strings.Repeat("g", 58) + "/"
+	name := func(prefix string, n int) string { return fmt.Sprintf("%s%s-%03d", prefix, strings.Repeat("n", 55), n) }
+	p := builders.Provisioner(b.Name("largest"))
+	p.UID = ""
+	p.Spec.Labels, p.Spec.Annotations = map[string]string{}, map[string]string{}
+	for i := range 100 {
+		key := name(domain, i)
+		p.Spec.Labels[key], p.Spec.Annotations[key] = name("", i), strings.Repeat("x", 1000)
+		p.Spec.Taints = append(p.Spec.Taints, v1alpha5.Taint{Key: key, Value: key, Effect: corev1.TaintEffectNoSchedule})
+		p.Spec.StartupTaints = append(p.Spec.StartupTaints, v1alpha5.Taint{Key: key, Value: key, Effect: corev1.TaintEffectPreferNoSchedule})
+		q := v1alpha5.Requirement{Key: key, Operator: corev1.NodeSelectorOpNotIn}
+		for j := range 2000 / (1 + i) {
+			q.Values = append(q.Values, name("", j%1000))
+		}
+		p.Spec.Requirements = append(p.Spec.Requirements, q)
+	}
+	if mistakes := p.Validate(wellKnown); len(mistakes) > 0 {
+		t.Fatalf("it has mistakes: %v", mistakes[0])
+	}
+	b.Create(p)
+	workbench.Update(b, p, func(p *v1alpha5.Provisioner) { p.Spec.Weight = new(int32(1)) })
+}
