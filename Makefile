@@ -55,7 +55,7 @@ clean: ## Remove bin/.
 
 ##@ Test
 
-.PHONY: test bench
+.PHONY: test bench webhook-load
 test: control-plane ## Run every test.
 	@$(BUILD) controller helm
 	@$(BUILD) compile "compiling with the race detector" -race ./...
@@ -63,6 +63,10 @@ test: control-plane ## Run every test.
 	@for module in $(MODULES); do \
 		$(STEP) "tests of $$module" $(GO) -C $$module test -trimpath -vet=off ./... || exit 1; \
 	done
+
+webhook-load: control-plane ## Make 10,000 changes through the webhook while its certificates rotate; none may fail.
+	@$(BUILD) controller webhookload
+	@bin/webhookload-runner $(ARGS)
 
 BENCH ?= .
 COUNT ?= 6

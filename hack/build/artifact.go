@@ -67,6 +67,7 @@ func artifacts() []artifact {
 			pkg:    "./test/environment/cmd/environment",
 			output: "bin/environment-runner",
 		},
+		{name: "webhookload", title: "the load on the webhook", pkg: "./test/webhookload", output: "bin/webhookload-runner"},
 		tool("controller-gen", "the generator of deepcopy functions, CRDs and RBAC", "hack/tools.mod",
 			"sigs.k8s.io/controller-tools/cmd/controller-gen"),
 		tool("benchstat", "the comparison of benchmarks", "hack/tools.mod", "golang.org/x/perf/cmd/benchstat"),
