@@ -33,8 +33,13 @@ func TestDefaultsAreAddedWhereTheObjectHasRoomForThem(t *testing.T) {
 		"all of them":           {`{"spec":{"requirements":[` + allDefaults + `]}}`, ``},
 		"a field of later days": {`{"spec":{"later":{"a":1}}}`, `[{"op":"add","path":"/spec/requirements","value":[` + allDefaults + `]}]`},
 		"a name in capitals":    {`{"spec":{"Requirements":[1]}}`, `[{"op":"add","path":"/spec/requirements","value":[` + allDefaults + `]}]`},
-		"a field of wrong type": {`{"spec":{"weight":"ten"}}`, ``},
-		"no object":             {`[]`, ``},
+		"a field of wrong type": {`{"spec":{"weight":"ten"}}`, `[{"op":"add","path":"/spec/requirements","value":[` + allDefaults + `]}]`},
+		"endless quantities": {
+			`{"spec":{"limits":{"resources":{"cpu":"1e-2147483647","memory":"1e2147483647"}}}}`,
+			`[{"op":"add","path":"/spec/requirements","value":[` + allDefaults + `]}]`,
+		},
+		"a key of wrong type": {`{"spec":{"requirements":[{"key":5}]}}`, ``},
+		"no object":           {`[]`, ``},
 	}
 	w := newWebhook(t, peers{})
 	for name, tc := range tests {
