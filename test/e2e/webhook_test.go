@@ -8,11 +8,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/operator"
+	"github.com/kerf-autoscaler/kerf/test/environment"
 )
 
 // withoutRequirements is the least that a Provisioner can say.
@@ -114,6 +117,41 @@ func (w *world) restart(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.await(t, "the controller to be ready", w.Controller().Ready)
+}
+
+// answersWhileItEnds changes a spec after the controller was told to end. Its lease is free by then: another replica acts already.
+func (w *world) answersWhileItEnds(t *testing.T) {
+	const name = "last"
+	if err := w.Controller().Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Controller().StartWith("WEBHOOK_DRAIN_DURATION=6s"); err != nil {
+		t.Fatal(err)
+	}
+	w.await(t, "the controller to be ready", w.Controller().Ready)
+	w.create(t, w.template(name), provisioner(name))
+	w.awaitProvisioner(t, name, v1alpha5.ConditionReady, metav1.ConditionTrue, "")
+	ended := make(chan error, 1)
+	go func() { ended <- w.Controller().Stop() }()
+	w.await(t, "the lease to be given back", func(ctx context.Context) error {
+		var lease coordinationv1.Lease
+		if err := w.Client().Get(ctx, client.ObjectKey{Namespace: environment.Namespace, Name: operator.LeaderElectionID}, &lease); err != nil {
+			return err
+		}
+		if holder := lease.Spec.HolderIdentity; holder != nil && *holder != "" {
+			return fmt.Errorf("%s holds it", *holder)
+		}
+		return nil
+	})
+	w.mustKubectl(t, "patch", "provisioner/"+name, "--type=merge", "--patch", `{"spec":{"weight":7}}`)
+	if len(ended) > 0 {
+		t.Error("the controller ended before its last answer") // and nothing was shown
+	}
+	if err := errors.Join(<-ended, w.Controller().Start()); err != nil {
+		t.Fatal(err)
+	}
+	w.await(t, "the controller to be ready", w.Controller().Ready)
+	w.end(t, name)
 }
 
 // worksWithoutWebhook leaves the webhook configurations as they are and lets nobody answer them.

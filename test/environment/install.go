@@ -111,7 +111,6 @@ func (e *Environment) startController(ctx context.Context, options Options) erro
 			"--metrics-port=" + e.ports.metrics,
 			"--health-probe-port=" + e.ports.probes,
 			"--webhook-port=" + e.ports.webhook,
-			"--webhook-drain-duration=0s", // there is no other replica to wait for
 		}, options.ControllerArguments),
 		// Nothing of the caller's environment may change what kerf does, real AWS credentials least of all.
 		environment: slices.Concat([]string{"HOME=" + e.directory, "PATH=/usr/bin:/bin"}, e.variables, e.aws.Environment()),

@@ -80,6 +80,7 @@ certificates rotate, and prints what failed and how long the webhook took. It ex
 		return err
 	}
 	r.print(os.Stdout)
+	r.printVerdict(os.Stdout)
 	if len(r.failures) > 0 || r.tooSlow() {
 		return errFailed
 	}
