@@ -113,7 +113,8 @@ func (e *Environment) startController(ctx context.Context, options Options) erro
 			"--webhook-port=" + e.ports.webhook,
 		}, options.ControllerArguments),
 		// Nothing of the caller's environment may change what kerf does, real AWS credentials least of all.
-		environment: slices.Concat([]string{"HOME=" + e.directory, "PATH=/usr/bin:/bin"}, e.variables, e.aws.Environment()),
+		environment: slices.Concat([]string{"HOME=" + e.directory, "PATH=/usr/bin:/bin"}, e.variables, e.aws.Environment(),
+			[]string{"WEBHOOK_DRAIN_DURATION=0s"}), // nobody else is there to answer in its place
 	}
 	if options.WithoutController {
 		return nil
