@@ -1,6 +1,8 @@
 package builders
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -32,7 +34,7 @@ func (r dice) kubelet() *v1alpha5.KubeletConfiguration {
 	if len(k.EvictionSoft) > 0 {
 		k.EvictionSoftGracePeriod = map[string]metav1.Duration{}
 	}
-	for signal := range k.EvictionSoft {
+	for _, signal := range slices.Sorted(maps.Keys(k.EvictionSoft)) {
 		k.EvictionSoftGracePeriod[signal] = metav1.Duration{Duration: pick(r, []time.Duration{0, time.Minute, 90 * time.Second}, []time.Duration{-time.Second})}
 	}
 	if r.mistakes && r.source.IntN(8) == 0 {
