@@ -235,6 +235,10 @@ type Subnet struct {
 	ID string `json:"id"`
 	// Zone of the subnet.
 	Zone string `json:"zone"`
+	// NoPublicIP is true of a subnet that gives instances no public address. Where that is so of all, machines are launched
+	// with the express wish for none, as policies of some organizations demand.
+	// +optional
+	NoPublicIP bool `json:"noPublicIP,omitempty"`
 }
 
 // SecurityGroup is a security group that machines get.

@@ -164,7 +164,7 @@ func (p *Provider) launchTemplate(machine *v1alpha5.Machine, template *awsv1alph
 	spec := launchtemplate.Spec{
 		ImageID: alike.ImageID, InstanceProfile: profile, UserData: data, Tags: p.ownTags(machine.ProvisionerName(), template),
 		Metadata: template.Spec.MetadataOptions, IPv6: node.IPv6(), DetailedMonitoring: template.Spec.DetailedMonitoring,
-		Volumes: blockdevice.Of(family, template.Spec.BlockDeviceMappings),
+		Volumes: blockdevice.Of(family, template.Spec.BlockDeviceMappings), NoPublicIP: subnet.Private(template.Status.Subnets),
 	}
 	spec.Tags[awsv1alpha1.TagLaunchTemplateCluster] = p.settings.ClusterName
 	for _, g := range template.Status.SecurityGroups {

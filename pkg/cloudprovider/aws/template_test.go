@@ -84,6 +84,27 @@ func TestWhatATemplateLeavesOutIsAsKerfHasIt(t *testing.T) {
 	}
 }
 
+func TestInPrivateSubnetsMachinesAskForNoPublicAddress(t *testing.T) {
+	for name, tc := range map[string]struct {
+		selector map[string]string
+		want     bool
+	}{
+		"those of the cluster are private": {map[string]string{"karpenter.sh/discovery": clusterName}, true},
+		"all subnets, public ones too":     {map[string]string{"Name": "*"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startSim(t)
+			s.makeTemplate(func(spec *awsv1alpha1.AWSNodeTemplateSpec) { spec.SubnetSelector = tc.selector })
+			got := s.launched()
+			made := s.World().Instances()[0].Data
+			asked := len(made.NetworkInterfaces) == 1 && made.NetworkInterfaces[0].AssociatePublicIP != nil && !*made.NetworkInterfaces[0].AssociatePublicIP
+			if asked != tc.want || len(got.SecurityGroupIDs) == 0 {
+				t.Errorf("asked for no public address: %t, want %t; security groups %v", asked, tc.want, got.SecurityGroupIDs)
+			}
+		})
+	}
+}
+
 func TestTheCapacityOfAMachineFollowsItsTemplate(t *testing.T) {
 	for name, tc := range map[string]struct {
 		modify  func(*awsv1alpha1.AWSNodeTemplateSpec)

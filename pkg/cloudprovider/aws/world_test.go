@@ -165,7 +165,7 @@ func (s *sim) makeTemplate(modify ...func(*awsv1alpha1.AWSNodeTemplateSpec)) *aw
 	for _, f := range modify {
 		f(&template.Spec)
 	}
-	subnets, err := d.Subnets.Find(s.t.Context(), selected)
+	subnets, err := d.Subnets.Find(s.t.Context(), template.Spec.SubnetSelector)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -111,6 +111,7 @@ func TestTheNameFollowsTheContent(t *testing.T) {
 		"metadata options": func(s *Spec) { s.Metadata = &awsv1alpha1.MetadataOptions{HTTPTokens: awssdk.String("optional")} },
 		"protocol":         func(s *Spec) { s.IPv6 = true },
 		"volume":           func(s *Spec) { s.Volumes = []awsv1alpha1.BlockDeviceMapping{{DeviceName: awssdk.String("/dev/xvda")}} },
+		"public address":   func(s *Spec) { s.NoPublicIP = true },
 		"monitoring":       func(s *Spec) { s.DetailedMonitoring = awssdk.Bool(true) },
 		"the cluster":      func(s *Spec) { s.Tags[awsv1alpha1.TagClusterUID] = "uid-2" },
 	} {

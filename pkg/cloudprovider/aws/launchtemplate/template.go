@@ -32,7 +32,9 @@ type Spec struct {
 	ImageID         string
 	InstanceProfile string
 	SecurityGroups  []string // ids, in order
-	UserData        string
+	// NoPublicIP asks for no public address, rather than leave that to the subnet.
+	NoPublicIP bool
+	UserData   string
 	// Metadata as the user wants it: what it leaves out is EC2's to decide. nil is kerf's own choice: tokens are required.
 	Metadata *awsv1alpha1.MetadataOptions
 	// IPv6 has instances of kerf's own choice reach their metadata over IPv6 as well.
@@ -62,11 +64,17 @@ func (s Spec) data() *ec2types.RequestLaunchTemplateData {
 	out := &ec2types.RequestLaunchTemplateData{
 		ImageId:            awssdk.String(s.ImageID),
 		IamInstanceProfile: &ec2types.LaunchTemplateIamInstanceProfileSpecificationRequest{Name: awssdk.String(s.InstanceProfile)},
-		SecurityGroupIds:   s.SecurityGroups,
 		MetadataOptions:    s.metadata(),
 		TagSpecifications: []ec2types.LaunchTemplateTagSpecificationRequest{
 			{ResourceType: ec2types.ResourceTypeNetworkInterface, Tags: tagList(s.Tags)},
 		},
+	}
+	if s.NoPublicIP { // only an interface can say so, and then it has the security groups
+		out.NetworkInterfaces = []ec2types.LaunchTemplateInstanceNetworkInterfaceSpecificationRequest{{
+			DeviceIndex: awssdk.Int32(0), AssociatePublicIpAddress: awssdk.Bool(false), Groups: s.SecurityGroups,
+		}}
+	} else {
+		out.SecurityGroupIds = s.SecurityGroups
 	}
 	if s.UserData != "" {
 		out.UserData = awssdk.String(base64.StdEncoding.EncodeToString([]byte(s.UserData)))

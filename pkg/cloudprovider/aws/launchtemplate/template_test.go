@@ -47,10 +47,13 @@ func TestLaunchTemplatesHoldWhatIsRecorded(t *testing.T) {
 	ipv6, half, none := ofFamily(awsv1alpha1.AMIFamilyAL2), ofFamily(awsv1alpha1.AMIFamilyAL2), ofFamily(awsv1alpha1.AMIFamilyCustom)
 	ipv6.IPv6 = true
 	half.Metadata = &awsv1alpha1.MetadataOptions{HTTPTokens: awssdk.String("required")}
+	private := ofFamily(awsv1alpha1.AMIFamilyAL2)
+	private.NoPublicIP = true
 	none.UserData, none.DetailedMonitoring = "", awssdk.Bool(false)
 	for name, s := range map[string]Spec{
 		"al2": ofFamily(awsv1alpha1.AMIFamilyAL2), "bottlerocket": ofFamily(awsv1alpha1.AMIFamilyBottlerocket), "ubuntu": ofFamily(awsv1alpha1.AMIFamilyUbuntu),
 		"custom_without_user_data": none, "ipv6": ipv6, "metadata_half_stated": half, "all_stated": stated(),
+		"no_public_ip": private,
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := json.MarshalIndent(present(t, s.data()), "", "  ")

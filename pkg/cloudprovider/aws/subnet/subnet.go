@@ -25,6 +25,8 @@ type Subnet struct {
 	ID   string
 	Zone string
 	Free int32
+	// Private is true of one that gives instances no public address.
+	Private bool
 }
 
 // Finder finds subnets.
@@ -49,6 +51,7 @@ func (f *Finder) Find(ctx context.Context, selected map[string]string) ([]Subnet
 		for _, s := range page.Subnets {
 			out = append(out, Subnet{
 				ID: awssdk.ToString(s.SubnetId), Zone: awssdk.ToString(s.AvailabilityZone), Free: awssdk.ToInt32(s.AvailableIpAddressCount),
+				Private: s.MapPublicIpOnLaunch != nil && !*s.MapPublicIpOnLaunch,
 			})
 		}
 	}
@@ -62,19 +65,23 @@ const overtake = 2
 // there and none has outgrown an earlier one by far: launches name the first subnet of each zone, and a launch that is
 // repeated has to name the same one although addresses have been taken meanwhile.
 func Order(before []awsv1alpha1.Subnet, found []Subnet) []awsv1alpha1.Subnet {
-	free := make(map[string]int32, len(found))
+	free, private := make(map[string]int32, len(found)), make(map[string]bool, len(found))
 	for _, s := range found {
-		free[s.ID] = s.Free
+		free[s.ID], private[s.ID] = s.Free, s.Private
 	}
 	if holds(before, free) {
-		return before
+		out := slices.Clone(before)
+		for i, s := range out {
+			out[i].NoPublicIP = private[s.ID]
+		}
+		return out
 	}
 	sorted := slices.SortedFunc(slices.Values(found), func(a, b Subnet) int {
 		return cmp.Or(cmp.Compare(b.Free, a.Free), strings.Compare(a.ID, b.ID))
 	})
 	out := make([]awsv1alpha1.Subnet, 0, len(sorted))
 	for _, s := range sorted {
-		out = append(out, awsv1alpha1.Subnet{ID: s.ID, Zone: s.Zone})
+		out = append(out, awsv1alpha1.Subnet{ID: s.ID, Zone: s.Zone, NoPublicIP: s.Private})
 	}
 	return out
 }
@@ -96,6 +103,11 @@ func holds(before []awsv1alpha1.Subnet, free map[string]int32) bool {
 		}
 	}
 	return true
+}
+
+// Private reports whether none of the subnets gives instances a public address.
+func Private(subnets []awsv1alpha1.Subnet) bool {
+	return len(subnets) > 0 && !slices.ContainsFunc(subnets, func(s awsv1alpha1.Subnet) bool { return !s.NoPublicIP })
 }
 
 // ByZone maps a zone -> the id of its first subnet.

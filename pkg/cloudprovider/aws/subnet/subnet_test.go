@@ -55,6 +55,35 @@ func TestSubnetsAreOrderedByRoomAndStayInOrder(t *testing.T) {
 	}
 }
 
+func TestWhetherSubnetsGivePublicAddressesIsAlwaysAsFound(t *testing.T) {
+	for name, before := range map[string][]awsv1alpha1.Subnet{"found first": nil, "known before": order("b", "a")} {
+		got := Order(before, []Subnet{{ID: "b", Zone: "z-b", Free: 10, Private: true}, {ID: "a", Zone: "z-a", Free: 10}})
+		private := map[string]bool{got[0].ID: got[0].NoPublicIP, got[1].ID: got[1].NoPublicIP}
+		if diff := cmp.Diff(map[string]bool{"a": false, "b": true}, private); diff != "" {
+			t.Errorf("%s: private subnets (-want +got):\n%s", name, diff)
+		}
+	}
+	if before := order("b", "a"); Order(before, []Subnet{{ID: "b", Private: true}, {ID: "a"}})[0].NoPublicIP == before[0].NoPublicIP {
+		t.Error("the order of before was changed in place")
+	}
+}
+
+func TestSubnetsArePrivateWhenAllOfThemAre(t *testing.T) {
+	for name, tc := range map[string]struct {
+		subnets []awsv1alpha1.Subnet
+		want    bool
+	}{
+		"all":           {[]awsv1alpha1.Subnet{{ID: "a", NoPublicIP: true}, {ID: "b", NoPublicIP: true}}, true},
+		"one of two":    {[]awsv1alpha1.Subnet{{ID: "a", NoPublicIP: true}, {ID: "b"}}, false},
+		"none at all":   {nil, false},
+		"not known yet": {[]awsv1alpha1.Subnet{{ID: "a"}}, false},
+	} {
+		if got := Private(tc.subnets); got != tc.want {
+			t.Errorf("%s: %t, want %t", name, got, tc.want)
+		}
+	}
+}
+
 func TestTheFirstSubnetOfAZoneIsUsed(t *testing.T) {
 	got := ByZone([]awsv1alpha1.Subnet{{ID: "1", Zone: "a"}, {ID: "2", Zone: "b"}, {ID: "3", Zone: "a"}})
 	if diff := cmp.Diff(map[string]string{"a": "1", "b": "2"}, got); diff != "" {
@@ -68,7 +97,7 @@ type twoPages struct{ fail error }
 func (p twoPages) DescribeSubnets(_ context.Context, in *ec2.DescribeSubnetsInput, _ ...func(*ec2.Options)) (*ec2.DescribeSubnetsOutput, error) {
 	if in.NextToken == nil {
 		return &ec2.DescribeSubnetsOutput{NextToken: awssdk.String("2"), Subnets: []ec2types.Subnet{
-			{SubnetId: awssdk.String("subnet-1"), AvailabilityZone: awssdk.String("a"), AvailableIpAddressCount: awssdk.Int32(7)},
+			{SubnetId: awssdk.String("subnet-1"), AvailabilityZone: awssdk.String("a"), AvailableIpAddressCount: awssdk.Int32(7), MapPublicIpOnLaunch: awssdk.Bool(false)},
 		}}, nil
 	}
 	if p.fail != nil {
@@ -82,7 +111,7 @@ func TestAllPagesOfSubnetsAreRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]Subnet{{"subnet-1", "a", 7}, {"subnet-2", "b", 0}}, got); diff != "" {
+	if diff := cmp.Diff([]Subnet{{"subnet-1", "a", 7, true}, {"subnet-2", "b", 0, false}}, got); diff != "" {
 		t.Errorf("subnets (-want +got):\n%s", diff)
 	}
 }
