@@ -12,6 +12,10 @@
 //     time at which the last certificate of an old authority has expired is known, and it is trusted until then.
 //   - A bundle is written only where the configuration was read before the Secret was, and is as it was then. So no replica
 //     can put an older bundle in place of a newer one.
+//
+// The bundles are kerf's own: what anybody else writes there is overwritten. A Secret that is emptied or unusable gets a new
+// authority, while those that the webhooks trust stay trusted for as long as their certificates can be served. To end that trust
+// at once, empty the bundles together with the Secret.
 package certificate
 
 import (
