@@ -115,7 +115,11 @@ func (r *recorder) fleet(in *ec2.CreateFleetInput, note func(action, resource st
 			note(action, arn(account, "launch-template", "lt-1"), tagged)
 			note(action, arn("", "image", awssdk.ToString(data.ImageId)))
 			note(action, arn("", "snapshot", "snap-1"))
-			for _, id := range data.SecurityGroupIds {
+			groups := slices.Clone(data.SecurityGroupIds)
+			for _, i := range data.NetworkInterfaces {
+				groups = append(groups, i.Groups...)
+			}
+			for _, id := range groups {
 				note(action, arn("999999999999", "security-group", id)) // of a shared network
 			}
 			for _, o := range c.Overrides {
