@@ -46,7 +46,7 @@ func (p *process) act(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.health.Check("aws", provider.Ready)
+	p.health.Check(operator.CheckAWS, provider.Ready)
 	if err := errors.Join(
 		controllers.Register(mgr, provider, p.metrics, controllers.Settings{
 			ClusterUID: uid, BatchIdle: o.BatchIdle, BatchMax: o.BatchMax, LaunchTimeout: o.LaunchTimeout,

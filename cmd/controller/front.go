@@ -20,7 +20,7 @@ func (p *process) front(ctx context.Context) ([]func(context.Context) error, err
 		return nil, err
 	}
 	if o.DisableWebhook {
-		p.health.Check("webhook", func() error { return nil }) // whoever asks has nothing to wait for
+		p.health.Check(operator.CheckWebhook, func() error { return nil }) // whoever asks has nothing to wait for
 		return []func(context.Context) error{mgr.Start}, nil
 	}
 	peers, err := webhooks.NewCachedPeers(ctx, mgr.GetCache())
@@ -44,7 +44,7 @@ func (p *process) front(ctx context.Context) ([]func(context.Context) error, err
 	if err := keeper.Register(mgr); err != nil {
 		return nil, err
 	}
-	p.health.Check("webhook", keeper.Ready)
+	p.health.Check(operator.CheckWebhook, keeper.Ready)
 	server := webhooks.NewServer(webhooks.Settings{Host: o.BindAddress, Port: o.WebhookPort, Drain: o.WebhookDrain},
 		handler, keeper.TLS(), clock.RealClock{}, ctrl.Log)
 	return []func(context.Context) error{mgr.Start, server.Start}, nil

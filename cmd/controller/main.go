@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/pflag"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
@@ -41,6 +42,14 @@ type process struct {
 	metrics    *metrics.Metrics
 }
 
+// newProcess returns a process that is not ready, and says why from its first probe on.
+func newProcess(o options.Options, restConfig *rest.Config, recorded *metrics.Metrics, logger logr.Logger) *process {
+	health := operator.NewHealth(logger)
+	health.Check(operator.CheckAWS, func() error { return errors.New("the AWS configuration is not loaded yet") })
+	health.Check(operator.CheckWebhook, func() error { return errors.New("the webhook server is not set up yet") })
+	return &process{options: o, restConfig: restConfig, health: health, metrics: recorded}
+}
+
 // run runs the two sides of the process: the front, which faces the cluster, and the controllers, which act.
 func run(ctx context.Context, o options.Options) error {
 	logger, err := operator.NewLogger(os.Stderr, o.LogLevel)
@@ -57,8 +66,7 @@ func run(ctx context.Context, o options.Options) error {
 	if err != nil {
 		return err
 	}
-	p := &process{options: o, restConfig: restConfig, health: operator.NewHealth(logger), metrics: recorded}
-	p.health.Check("aws", func() error { return errors.New("the AWS configuration is not loaded yet") })
+	p := newProcess(o, restConfig, recorded, logger)
 	if err := p.health.Serve(ctx, o.BindAddress, o.HealthProbePort); err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ func awaitAWS(ctx context.Context, health *operator.Health, retry time.Duration,
 		if err == nil {
 			return cfg, nil
 		}
-		health.Check("aws", func() error { return err })
+		health.Check(operator.CheckAWS, func() error { return err })
 		if reason := err.Error(); reason != said {
 			said = reason
 			ctrl.Log.Info("AWS configuration does not load and will be tried again", "reason", reason)

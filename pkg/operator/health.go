@@ -18,6 +18,14 @@ import (
 // headerTimeout bounds how long a prober may take to send its request.
 const headerTimeout = 10 * time.Second
 
+// The checks of the controller. Manifests probe them by name.
+const (
+	// CheckAWS is whether the cloud can be asked for machines.
+	CheckAWS = "aws"
+	// CheckWebhook is whether admission requests are answered.
+	CheckWebhook = "webhook"
+)
+
 // Health answers probes from the start of the process to its end. Unlike the manager's own server it says why something is not
 // ready: whoever looks at a pod that does not become ready asks just that. It is safe for concurrent use.
 type Health struct {
