@@ -57,6 +57,7 @@ func run(ctx context.Context, o options.Options) error {
 		return err
 	}
 	ctrl.SetLogger(logger)
+	limitMemory(o.MemoryLimit)
 	klog.SetLogger(logger.WithName("client-go"))
 	restConfig, err := operator.RestConfig(o)
 	if err != nil {

@@ -39,6 +39,7 @@ func (o *Options) flags() *pflag.FlagSet {
 	flags.IntVar(&o.KubeClientBurst, "kube-client-burst", 300, "requests to the API server at once")
 	flags.BoolVar(&o.LeaderElect, "leader-elect", true, "let only one of several replicas act")
 	flags.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", "", "namespace of the leader's lease; the system namespace when empty")
+	flags.Int64Var(&o.MemoryLimit, "memory-limit", 0, "memory that the container may take, in bytes: garbage is collected so that 90 % of it are enough; 0 is no limit")
 	flags.StringVar(&o.Kubeconfig, "kubeconfig", "", "kubeconfig file; the pod's service account when empty")
 	flags.StringVar(&o.LogLevel, "log-level", "info", "debug, info or error")
 	flags.Usage = func() {

@@ -61,6 +61,8 @@ type Options struct {
 	LeaderElect bool
 	// LeaderElectionNamespace holds the lease; SystemNamespace when it is not set.
 	LeaderElectionNamespace string
+	// MemoryLimit is the most memory that the process may take, in bytes; 0 is no limit.
+	MemoryLimit int64
 	// Kubeconfig is the path of a kubeconfig; empty uses the service account.
 	Kubeconfig string
 	// LogLevel is debug, info or error.

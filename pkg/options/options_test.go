@@ -94,6 +94,7 @@ func settings() map[string]struct {
 		"kube-client-burst":            {"20", func(o *options.Options) { o.KubeClientBurst = 20 }},
 		"leader-elect":                 {"false", func(o *options.Options) { o.LeaderElect = false }},
 		"leader-election-namespace":    {"kerf", func(o *options.Options) { o.LeaderElectionNamespace = "kerf" }},
+		"memory-limit":                 {"1073741824", func(o *options.Options) { o.MemoryLimit = 1 << 30 }},
 		"kubeconfig":                   {"/tmp/x", func(o *options.Options) { o.Kubeconfig = "/tmp/x" }},
 		"log-level":                    {"debug", func(o *options.Options) { o.LogLevel = "debug" }},
 	}
@@ -173,6 +174,8 @@ func TestWhatCannotWorkIsRefusedByTheNameOfItsFlag(t *testing.T) {
 		"a Secret elsewhere":       {"--webhook-cert-secret=a/b", `--webhook-cert-secret: "a/b" is no name of a Secret`},
 		"a namespace with dots":    {"--system-namespace=a.b", `--system-namespace: "a.b" is no name of a namespace`},
 		"a lease nowhere":          {"--leader-election-namespace=A", `--leader-election-namespace: "A" is no name of a namespace`},
+		"memory below nothing":     {"--memory-limit=-1", "--memory-limit: -1 is negative"},
+		"memory in words":          {"--memory-limit=1Gi", "memory-limit"},
 		"level":                    {"--log-level=loud", `--log-level: "loud" is not debug, info or error`},
 	}
 	for name, tc := range tests {

@@ -50,6 +50,7 @@ func (o *Options) Validate() error {
 		"%g is not a fraction from 0 to below 1", o.VMMemoryOverheadPercent)
 	refused.when(!(o.KubeClientQPS > 0), "kube-client-qps", "%g is not positive", o.KubeClientQPS)
 	refused.when(o.KubeClientBurst <= 0, "kube-client-burst", "%d is not positive", o.KubeClientBurst)
+	refused.when(o.MemoryLimit < 0, "memory-limit", "%d is negative", o.MemoryLimit)
 	refused.when(o.LogLevel != "debug" && o.LogLevel != "info" && o.LogLevel != "error", "log-level", "%q is not debug, info or error", o.LogLevel)
 	return errors.Join(refused...)
 }

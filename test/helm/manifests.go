@@ -2,6 +2,7 @@ package helm
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -52,7 +53,7 @@ func Find[T any](manifests, kind string) (*T, error) {
 }
 
 // ControllerEnvironment returns the environment variables that the controller has in the pods of the Deployment among
-// manifests, as NAME=value. Those that tell it where it is are filled in; its memory limit, which is a pod's, is left out.
+// manifests, as NAME=value. Those that tell it where it is and how much memory it may take are filled in.
 func ControllerEnvironment(manifests string) ([]string, error) {
 	deployment, err := Find[appsv1.Deployment](manifests, "Deployment")
 	if err != nil {
@@ -62,9 +63,6 @@ func ControllerEnvironment(manifests string) ([]string, error) {
 	for _, variable := range deployment.Spec.Template.Spec.Containers[0].Env {
 		value := variable.Value
 		if variable.ValueFrom != nil {
-			if variable.ValueFrom.ResourceFieldRef != nil {
-				continue
-			}
 			if value, err = fieldOf(deployment, variable); err != nil {
 				return nil, err
 			}
@@ -74,10 +72,13 @@ func ControllerEnvironment(manifests string) ([]string, error) {
 	return variables, nil
 }
 
-// fieldOf returns the value of a variable that is a field of the pod.
+// fieldOf returns the value of a variable that is a field of the pod or of its first container.
 func fieldOf(deployment *appsv1.Deployment, variable corev1.EnvVar) (string, error) {
 	if ref := variable.ValueFrom.FieldRef; ref != nil && ref.FieldPath == "metadata.namespace" {
 		return deployment.Namespace, nil
+	}
+	if ref := variable.ValueFrom.ResourceFieldRef; ref != nil && ref.Resource == "limits.memory" {
+		return strconv.FormatInt(deployment.Spec.Template.Spec.Containers[0].Resources.Limits.Memory().Value(), 10), nil
 	}
 	return "", fmt.Errorf("the environment variable %s comes from something that only a pod has", variable.Name)
 }

@@ -126,7 +126,8 @@ func TestValuesThatCannotWorkAreRefusedWithTheReason(t *testing.T) {
 		"reserved ENIs":     {"clusterName=a,settings.reservedENIs=1", []string{"settings.reservedENIs", "maxPods"}},
 		"setting by environment": {"clusterName=a,controller.env[0].name=CLUSTER_NAME,controller.env[0].value=b", []string{
 			"controller.env sets CLUSTER_NAME, which settings.clusterName sets"}},
-		"memory limit twice": {"clusterName=a,controller.env[0].name=GOMEMLIMIT,controller.env[0].value=1", []string{"controller.resources.limits.memory"}},
+		"memory limit twice": {"clusterName=a,controller.env[0].name=MEMORY_LIMIT,controller.env[0].value=1", []string{"controller.resources.limits.memory"}},
+		"memory limit of Go": {"clusterName=a,controller.env[0].name=GOMEMLIMIT,controller.env[0].value=1", []string{"controller.resources.limits.memory"}},
 		"all at once":        {"settings.reservedENIs=1,image.tag=v1,controller.image.tag=v2", []string{"settings.clusterName", "settings.reservedENIs", "image.tag"}},
 		"typo":               {"clusterNam=a", []string{"clusterNam", "not allowed"}},
 		"typo in settings":   {"clusterName=a,settings.clusterNam=a", []string{"/settings", "clusterNam"}},
@@ -219,7 +220,9 @@ func parse(t *testing.T, environment map[string]string) options.Options {
 
 func TestDefaultValuesAreTheDefaultsOfTheController(t *testing.T) {
 	got, _ := optionsOf(t, template(t, "--set=settings.clusterName=demo"))
-	if diff := cmp.Diff(parse(t, map[string]string{"CLUSTER_NAME": "demo"}), got); diff != "" {
+	want := parse(t, map[string]string{"CLUSTER_NAME": "demo"})
+	want.MemoryLimit = 1 << 30 // a pod has one
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("options (-controller's +chart's):\n%s", diff)
 	}
 }

@@ -3,6 +3,7 @@ package install_test
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -51,7 +52,8 @@ func environment(t *testing.T, built string) map[string]string {
 		switch {
 		case e.ValueFrom != nil && e.ValueFrom.FieldRef != nil && e.ValueFrom.FieldRef.FieldPath == "metadata.namespace":
 			out[e.Name] = deployment.Namespace
-		case e.Name == "GOMEMLIMIT": // for the Go runtime, not for kerf
+		case e.ValueFrom != nil && e.ValueFrom.ResourceFieldRef != nil && e.ValueFrom.ResourceFieldRef.Resource == "limits.memory":
+			out[e.Name] = strconv.FormatInt(container.Resources.Limits.Memory().Value(), 10)
 		default:
 			t.Errorf("this test does not know where %s comes from", e.Name)
 		}
@@ -78,6 +80,9 @@ func TestTheControllerTakesTheSettingsOfTheManifests(t *testing.T) {
 			t.Errorf("%s: got error %v, want %s", directory, err, wantError)
 		case wantError == "" && o.ClusterName != "my-cluster":
 			t.Errorf("%s: the cluster's name is %q", directory, o.ClusterName)
+		}
+		if o.MemoryLimit != 1<<30 {
+			t.Errorf("%s: kerf thinks that it may take %d bytes of memory", directory, o.MemoryLimit)
 		}
 		if o.SystemNamespace != namespace {
 			t.Errorf("%s: kerf thinks that it is in namespace %q", directory, o.SystemNamespace)

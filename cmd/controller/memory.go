@@ -1,0 +1,19 @@
+package main
+
+import "runtime/debug"
+
+// collectorShare is the part of the container's memory, in percent, that Go's heap and stacks are kept within. The rest is for
+// what the collector does not see, and for a peak while it runs: at the limit itself the kernel kills.
+const collectorShare = 90
+
+// softLimit returns what to tell Go's collector about a container that may take limit bytes, for debug.SetMemoryLimit. A
+// negative value leaves the limit as it is, at GOMEMLIMIT or none.
+func softLimit(limit int64) int64 {
+	if limit <= 0 {
+		return -1
+	}
+	return limit/100*collectorShare + limit%100*collectorShare/100
+}
+
+// limitMemory makes garbage collection keep the process within a container that may take limit bytes.
+func limitMemory(limit int64) { debug.SetMemoryLimit(softLimit(limit)) }
