@@ -92,7 +92,9 @@ func New(registry prometheus.Registerer) (*Metrics, error) {
 		}),
 		AdmissionDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: namespace, Subsystem: "webhook", Name: "admission_duration_seconds",
-			Help: "Time that admission requests took to answer.", Buckets: prometheus.ExponentialBuckets(0.0001, 2, 16),
+			Help: "Time that admission requests took to answer.",
+			// 10 ms is the goal of 99 % of the answers; 5 s is when the API server waits no longer.
+			Buckets: []float64{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5},
 		}, []string{LabelWebhook}),
 		Admissions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: "webhook", Name: "admissions", Help: "Admission requests answered.",

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -70,22 +71,48 @@ func (h histogram) total() float64 {
 	return h[len(h)-1].count
 }
 
-// quantile estimates what a part of the observations stays below, as Prometheus does: evenly spread between two bounds.
-func (h histogram) quantile(part float64) time.Duration {
-	rank := part * h.total()
-	below := bucket{}
-	for _, b := range h {
-		if b.count >= rank && b.count > below.count {
-			if math.IsInf(b.bound, 1) {
-				return math.MaxInt64 // all that is known is that it is more than the last bound
-			}
-			return seconds(below.bound + (b.bound-below.bound)*(rank-below.count)/(b.count-below.count))
-		}
-		below = b
+// within returns which part of the observations is known to be at most a limit: what is in a bucket that ends beyond it may have
+// been on either side. Of no observations nothing is known.
+func (h histogram) within(limit time.Duration) float64 {
+	if h.total() == 0 {
+		return 0
 	}
-	return 0
+	count := 0.0
+	for _, b := range h {
+		if b.bound <= limit.Seconds() {
+			count = b.count
+		}
+	}
+	return count / h.total()
 }
 
-func seconds(s float64) time.Duration {
-	return time.Duration(math.Round(s * float64(time.Second)))
+// quantile is what is known of the time that a part of the observations took at the most.
+type quantile struct {
+	above, atMost float64 // seconds
 }
+
+// quantile returns the bucket that a quantile is in: a histogram knows no more of it.
+func (h histogram) quantile(part float64) quantile {
+	rank, above := part*h.total(), 0.0
+	for _, b := range h {
+		if b.count >= rank && b.count > 0 {
+			return quantile{above, b.bound}
+		}
+		above = b.bound
+	}
+	return quantile{}
+}
+
+func (q quantile) String() string {
+	switch {
+	case q == quantile{}:
+		return "none"
+	case math.IsInf(q.atMost, 1):
+		return fmt.Sprintf("over %g ms", milliseconds(q.above))
+	default:
+		return fmt.Sprintf("%g to %g ms", milliseconds(q.above), milliseconds(q.atMost))
+	}
+}
+
+// milliseconds returns seconds in milliseconds, without what floating point adds to bounds that people chose.
+func milliseconds(seconds float64) float64 { return math.Round(seconds*1e6) / 1e3 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"math"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,6 +38,32 @@ func TestNoRequestFailsWhileCertificatesRotate(t *testing.T) {
 		if least := float64(s.requests) / 4; l.histogram.total() < least {
 			t.Errorf("%s has measured %g calls, fewer than %g: requests went past the webhook", l.who, l.histogram.total(), least)
 		}
+	}
+}
+
+func TestTheVerdictIsAboutWhatKerfIsKnownToAnswerInTime(t *testing.T) {
+	quick := histogram{{0.01, 99}, {0.025, 100}, {math.Inf(1), 100}}
+	late := histogram{{0.01, 98}, {0.025, 100}, {math.Inf(1), 100}}
+	for name, tc := range map[string]struct {
+		report *report
+		want   string
+	}{
+		"all in time":               {&report{latencies: []latency{{"a", quick, true}}}, "PASS"},
+		"one of two too late":       {&report{latencies: []latency{{"a", quick, true}, {"b", late, true}}}, "too slow, or not called: b"},
+		"one that was never called": {&report{latencies: []latency{{"a", nil, true}}}, "FAIL"},
+		"the API server too late":   {&report{latencies: []latency{{"a", quick, true}, {"b", late, false}}}, "PASS"},
+		"a failure":                 {&report{latencies: []latency{{"a", quick, true}}, failures: []string{"x"}}, "FAIL"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out strings.Builder
+			tc.report.printVerdict(&out)
+			if !strings.Contains(out.String(), tc.want) {
+				t.Errorf("got %q, want %q", out.String(), tc.want)
+			}
+			if good := tc.want == "PASS"; tc.report.good() != good {
+				t.Errorf("good = %t", tc.report.good())
+			}
+		})
 	}
 }
 

@@ -43,7 +43,7 @@ func play(ctx context.Context, s settings) (r *report, err error) {
 		return nil, err
 	}
 	r.certificates, r.authorities = len(witness.certificates), len(witness.authorities)
-	if err := errors.Join(r.measure(ctx, world), world.Controller().Exited()); err != nil {
+	if err := errors.Join(r.measure(ctx, world, witness.paths), world.Controller().Exited()); err != nil {
 		r.failures = append(r.failures, err.Error())
 	}
 	return r, nil

@@ -16,8 +16,9 @@ import (
 )
 
 const (
-	// goal is what the 99th percentile of the webhook's answers is to stay within.
-	goal = 10 * time.Millisecond
+	// goal is what goalPart of kerf's answers are to stay within.
+	goal     = 10 * time.Millisecond
+	goalPart = 0.99
 	// maxShown is how many failures are printed.
 	maxShown = 10
 )
@@ -49,6 +50,9 @@ type report struct {
 type latency struct {
 	who       string
 	histogram histogram
+	// judged is set for what kerf measures of itself. What the API server measures has the network in it and what else the
+	// machine does, and no bound at the goal: it is for people to look at.
+	judged bool
 }
 
 // record notes how a request was answered.
@@ -75,18 +79,21 @@ func (r *report) requests() int {
 	return sum
 }
 
-// measure reads what both sides have measured. A call of the webhook that failed is a failure even if nobody saw it.
-func (r *report) measure(ctx context.Context, world *environment.Environment) error {
+// measure reads what both sides have measured, kerf's at the paths that the API server calls. A call of the webhook that failed
+// is a failure even if nobody saw it.
+func (r *report) measure(ctx context.Context, world *environment.Environment, paths []string) error {
 	server, serverErr := world.APIServerMetrics(ctx)
 	kerf, kerfErr := world.Controller().Metrics(ctx)
 	if err := errors.Join(serverErr, kerfErr); err != nil {
 		return fmt.Errorf("reading metrics: %w", err)
 	}
-	for _, kind := range []struct{ labels, who string }{{"admit", "API server, mutating"}, {"validating", "API server, validating"}} {
-		r.latencies = append(r.latencies, latency{kind.who, histogramOf(server, serverDuration, map[string]string{"type": kind.labels})})
+	for _, path := range paths {
+		h := histogramOf(kerf, kerfDuration, map[string]string{"webhook": path})
+		r.latencies = append(r.latencies, latency{who: "kerf, " + path, histogram: h, judged: true})
 	}
-	for _, path := range []string{"/default/provisioners", "/validate/provisioners", "/validate/awsnodetemplates"} {
-		r.latencies = append(r.latencies, latency{"kerf, " + path, histogramOf(kerf, kerfDuration, map[string]string{"webhook": path})})
+	for _, kind := range []struct{ labels, who string }{{"admit", "API server, mutating"}, {"validating", "API server, validating"}} {
+		h := histogramOf(server, serverDuration, map[string]string{"type": kind.labels})
+		r.latencies = append(r.latencies, latency{who: kind.who, histogram: h})
 	}
 	for _, name := range slices.Sorted(maps.Keys(server)) {
 		pairs, ok := strings.CutPrefix(name, serverRejection+"{")
@@ -97,9 +104,15 @@ func (r *report) measure(ctx context.Context, world *environment.Environment) er
 	return nil
 }
 
-// tooSlow says whether anybody has measured more than the goal.
-func (r *report) tooSlow() bool {
-	return slices.ContainsFunc(r.latencies, func(l latency) bool { return l.histogram.quantile(0.99) > goal })
+// slow returns who is not known to have met the goal.
+func (r *report) slow() []string {
+	var out []string
+	for _, l := range r.latencies {
+		if l.judged && l.histogram.within(goal) < goalPart {
+			out = append(out, l.who)
+		}
+	}
+	return out
 }
 
 func (r *report) print(out io.Writer) {
@@ -115,9 +128,13 @@ func (r *report) print(out io.Writer) {
 	}
 	_ = w.Flush() // a terminal that went away ends the load by a signal
 	_, _ = fmt.Fprintln(out)
-	row("webhook calls as measured by", "calls", "p50", "p99")
+	row("webhook calls as measured by", "calls", "p50", "p99", "within "+goal.String())
 	for _, l := range r.latencies {
-		row(l.who, l.histogram.total(), milliseconds(l.histogram.quantile(0.5)), milliseconds(l.histogram.quantile(0.99)))
+		within := "" // where no bound is at the goal, the part would be lower than it is
+		if l.judged {
+			within = fmt.Sprintf("%.2f %%", 100*l.histogram.within(goal))
+		}
+		row(l.who, l.histogram.total(), l.histogram.quantile(0.5), l.histogram.quantile(0.99), within)
 	}
 	_ = w.Flush()
 	_, _ = fmt.Fprintln(out)
@@ -131,12 +148,14 @@ func (r *report) print(out io.Writer) {
 // printVerdict says whether the goal is met.
 func (r *report) printVerdict(out io.Writer) {
 	verdict := "PASS"
-	if len(r.failures) > 0 || r.tooSlow() {
+	if !r.good() {
 		verdict = "FAIL"
 	}
-	_, _ = fmt.Fprintf(out, "%s: no failures, and each p99 at most %s\n", verdict, milliseconds(goal))
+	_, _ = fmt.Fprintf(out, "%s: no failures, and kerf answers %g %% of each webhook's calls within %s\n", verdict, 100*goalPart, goal)
+	for _, who := range r.slow() {
+		_, _ = fmt.Fprintf(out, "too slow, or not called: %s\n", who)
+	}
 }
 
-func milliseconds(d time.Duration) string {
-	return fmt.Sprintf("%.2f ms", float64(d)/float64(time.Millisecond))
-}
+// good says whether all is as it should be.
+func (r *report) good() bool { return len(r.failures) == 0 && len(r.slow()) == 0 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -18,30 +19,51 @@ const lookEvery = 250 * time.Millisecond
 
 // witness sees which certificates the webhook serves.
 type witness struct {
-	address string // of the webhook: host:port
+	address string // of the webhooks: host:port
+	// paths are those that the API server calls there, in order.
+	paths []string
 	// certificates and authorities that were seen, by serial number and by key.
 	certificates, authorities map[string]bool
 }
 
-// newWitness finds the webhook as the API server does.
+// newWitness finds the webhooks as the API server does.
 func newWitness(ctx context.Context, reader client.Reader) (*witness, error) {
-	var configurations admissionregistrationv1.ValidatingWebhookConfigurationList
-	if err := reader.List(ctx, &configurations); err != nil {
-		return nil, fmt.Errorf("looking for the webhook: %w", err)
+	var mutating admissionregistrationv1.MutatingWebhookConfigurationList
+	var validating admissionregistrationv1.ValidatingWebhookConfigurationList
+	if err := errors.Join(reader.List(ctx, &mutating), reader.List(ctx, &validating)); err != nil {
+		return nil, fmt.Errorf("looking for webhooks: %w", err)
 	}
-	for _, c := range configurations.Items {
-		for _, w := range c.Webhooks {
-			if w.ClientConfig.URL == nil {
-				continue
-			}
-			parsed, err := url.Parse(*w.ClientConfig.URL)
-			if err != nil {
-				return nil, fmt.Errorf("reading the address of webhook %s: %w", w.Name, err)
-			}
-			return &witness{address: parsed.Host, certificates: map[string]bool{}, authorities: map[string]bool{}}, nil
+	w := &witness{certificates: map[string]bool{}, authorities: map[string]bool{}}
+	var errs []error
+	for _, c := range mutating.Items {
+		for _, hook := range c.Webhooks {
+			errs = append(errs, w.add(hook.Name, hook.ClientConfig))
 		}
 	}
-	return nil, errors.New("no webhook is called at a URL")
+	for _, c := range validating.Items {
+		for _, hook := range c.Webhooks {
+			errs = append(errs, w.add(hook.Name, hook.ClientConfig))
+		}
+	}
+	if w.address == "" {
+		errs = append(errs, errors.New("no webhook is called at a URL"))
+	}
+	slices.Sort(w.paths)
+	w.paths = slices.Compact(w.paths)
+	return w, errors.Join(errs...)
+}
+
+// add notes where a webhook is called.
+func (w *witness) add(name string, config admissionregistrationv1.WebhookClientConfig) error {
+	if config.URL == nil {
+		return nil
+	}
+	parsed, err := url.Parse(*config.URL)
+	if err != nil {
+		return fmt.Errorf("reading the address of webhook %s: %w", name, err)
+	}
+	w.address, w.paths = parsed.Host, append(w.paths, parsed.Path)
+	return nil
 }
 
 // watch looks until ctx ends.
