@@ -23,6 +23,8 @@ const (
 
 // Conditions of a Provisioner, besides the root.
 const (
+	// ConditionSpecValid is true when the spec is one that admission accepts.
+	ConditionSpecValid = "SpecValid"
 	// ConditionTemplateReady is true when the node template that the Provisioner names exists and is usable.
 	ConditionTemplateReady = "TemplateReady"
 	// ConditionWithinLimits is true while launched capacity is below spec.limits.
@@ -53,6 +55,8 @@ const (
 	ReasonTerminating          = "Terminating"
 	ReasonTerminated           = "Terminated"
 	ReasonReady                = "Ready"
+	ReasonSpecValid            = "Valid"
+	ReasonSpecInvalid          = "Invalid"
 	ReasonTemplateMissing      = "TemplateNotFound"
 	ReasonTemplateNotReady     = "TemplateNotReady"
 	ReasonLimitReached         = "LimitReached"

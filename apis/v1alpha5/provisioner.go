@@ -141,7 +141,7 @@ type ProvisionerStatus struct {
 	// +listMapKey=type
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// Resources is the capacity of all launched machines, until their instance is gone, with their number under nodes.
+	// Resources is the capacity of all launched machines but those on their way out, with their number under nodes.
 	// +optional
 	Resources corev1.ResourceList `json:"resources,omitempty"`
 	// LastScaleTime was written by earlier versions of the API; kerf leaves it as it is.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/samber/lo"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -22,6 +23,7 @@ import (
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/admission"
 	"github.com/kerf-autoscaler/kerf/pkg/conditions"
 	"github.com/kerf-autoscaler/kerf/pkg/drift"
 	"github.com/kerf-autoscaler/kerf/pkg/inline"
@@ -33,11 +35,16 @@ import (
 type Controller struct {
 	client  client.Client
 	metrics *metrics.Metrics
+	// measured maps provisioner -> what was measured of it last. One Reconcile runs at a time.
+	measured map[string]measures
 }
+
+// measures are the resources that there are figures of.
+type measures struct{ used, limited corev1.ResourceList }
 
 // NewController returns a controller.
 func NewController(client client.Client, metrics *metrics.Metrics) *Controller {
-	return &Controller{client: client, metrics: metrics}
+	return &Controller{client: client, metrics: metrics, measured: map[string]measures{}}
 }
 
 // +kubebuilder:rbac:groups=karpenter.sh,resources=provisioners;machines,verbs=list;watch
@@ -94,7 +101,8 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	provisioner.Status.Resources = launched(list.Items)
 	provisioner.Status.ObservedGeneration = provisioner.Generation
 	set := conditions.For(&provisioner.Status.Conditions, provisioner.Generation, v1alpha5.ConditionReady,
-		v1alpha5.ConditionTemplateReady, v1alpha5.ConditionWithinLimits)
+		v1alpha5.ConditionSpecValid, v1alpha5.ConditionTemplateReady, v1alpha5.ConditionWithinLimits)
+	judgeSpec(set, provisioner)
 	judgeTemplate(set, provisioner, template)
 	judgeLimits(set, provisioner)
 	c.measure(provisioner)
@@ -102,7 +110,7 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, nil
 	}
 	err = c.client.Status().Patch(ctx, provisioner, client.MergeFrom(stored))
-	if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
+	if client.IgnoreNotFound(err) != nil {
 		return reconcile.Result{}, fmt.Errorf("writing status of provisioner %s: %w", provisioner.Name, err)
 	}
 	return reconcile.Result{}, nil
@@ -141,6 +149,15 @@ func (c *Controller) template(ctx context.Context, provisioner *v1alpha5.Provisi
 	default:
 		return template, nil
 	}
+}
+
+// judgeSpec holds what admission checks too, for Provisioners that came when there was no webhook.
+func judgeSpec(set conditions.Set, provisioner *v1alpha5.Provisioner) {
+	if err := admission.Provisioner(provisioner).Errors.ToAggregate(); err != nil {
+		set.False(v1alpha5.ConditionSpecValid, v1alpha5.ReasonSpecInvalid, err.Error())
+		return
+	}
+	set.True(v1alpha5.ConditionSpecValid, v1alpha5.ReasonSpecValid, "")
 }
 
 func judgeTemplate(set conditions.Set, provisioner *v1alpha5.Provisioner, template *awsv1alpha1.AWSNodeTemplate) {
@@ -190,12 +207,13 @@ func judgeLimits(set conditions.Set, provisioner *v1alpha5.Provisioner) {
 	set.True(v1alpha5.ConditionWithinLimits, v1alpha5.ReasonWithinLimits, "")
 }
 
-// launched sums up the capacity of all Machines that have an instance, those on their way out included: they still cost.
+// launched sums up the capacity of all Machines that have an instance, but for those on their way out: what replaces them has
+// to fit into the limits, or their pods could never leave.
 func launched(list []v1alpha5.Machine) corev1.ResourceList {
 	total := corev1.ResourceList{}
 	count := int64(0)
 	for i := range list {
-		if list[i].Status.ProviderID != "" {
+		if list[i].Status.ProviderID != "" && list[i].DeletionTimestamp.IsZero() {
 			total = resources.Sum(total, list[i].Status.Capacity)
 			count++
 		}
@@ -209,22 +227,33 @@ func launched(list []v1alpha5.Machine) corev1.ResourceList {
 	return total
 }
 
-// measure replaces what was measured before: a resource that is no longer launched, or limited, must not stay at its last value.
+// measure replaces what was measured before: a resource that is no longer launched, or limited, must not stay at its last
+// value. What stays is never away, not even for a moment.
 func (c *Controller) measure(provisioner *v1alpha5.Provisioner) {
-	c.forget(provisioner.Name)
-	for name, quantity := range provisioner.Status.Resources {
-		c.metrics.Usage.WithLabelValues(provisioner.Name, string(name)).Set(quantity.AsApproximateFloat64())
+	before, now := c.measured[provisioner.Name], measures{used: provisioner.Status.Resources}
+	if provisioner.Spec.Limits != nil {
+		now.limited = provisioner.Spec.Limits.Resources
 	}
-	if provisioner.Spec.Limits == nil {
-		return
-	}
-	for name, quantity := range provisioner.Spec.Limits.Resources {
-		c.metrics.Limit.WithLabelValues(provisioner.Name, string(name)).Set(quantity.AsApproximateFloat64())
-	}
+	c.measured[provisioner.Name] = now
+	replace(c.metrics.Usage, provisioner.Name, before.used, now.used)
+	replace(c.metrics.Limit, provisioner.Name, before.limited, now.limited)
 }
 
 func (c *Controller) forget(name string) {
-	labels := map[string]string{metrics.LabelProvisioner: name}
-	c.metrics.Usage.DeletePartialMatch(labels)
-	c.metrics.Limit.DeletePartialMatch(labels)
+	before := c.measured[name]
+	delete(c.measured, name)
+	replace(c.metrics.Usage, name, before.used, nil)
+	replace(c.metrics.Limit, name, before.limited, nil)
+}
+
+// replace sets a figure for each resource that there is now, and takes away those that there were before.
+func replace(gauge *prometheus.GaugeVec, provisioner string, before, now corev1.ResourceList) {
+	for name, quantity := range now {
+		gauge.WithLabelValues(provisioner, string(name)).Set(quantity.AsApproximateFloat64())
+	}
+	for name := range before {
+		if _, there := now[name]; !there {
+			gauge.DeleteLabelValues(provisioner, string(name))
+		}
+	}
 }

@@ -206,7 +206,7 @@ func TestATemplateDecidesWhetherMachinesCanBeLaunched(t *testing.T) {
 	})
 }
 
-func TestTheStatusCountsMachinesUntilTheirInstanceIsGone(t *testing.T) {
+func TestTheStatusCountsMachinesThatStay(t *testing.T) {
 	r := newReport(t)
 	r.look()
 	if diff := cmp.Diff(map[string]string{"nodes": "0"}, r.resources()); diff != "" {
@@ -216,13 +216,17 @@ func TestTheStatusCountsMachinesUntilTheirInstanceIsGone(t *testing.T) {
 	small := r.machine("2", "4Gi")
 	large := r.machine("4", "16Gi")
 	r.Create(builders.Machine(r.Name("another"), "another", builders.LaunchedAs("fake:///x", "2", "4Gi", 10)))
-	r.Delete(small) // pinned until its instance is gone
 	r.look()
 	if diff := cmp.Diff(map[string]string{"nodes": "2", "cpu": "6", "memory": "20Gi", "pods": "20"}, r.resources()); diff != "" {
 		t.Errorf("two with an instance (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(map[string]float64{"nodes": 2, "cpu": 6, "memory": 20 << 30, "pods": 20}, r.gauge(t, "karpenter_provisioner_usage")); diff != "" {
 		t.Errorf("measured (-want +got):\n%s", diff)
+	}
+	r.Delete(small) // pinned until its instance is gone
+	r.look()
+	if diff := cmp.Diff(map[string]string{"nodes": "1", "cpu": "4", "memory": "16Gi", "pods": "10"}, r.resources()); diff != "" {
+		t.Errorf("one is on its way out (-want +got):\n%s", diff)
 	}
 	r.Release(small)
 	r.Delete(large)
@@ -315,4 +319,17 @@ func TestAProvisionerCarriesTheHashOfItsSpec(t *testing.T) {
 	if r.look(); r.provisioner.Annotations[v1alpha5.ProvisionerHashAnnotation] == first {
 		t.Error("a label did not change the hash")
 	}
+}
+
+func TestASpecThatAdmissionRefusesIsNotReady(t *testing.T) {
+	r := newReport(t)
+	r.look()
+	r.expect(t, v1alpha5.ConditionSpecValid, metav1.ConditionTrue, v1alpha5.ReasonSpecValid, "")
+	r.provisioner.Spec.KubeletConfiguration = &v1alpha5.KubeletConfiguration{ClusterDNS: []string{"10.100.0.256"}}
+	if err := r.Client.Update(t.Context(), r.provisioner); err != nil { // only a webhook would refuse it
+		t.Fatal(err)
+	}
+	r.look()
+	r.expect(t, v1alpha5.ConditionSpecValid, metav1.ConditionFalse, v1alpha5.ReasonSpecInvalid, "spec.kubeletConfiguration.clusterDNS[0]")
+	r.expect(t, v1alpha5.ConditionReady, metav1.ConditionFalse, "NotReady", "10.100.0.256")
 }

@@ -157,6 +157,17 @@ func TestAProvisionerThatCanBuyNothingIsNamedToItsPods(t *testing.T) {
 	}
 }
 
+func TestAProvisionerThatAdmissionWouldRefuseBuysNothing(t *testing.T) {
+	p := newPass(t, func(p *v1alpha5.Provisioner) {
+		p.Spec.KubeletConfiguration = &v1alpha5.KubeletConfiguration{ClusterDNS: []string{"10.100.0.256"}}
+	})
+	p.pending("a")
+	p.provision(t)
+	if list := p.machines(t); len(list) != 0 || !p.Told.Contains("Warning FailedScheduling", "its spec is invalid", "clusterDNS") {
+		t.Errorf("%d machines were made; told: %q", len(list), p.Told.Lines())
+	}
+}
+
 func TestAProvisionerThatIsBeingDeletedBuysNothing(t *testing.T) {
 	p := newPass(t, func(p *v1alpha5.Provisioner) { p.Finalizers = []string{"example.com/hold"} })
 	p.Delete(p.provisioner)

@@ -53,6 +53,10 @@ func gatherCatalogue(ctx context.Context, reader client.Reader, provider cloudpr
 			continue
 		}
 		admission.Default(provisioner)
+		if err := admission.Provisioner(provisioner).Errors.ToAggregate(); err != nil {
+			c.leftOut = append(c.leftOut, fmt.Sprintf("provisioner %s is left out: its spec is invalid: %s", provisioner.Name, err))
+			continue
+		}
 		instanceTypes, err := provider.InstanceTypes(ctx, provisioner)
 		if err != nil {
 			c.leftOut = append(c.leftOut, fmt.Sprintf("provisioner %s is left out: %s", provisioner.Name, err))
@@ -85,7 +89,8 @@ func buildProblem(snapshot state.Snapshot, c catalogue) solver.Problem {
 	}
 	used := map[string]corev1.ResourceList{}
 	for _, entry := range snapshot.Entries {
-		if entry.Machine != nil {
+		// Machines on their way out do not count: what replaces them has to fit into the limits, or their pods could never leave.
+		if entry.Machine != nil && entry.Machine.DeletionTimestamp.IsZero() {
 			name := entry.Machine.ProvisionerName()
 			used[name] = resources.Sum(used[name], launched(entry.Machine, c))
 		}

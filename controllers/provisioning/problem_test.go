@@ -16,7 +16,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/test/builders"
 )
 
-func going(m *v1alpha5.Machine) { m.DeletionTimestamp = &metav1.Time{} }
+func going(m *v1alpha5.Machine) { m.DeletionTimestamp = new(metav1.Now()) }
 
 func podNames(list []*corev1.Pod) []string {
 	var out []string
@@ -66,11 +66,11 @@ func TestWhatLimitsLeave(t *testing.T) {
 		entries     []state.Entry
 		want        map[string]string
 	}{
-		"no limits":             {builders.Provisioner("p"), []state.Entry{joined("a")}, map[string]string{}},
-		"nothing is launched":   {builders.Provisioner("p", limit), nil, map[string]string{"cpu": "10"}},
-		"one is launched":       {builders.Provisioner("p", limit), []state.Entry{joined("a")}, map[string]string{"cpu": "6"}},
-		"one is on its way out": {builders.Provisioner("p", limit), []state.Entry{joined("a"), joined("b", going)}, map[string]string{"cpu": "2"}},
-		"limits are exceeded":   {builders.Provisioner("p", limit), []state.Entry{joined("a"), joined("b"), joined("c")}, map[string]string{"cpu": "-2"}},
+		"no limits":           {builders.Provisioner("p"), []state.Entry{joined("a")}, map[string]string{}},
+		"nothing is launched": {builders.Provisioner("p", limit), nil, map[string]string{"cpu": "10"}},
+		"one is launched":     {builders.Provisioner("p", limit), []state.Entry{joined("a")}, map[string]string{"cpu": "6"}},
+		"one is on its way out, and does not count": {builders.Provisioner("p", limit), []state.Entry{joined("a"), joined("b", going)}, map[string]string{"cpu": "6"}},
+		"limits are exceeded":                       {builders.Provisioner("p", limit), []state.Entry{joined("a"), joined("b"), joined("c")}, map[string]string{"cpu": "-2"}},
 		"one without an instance counts as the most that it may become": {
 			builders.Provisioner("p", limit, builders.Limit(corev1.ResourceMemory, "100Gi")),
 			[]state.Entry{{Machine: builders.Machine("a", "p", instanceTypes("c5.xlarge", "r5.large", "gone.large"))}},
