@@ -22,11 +22,25 @@ func validateTags(path *field.Path, tags map[string]string) field.ErrorList {
 		switch {
 		case key == "":
 			errs = append(errs, field.Invalid(path.Key(key), key, "the key of a tag cannot be empty"))
-		case key == tagProvisionerName || key == TagManagedBy || isClusterTag(key):
+		case isReservedTag(key):
 			errs = append(errs, field.Forbidden(path.Key(key), "kerf sets this tag itself: remove it"))
 		}
 	}
 	return errs
+}
+
+// isReservedTag reports whether no template may state a tag of that key.
+func isReservedTag(key string) bool {
+	return key == tagProvisionerName || key == TagManagedBy || isClusterTag(key)
+}
+
+// IsOwnTag reports whether kerf sets the tag of that key itself, whatever anybody else wants it to be.
+func IsOwnTag(key string) bool {
+	switch key {
+	case TagClusterUID, TagLaunchGroup, TagLaunchAttempt, TagLaunchTemplateCluster:
+		return true
+	}
+	return isReservedTag(key)
 }
 
 // tagProvisionerName is the label of Nodes that instances have as a tag.

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 )
 
 const (
@@ -65,6 +67,7 @@ func (o *Options) validateCluster(refused *refusals) {
 	for _, key := range slices.Sorted(maps.Keys(o.Tags)) {
 		refused.when(key == "" || len(key) > maxTagKey || len(o.Tags[key]) > maxTagValue, "aws-tags", "%q: a key has 1 to %d characters, a value at most %d",
 			key, maxTagKey, maxTagValue)
+		refused.when(awsv1alpha1.IsOwnTag(key), "aws-tags", "%q: kerf sets this tag itself", key)
 		refused.when(strings.HasPrefix(strings.ToLower(key), "aws:"), "aws-tags", "%q: AWS keeps keys that start with aws: for itself", key)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	"sigs.k8s.io/yaml"
 
+	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/pkg/options"
 	"github.com/kerf-autoscaler/kerf/test/helm"
 )
@@ -140,6 +141,9 @@ func TestValuesThatCannotWorkAreRefusedWithTheReason(t *testing.T) {
 		"digest":             {"clusterName=a,image.digest=latest", []string{"/image/digest"}},
 		"port":               {"clusterName=a,webhook.port=70000", []string{"/webhook/port"}},
 		"replicas":           {"clusterName=a,replicas=-1", []string{"/replicas"}},
+		"tag of the cluster": {`clusterName=a,settings.tags.kubernetes\.io/cluster/a=owned`, []string{`settings.tags has "kubernetes.io/cluster/a"`}},
+		"tag of AWS":         {`clusterName=a,settings.aws.tags.aws:x=y`, []string{`settings.aws.tags has "aws:x", which kerf or AWS sets itself`}},
+		"tag of kerf":        {`clusterName=a,settings.tags.karpenter\.sh/managed-by=a`, []string{`settings.tags has "karpenter.sh/managed-by"`}},
 		"tag with quotes":    {`clusterName=a,settings.tags.team=a"b`, []string{"/settings/tags/team"}},
 	}
 	for name, tc := range tests {
@@ -152,6 +156,29 @@ func TestValuesThatCannotWorkAreRefusedWithTheReason(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestTheChartRefusesTheTagsThatTheControllerRefuses(t *testing.T) {
+	t.Parallel()
+	h, refused := newHelm(t), 0
+	for _, key := range []string{
+		"aws:x", "AWS:x", "aws", "kubernetes.io/cluster/a", "kubernetes.io/cluster/A-1_b", "kubernetes.io/cluster/-a", "kubernetes.io/cluster/a.b",
+		"Kubernetes.io/cluster/a", "kubernetesXio/cluster/a", "karpenter.sh/provisioner-name", "karpenter.sh/provisioner-names", "karpenter.sh/discovery",
+		awsv1alpha1.TagManagedBy, awsv1alpha1.TagClusterUID, awsv1alpha1.TagLaunchGroup, awsv1alpha1.TagLaunchAttempt,
+		awsv1alpha1.TagLaunchTemplateCluster, awsv1alpha1.TagName,
+	} {
+		_, byController := options.Parse([]string{"--cluster-name=demo", "--aws-tags=" + key + "=x"}, func(string) (string, bool) { return "", false })
+		_, byChart := h.Template(t.Context(), "karpenter", "karpenter", "--set=clusterName=demo", `--set-json=settings.tags={"`+key+`":"x"}`)
+		if (byController == nil) != (byChart == nil) {
+			t.Errorf("%s: the controller says %v, and the chart %v", key, byController, byChart)
+		}
+		if byChart != nil {
+			refused++
+		}
+	}
+	if refused != 10 {
+		t.Errorf("%d tags are refused", refused)
 	}
 }
 

@@ -132,6 +132,11 @@ kerf.unsupported lists the values that ask for what this version does not do, as
 {{- toJson $asked -}}
 {{- end -}}
 
+{{/* kerf.ownTags matches the keys of tags that the controller refuses in --aws-tags. */}}
+{{- define "kerf.ownTags" -}}
+^((?i:aws:)|kubernetes\.io/cluster/[0-9A-Za-z][0-9A-Za-z_-]*$|karpenter\.sh/(provisioner-name|managed-by|cluster-uid|launch-group|launch-attempt)$|karpenter\.k8s\.aws/cluster$)
+{{- end -}}
+
 {{/* kerf.check refuses values that cannot work, all at once. */}}
 {{- define "kerf.check" -}}
 {{- $problems := list -}}
@@ -152,6 +157,12 @@ kerf.unsupported lists the values that ask for what this version does not do, as
 {{- range $spellings -}}
 {{- with (include "kerf.setting" (dict "root" $ "values" .) | fromJson).conflict -}}
 {{- $problems = append $problems . -}}
+{{- end -}}
+{{- end -}}
+{{- $tags := include "kerf.setting" (dict "root" $ "values" (list "settings.tags" "settings.aws.tags")) | fromJson -}}
+{{- range $key, $_ := $tags.value -}}
+{{- if regexMatch (include "kerf.ownTags" $) $key -}}
+{{- $problems = append $problems (printf "%s has %s, which kerf or AWS sets itself: leave it out" $tags.path (quote $key)) -}}
 {{- end -}}
 {{- end -}}
 {{- if not (include "kerf.setting" (dict "root" $ "values" (list "settings.clusterName" "settings.aws.clusterName" "clusterName")) | fromJson) -}}
