@@ -165,6 +165,41 @@ func TestRulesAreThoseOfTheCodeInTheNamesOfTheRelease(t *testing.T) {
 	}
 }
 
+func TestRolesForPeopleAreThoseOfThePlainManifests(t *testing.T) {
+	content, err := os.ReadFile(filepath.Join(root, "config", "rbac", "people.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// aggregated maps a role -> the built-in roles that it becomes a part of.
+	aggregated := func(manifests string) map[string][]string {
+		objects, err := helm.Objects(manifests)
+		if err != nil {
+			t.Fatal(err)
+		}
+		into := map[string][]string{}
+		for _, object := range objects {
+			for label, value := range object.GetLabels() {
+				if strings.HasPrefix(label, "rbac.authorization.k8s.io/") {
+					into[object.GetName()] = append(into[object.GetName()], label+"="+value)
+				}
+			}
+			slices.Sort(into[object.GetName()])
+		}
+		return into
+	}
+	plain, charted := string(content), template(t, "--set=clusterName=demo")
+	want, got := rulesOf(t, plain), rulesOf(t, charted)
+	delete(got, "ClusterRole/karpenter") // kerf's own
+	delete(got, "Role/karpenter")
+	if diff := cmp.Diff(want, got); diff != "" || len(want) == 0 {
+		t.Errorf("%d roles, rules (-plain +chart's):\n%s", len(want), diff)
+	}
+	into := aggregated(plain)
+	if diff := cmp.Diff(into, aggregated(charted)); diff != "" || len(into) == 0 {
+		t.Errorf("%v, labels (-plain +chart's):\n%s", into, diff)
+	}
+}
+
 func selected[T any](all map[string]T, keys ...string) map[string]T {
 	some := map[string]T{}
 	for _, key := range keys {
