@@ -23,7 +23,8 @@ type cluster struct {
 // outdated reports whether a write failed because its object is not as it was read.
 func outdated(err error) bool { return apierrors.IsConflict(err) || apierrors.IsNotFound(err) }
 
-// look reads everything: the configurations, and then the Secret. The order is part of what keeps handshakes from failing.
+// look reads everything: the configurations, and then the Secret. The order is part of what keeps handshakes from failing. With an
+// error it returns what it has seen; of the webhooks that is all or nothing, and then seen is zero.
 func (c cluster) look(ctx context.Context, clock clock.PassiveClock) (view, error) {
 	v := view{now: clock.Now().Round(0)} // the time of the wall: no other counts for certificates
 	for _, configuration := range c.settings.configurations() {
@@ -38,8 +39,11 @@ func (c cluster) look(ctx context.Context, clock clock.PassiveClock) (view, erro
 	}
 	v.seen = clock.Now().Round(0)
 	v.secret = &corev1.Secret{}
-	if err := c.live.Get(ctx, c.settings.secretKey(), v.secret); err != nil {
-		return view{}, fmt.Errorf("getting Secret %s: %w", c.settings.secretKey(), err)
+	if err := c.live.Get(ctx, c.settings.secretKey(), v.secret); apierrors.IsNotFound(err) {
+		return v, fmt.Errorf("getting Secret %s, which kerf fills and may not create (apply kerf's manifests again, or upgrade its Helm release): %w",
+			c.settings.secretKey(), err)
+	} else if err != nil {
+		return v, fmt.Errorf("getting Secret %s: %w", c.settings.secretKey(), err)
 	}
 	v.authorities, v.unusable = decode(v.secret.Data[dataKey])
 	return v, nil

@@ -59,8 +59,12 @@ type Keeper struct {
 	mu sync.Mutex
 	// leaf is served; nil until there is one.
 	leaf *leaf
+	// uncalled is set while no webhook configuration calls kerf.
+	uncalled bool
 	// trouble is why the leaf is missing or not trusted; nil when all is well.
 	trouble error
+	// failure is why the last look did not succeed, or not all could be done that it saw to be due; nil when all was done.
+	failure error
 }
 
 // New returns a keeper that has nothing to serve yet. The reader has to be live: a cache of Secrets would hold keys, and the
@@ -137,15 +141,17 @@ func (k *Keeper) keep(ctx context.Context, log logr.Logger) (time.Duration, erro
 	for range maxLooks {
 		v, err := k.cluster.look(ctx, k.clock)
 		if err != nil {
-			k.report(nil, err)
+			k.report(v, err, log)
 			return 0, err
 		}
 		if acted, err := k.act(ctx, v, log); !acted {
-			k.report(&v, err)
+			k.report(v, err, log)
 			return k.policy.wait(v, k.served()), err
 		}
 	}
-	return 0, errors.New("the Secret or the webhook configurations keep changing")
+	err := errors.New("the Secret or the webhook configurations keep changing")
+	k.report(view{}, err, log)
+	return 0, err
 }
 
 // act takes the first step that is due and reports whether it took one, after which everything has to be looked at again. A step
@@ -228,17 +234,26 @@ func (k *Keeper) served() *leaf {
 	return k.leaf
 }
 
-// report keeps why webhooks cannot be answered, as far as a look tells. An error alone is no such reason: what is served is served.
-func (k *Keeper) report(v *view, err error) {
+// report keeps why webhooks cannot be answered, as far as a look tells, and whether all was done. An error alone is no reason not
+// to answer: what is served is served.
+func (k *Keeper) report(v view, err error, log logr.Logger) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	switch {
-	case v == nil:
+	k.failure = err
+	if v.seen.IsZero() { // nothing is known of the webhooks
 		if k.leaf == nil {
 			k.trouble = err
 		}
-	case len(v.webhooks) == 0:
-		k.trouble = errors.New("no webhook configuration calls kerf: install them, or set --disable-webhook")
+		return
+	}
+	before := k.uncalled
+	k.uncalled = len(v.webhooks) == 0
+	switch {
+	case k.uncalled:
+		k.trouble = nil // nobody waits for an answer
+		if !before {
+			log.Info("no webhook configuration calls kerf: objects are stored without defaults and checks of it; install the configurations, or set --disable-webhook")
+		}
 	case len(v.webhooks.hosts()) == 0:
 		k.trouble = errors.New("no webhook configuration has a host that a certificate can be made for")
 	case k.leaf == nil:
@@ -259,18 +274,32 @@ func because(trouble string, cause error) error {
 	return fmt.Errorf("%s: %w", trouble, cause)
 }
 
-// Ready returns why webhooks cannot be answered; nil when they can.
+// Ready returns why webhooks cannot be answered; nil when they can, and when nobody calls them.
 func (k *Keeper) Ready() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch {
+	case k.uncalled:
+		return nil
 	case k.trouble != nil:
 		return k.trouble
 	case !k.clock.Now().Before(k.leaf.expires):
-		return fmt.Errorf("the serving certificate expired at %s", k.leaf.expires.Format(time.RFC3339))
+		return because("the serving certificate expired at "+k.leaf.expires.Format(time.RFC3339), k.failure)
 	default:
 		return nil
 	}
+}
+
+// Kept returns why the serving certificate has not been renewed although that is due; nil while all goes well. It tells in time
+// what Ready tells when it is too late. It is no reason to send requests elsewhere: the certificate that is served is good, and
+// no replica has a better one.
+func (k *Keeper) Kept() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.failure == nil || k.uncalled || k.leaf == nil || k.clock.Now().Before(k.leaf.renewAt()) {
+		return nil
+	}
+	return fmt.Errorf("the serving certificate, which expires at %s, could not be renewed: %w", k.leaf.expires.Format(time.RFC3339), k.failure)
 }
 
 // certificate returns what to serve to a client. An expired certificate is served too: it tells the client what is wrong.
@@ -278,7 +307,7 @@ func (k *Keeper) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.leaf == nil {
-		return nil, fmt.Errorf("serving without a certificate: %w", k.trouble)
+		return nil, because("there is no certificate to serve", k.trouble)
 	}
 	return k.leaf.certificate, nil
 }

@@ -282,54 +282,6 @@ func TestABundleThatIsTakenAwayIsPutBack(t *testing.T) {
 	}
 }
 
-func TestReadinessSaysWhatIsMissing(t *testing.T) {
-	all := objects()
-	forbidden := errors.New("patching is forbidden")
-	for name, tc := range map[string]struct {
-		objects []client.Object
-		change  func(*stage)
-		want    string
-	}{
-		"no Secret":                {all[1:], nil, `getting Secret kerf-system/cert: secrets "cert" not found`},
-		"no webhook":               {all[:1], nil, "install them, or set --disable-webhook"},
-		"one configuration of two": {all[:2], nil, ""},
-		"a host of no name": {all, func(s *stage) {
-			for _, name := range []string{"defaulting", "validation"} {
-				s.edit(name, func(c *admissionregistrationv1.WebhookClientConfig) { c.Service, c.URL = nil, new("https://täglich") })
-			}
-		}, "no webhook configuration has a host"},
-		"no right to write a bundle": {all, func(s *stage) {
-			s.before = func(call string) error {
-				if call == "patch validation" {
-					return forbidden
-				}
-				return nil
-			}
-		}, "no certificate yet that every webhook trusts: writing the CA bundle of webhook configuration validation: patching is forbidden"},
-		"no right to write the Secret": {all, func(s *stage) {
-			s.before = func(call string) error {
-				if call == "update cert" {
-					return errors.New("updating is forbidden")
-				}
-				return nil
-			}
-		}, "writing Secret kerf-system/cert: updating is forbidden"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newStage(t, tc.objects...)
-			if tc.change != nil {
-				tc.change(s)
-			}
-			k := s.keeper()
-			_, keepErr := k.keep(t.Context(), logr.Discard())
-			err := k.Ready()
-			if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
-				t.Errorf("Ready = %v, want %q (keeping: %v)", err, tc.want, keepErr)
-			}
-		})
-	}
-}
-
 func TestWhatIsServedStaysServedThroughTrouble(t *testing.T) {
 	s := newStage(t, objects()...)
 	k := s.keeper()
@@ -362,27 +314,6 @@ func TestWhatIsServedStaysServedThroughTrouble(t *testing.T) {
 	if k.served() != before {
 		t.Error("another certificate is served")
 	}
-}
-
-func TestAReplicaThatCannotRenewIsReadyUntilTheEnd(t *testing.T) {
-	s := newStage(t, objects()...)
-	k := s.keeper()
-	s.keep(k)
-	s.before = func(string) error { return errors.New("unreachable") }
-	for at, want := range map[int]string{59: "", 60: "the serving certificate expired at 2026-01-01T01:00:00Z"} {
-		s.clock.SetTime(minute(at))
-		_, keepErr := k.keep(t.Context(), logr.Discard())
-		if err := k.Ready(); keepErr == nil || fmt.Sprint(err) != fmt.Sprint(errorOrNil(want)) {
-			t.Errorf("in minute %d Ready = %v, want %q", at, err, want)
-		}
-	}
-}
-
-func errorOrNil(text string) error {
-	if text == "" {
-		return nil
-	}
-	return errors.New(text)
 }
 
 func TestALostSecretIsNotFelt(t *testing.T) {
@@ -447,8 +378,8 @@ func TestAWebhookThatMovesIsServedUnderBothNames(t *testing.T) {
 	}
 	before := k.served()
 	s.keep(k)
-	if k.served() != before || k.Ready() == nil {
-		t.Errorf("without webhooks another certificate is served, or it is ready: %v", k.Ready())
+	if k.served() != before {
+		t.Error("without webhooks another certificate is served")
 	}
 }
 
