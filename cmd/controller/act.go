@@ -12,6 +12,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/controllers/aws/nodetemplate"
 	"github.com/kerf-autoscaler/kerf/controllers/aws/refresh"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws"
+	"github.com/kerf-autoscaler/kerf/pkg/events"
 	"github.com/kerf-autoscaler/kerf/pkg/operator"
 )
 
@@ -53,7 +54,7 @@ func (p *process) act(ctx context.Context) error {
 			RegistrationTimeout: o.RegistrationTimeout, VisibilityWindow: visibilityWindow,
 		}),
 		refresh.Register(mgr, provider.Tasks(), clock.RealClock{}),
-		inlineprovider.NewController(mgr.GetClient()).Register(mgr),
+		inlineprovider.NewController(mgr.GetClient(), events.NewRecorder(mgr.GetEventRecorder("kerf"), clock.RealClock{})).Register(mgr),
 		nodetemplate.NewController(mgr.GetClient(), nodetemplate.SourcesOf(provider.Discovery())).Register(mgr),
 	); err != nil {
 		return err

@@ -37,6 +37,7 @@ const (
 	ReasonTerminated           = "Terminated"
 	ReasonInstanceGone         = "InstanceGone"
 	ReasonDeletionPaused       = "DeletionPaused"
+	ReasonFailedTemplate       = "FailedTemplate"
 )
 
 // Event is one thing that happened to one object.

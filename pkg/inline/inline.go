@@ -54,6 +54,9 @@ type Obstacle struct {
 	Passing bool
 }
 
+// whyNotYet is where to look when what is passing does not pass: of failures to write only their writer knows.
+const whyNotYet = "if it stays so, an event of the Provisioner tells why"
+
 // Between returns what stands between a Provisioner and the template that it uses, nil where there is none, as far as that is
 // about spec.provider. Whether the template is ready is another question.
 func Between(provisioner *v1alpha5.Provisioner, template *awsv1alpha1.AWSNodeTemplate) Obstacle {
@@ -68,12 +71,14 @@ func Between(provisioner *v1alpha5.Provisioner, template *awsv1alpha1.AWSNodeTem
 	case err != nil:
 		return Obstacle{Reason: v1alpha5.ReasonProviderInvalid, Message: err.Error()}
 	case template == nil:
-		return Obstacle{Reason: v1alpha5.ReasonTemplateMissing, Passing: true, Message: fmt.Sprintf("AWSNodeTemplate %q is being made from spec.provider", wanted.Name)}
+		return Obstacle{Reason: v1alpha5.ReasonTemplateMissing, Passing: true, Message: fmt.Sprintf(
+			"AWSNodeTemplate %q is being made from spec.provider; %s", wanted.Name, whyNotYet)}
 	case !Owns(provisioner, template):
 		return Obstacle{Reason: v1alpha5.ReasonTemplateConflict, Message: fmt.Sprintf(
 			"AWSNodeTemplate %q, whose name spec.provider needs, belongs to somebody else: delete it, or name an AWSNodeTemplate in spec.providerRef", wanted.Name)}
 	case !equality.Semantic.DeepEqual(wanted.Spec, template.Spec):
-		return Obstacle{Reason: v1alpha5.ReasonTemplateNotReady, Passing: true, Message: fmt.Sprintf("AWSNodeTemplate %q is being brought up to spec.provider", wanted.Name)}
+		return Obstacle{Reason: v1alpha5.ReasonTemplateNotReady, Passing: true, Message: fmt.Sprintf(
+			"AWSNodeTemplate %q is being brought up to spec.provider; %s", wanted.Name, whyNotYet)}
 	default:
 		return Obstacle{}
 	}

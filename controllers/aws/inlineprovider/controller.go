@@ -20,6 +20,7 @@ import (
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/events"
 	"github.com/kerf-autoscaler/kerf/pkg/inline"
 )
 
@@ -27,10 +28,15 @@ import (
 const retry = time.Second
 
 // Controller looks after the template of one Provisioner at a time.
-type Controller struct{ client client.Client }
+type Controller struct {
+	client client.Client
+	events *events.Recorder
+}
 
-// NewController returns a controller.
-func NewController(client client.Client) *Controller { return &Controller{client: client} }
+// NewController returns a controller that tells through the recorder why a template cannot be written.
+func NewController(client client.Client, events *events.Recorder) *Controller {
+	return &Controller{client: client, events: events}
+}
 
 // +kubebuilder:rbac:groups=karpenter.sh,resources=provisioners,verbs=list;watch
 // +kubebuilder:rbac:groups=karpenter.k8s.aws,resources=awsnodetemplates,verbs=list;watch;create;patch;delete
@@ -84,10 +90,20 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	case apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err) || apierrors.IsNotFound(err):
 		return reconcile.Result{RequeueAfter: retry}, nil
 	case err != nil:
+		c.tell(provisioner, doing, err)
 		return reconcile.Result{}, fmt.Errorf("%s template %s: %w", doing, name, err)
 	default:
 		return reconcile.Result{}, nil
 	}
+}
+
+// tell says to whoever looks at the Provisioner what its condition cannot know: that condition is made of objects alone, and
+// another controller's to write.
+func (c *Controller) tell(provisioner *v1alpha5.Provisioner, doing action, err error) {
+	c.events.Publish(events.Event{
+		Object: provisioner, Warning: true, Reason: events.ReasonFailedTemplate,
+		Message: fmt.Sprintf("%s AWSNodeTemplate %q: %s; kerf tries again", doing, v1alpha5.InlineTemplateName(provisioner.Name), err),
+	})
 }
 
 // action is what there is to do with a template.

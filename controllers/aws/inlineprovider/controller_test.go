@@ -14,6 +14,7 @@ import (
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/events"
 	"github.com/kerf-autoscaler/kerf/test/builders"
 	"github.com/kerf-autoscaler/kerf/test/workbench"
 )
@@ -37,7 +38,7 @@ const first = `{"subnetSelector": {"a": "b"}, "securityGroupSelector": {"a": "b"
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	b := workbench.New(t)
-	d := &desk{Bench: b, t: t, controller: NewController(b.Client), provisioner: builders.Provisioner(b.Name("provisioner"), says(first))}
+	d := &desk{Bench: b, t: t, controller: NewController(b.Client, b.Journal.Events), provisioner: builders.Provisioner(b.Name("provisioner"), says(first))}
 	b.Create(d.provisioner)
 	return d
 }
@@ -176,10 +177,41 @@ func TestAViewThatIsBehindIsLookedAtAgain(t *testing.T) {
 			d := newDesk(t)
 			d.controller = NewController(interceptor.NewClient(d.Client, interceptor.Funcs{
 				Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return tc.err },
-			}))
+			}), d.Journal.Events)
 			result, err := d.TryReconcile(d.controller, d.provisioner.Name)
 			if !errors.Is(err, tc.want) || tc.want == nil && (err != nil || result.RequeueAfter == 0) {
 				t.Errorf("%+v, %v; want %v, or another look", result, err, tc.want)
+			}
+		})
+	}
+}
+
+func TestAProvisionerTellsWhyItsTemplateCannotBeWritten(t *testing.T) {
+	resource := schema.GroupResource{Group: "karpenter.k8s.aws", Resource: "awsnodetemplates"}
+	for name, tc := range map[string]struct {
+		err  error
+		want int
+	}{
+		"a refusal":                {apierrors.NewForbidden(resource, "x", errors.New("a policy wants a cost centre")), 1},
+		"a view that is behind":    {apierrors.NewConflict(resource, "x", errors.New("changed")), 0},
+		"a template that is there": {apierrors.NewAlreadyExists(resource, "x"), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t)
+			d.controller = NewController(interceptor.NewClient(d.Client, interceptor.Funcs{
+				Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return tc.err },
+			}), d.Journal.Events)
+			for range 2 { // of the same mistake it tells once
+				if _, err := d.TryReconcile(d.controller, d.provisioner.Name); (err != nil) != (tc.want > 0) {
+					t.Errorf("error %v", err)
+				}
+			}
+			if got := d.Told.Count(events.ReasonFailedTemplate); got != tc.want {
+				t.Errorf("%d events, want %d: %q", got, tc.want, d.Told.Lines())
+			}
+			name := v1alpha5.InlineTemplateName(d.provisioner.Name)
+			if tc.want > 0 && !d.Told.Contains("Warning", "creating AWSNodeTemplate", name, "a policy wants a cost centre") {
+				t.Errorf("told %q", d.Told.Lines())
 			}
 		})
 	}
