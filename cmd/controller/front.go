@@ -45,6 +45,7 @@ func (p *process) front(ctx context.Context) ([]func(context.Context) error, err
 		return nil, err
 	}
 	p.health.Check(operator.CheckWebhook, keeper.Ready)
+	p.health.Check(operator.CheckCertificate, keeper.Kept)
 	server := webhooks.NewServer(webhooks.Settings{Host: o.BindAddress, Port: o.WebhookPort, Drain: o.WebhookDrain},
 		handler, keeper.TLS(), clock.RealClock{}, ctrl.Log)
 	return []func(context.Context) error{mgr.Start, server.Start}, nil

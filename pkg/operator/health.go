@@ -24,6 +24,8 @@ const (
 	CheckAWS = "aws"
 	// CheckWebhook is whether admission requests are answered.
 	CheckWebhook = "webhook"
+	// CheckCertificate is whether they will be, when the certificate that is served has expired.
+	CheckCertificate = "certificate"
 )
 
 // Health answers probes from the start of the process to its end. Unlike the manager's own server it says why something is not
@@ -34,13 +36,13 @@ type Health struct {
 	mu sync.Mutex
 	// checks maps a name in one word, e.g. aws -> a function that returns why kerf is not ready.
 	checks map[string]func() error
-	// last is the answer of the probe before: only changes are logged.
-	last string
+	// last maps name -> what the check said at the probe before, empty when it did not fail: only changes are logged.
+	last map[string]string
 }
 
 // NewHealth returns a health that is ready as long as nothing is to be checked.
 func NewHealth(log logr.Logger) *Health {
-	return &Health{log: log.WithName("health"), checks: map[string]func() error{}}
+	return &Health{log: log.WithName("health"), checks: map[string]func() error{}, last: map[string]string{}}
 }
 
 // Check sets what has to be so before kerf is ready, in place of the check of that name before.
@@ -75,60 +77,55 @@ func (h *Health) Serve(ctx context.Context, host string, port int) error {
 func (h *Health) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok\n") })
-	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) { ready(w, h.reasons()) })
+	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) { ready(w, h.look()...) })
 	mux.HandleFunc("/readyz/{name}", func(w http.ResponseWriter, r *http.Request) {
-		name := r.PathValue("name")
-		reason, known := h.reason(name)
-		if !known {
+		name, all := r.PathValue("name"), h.look()
+		i := slices.IndexFunc(all, func(v verdict) bool { return v.name == name })
+		if i < 0 {
 			answer(w, http.StatusNotFound, fmt.Sprintf("%q is not checked\n", name))
 			return
 		}
-		ready(w, reason)
+		ready(w, all[i])
 	})
 	return mux
 }
 
-// ready answers for checks that have failed for the reasons.
-func ready(w http.ResponseWriter, reasons string) {
-	if reasons != "" {
-		answer(w, http.StatusServiceUnavailable, reasons)
+// verdict is what a check said; the reason is empty when it did not fail.
+type verdict struct{ name, reason string }
+
+// ready answers for checks, with a line for each that fails.
+func ready(w http.ResponseWriter, all ...verdict) {
+	var out strings.Builder
+	for _, v := range all {
+		if v.reason != "" {
+			fmt.Fprintf(&out, "%s: %s\n", v.name, v.reason)
+		}
+	}
+	if out.Len() > 0 {
+		answer(w, http.StatusServiceUnavailable, out.String())
 		return
 	}
 	answer(w, http.StatusOK, "ok\n")
 }
 
-// reason returns the line of one check if it fails; false when there is no such check.
-func (h *Health) reason(name string) (string, bool) {
+// look makes all checks, in order of name, and logs what has changed since the look before. A probe of one check looks at all:
+// what the log says must not depend on which of them somebody probes.
+func (h *Health) look() []verdict {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	check, known := h.checks[name]
-	if !known {
-		return "", false
-	}
-	return line(name, check()), true
-}
-
-// reasons returns a line for each check that fails, in order of name.
-func (h *Health) reasons() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var out strings.Builder
+	out := make([]verdict, 0, len(h.checks))
 	for _, name := range slices.Sorted(maps.Keys(h.checks)) {
-		out.WriteString(line(name, h.checks[name]()))
+		v := verdict{name: name}
+		if err := h.checks[name](); err != nil {
+			v.reason = err.Error()
+		}
+		if v.reason != h.last[name] {
+			h.last[name] = v.reason
+			h.log.Info("readiness changed", "check", name, "ready", v.reason == "", "reason", v.reason)
+		}
+		out = append(out, v)
 	}
-	if said := out.String(); said != h.last {
-		h.last = said
-		h.log.Info("readiness changed", "ready", said == "", "reasons", strings.TrimSpace(said))
-	}
-	return out.String()
-}
-
-// line says that a check fails; it is empty for one that does not.
-func line(name string, err error) string {
-	if err == nil {
-		return ""
-	}
-	return fmt.Sprintf("%s: %s\n", name, err)
+	return out
 }
 
 func answer(w http.ResponseWriter, status int, body string) {

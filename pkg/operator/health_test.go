@@ -49,8 +49,35 @@ func TestProbesSayWhyKerfIsNotReady(t *testing.T) {
 			t.Errorf("%s: the process is said to be dead: %d", tc.name, status)
 		}
 	}
-	if len(logged) != 3 {
-		t.Errorf("3 changes made %d log lines: %q", len(logged), logged)
+	if len(logged) != 4 {
+		t.Errorf("4 changes made %d log lines: %q", len(logged), logged)
+	}
+}
+
+func TestAChangeIsLoggedOnceWhicheverCheckIsProbed(t *testing.T) {
+	var logged []string
+	log := funcr.New(func(_, line string) { logged = append(logged, line) }, funcr.Options{})
+	health := NewHealth(log)
+	aws := errors.New("credentials refused")
+	health.Check("aws", func() error { return aws })
+	health.Check("webhook", func() error { return nil })
+	probe := func() {
+		for _, path := range []string{"/readyz/webhook", "/readyz/webhook", "/readyz/aws", "/readyz", "/readyz/unknown"} {
+			health.Handler().ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil))
+		}
+	}
+	probe()
+	aws = nil
+	probe()
+	health.Check("aws", func() error { return errors.New("no region") })
+	probe()
+	want := []string{
+		`"level"=0 "msg"="readiness changed" "check"="aws" "ready"=false "reason"="credentials refused"`,
+		`"level"=0 "msg"="readiness changed" "check"="aws" "ready"=true "reason"=""`,
+		`"level"=0 "msg"="readiness changed" "check"="aws" "ready"=false "reason"="no region"`,
+	}
+	if diff := cmp.Diff(want, logged); diff != "" {
+		t.Errorf("log (-want +got):\n%s", diff)
 	}
 }
 
