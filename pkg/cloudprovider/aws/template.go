@@ -17,6 +17,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/blockdevice"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/instancetype"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/kubelet"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/userdata"
 )
 
 // template returns a template that can be launched from. Owner says who names it, for the message.
@@ -71,8 +72,9 @@ func bootable(template *awsv1alpha1.AWSNodeTemplate) []awsv1alpha1.AMI {
 // setup returns what is put onto the template's machines.
 func setup(template *awsv1alpha1.AWSNodeTemplate, config *v1alpha5.KubeletConfiguration) instancetype.Setup {
 	family := template.Status.AMIFamily
+	room := userdata.Configured(family, template.Spec.UserData, config)
 	return instancetype.Setup{
-		Kubelet: kubelet.Kubelet{Config: config, Family: family}, PodBytes: blockdevice.PodBytes(family, template.Spec.BlockDeviceMappings),
+		Kubelet: kubelet.Kubelet{Config: room, Family: family}, PodBytes: blockdevice.PodBytes(family, template.Spec.BlockDeviceMappings),
 	}
 }
 

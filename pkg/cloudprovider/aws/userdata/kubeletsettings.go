@@ -18,16 +18,10 @@ import (
 
 // The container runtimes that images have, or have had.
 const (
-	runtimeContainerd = "containerd"
+	runtimeContainerd = v1alpha5.DefaultContainerRuntime
 	runtimeDocker     = "dockerd"
 	// firstWithoutDocker is the Kubernetes minor version from which on the kubelet speaks to containerd only.
 	firstWithoutDocker = 24
-)
-
-// The kubelet's own thresholds for images, percent.
-const (
-	defaultImageGCHigh = 85
-	defaultImageGCLow  = 80
 )
 
 // kubeletSettings is what is configured, checked; what is nil or 0 leaves it to the image.
@@ -58,7 +52,7 @@ func kubeletSettingsOf(n Node) (kubeletSettings, error) {
 	if c.PodsPerCore != nil {
 		s.podsPerCore = int64(*c.PodsPerCore)
 	}
-	if c.ContainerRuntime != nil {
+	if c.ContainerRuntime != nil && *c.ContainerRuntime != "" {
 		s.containerRuntime = *c.ContainerRuntime
 	}
 	var errs []error
@@ -169,7 +163,7 @@ func gracePeriods(c *v1alpha5.KubeletConfiguration) (map[string]string, error) {
 
 // checkImageGC holds what a kubelet checks at its start, its own value in place of one that is not configured.
 func checkImageGC(c *v1alpha5.KubeletConfiguration) error {
-	high, low := int32(defaultImageGCHigh), int32(defaultImageGCLow)
+	high, low := v1alpha5.DefaultImageGCHighThresholdPercent, v1alpha5.DefaultImageGCLowThresholdPercent
 	if c.ImageGCHighThresholdPercent != nil {
 		high = *c.ImageGCHighThresholdPercent
 	}
@@ -179,7 +173,7 @@ func checkImageGC(c *v1alpha5.KubeletConfiguration) error {
 	if low < 0 || high > 100 || low >= high {
 		return fmt.Errorf("kubeletConfiguration: a kubelet does not start with imageGCLowThresholdPercent %d and imageGCHighThresholdPercent %d: "+
 			"the first has to be below the second (they are %d and %d where they are not stated), and both from 0 to 100",
-			low, high, defaultImageGCLow, defaultImageGCHigh)
+			low, high, v1alpha5.DefaultImageGCLowThresholdPercent, v1alpha5.DefaultImageGCHighThresholdPercent)
 	}
 	return nil
 }
