@@ -25,8 +25,8 @@ const (
 	minCertificateLifetime, maxCertificateLifetime = 10 * time.Second, 365 * 24 * time.Hour
 	// An authority overlaps with its successor while certificates of both are served.
 	leavesPerAuthority = 3
-	// maxDrain stays below the 30 seconds after which a pod that is to end is killed.
-	maxDrain = 25 * time.Second
+	// maxDrain leaves time for the last answers, before a pod that is to end is killed after 30 seconds.
+	maxDrain = 15 * time.Second
 )
 
 var minorVersion = regexp.MustCompile(`^1\.\d{1,3}$`)

@@ -16,6 +16,9 @@ import (
 	"k8s.io/utils/clock"
 )
 
+// LastAnswers is how long a server that has drained may take to give its last answers.
+const LastAnswers = exchangeTimeout
+
 const (
 	// exchangeTimeout bounds each part of an exchange: the API server gives up on a webhook after 5 seconds.
 	exchangeTimeout = 10 * time.Second
@@ -81,7 +84,7 @@ func (s *Server) serve(ctx context.Context, listener net.Listener) error {
 		return fmt.Errorf("serving webhooks: %w", err)
 	case <-timer.C():
 	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), exchangeTimeout)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), LastAnswers)
 	defer cancel()
 	if err := server.Shutdown(last); err != nil {
 		return fmt.Errorf("answering the last admission requests: %w", errors.Join(err, server.Close()))
