@@ -100,6 +100,11 @@ tag: [image.tag, controller.image.tag]
 digest: [image.digest, controller.image.digest]
 {{- end -}}
 
+{{/* kerf.imageRepository is the repository that the values name; it is empty when they name none. */}}
+{{- define "kerf.imageRepository" -}}
+{{- (include "kerf.setting" (dict "root" . "values" (include "kerf.images" . | fromYaml).repository) | fromJson).text | default "" -}}
+{{- end -}}
+
 {{- define "kerf.image" -}}
 {{- $parts := dict -}}
 {{- range $part, $values := include "kerf.images" . | fromYaml -}}
