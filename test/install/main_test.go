@@ -109,11 +109,12 @@ func files(t *testing.T, directory, pattern string) []string {
 	return out
 }
 
-// documents are what people read: the Markdown files that are for users.
+// documents are what people read: the Markdown files for users and for who changes kerf.
 func documents(t *testing.T) []source {
 	t.Helper()
-	out := []source{{"README.md", read(t, "README.md")}}
-	for _, path := range files(t, "docs", "*.md") {
+	var out []source
+	paths := []string{"README.md", "CONTRIBUTING.md"}
+	for _, path := range slices.Concat(paths, files(t, "docs", "*.md"), files(t, "charts", "README.md")) {
 		out = append(out, source{path, read(t, path)})
 	}
 	return out

@@ -2,12 +2,14 @@ package install_test
 
 import (
 	"encoding/json"
+	"os/exec"
 	"path"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -115,6 +117,51 @@ func TestTheClusterForEksctlFitsWhatCloudFormationMakes(t *testing.T) {
 		if !strings.Contains(cluster, line+"\n") {
 			t.Errorf("there is no %q", line)
 		}
+	}
+}
+
+func TestForTerraformTheClusterIsMadeWithoutWhatTerraformMakes(t *testing.T) {
+	m := regexp.MustCompile(`eksctl\.yaml \| sed '([^']+)' \| eksctl`).FindStringSubmatch(read(t, "docs/install/README.md"))
+	if m == nil {
+		t.Fatal("docs/install/README.md does not say how to make the cluster")
+	}
+	command := exec.CommandContext(t.Context(), "sed", m[1], "eksctl.yaml")
+	command.Dir = root + "/docs/install"
+	output, err := command.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want, got map[string]any
+	for text, into := range map[string]*map[string]any{read(t, "docs/install/eksctl.yaml"): &want, string(output): &got} {
+		if err := yaml.UnmarshalStrict([]byte(text), into); err != nil {
+			t.Fatalf("%s:\n%s", err, text)
+		}
+	}
+	unstructured.RemoveNestedField(want, "iam", "podIdentityAssociations")
+	unstructured.RemoveNestedField(want, "accessConfig", "accessEntries")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the cluster (-want +got):\n%s", diff)
+	}
+}
+
+// The overlay has the role in a comment, which is a patch of the ServiceAccount once it is none any more.
+func TestTheOverlayNamesARoleOnlyForThoseWhoAskForIt(t *testing.T) {
+	const annotation = "eks.amazonaws.com/role-arn"
+	if account := found(t, build(t.Context(), t, "docs/install/overlay"), "ServiceAccount", nil); account.GetAnnotations()[annotation] != "" {
+		t.Errorf("annotations %v", account.GetAnnotations())
+	}
+	_, commented, _ := strings.Cut(read(t, "docs/install/overlay/kustomization.yaml"), "\n# patches:")
+	var overlay struct {
+		Patches []struct {
+			Patch string `json:"patch"`
+		} `json:"patches"`
+	}
+	if err := yaml.Unmarshal([]byte(strings.ReplaceAll("\n# patches:"+commented, "\n# ", "\n")), &overlay); err != nil || len(overlay.Patches) != 1 {
+		t.Fatalf("patches %v: %v", overlay, err)
+	}
+	objects, err := install.Objects(overlay.Patches[0].Patch)
+	if err != nil || len(objects) != 1 || objects[0].GetAnnotations()[annotation] == "" {
+		t.Errorf("patch %v: %v", objects, err)
 	}
 }
 
