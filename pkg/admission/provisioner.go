@@ -98,12 +98,6 @@ func (r *remarks) requirements(path *field.Path, requirements []v1alpha5.Require
 	}
 }
 
-// What the kubelet collects images by unless it is told otherwise, in percent of the disk.
-const (
-	defaultImageGCHigh = 85
-	defaultImageGCLow  = 80
-)
-
 // kubelet notes with which configuration nodes will not come up.
 func (r *remarks) kubelet(path *field.Path, k *v1alpha5.KubeletConfiguration) {
 	if k == nil {
@@ -116,8 +110,8 @@ func (r *remarks) kubelet(path *field.Path, k *v1alpha5.KubeletConfiguration) {
 	default:
 		r.add(path.Child("containerRuntime"), "%q is not known; leave the field out for containerd", runtime)
 	}
-	high := lo.FromPtrOr(k.ImageGCHighThresholdPercent, defaultImageGCHigh)
-	low := lo.FromPtrOr(k.ImageGCLowThresholdPercent, defaultImageGCLow)
+	high := lo.FromPtrOr(k.ImageGCHighThresholdPercent, v1alpha5.DefaultImageGCHighThresholdPercent)
+	low := lo.FromPtrOr(k.ImageGCLowThresholdPercent, v1alpha5.DefaultImageGCLowThresholdPercent)
 	if low >= high {
 		r.add(path.Child("imageGCLowThresholdPercent"), "is %d with imageGCHighThresholdPercent %d, defaults included: "+
 			"the kubelet does not start unless it is lower", low, high)

@@ -18,35 +18,43 @@ import (
 
 // ProvisionerHash is a hash over those fields of a Provisioner that its machines carry for life: annotations, labels, taints,
 // startup taints and the kubelet's configuration. The rest is compared with the machine itself, or says nothing of it. It is
-// a decimal number, and the same for two specs that mean the same: the order of taints, an empty list in place of none and
-// the unit of a quantity do not count. A field that a later version adds changes no hash as long as it is not set.
+// a decimal number, and the same for two specs that mean the same: the order of taints, an empty list in place of none, the
+// unit of a quantity and a default that is written out do not count. A field that a later version adds changes no hash as long as it is not set.
 func ProvisionerHash(p *v1alpha5.Provisioner) (string, error) {
 	return hash(map[string]any{
 		"annotations":          p.Spec.Annotations,
 		"labels":               p.Spec.Labels,
 		"taints":               sorted(p.Spec.Taints),
 		"startupTaints":        sorted(p.Spec.StartupTaints),
-		"kubeletConfiguration": p.Spec.KubeletConfiguration,
+		"kubeletConfiguration": p.Spec.KubeletConfiguration.WithoutDefaults(),
 	})
 }
 
 // TemplateHash is the same for a template: all that it says of its machines, but for what is looked up by selectors or by the
-// name of a launch template, which is compared with what is found there.
+// name of a launch template, which is compared with what is found there. Only a default that holds everywhere may be written out
+// and not count: most of a template's follow from the cluster, the image or the account.
 func TemplateHash(t *awsv1alpha1.AWSNodeTemplate) (string, error) {
 	spec := t.Spec.DeepCopy()
 	spec.APIVersion, spec.Kind, spec.LaunchTemplate = "", "", ""
 	spec.SubnetSelector, spec.SecurityGroupSelector, spec.AMISelector = nil, nil, nil
+	if !lo.FromPtr(spec.DetailedMonitoring) {
+		spec.DetailedMonitoring = nil
+	}
 	slices.SortStableFunc(spec.BlockDeviceMappings, func(a, b awsv1alpha1.BlockDeviceMapping) int {
 		return cmp.Compare(lo.FromPtr(a.DeviceName), lo.FromPtr(b.DeviceName))
 	})
 	return hash(spec)
 }
 
-// sorted returns taints in an order of their own.
+// sorted returns taints in an order of their own, without the time that means nothing.
 func sorted(taints []v1alpha5.Taint) []v1alpha5.Taint {
-	return slices.SortedFunc(slices.Values(taints), func(a, b v1alpha5.Taint) int {
+	out := slices.SortedFunc(slices.Values(taints), func(a, b v1alpha5.Taint) int {
 		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Effect, b.Effect), cmp.Compare(a.Value, b.Value))
 	})
+	for i := range out {
+		out[i].TimeAdded = nil
+	}
+	return out
 }
 
 // hash returns the first 64 bits of the SHA-256 sum over the JSON of a value, without what is empty in it.

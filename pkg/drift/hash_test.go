@@ -77,6 +77,14 @@ func TestTheSpellingOfAProvisionerDoesNotCount(t *testing.T) {
 		"time after empty":   func(s *v1alpha5.ProvisionerSpec) { s.TTLSecondsAfterEmpty = new(int64(3)) },
 		"time until expired": func(s *v1alpha5.ProvisionerSpec) { s.TTLSecondsUntilExpired = new(int64(3)) },
 		"consolidation":      func(s *v1alpha5.ProvisionerSpec) { s.Consolidation = &v1alpha5.Consolidation{} },
+		"a default of the kubelet": func(s *v1alpha5.ProvisionerSpec) {
+			k := s.KubeletConfiguration
+			k.ContainerRuntime, k.PodsPerCore, k.EvictionMaxPodGracePeriod = new("containerd"), new(int32(0)), new(int32(0))
+			k.ImageGCHighThresholdPercent, k.ImageGCLowThresholdPercent = new(int32(85)), new(int32(80))
+			k.EvictionHard = map[string]string{"memory.available": "102400Ki", "nodefs.available": "10%"}
+		},
+		"a runtime that is left open": func(s *v1alpha5.ProvisionerSpec) { s.KubeletConfiguration.ContainerRuntime = new("") },
+		"the time of a taint":         func(s *v1alpha5.ProvisionerSpec) { s.Taints[0].TimeAdded = new(metav1.Unix(9, 0)) },
 		"a grace period's form": func(s *v1alpha5.ProvisionerSpec) {
 			s.KubeletConfiguration.EvictionSoftGracePeriod = map[string]metav1.Duration{"memory.available": {Duration: 90e9}}
 		},
@@ -97,9 +105,17 @@ func TestWhatAMachineCarriesOfItsProvisionerCounts(t *testing.T) {
 		"a swap of the taint lists": func(s *v1alpha5.ProvisionerSpec) {
 			s.Taints, s.StartupTaints = s.StartupTaints, s.Taints
 		},
-		"a flag that is no longer said": func(s *v1alpha5.ProvisionerSpec) { s.KubeletConfiguration.CPUCFSQuota = nil },
-		"a number":                      func(s *v1alpha5.ProvisionerSpec) { s.KubeletConfiguration.MaxPods = new(int32(0)) },
-		"no kubelet configuration":      func(s *v1alpha5.ProvisionerSpec) { s.KubeletConfiguration = nil },
+		"a flag that is no longer said":   func(s *v1alpha5.ProvisionerSpec) { s.KubeletConfiguration.CPUCFSQuota = nil },
+		"a number":                        func(s *v1alpha5.ProvisionerSpec) { s.KubeletConfiguration.MaxPods = new(int32(0)) },
+		"a flag that becomes the default": func(s *v1alpha5.ProvisionerSpec) { s.KubeletConfiguration.CPUCFSQuota = new(true) },
+		"another runtime":                 func(s *v1alpha5.ProvisionerSpec) { s.KubeletConfiguration.ContainerRuntime = new("dockerd") },
+		"a threshold": func(s *v1alpha5.ProvisionerSpec) {
+			s.KubeletConfiguration.EvictionHard = map[string]string{"memory.available": "200Mi"}
+		},
+		"a threshold of a signal that has none": func(s *v1alpha5.ProvisionerSpec) {
+			s.KubeletConfiguration.EvictionHard = map[string]string{"pid.available": "10%"}
+		},
+		"no kubelet configuration": func(s *v1alpha5.ProvisionerSpec) { s.KubeletConfiguration = nil },
 	} {
 		if ofProvisioner(t, change) == ofProvisioner(t) {
 			t.Errorf("%s: the hash does not differ", name)
@@ -156,5 +172,29 @@ func TestTheSpellingOfATemplateDoesNotCount(t *testing.T) {
 		if ofTemplate(t, change) != ofTemplate(t) {
 			t.Errorf("%s: the hash differs", name)
 		}
+	}
+}
+
+func TestADefaultThatIsWrittenOutDoesNotCount(t *testing.T) {
+	absent := ofTemplate(t, func(s *awsv1alpha1.AWSNodeTemplateSpec) { s.DetailedMonitoring = nil })
+	stated := ofTemplate(t, func(s *awsv1alpha1.AWSNodeTemplateSpec) { s.DetailedMonitoring = new(false) })
+	if absent != stated || absent == ofTemplate(t) {
+		t.Errorf("detailedMonitoring absent: %s, false: %s, true: %s", absent, stated, ofTemplate(t))
+	}
+}
+
+func TestHashingChangesNoSpec(t *testing.T) {
+	p := &v1alpha5.Provisioner{}
+	if err := yaml.UnmarshalStrict([]byte(provisioner), &p.Spec); err != nil {
+		t.Fatal(err)
+	}
+	p.Spec.Taints[0].TimeAdded = new(metav1.Unix(9, 0))
+	p.Spec.KubeletConfiguration.EvictionHard = map[string]string{"memory.available": "100Mi"}
+	before := p.DeepCopy()
+	if _, err := drift.ProvisionerHash(p); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(p, before) {
+		t.Errorf("the spec is %+v, was %+v", p.Spec, before.Spec)
 	}
 }

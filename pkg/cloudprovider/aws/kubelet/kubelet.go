@@ -101,7 +101,7 @@ func reservedMillicores(cores int64) int64 {
 // EvictionHard returns the thresholds below which the kubelet evicts, signal -> quantity or percentage: those of the
 // images, and in their place those that are configured.
 func (k Kubelet) EvictionHard() map[string]string {
-	out := map[string]string{SignalMemory: "100Mi", SignalStorage: "10%", "nodefs.inodesFree": "5%"}
+	out := v1alpha5.DefaultEvictionHard()
 	if k.Config != nil {
 		maps.Copy(out, k.Config.EvictionHard)
 	}

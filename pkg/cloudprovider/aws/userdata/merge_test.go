@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 )
 
 // The user's own parts that tests merge.
@@ -220,4 +221,15 @@ func FuzzTheUsersPartsSurviveTheMerge(f *testing.F) {
 			t.Errorf("the last document is %q", again[len(parts)].body)
 		}
 	})
+}
+
+func TestARuntimeThatIsLeftOpenIsContainerd(t *testing.T) {
+	open, stated := plain(), plain()
+	open.Kubelet = &v1alpha5.KubeletConfiguration{ContainerRuntime: new("")}
+	stated.Kubelet = &v1alpha5.KubeletConfiguration{ContainerRuntime: new("containerd")}
+	got, err := Render(awsv1alpha1.AMIFamilyAL2, open)
+	want, wantErr := Render(awsv1alpha1.AMIFamilyAL2, stated)
+	if err != nil || wantErr != nil || got != want {
+		t.Errorf("got %q, %v; want %q, %v", got, err, want, wantErr)
+	}
 }
