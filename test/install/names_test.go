@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os/exec"
 	"path"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
+	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/test/install"
 )
 
@@ -220,6 +223,24 @@ func TestTheChartKnowsEveryValueThatCommandsSet(t *testing.T) {
 	}
 	if known == 0 {
 		t.Error("no command sets a value")
+	}
+}
+
+func TestTheREADMESpeaksOfEveryFieldThatUsersSet(t *testing.T) {
+	readme := read(t, "README.md")
+	leftOver := []string{"apiVersion", "kind"} // of a template in spec.provider
+	for _, spec := range []reflect.Type{
+		reflect.TypeFor[v1alpha5.ProvisionerSpec](), reflect.TypeFor[v1alpha5.KubeletConfiguration](), reflect.TypeFor[awsv1alpha1.AWSNodeTemplateSpec](),
+	} {
+		for i := range spec.NumField() {
+			name, _, _ := strings.Cut(spec.Field(i).Tag.Get("json"), ",")
+			if slices.Contains(leftOver, name) {
+				continue
+			}
+			if !regexp.MustCompile("`(spec\\.)?" + name + "[`.]").MatchString(readme) {
+				t.Errorf("%s: %s is not in README.md", spec.Name(), name)
+			}
+		}
 	}
 }
 
