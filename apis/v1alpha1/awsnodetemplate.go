@@ -45,7 +45,7 @@ type AWSNodeTemplateSpec struct {
 	// +optional
 	Kind string `json:"kind,omitempty"`
 	// SubnetSelector finds subnets by their tags: key -> value, all of which have to match. A value of "*" matches any
-	// value, a comma separates alternatives. The key aws-ids takes subnet ids in place of tags. Required.
+	// value, a comma separates alternatives. The key aws-ids (or aws::ids) takes subnet ids in place of tags. Required.
 	// +kubebuilder:validation:MaxProperties=50
 	// +kubebuilder:validation:XValidation:rule=`!("" in self)`,message="a key is the name of a tag and cannot be empty"
 	// +kubebuilder:validation:XValidation:rule=`self.all(key, self[key] != "")`,message="a value cannot be empty; * stands for any value of the tag"
@@ -53,8 +53,8 @@ type AWSNodeTemplateSpec struct {
 	// +kubebuilder:validation:XValidation:rule=`["aws-ids", "aws::ids"].all(key, !(key in self) || self[key] == "" || self[key].matches('^[^,]*subnet-[0-9a-z][^,]*(,[^,]*subnet-[0-9a-z][^,]*)*$'))`,message="aws-ids takes ids such as subnet-0123456789abcdef0, with commas between them"
 	// +optional
 	SubnetSelector map[string]string `json:"subnetSelector,omitempty"`
-	// SecurityGroupSelector finds security groups in the same way; all that match are attached. Required, unless
-	// launchTemplate is set.
+	// SecurityGroupSelector finds security groups in the same way, the key aws-ids (or aws::ids) by their ids; all that match
+	// are attached. Required, unless launchTemplate is set.
 	// +kubebuilder:validation:MaxProperties=50
 	// +kubebuilder:validation:XValidation:rule=`!("" in self)`,message="a key is the name of a tag and cannot be empty"
 	// +kubebuilder:validation:XValidation:rule=`self.all(key, self[key] != "")`,message="a value cannot be empty; * stands for any value of the tag"
@@ -163,22 +163,24 @@ type BlockDeviceMapping struct {
 //
 // +kubebuilder:validation:XValidation:rule=`has(self.volumeSize) || has(self.snapshotID)`,reason=FieldValueRequired,fieldPath=".volumeSize",message="set it, e.g. to 20Gi, or set snapshotID: a volume is as large as its snapshot"
 type BlockDevice struct {
-	// DeleteOnTermination removes the volume together with the instance.
+	// DeleteOnTermination removes the volume together with the instance. Default: true, unless the image has this device and
+	// says otherwise.
 	// +optional
 	DeleteOnTermination *bool `json:"deleteOnTermination,omitempty"`
-	// Encrypted encrypts the volume. A volume from an encrypted snapshot is encrypted in any case.
+	// Encrypted encrypts the volume. Default: false, unless the account encrypts all volumes. A volume from an encrypted
+	// snapshot is encrypted in any case.
 	// +optional
 	Encrypted *bool `json:"encrypted,omitempty"`
-	// IOPS is the number of I/O operations per second: required for io1 and io2, possible for gp3.
+	// IOPS is the number of I/O operations per second: required for io1 and io2, possible for gp3, whose default is 3000.
 	// +optional
 	IOPS *int64 `json:"iops,omitempty"`
-	// KMSKeyID is the id, alias or ARN of the key that encrypts the volume.
+	// KMSKeyID is the id, alias or ARN of the key that encrypts the volume. Default: the account's key for EBS.
 	// +optional
 	KMSKeyID *string `json:"kmsKeyID,omitempty"`
 	// SnapshotID is the snapshot that the volume starts from.
 	// +optional
 	SnapshotID *string `json:"snapshotID,omitempty"`
-	// Throughput in MiB per second, of gp3 volumes.
+	// Throughput in MiB per second, of gp3 volumes. Default: 125.
 	// +optional
 	Throughput *int64 `json:"throughput,omitempty"`
 
@@ -193,7 +195,7 @@ type BlockDevice struct {
 	// +kubebuilder:validation:XValidation:rule=`type(self) == int ? self >= 1000000000 && self <= 64000000000000 : !self.matches("[eE].*[0-9]{3}") && isQuantity(self) && quantity(self).compareTo(quantity("1G")) >= 0 && quantity(self).compareTo(quantity("64T")) <= 0`,message="must be from 1G to 64T, with its unit, e.g. 20Gi"
 	// +optional
 	VolumeSize *resource.Quantity `json:"volumeSize,omitempty"`
-	// VolumeType is standard, io1, io2, gp2, sc1, st1 or gp3.
+	// VolumeType is standard, io1, io2, gp2, sc1, st1 or gp3. Default: that of the image's volume of this device, else gp2.
 	// +kubebuilder:validation:Enum=standard;io1;io2;gp2;sc1;st1;gp3
 	// +optional
 	VolumeType *string `json:"volumeType,omitempty"`

@@ -52,7 +52,7 @@ func validateRuntime(path *field.Path, name *string) field.ErrorList {
 	if name == nil || runtimeName.MatchString(*name) {
 		return nil
 	}
-	return field.ErrorList{field.Invalid(path, *name, "must be containerd or dockerd")}
+	return field.ErrorList{field.Invalid(path, *name, "must be the name of a program, of letters, digits, '.', '_' and '-'; leave it out for containerd")}
 }
 
 func validateReserved(path *field.Path, reserved corev1.ResourceList) field.ErrorList {

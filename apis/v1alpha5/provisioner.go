@@ -91,7 +91,7 @@ type ProvisionerSpec struct {
 	// Limits bound what this provisioner may launch.
 	// +optional
 	Limits *Limits `json:"limits,omitempty"`
-	// Weight orders provisioners: a pod goes to the heaviest one that can host it. Absent counts as 0.
+	// Weight, from 1 to 100, orders provisioners: a pod goes to the heaviest one that can host it. Default: 0, the lightest.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
 	// +optional

@@ -24,7 +24,10 @@ type Requirement struct {
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule=`self in ['In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt']`,message="must be In, NotIn, Exists, DoesNotExist, Gt or Lt"
 	Operator corev1.NodeSelectorOperator `json:"operator"`
-	// Values: at least one for In, exactly one integer for Gt and Lt.
+	// There may be so many values that an expression, which could explain itself, costs more than an API server allows.
+
+	// Values of the label, each at most 63 letters, digits, '-', '_' and '.', a letter or digit first and last: at least one for
+	// In, exactly one integer for Gt and Lt.
 	// +kubebuilder:validation:MaxItems=2000
 	// +kubebuilder:validation:items:MaxLength=1024
 	// +kubebuilder:validation:items:Pattern=`^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$`
@@ -59,7 +62,7 @@ type Taint struct {
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule=`self in ['NoSchedule', 'PreferNoSchedule', 'NoExecute', ""]`,message="must be NoSchedule, PreferNoSchedule or NoExecute"
 	Effect corev1.TaintEffect `json:"effect"`
-	// TimeAdded is accepted, as Kubernetes' own taints have it, and means nothing here.
+	// TimeAdded is accepted, as Kubernetes' own taints have it, and means nothing here: a time such as 2023-08-01T12:00:00Z.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9]([.][0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
 	// +optional
