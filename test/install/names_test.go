@@ -232,8 +232,8 @@ func TestTheREADMESpeaksOfEveryFieldThatUsersSet(t *testing.T) {
 	for _, spec := range []reflect.Type{
 		reflect.TypeFor[v1alpha5.ProvisionerSpec](), reflect.TypeFor[v1alpha5.KubeletConfiguration](), reflect.TypeFor[awsv1alpha1.AWSNodeTemplateSpec](),
 	} {
-		for i := range spec.NumField() {
-			name, _, _ := strings.Cut(spec.Field(i).Tag.Get("json"), ",")
+		for f := range spec.Fields() {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			if slices.Contains(leftOver, name) {
 				continue
 			}
