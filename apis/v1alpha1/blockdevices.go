@@ -38,8 +38,8 @@ func (d *BlockDevice) validateSize(path *field.Path) field.ErrorList {
 		return field.ErrorList{field.Required(path, "set it, e.g. to 20Gi, or set snapshotID: a volume is as large as its snapshot")}
 	case d.VolumeSize == nil:
 		return nil
-	case d.VolumeSize.Cmp(*smallest) < 0 || d.VolumeSize.Cmp(*largest) > 0:
-		return field.ErrorList{field.Invalid(path, d.VolumeSize.String(), "must be from 1G to 64T, with its unit, e.g. 20Gi")}
+	case IsEndless(*d.VolumeSize) || d.VolumeSize.Cmp(*smallest) < 0 || d.VolumeSize.Cmp(*largest) > 0:
+		return field.ErrorList{field.Invalid(path, d.VolumeSize.String(), volumeSizeDetail)}
 	default:
 		return nil
 	}

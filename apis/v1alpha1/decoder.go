@@ -108,15 +108,13 @@ func (d decoder) leaf(raw json.RawMessage, into reflect.Value, path *field.Path)
 	return nil
 }
 
-// modest reports whether a quantity is short and has an exponent of two digits at most, as in the schema: reading 1e100000000
-// would not come to an end.
+// modest reports whether a quantity is short and can be read in time.
 func modest(raw json.RawMessage) bool {
 	var text string
 	if json.Unmarshal(raw, &text) != nil {
 		text = string(raw) // a number
 	}
-	_, exponent, _ := strings.Cut(strings.ToLower(text), "e")
-	return len(text) <= 64 && len(strings.TrimLeft(exponent, "+-")) <= 2
+	return len(text) <= 64 && !endless.MatchString(text)
 }
 
 // wanted says what a value has to be like.

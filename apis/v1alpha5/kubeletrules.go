@@ -73,9 +73,8 @@ func validateReserved(path *field.Path, reserved corev1.ResourceList) field.Erro
 func validateQuantities(path *field.Path, list corev1.ResourceList) field.ErrorList {
 	var errs field.ErrorList
 	for _, name := range slices.Sorted(maps.Keys(list)) {
-		q := list[name].DeepCopy()
-		if q.AsDec().Scale() < -999 {
-			errs = append(errs, field.Invalid(path.Key(string(name)), q.String(), "must not have so large an exponent"))
+		if q := list[name]; isEndless(q) {
+			errs = append(errs, field.Invalid(path.Key(string(name)), q.String(), exponentDetail))
 		}
 	}
 	return errs

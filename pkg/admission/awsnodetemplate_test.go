@@ -30,6 +30,7 @@ func TestVolumesThatEC2RefusesAreDoubted(t *testing.T) {
 		"st1 with throughput":           {awsv1alpha1.BlockDevice{VolumeType: new("st1"), VolumeSize: size("1Ti"), Throughput: new(int64(125))}, "ebs.throughput: EC2 takes it for gp3"},
 		"a key with encryption":         {awsv1alpha1.BlockDevice{VolumeSize: size("1Gi"), KMSKeyID: new("k"), Encrypted: new(true)}, ""},
 		"a key and encryption refused":  {awsv1alpha1.BlockDevice{VolumeSize: size("1Gi"), KMSKeyID: new("k"), Encrypted: new(false)}, "ebs.kmsKeyID: EC2 takes a key only with encrypted"},
+		"a size that nobody can read":   {awsv1alpha1.BlockDevice{VolumeType: new("io1"), IOPS: new(int64(100)), VolumeSize: size("1e100000000")}, ""},
 		"no key":                        {awsv1alpha1.BlockDevice{VolumeSize: size("1Gi"), KMSKeyID: new("")}, ""},
 		"a type that there is not":      {awsv1alpha1.BlockDevice{VolumeSize: size("1Gi"), VolumeType: new("x"), IOPS: new(int64(1))}, ""},
 	} {

@@ -61,7 +61,7 @@ func (r *remarks) volume(path *field.Path, d *awsv1alpha1.BlockDevice) {
 	if !known {
 		return // an error says so
 	}
-	if size := d.VolumeSize; size != nil && size.Sign() > 0 {
+	if size := d.VolumeSize; size != nil && size.Sign() > 0 && !awsv1alpha1.IsEndless(*size) {
 		if giB := ceilGiB(size.Value()); giB < kind.minGiB || giB > kind.maxGiB {
 			r.add(path.Child("volumeSize"), "EC2 makes volumes of type %s from %d to %d GiB, and this one would have %d", name, kind.minGiB, kind.maxGiB, giB)
 		}
