@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -25,6 +26,9 @@ const (
 
 	// namespace is where config/ installs kerf; the chart puts the namespace of its release in its place.
 	namespace = "karpenter"
+	// notKerf is the condition by which no webhook of kerf's is asked about what kerf writes; the chart puts the service
+	// account of its release into it.
+	notKerf = `request.userInfo.username != "system:serviceaccount:karpenter:karpenter"`
 )
 
 // generate returns the generated files of the charts: path -> content.
@@ -126,36 +130,46 @@ func readWebhookConfiguration(document []byte) (webhookConfiguration, error) {
 	if err := yaml.Unmarshal(document, &c); err != nil {
 		return c, fmt.Errorf("reading a configuration: %w", err)
 	}
-	var clients []admissionregistrationv1.WebhookClientConfig
+	var hooks []admissionregistrationv1.ValidatingWebhook
 	switch c.Kind {
 	case "MutatingWebhookConfiguration":
 		var typed admissionregistrationv1.MutatingWebhookConfiguration
 		if err := yaml.UnmarshalStrict(document, &typed); err != nil {
 			return c, fmt.Errorf("reading %s: %w", c.Metadata.Name, err)
 		}
-		for _, webhook := range typed.Webhooks {
-			clients = append(clients, webhook.ClientConfig)
+		for _, hook := range typed.Webhooks {
+			hooks = append(hooks, admissionregistrationv1.ValidatingWebhook{
+				Name: hook.Name, ClientConfig: hook.ClientConfig, MatchConditions: hook.MatchConditions,
+			})
 		}
 	case "ValidatingWebhookConfiguration":
 		var typed admissionregistrationv1.ValidatingWebhookConfiguration
 		if err := yaml.UnmarshalStrict(document, &typed); err != nil {
 			return c, fmt.Errorf("reading %s: %w", c.Metadata.Name, err)
 		}
-		for _, webhook := range typed.Webhooks {
-			clients = append(clients, webhook.ClientConfig)
-		}
+		hooks = typed.Webhooks
 	default:
 		return c, fmt.Errorf("%q is no kind of webhook configuration", c.Kind)
 	}
-	for _, client := range clients {
-		switch {
-		case client.CABundle != nil:
-			return c, fmt.Errorf("%s has a caBundle, which an upgrade would put back", c.Metadata.Name)
-		case client.Service == nil || client.Service.Path == nil:
-			return c, fmt.Errorf("%s names no path of a Service", c.Metadata.Name)
+	for _, hook := range hooks {
+		if err := fitsChart(hook); err != nil {
+			return c, fmt.Errorf("%s: %w", hook.Name, err)
 		}
 	}
 	return c, nil
+}
+
+// fitsChart refuses a webhook that the chart would not install as it has to be.
+func fitsChart(hook admissionregistrationv1.ValidatingWebhook) error {
+	switch client := hook.ClientConfig; {
+	case client.CABundle != nil:
+		return errors.New("it has a caBundle, which an upgrade would put back")
+	case client.Service == nil || client.Service.Path == nil:
+		return errors.New("it names no path of a Service")
+	case !slices.ContainsFunc(hook.MatchConditions, func(m admissionregistrationv1.MatchCondition) bool { return m.Expression == notKerf }):
+		return fmt.Errorf("it lacks the condition %s", notKerf)
+	}
+	return nil
 }
 
 // readDocuments returns the documents of a file of YAML.

@@ -18,7 +18,7 @@ func source() fstest.MapFS {
 		roles: file("---\nkind: ClusterRole\nrules:\n- apiGroups: [\"\"]\n  resources: [pods]\n  verbs: [get]\n" +
 			"---\nkind: Role\nmetadata:\n  namespace: karpenter\nrules:\n- apiGroups: [\"\"]\n  resources: [secrets]\n  verbs: [get]\n"),
 		webhooks: file("# Why.\napiVersion: admissionregistration.k8s.io/v1\nkind: MutatingWebhookConfiguration\nmetadata:\n  name: defaulting\n  labels: {a: b}\n" +
-			"webhooks:\n- name: w\n  clientConfig:\n    service: {name: s, namespace: ns, path: /p}\n"),
+			"webhooks:\n- name: w\n  clientConfig:\n    service: {name: s, namespace: ns, path: /p}\n  matchConditions:\n  - {name: not-kerf, expression: '" + notKerf + "'}\n"),
 		schemaFile: file(`{"properties": {"z": {"properties": {"old": {"description": "Another spelling of a."}, "enabled": {"description": "Says | no.", "default": true}}},
 			"a": {"description": "First.", "default": {"b": [1]}}, "aws": {"properties": {"q": {"description": "Old."}}}}}`),
 		readmeFile: file("before\n<!-- values -->\nstale\n<!-- end of values -->\n<!-- other charts -->\n<!-- end of other charts -->\nafter\n"),
@@ -37,7 +37,8 @@ func TestChartsAreMadeFromConfigAndSchema(t *testing.T) {
 			"clusterRole:\n- apiGroups:\n  - \"\"\n  resources:\n  - pods\n  verbs:\n  - get\nrole:\n- apiGroups:\n  - \"\"\n  resources:\n  - secrets\n  verbs:\n  - get\n",
 		chart + "/files/webhooks.yaml": head + webhooks + ". DO NOT EDIT.\n" +
 			"- apiVersion: admissionregistration.k8s.io/v1\n  kind: MutatingWebhookConfiguration\n  metadata:\n    name: defaulting\n" +
-			"  webhooks:\n  - clientConfig:\n      service:\n        name: s\n        namespace: ns\n        path: /p\n    name: w\n",
+			"  webhooks:\n  - clientConfig:\n      service:\n        name: s\n        namespace: ns\n        path: /p\n" +
+			"    matchConditions:\n    - expression: " + notKerf + "\n      name: not-kerf\n    name: w\n",
 		valuesFile: head + "values.schema.json, which has the types too. DO NOT EDIT.\n" +
 			"\nz:\n  # Says | no.\n  enabled: true\n\n# First.\na:\n  b:\n  - 1\n",
 		readmeFile: "before\n<!-- values -->\n| value | default | meaning |\n| --- | --- | --- |\n| `z.enabled` | `true` | Says \\| no. |\n| `a` | `{\"b\": [1]}` | First. |\n" +
@@ -67,6 +68,7 @@ func TestWhatTheChartsHaveNoPlaceForIsRefused(t *testing.T) {
 		"other webhook":                  {webhooks, "kind: Mutating", "kind: Other", "no kind of webhook configuration"},
 		"injected certificate":           {webhooks, "    service:", "    caBundle: Zm9v\n    service:", "has a caBundle"},
 		"webhook at a URL":               {webhooks, "service: {name: s, namespace: ns, path: /p}", "url: https://x", "names no path"},
+		"webhook that kerf waits for":    {webhooks, "not-kerf, expression: 'request.userInfo", "not-kerf, expression: 'request.user", "w: it lacks the condition"},
 		"unknown field of a webhook":     {webhooks, "- name: w", "- name: w\n  timeout: 5", "timeout"},
 		"value that nothing describes":   {schemaFile, `"description": "First.", `, "", "a has neither a description nor values"},
 		"schema that is no JSON":         {schemaFile, `"a":`, `a:`, "values.schema.json"},

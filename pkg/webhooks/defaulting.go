@@ -14,27 +14,28 @@ import (
 	rules "github.com/kerf-autoscaler/kerf/pkg/admission"
 )
 
-// defaulting answers with the requirements that a Provisioner leaves out.
-type defaulting struct{}
+// defaulting answers with the requirements that a Provisioner leaves out, if it is without mistakes.
+type defaulting struct {
+	provisioners *sent[v1alpha5.Provisioner]
+}
 
 // Handle answers one request.
 //
-// Nothing but the requirements is read: the API server compares the object with the schema only after this, and a quantity
-// that the schema refuses, such as 1e-999999999, takes longer to read than anybody waits. Requirements of the wrong type are
-// let through as they are: the schema names all such fields at once, which decoding cannot.
-func (defaulting) Handle(_ context.Context, request admission.Request) admission.Response {
-	if err := expect(request, provisionerKind()); err != nil {
-		return admission.Errored(http.StatusBadRequest, err)
+// Defaults are added to a Provisioner with a field of the wrong type as well, of which nothing but the requirements is read
+// here. Requirements of the wrong type are let through as they are: the schema names all such fields at once.
+func (d defaulting) Handle(ctx context.Context, request admission.Request) admission.Response {
+	if response := d.provisioners.Handle(ctx, request); !response.Allowed {
+		return response
 	}
-	var sent struct {
+	var object struct {
 		Spec struct {
 			Requirements []v1alpha5.Requirement `json:"requirements"`
 		} `json:"spec"`
 	}
-	if err := utiljson.Unmarshal(request.Object.Raw, &sent); err != nil {
+	if err := utiljson.Unmarshal(request.Object.Raw, &object); err != nil {
 		return admission.Allowed("")
 	}
-	provisioner := &v1alpha5.Provisioner{Spec: v1alpha5.ProvisionerSpec{Requirements: sent.Spec.Requirements}}
+	provisioner := &v1alpha5.Provisioner{Spec: v1alpha5.ProvisionerSpec{Requirements: object.Spec.Requirements}}
 	patch, err := defaultsPatch(request.Object.Raw, provisioner)
 	if err != nil {
 		return admission.Errored(http.StatusInternalServerError, err)

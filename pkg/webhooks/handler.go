@@ -17,8 +17,10 @@ import (
 
 // Paths that the webhook configurations name.
 const (
-	// PathDefaultProvisioners adds to Provisioners what they leave out.
+	// PathDefaultProvisioners adds to Provisioners what they leave out, and refuses those with mistakes.
 	PathDefaultProvisioners = "/default/provisioners"
+	// PathDefaultAWSNodeTemplates adds nothing to AWSNodeTemplates, and refuses those with mistakes.
+	PathDefaultAWSNodeTemplates = "/default/awsnodetemplates"
 	// PathValidateProvisioners refuses Provisioners with mistakes.
 	PathValidateProvisioners = "/validate/provisioners"
 	// PathValidateAWSNodeTemplates refuses AWSNodeTemplates with mistakes.
@@ -36,7 +38,8 @@ const (
 func NewHandler(peers Peers, recorded *metrics.Metrics, logger logr.Logger) (http.Handler, error) {
 	mux := http.NewServeMux()
 	for path, handler := range map[string]admission.Handler{
-		PathDefaultProvisioners:      defaulting{},
+		PathDefaultProvisioners:      defaulting{sentProvisioners()},
+		PathDefaultAWSNodeTemplates:  sentAWSNodeTemplates(),
 		PathValidateProvisioners:     validateProvisioners(peers),
 		PathValidateAWSNodeTemplates: validateAWSNodeTemplates(),
 	} {

@@ -57,7 +57,7 @@ func newWebhook(t testing.TB, others webhooks.Peers) *webhook {
 func (w *webhook) ask(t testing.TB, path string, operation admissionv1.Operation, object, stored string) *admissionv1.AdmissionResponse {
 	t.Helper()
 	kind := metav1.GroupVersionKind{Group: "karpenter.sh", Version: "v1alpha5", Kind: "Provisioner"}
-	if path == webhooks.PathValidateAWSNodeTemplates {
+	if strings.HasSuffix(path, "/awsnodetemplates") {
 		kind = metav1.GroupVersionKind{Group: "karpenter.k8s.aws", Version: "v1alpha1", Kind: "AWSNodeTemplate"}
 	}
 	return w.send(t, path, &admissionv1.AdmissionRequest{
@@ -171,7 +171,9 @@ func TestOnlyPostsToKnownPathsAreAnswered(t *testing.T) {
 
 func TestRequestsThatKerfDoesNotAskForAreRefused(t *testing.T) {
 	w := newWebhook(t, peers{})
-	for _, path := range []string{webhooks.PathDefaultProvisioners, webhooks.PathValidateProvisioners, webhooks.PathValidateAWSNodeTemplates} {
+	for _, path := range []string{
+		webhooks.PathDefaultProvisioners, webhooks.PathDefaultAWSNodeTemplates, webhooks.PathValidateProvisioners, webhooks.PathValidateAWSNodeTemplates,
+	} {
 		pod := w.send(t, path, &admissionv1.AdmissionRequest{
 			UID: "1", Kind: metav1.GroupVersionKind{Version: "v1", Kind: "Pod"}, Operation: admissionv1.Create,
 			Object: runtime.RawExtension{Raw: []byte(`{}`)},
@@ -205,10 +207,11 @@ func TestAnswersAreMeasuredAndCounted(t *testing.T) {
 	w.ask(t, webhooks.PathValidateProvisioners, admissionv1.Create, invalid, "")
 	w.ask(t, webhooks.PathValidateProvisioners, admissionv1.Create, "[]", "")
 	w.ask(t, webhooks.PathDefaultProvisioners, admissionv1.Create, valid, "")
-	if diff := cmp.Diff(map[string]uint64{"allowed": 4, "refused": 1, "failed": 1}, w.count(t, "karpenter_webhook_admissions", "outcome")); diff != "" {
+	w.ask(t, webhooks.PathDefaultAWSNodeTemplates, admissionv1.Create, "{}", "")
+	if diff := cmp.Diff(map[string]uint64{"allowed": 4, "refused": 2, "failed": 1}, w.count(t, "karpenter_webhook_admissions", "outcome")); diff != "" {
 		t.Errorf("outcomes (-want +got):\n%s", diff)
 	}
-	want := map[string]uint64{webhooks.PathValidateProvisioners: 5, webhooks.PathDefaultProvisioners: 1}
+	want := map[string]uint64{webhooks.PathValidateProvisioners: 5, webhooks.PathDefaultProvisioners: 1, webhooks.PathDefaultAWSNodeTemplates: 1}
 	if diff := cmp.Diff(want, w.count(t, "karpenter_webhook_admission_duration_seconds", "webhook")); diff != "" {
 		t.Errorf("durations measured (-want +got):\n%s", diff)
 	}

@@ -26,6 +26,10 @@ func awsNodeTemplateKind() schema.GroupKind {
 	return awsv1alpha1.GroupVersion().WithKind("AWSNodeTemplate").GroupKind()
 }
 
+func provisionerSpec(p *v1alpha5.Provisioner) any { return p.Spec }
+
+func awsNodeTemplateSpec(t *awsv1alpha1.AWSNodeTemplate) any { return t.Spec }
+
 // validating answers whether objects of one kind are without mistakes.
 type validating[T any] struct {
 	kind schema.GroupKind
@@ -38,7 +42,7 @@ type validating[T any] struct {
 func validateProvisioners(peers Peers) admission.Handler {
 	return &validating[v1alpha5.Provisioner]{
 		kind: provisionerKind(),
-		spec: func(p *v1alpha5.Provisioner) any { return p.Spec },
+		spec: provisionerSpec,
 		judge: func(ctx context.Context, p *v1alpha5.Provisioner) rules.Verdict {
 			verdict := rules.Provisioner(p)
 			if len(verdict.Errors) == 0 {
@@ -52,7 +56,7 @@ func validateProvisioners(peers Peers) admission.Handler {
 func validateAWSNodeTemplates() admission.Handler {
 	return &validating[awsv1alpha1.AWSNodeTemplate]{
 		kind:  awsNodeTemplateKind(),
-		spec:  func(t *awsv1alpha1.AWSNodeTemplate) any { return t.Spec },
+		spec:  awsNodeTemplateSpec,
 		judge: func(_ context.Context, t *awsv1alpha1.AWSNodeTemplate) rules.Verdict { return rules.AWSNodeTemplate(t) },
 	}
 }
@@ -66,7 +70,11 @@ func (v *validating[T]) Handle(ctx context.Context, request admission.Request) a
 	if err := utiljson.Unmarshal(request.Object.Raw, object); err != nil {
 		return admission.Errored(http.StatusBadRequest, fmt.Errorf("reading the %s: %w", v.kind.Kind, err))
 	}
-	if v.keepsSpec(request, object) {
+	stored := func() (*T, error) {
+		stored := new(T)
+		return stored, utiljson.Unmarshal(request.OldObject.Raw, stored)
+	}
+	if keepsSpec(request, object, stored, v.spec) {
 		return admission.Allowed("")
 	}
 	verdict := v.judge(ctx, object)
@@ -80,15 +88,15 @@ func (v *validating[T]) Handle(ctx context.Context, request admission.Request) a
 // keepsSpec says whether an update leaves the spec as it is. Such updates are let through whatever the spec says: an object
 // that was stored before a rule was there has to take labels and lose finalizers. The webhook configurations keep most of them
 // from coming here.
-func (v *validating[T]) keepsSpec(request admission.Request, object *T) bool {
+func keepsSpec[T any](request admission.Request, object *T, stored func() (*T, error), spec func(*T) any) bool {
 	if request.Operation != admissionv1.Update {
 		return false
 	}
-	stored := new(T)
-	if err := utiljson.Unmarshal(request.OldObject.Raw, stored); err != nil {
+	before, err := stored()
+	if err != nil {
 		return false // whatever is stored, it is not what was sent
 	}
-	return equality.Semantic.DeepEqual(v.spec(stored), v.spec(object))
+	return equality.Semantic.DeepEqual(spec(before), spec(object))
 }
 
 // expect refuses requests that no webhook configuration of kerf's sends here.

@@ -47,7 +47,8 @@ func TestAnAPIServerJudgesTheTable(t *testing.T) {
 				expectVerdict(t, s, decoder, r)
 			})
 		}
-		t.Run("in a terminal", func(t *testing.T) { expectInTerminal(t, rows) })
+		t.Run("quantities that nobody can read", func(t *testing.T) { expectNoReading(t, s) })
+		t.Run("in a terminal", func(t *testing.T) { expectInTerminal(t, decoder, rows) })
 	})
 }
 

@@ -11,6 +11,7 @@
 //	warnings: all that is said of the object besides
 //	crd:      of rows with errors, whether the schema alone refuses the object: refuses or accepts
 //
-// Where the schema refuses an object, the API server does not ask the webhooks, and the message is that of the schema; it is
-// then about a field that errors name, or one around it.
+// Webhooks hear of an object before it is compared with the schema, and refuse it with all of its errors. Where there is none,
+// or where the object has a field of the wrong type or an unknown one, the message is that of the schema; it is then about a
+// field that errors name, or one around it.
 package admission

@@ -6,22 +6,32 @@ import (
 	"strings"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/runtime"
+
 	"github.com/kerf-autoscaler/kerf/test/cluster"
 	"github.com/kerf-autoscaler/kerf/test/workbench"
 )
 
-// expectInTerminal checks that kubectl shows what the table says of the row of which it says most.
-func expectInTerminal(t *testing.T, rows []row) {
+// expectInTerminal checks that kubectl shows what the table says of the row of which it says most, among those that the schema
+// refuses and among those that it accepts.
+func expectInTerminal(t *testing.T, decoder runtime.Decoder, rows []row) {
 	t.Helper()
-	var worst row
+	worst := map[string]row{}
 	for _, r := range rows {
-		if r.CRD == crdAccepts && !r.update() && len(r.Errors) > len(worst.Errors) {
-			worst = r
+		if legible(decoder, r) && !r.update() && len(r.Errors) > len(worst[r.CRD].Errors) {
+			worst[r.CRD] = r
 		}
 	}
-	if len(worst.Errors) < 2 {
-		t.Fatal("no row has several errors that only the webhooks find")
+	for _, crd := range []string{crdRefuses, crdAccepts} {
+		if len(worst[crd].Errors) < 2 {
+			t.Fatalf("no row that the schema %s has several errors", crd)
+		}
+		expectShown(t, worst[crd])
 	}
+}
+
+func expectShown(t *testing.T, worst row) {
+	t.Helper()
 	output, err := apply(t, worst)
 	if err == nil {
 		t.Errorf("kubectl applies %q", worst.Name)

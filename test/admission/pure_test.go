@@ -52,7 +52,14 @@ func judge(decoder runtime.Decoder, r row) (mistakes, warnings []string, err err
 	if r.keepsSpec() {
 		return nil, nil, nil // the webhooks are not asked
 	}
-	verdict := verdictOn(object)
+	encoded, err := r.given.MarshalJSON()
+	if err != nil {
+		return nil, nil, err
+	}
+	verdict, err := verdictOn(object, encoded)
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, e := range verdict.Errors {
 		mistakes = append(mistakes, e.Error())
 	}
@@ -60,16 +67,15 @@ func judge(decoder runtime.Decoder, r row) (mistakes, warnings []string, err err
 	return mistakes, verdict.Warnings, nil
 }
 
-func verdictOn(object runtime.Object) admission.Verdict {
-	switch o := object.(type) {
+// verdictOn judges an object of a kind as it was sent.
+func verdictOn(kind runtime.Object, sent []byte) (verdict admission.Verdict, err error) {
+	switch kind.(type) {
 	case *v1alpha5.Provisioner:
-		admission.Default(o)
-		return admission.Provisioner(o)
+		_, verdict, err = admission.SentProvisioner(sent)
 	case *awsv1alpha1.AWSNodeTemplate:
-		return admission.AWSNodeTemplate(o)
-	default:
-		return admission.Verdict{}
+		_, verdict, err = admission.SentAWSNodeTemplate(sent)
 	}
+	return verdict, err
 }
 
 // decode reads an object, and returns what is in no field, in order.

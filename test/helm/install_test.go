@@ -175,8 +175,10 @@ type written struct {
 
 func keepsWhatKerfWrote(t *testing.T, s *site) {
 	bundle := s.bundle()
-	for _, name := range webhookNames() {
-		s.patchWebhook(t, name, fmt.Sprintf(`{"webhooks": [{"name": %q, "clientConfig": {"caBundle": %q}}]}`, name, bundle))
+	for configuration, names := range webhookNames() {
+		for _, name := range names {
+			s.patchWebhook(t, configuration, fmt.Sprintf(`{"webhooks": [{"name": %q, "clientConfig": {"caBundle": %q}}]}`, name, bundle))
+		}
 	}
 	data, err := json.Marshal(map[string]any{"data": map[string][]byte{"ca.key": []byte("key")}})
 	if err != nil {
@@ -186,7 +188,7 @@ func keepsWhatKerfWrote(t *testing.T, s *site) {
 		t.Fatal(err)
 	}
 	want := s.written(t)
-	if len(want.Bundles) != 3 || len(want.Secret) != 1 || !slices.Equal(want.Bundles[webhookNames()[0]], []string{bundle}) {
+	if len(want.Bundles) != 3 || len(want.Secret) != 1 || !slices.Equal(want.Bundles[defaultingName], []string{bundle, bundle}) {
 		t.Fatalf("nothing was written: %v", want)
 	}
 	s.helm(t, "upgrade", "karpenter", helm.Chart, "--namespace="+namespace, "--reset-then-reuse-values", "--set=logLevel=debug",
@@ -201,16 +203,14 @@ func keepsWhatKerfWrote(t *testing.T, s *site) {
 }
 
 func movesWebhooks(t *testing.T, s *site) {
-	want := s.written(t)
-	for _, step := range []struct{ url, client string }{
-		{"https://127.0.0.1:8443", "https://127.0.0.1:8443/default/provisioners"},
-		{"", "karpenter/karpenter:443/default/provisioners"},
-	} {
+	written := s.written(t)
+	for _, step := range []struct{ url, address string }{{"https://127.0.0.1:8443", "https://127.0.0.1:8443"}, {"", "karpenter/karpenter:443"}} {
 		s.helm(t, "upgrade", "karpenter", helm.Chart, "--namespace="+namespace, "--reuse-values", "--set=webhook.url="+step.url)
-		if got := s.webhookClient(t, webhookNames()[0]); got != step.client {
-			t.Errorf("the API server asks %s, want %s", got, step.client)
+		want := []string{step.address + "/default/provisioners", step.address + "/default/awsnodetemplates"}
+		if got := s.webhookClients(t, defaultingName); !slices.Equal(got, want) {
+			t.Errorf("the API server asks %v, want %v", got, want)
 		}
-		if diff := cmp.Diff(want, s.written(t)); diff != "" {
+		if diff := cmp.Diff(written, s.written(t)); diff != "" {
 			t.Errorf("what kerf wrote (-before +after webhook.url=%s):\n%s", step.url, diff)
 		}
 	}

@@ -44,9 +44,16 @@ func definitionNames() []string {
 	return []string{"awsnodetemplates.karpenter.k8s.aws", "machines.karpenter.sh", "provisioners.karpenter.sh"}
 }
 
-// webhookNames are the names of the configurations, and of the one webhook in each.
-func webhookNames() []string {
-	return []string{"defaulting.webhook.karpenter.k8s.aws", "validation.webhook.karpenter.k8s.aws", "validation.webhook.karpenter.sh"}
+// defaultingName is the name of the configuration of the mutating phase.
+const defaultingName = "defaulting.webhook.karpenter.k8s.aws"
+
+// webhookNames maps the name of a configuration -> those of its webhooks.
+func webhookNames() map[string][]string {
+	names := map[string][]string{defaultingName: {defaultingName, "awsnodetemplates." + defaultingName}}
+	for _, only := range []string{"validation.webhook.karpenter.k8s.aws", "validation.webhook.karpenter.sh"} {
+		names[only] = []string{only}
+	}
+	return names
 }
 
 // site is a cluster to install kerf in: two nodes that nobody's pods are on, one that kerf has launched, and a namespace
@@ -305,20 +312,22 @@ func (s *site) written(t *testing.T) written {
 	return w
 }
 
-// webhookClient tells where the API server reaches the webhook of a configuration.
-func (s *site) webhookClient(t *testing.T, name string) string {
+// webhookClients tells where the API server reaches the webhooks of a configuration.
+func (s *site) webhookClients(t *testing.T, name string) []string {
 	t.Helper()
-	clients := s.clients(t)[name]
-	switch {
-	case len(clients) != 1:
-		t.Fatalf("%s has %d webhooks", name, len(clients))
-	case clients[0].URL != nil && clients[0].Service == nil:
-		return *clients[0].URL
-	case clients[0].URL == nil && clients[0].Service != nil:
-		service := clients[0].Service
-		return fmt.Sprintf("%s/%s:%d%s", service.Namespace, service.Name, *service.Port, *service.Path)
+	var out []string
+	for _, client := range s.clients(t)[name] {
+		switch {
+		case client.URL != nil && client.Service == nil:
+			out = append(out, *client.URL)
+		case client.URL == nil && client.Service != nil:
+			service := client.Service
+			out = append(out, fmt.Sprintf("%s/%s:%d%s", service.Namespace, service.Name, *service.Port, *service.Path))
+		default:
+			out = append(out, fmt.Sprint(client))
+		}
 	}
-	return fmt.Sprint(clients[0])
+	return out
 }
 
 // patchWebhook changes a configuration as kerf does.

@@ -3,6 +3,7 @@ package install_test
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -119,11 +120,13 @@ func TestApplyingAgainLeavesTheCertificatesAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	bundle := base64.StdEncoding.EncodeToString(config.CAData)
-	patch := client.RawPatch("application/json-patch+json",
-		[]byte(`[{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": "`+bundle+`"}]`))
 	for _, configuration := range webhookConfigurations() {
-		if err := b.Client.Patch(t.Context(), configuration, patch); err != nil {
-			t.Fatal(err)
+		b.Reload(configuration)
+		for i := range clientsOf(configuration) {
+			patch := fmt.Appendf(nil, `[{"op": "add", "path": "/webhooks/%d/clientConfig/caBundle", "value": %q}]`, i, bundle)
+			if err := b.Client.Patch(t.Context(), configuration, client.RawPatch("application/json-patch+json", patch)); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	run(t, kubectl(t), built, "apply", "-f", "-")
@@ -133,17 +136,27 @@ func TestApplyingAgainLeavesTheCertificatesAlone(t *testing.T) {
 	}
 	for _, configuration := range webhookConfigurations() {
 		b.Reload(configuration)
-		var webhooks []admissionregistrationv1.WebhookClientConfig
-		switch c := configuration.(type) {
-		case *admissionregistrationv1.MutatingWebhookConfiguration:
-			webhooks = append(webhooks, c.Webhooks[0].ClientConfig)
-		case *admissionregistrationv1.ValidatingWebhookConfiguration:
-			webhooks = append(webhooks, c.Webhooks[0].ClientConfig)
-		}
-		if len(webhooks) != 1 || len(webhooks[0].CABundle) == 0 {
+		clients := clientsOf(configuration)
+		if slices.ContainsFunc(clients, func(c admissionregistrationv1.WebhookClientConfig) bool { return len(c.CABundle) == 0 }) || len(clients) == 0 {
 			t.Errorf("%s has lost its bundle", configuration.GetName())
 		}
 	}
+}
+
+// clientsOf returns how the API server reaches each webhook of a configuration.
+func clientsOf(configuration client.Object) []admissionregistrationv1.WebhookClientConfig {
+	var clients []admissionregistrationv1.WebhookClientConfig
+	switch c := configuration.(type) {
+	case *admissionregistrationv1.MutatingWebhookConfiguration:
+		for _, webhook := range c.Webhooks {
+			clients = append(clients, webhook.ClientConfig)
+		}
+	case *admissionregistrationv1.ValidatingWebhookConfiguration:
+		for _, webhook := range c.Webhooks {
+			clients = append(clients, webhook.ClientConfig)
+		}
+	}
+	return clients
 }
 
 func TestOnlyNewAndChangedSpecsWaitForTheWebhooks(t *testing.T) {
@@ -186,6 +199,9 @@ func TestOnlyNewAndChangedSpecsWaitForTheWebhooks(t *testing.T) {
 			t.Errorf("a new spec of %T does not wait for a webhook: %v", object, err)
 		}
 	}
+	if err := asKerf(t, b).Create(t.Context(), anotherTemplate, client.DryRunAll); err != nil {
+		t.Errorf("kerf waits for itself when it writes a template: %s", err)
+	}
 	for _, object := range []client.Object{provisioner, template} {
 		b.Delete(object)
 		b.Release(object) // an update of what is being deleted
@@ -195,6 +211,21 @@ func TestOnlyNewAndChangedSpecsWaitForTheWebhooks(t *testing.T) {
 	}
 	machine := b.Machine()
 	b.Create(machine) // no webhook is about machines
+}
+
+// asKerf returns a client that is what the Deployment runs as.
+func asKerf(t *testing.T, b *workbench.Bench) client.Client {
+	t.Helper()
+	config, err := workbench.Config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Impersonate.UserName = "system:serviceaccount:" + namespace + ":karpenter"
+	c, err := client.New(config, client.Options{Scheme: b.Client.Scheme()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func refusedByWebhook(err error) bool {
