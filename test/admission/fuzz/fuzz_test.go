@@ -8,11 +8,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/admission"
 	"github.com/kerf-autoscaler/kerf/pkg/drift"
+	"github.com/kerf-autoscaler/kerf/pkg/webhooks"
 	"github.com/kerf-autoscaler/kerf/test/admission/schema"
 )
 
@@ -89,14 +91,15 @@ func reactions(t *testing.T, kind string, spec, other any) []string {
 		if !into(t, &p.Spec, spec) || !into(t, &q.Spec, other) {
 			return nil
 		}
-		return provisionerReactions(t, p, q)
+		kind := metav1.GroupVersionKind(v1alpha5.GroupVersion().WithKind(kind))
+		answers := webhookUses(t, objectOf(kind, spec), objectOf(kind, other), kind, webhooks.PathDefaultProvisioners, webhooks.PathValidateProvisioners)
+		return append(provisionerReactions(t, p, q), answers...)
 	case "AWSNodeTemplate":
 		template := &awsv1alpha1.AWSNodeTemplate{}
 		if !into(t, &template.Spec, spec) {
 			return nil
 		}
-		hash, err := drift.TemplateHash(template)
-		return append(words(admission.AWSNodeTemplate(template)), hash, fmt.Sprint(err))
+		return templateReactions(t, template, spec, other)
 	case "Machine":
 		if into(t, &v1alpha5.MachineSpec{}, spec) {
 			return []string{"read"}
@@ -122,7 +125,24 @@ func provisionerReactions(t *testing.T, p, other *v1alpha5.Provisioner) []string
 	other.Name = "other"
 	out = append(out, admission.Overlaps(p, []v1alpha5.Provisioner{*other, *p})...)
 	hash, err := drift.ProvisionerHash(p)
-	return append(out, hash, fmt.Sprint(err))
+	out = append(out, hash, fmt.Sprint(err))
+	return slices.Concat(out, inlineUses(p), solverUses(t.Context(), p),
+		nodeUses(&awsv1alpha1.AWSNodeTemplate{}, p.Spec.KubeletConfiguration, p.Spec.Labels, v1alpha5.NodeTaints(p.Spec.Taints)))
+}
+
+func templateReactions(t *testing.T, template *awsv1alpha1.AWSNodeTemplate, spec, other any) []string {
+	t.Helper()
+	hash, err := drift.TemplateHash(template)
+	kind := metav1.GroupVersionKind(awsv1alpha1.GroupVersion().WithKind("AWSNodeTemplate"))
+	return slices.Concat(words(admission.AWSNodeTemplate(template)), []string{hash, fmt.Sprint(err)}, nodeUses(template, nil, nil, nil),
+		webhookUses(t, objectOf(kind, spec), objectOf(kind, other), kind, webhooks.PathDefaultAWSNodeTemplates, webhooks.PathValidateAWSNodeTemplates))
+}
+
+// objectOf returns an object of a kind as it is sent.
+func objectOf(kind metav1.GroupVersionKind, spec any) map[string]any {
+	return map[string]any{
+		"apiVersion": kind.Group + "/" + kind.Version, "kind": kind.Kind, "metadata": map[string]any{"name": "made-up"}, "spec": spec,
+	}
 }
 
 func words(v admission.Verdict) []string {
