@@ -9,7 +9,9 @@ import (
 )
 
 func TestDefaultsOfAKubeletNeedNotBeSaid(t *testing.T) {
-	for name, tc := range map[string]struct{ given, want *v1alpha5.KubeletConfiguration }{
+	for name, tc := range map[string]struct {
+		given, want *v1alpha5.KubeletConfiguration
+	}{
 		"nothing": {nil, nil},
 		"all of them": {
 			&v1alpha5.KubeletConfiguration{

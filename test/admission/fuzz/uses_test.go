@@ -49,10 +49,14 @@ func inlineUses(p *v1alpha5.Provisioner) []string {
 	}
 	template, err := inline.Template(p)
 	out := []string{fmt.Sprint(err), fmt.Sprint(inline.Between(p, nil)), fmt.Sprint(inline.Between(p, template))}
+	spec, err := awsv1alpha1.DecodeProvider(p.Spec.Provider.Raw)
 	if err != nil {
-		return out
+		return append(out, err.Error())
 	}
-	return append(out, nodeUses(template, p.Spec.KubeletConfiguration, p.Spec.Labels, v1alpha5.NodeTaints(p.Spec.Taints))...)
+	// What is made up has some mistake nearly always; a template that was stored with one is looked at all the same.
+	stored := &awsv1alpha1.AWSNodeTemplate{Spec: *spec}
+	out = append(out, fmt.Sprint(inline.Between(p, stored)))
+	return append(out, nodeUses(stored, p.Spec.KubeletConfiguration, p.Spec.Labels, v1alpha5.NodeTaints(p.Spec.Taints))...)
 }
 
 // nodeUses returns what nodes boot with, and how large they are taken to be, with every AMI family.
