@@ -108,8 +108,7 @@ func member(as reflect.Type, key string, path *field.Path) (reflect.Type, *field
 	case reflect.Map:
 		return as.Elem(), path.Key(key)
 	case reflect.Struct:
-		for i := range as.NumField() {
-			f := as.Field(i)
+		for f := range as.Fields() {
 			if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name == key {
 				return f.Type, path.Child(key)
 			}
