@@ -20,19 +20,17 @@ import (
 const visibilityWindow = 5 * time.Minute
 
 // act runs the controllers until ctx ends. It takes part in the election of the leader only once it can act: as long as the AWS
-// configuration does not load here, it may load for another replica.
+// configuration does not load here, it may load for another replica. What the controllers cannot begin without is waited for.
 func (p *process) act(ctx context.Context) error {
 	o := p.options
-	uid, err := clusterUID(ctx, p.restConfig)
-	if err != nil {
-		return err
-	}
-	awsConfig, err := awaitAWS(ctx, p.health, loadRetry, aws.LoadConfig)
-	if errors.Is(err, context.Canceled) {
+	uid, ok := await(ctx, p.health, operator.CheckCluster, loadRetry, func(ctx context.Context) (string, error) { return clusterUID(ctx, p.restConfig) })
+	if !ok {
 		return nil // asked to end before it began
 	}
-	if err != nil {
-		return err
+	p.health.Check(operator.CheckCluster, func() error { return nil })
+	awsConfig, ok := await(ctx, p.health, operator.CheckAWS, loadRetry, aws.LoadConfig)
+	if !ok {
+		return nil
 	}
 	mgr, err := operator.NewManager(ctx, p.restConfig, o)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/metrics"
 	"github.com/kerf-autoscaler/kerf/pkg/operator"
 	"github.com/kerf-autoscaler/kerf/pkg/options"
+	"github.com/kerf-autoscaler/kerf/pkg/webhooks"
 )
 
 func main() {
@@ -45,6 +46,7 @@ type process struct {
 // newProcess returns a process that is not ready, and says why from its first probe on.
 func newProcess(o options.Options, restConfig *rest.Config, recorded *metrics.Metrics, logger logr.Logger) *process {
 	health := operator.NewHealth(logger)
+	health.Check(operator.CheckCluster, func() error { return errors.New("the cluster is not identified yet") })
 	health.Check(operator.CheckAWS, func() error { return errors.New("the AWS configuration is not loaded yet") })
 	health.Check(operator.CheckWebhook, func() error { return errors.New("the webhook server is not set up yet") })
 	return &process{options: o, restConfig: restConfig, health: health, metrics: recorded}
@@ -75,5 +77,5 @@ func run(ctx context.Context, o options.Options) error {
 	if err != nil {
 		return err
 	}
-	return operator.Run(ctx, append(front, p.act)...)
+	return operator.Run(ctx, o.WebhookDrain+webhooks.LastAnswers, append(front, p.act)...)
 }

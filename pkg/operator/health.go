@@ -20,6 +20,8 @@ const headerTimeout = 10 * time.Second
 
 // The checks of the controller. Manifests probe them by name.
 const (
+	// CheckCluster is whether kerf knows which cluster this is.
+	CheckCluster = "cluster"
 	// CheckAWS is whether the cloud can be asked for machines.
 	CheckAWS = "aws"
 	// CheckWebhook is whether admission requests are answered.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/go-logr/logr"
+	"k8s.io/client-go/rest"
 
 	"github.com/kerf-autoscaler/kerf/pkg/operator"
 	"github.com/kerf-autoscaler/kerf/pkg/options"
@@ -72,7 +74,7 @@ func TestWithoutARegionTheProcessIsAliveAndNotReadyUntilThereIsOne(t *testing.T)
 	}
 	type result struct {
 		cfg awssdk.Config
-		err error
+		ok  bool
 	}
 	done := make(chan result, 1)
 	health := operator.NewHealth(logr.Discard())
@@ -80,8 +82,8 @@ func TestWithoutARegionTheProcessIsAliveAndNotReadyUntilThereIsOne(t *testing.T)
 		t.Fatal(err)
 	}
 	go func() {
-		cfg, err := awaitAWS(t.Context(), health, time.Millisecond, load)
-		done <- result{cfg, err}
+		cfg, ok := await(t.Context(), health, operator.CheckAWS, time.Millisecond, load)
+		done <- result{cfg, ok}
 	}()
 	<-second
 	if status, body := get(t, endpoint+"/healthz"); status != http.StatusOK {
@@ -91,8 +93,8 @@ func TestWithoutARegionTheProcessIsAliveAndNotReadyUntilThereIsOne(t *testing.T)
 		t.Errorf("/readyz: %d %s", status, body)
 	}
 	close(known)
-	if got := <-done; got.err != nil || got.cfg.Region != "us-east-1" {
-		t.Errorf("got region %q, %v", got.cfg.Region, got.err)
+	if got := <-done; !got.ok || got.cfg.Region != "us-east-1" {
+		t.Errorf("got region %q, %t", got.cfg.Region, got.ok)
 	}
 }
 
@@ -102,7 +104,46 @@ func TestWaitingForARegionEndsWithTheProcess(t *testing.T) {
 		cancel()
 		return awssdk.Config{}, errors.New("the AWS region is not known")
 	}
-	if _, err := awaitAWS(ctx, operator.NewHealth(logr.Discard()), time.Hour, load); !errors.Is(err, context.Canceled) {
-		t.Errorf("error = %v, want that of the context", err)
+	if _, ok := await(ctx, operator.NewHealth(logr.Discard()), operator.CheckAWS, time.Hour, load); ok {
+		t.Error("it was loaded")
+	}
+}
+
+// An API server that does not answer at the start ends nothing: webhooks are answered meanwhile.
+func TestTheClusterIsIdentifiedOnceTheAPIServerAnswers(t *testing.T) {
+	asked := 0
+	apiServer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch {
+		case r.URL.Path == "/api":
+			_, _ = io.WriteString(w, `{"kind":"APIVersions","versions":["v1"]}`)
+		case r.URL.Path == "/apis":
+			_, _ = io.WriteString(w, `{"kind":"APIGroupList","apiVersion":"v1","groups":[]}`)
+		case r.URL.Path == "/api/v1":
+			_, _ = io.WriteString(w, `{"kind":"APIResourceList","groupVersion":"v1","resources":[{"name":"namespaces","kind":"Namespace","namespaced":false,"verbs":["get"]}]}`)
+		case r.URL.Path != "/api/v1/namespaces/kube-system":
+			http.NotFound(w, r)
+		case asked == 0:
+			asked++
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = io.WriteString(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"etcd has no leader","reason":"ServiceUnavailable","code":503}`)
+		default:
+			_, _ = io.WriteString(w, `{"kind":"Namespace","apiVersion":"v1","metadata":{"name":"kube-system","uid":"u-1"}}`)
+		}
+	}))
+	defer apiServer.Close()
+	health := operator.NewHealth(logr.Discard())
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	uid, ok := await(ctx, health, operator.CheckCluster, time.Millisecond, func(ctx context.Context) (string, error) {
+		return clusterUID(ctx, &rest.Config{Host: apiServer.URL})
+	})
+	if !ok || uid != "u-1" {
+		t.Errorf("got %q, %t", uid, ok)
+	}
+	recorder := httptest.NewRecorder()
+	health.Handler().ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/readyz/cluster", nil))
+	if want := "cluster: identifying the cluster by its kube-system namespace: etcd has no leader\n"; recorder.Body.String() != want {
+		t.Errorf("the probe was told %q, want %q", recorder.Body, want)
 	}
 }
