@@ -14,6 +14,7 @@ func TestKerf(t *testing.T) {
 		{"kubectl does with what is kerf's what people are used to", (*world).answersKubectl},
 		{"a Provisioner without requirements shows the default ones", (*world).writesDefaults},
 		{"every mistake of an object is shown at once", (*world).showsEveryMistake},
+		{"Provisioners that take the same pods are warned of", (*world).warnsOfOverlaps},
 		{"a controller that is told to end answers webhooks for a while", (*world).answersWhileItEnds},
 		{"where nobody answers webhooks all goes on but changes of specs", (*world).worksWithoutWebhook},
 		{"a missing template is named until it is there", (*world).namesMissingTemplate},

@@ -70,13 +70,14 @@ func (w *world) provisioner(t *testing.T, name string) *v1alpha5.Provisioner {
 	return p
 }
 
-// showsEveryMistake applies what only the webhook knows to be wrong.
+// showsEveryMistake applies what the schema knows to be wrong together with what only the webhook does.
 func (w *world) showsEveryMistake(t *testing.T) {
 	file := manifestFile(t, `
 apiVersion: karpenter.sh/v1alpha5
 kind: Provisioner
 metadata: {name: mistaken}
 spec:
+  weight: 1000
   provider: {subnetSelectors: {a: b}}
 `)
 	_, err := w.Kubectl(t.Context(), "apply", "-f", file)
@@ -84,11 +85,29 @@ spec:
 		t.Fatal("it is accepted")
 	}
 	if missing := mentionsAll("what kubectl shows", err.Error(), []string{
-		`The Provisioner "mistaken" is invalid`, "Warning: spec.provider: deprecated",
+		`The Provisioner "mistaken" is invalid`, "Warning: spec.provider: deprecated", "* spec.weight: Invalid value: 1000",
 		"* spec.provider.subnetSelectors: Forbidden", "* spec.provider.subnetSelector: Required", "* spec.provider.securityGroupSelector: Required",
 	}); missing != nil {
 		t.Error(missing)
 	}
+}
+
+// warnsOfOverlaps applies two Provisioners that take the same pods.
+func (w *world) warnsOfOverlaps(t *testing.T) {
+	const first, second = "same-as-second", "same-as-first"
+	applied := func(name string) string {
+		return manifestFile(t, strings.ReplaceAll(withoutRequirements, "NAME", name))
+	}
+	w.mustKubectl(t, "apply", "-f", applied(first))
+	w.await(t, "a warning of the second", func(ctx context.Context) error { // kerf has to see the first one
+		_, err := w.Kubectl(ctx, "apply", "--dry-run=server", "--warnings-as-errors", "-f", applied(second))
+		if err == nil {
+			return errors.New("there is none")
+		}
+		return mentionsAll("what kubectl shows", err.Error(), []string{"Warning: spec: pods that this provisioner takes may go to others", first})
+	})
+	w.mustKubectl(t, "apply", "-f", applied(second)) // which a warning does not keep out
+	w.delete(t, provisioner(first), provisioner(second))
 }
 
 // servesWithoutRegion applies a Provisioner while kerf waits to be told where AWS is.
@@ -159,10 +178,14 @@ func (w *world) worksWithoutWebhook(t *testing.T) {
 	const name = "unanswered"
 	w.serve(t, provisioner(name, limitCPU("100")), workload(name, 1, "3"))
 	w.awaitRunning(t, name, 1)
+	const inline = "unanswered-inline"
+	w.create(t, provisioner(inline, func(s *v1alpha5.ProvisionerSpec) { s.ProviderRef, s.Provider = nil, w.inlineProvider("a") }))
+	w.awaitProvisioner(t, inline, v1alpha5.ConditionReady, metav1.ConditionTrue, "")
 	if err := w.Controller().Stop(); err != nil {
 		t.Fatal(err)
 	}
 	w.takesAllButSpecs(t, name)
+	w.mustKubectl(t, "delete", "--wait=false", "awsnodetemplate/"+v1alpha5.InlineTemplateName(inline))
 	if err := w.Controller().StartWith("DISABLE_WEBHOOK=true"); err != nil {
 		t.Fatal(err)
 	}
@@ -180,6 +203,9 @@ func (w *world) worksWithoutWebhook(t *testing.T) {
 		return nil
 	})
 	w.takesAllButSpecs(t, name)
+	w.create(t, workload(inline, 1, "1"))
+	w.awaitRunning(t, inline, 1) // from a template that kerf has written anew
+	w.end(t, inline)
 	w.end(t, name)
 	w.restart(t)
 	w.writesDefaults(t)
