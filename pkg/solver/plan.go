@@ -14,8 +14,21 @@ type Plan struct {
 	Placements []Placement
 	// Unplaced pods.
 	Unplaced []Unplaced
-	// CostPerHour is the sum of the machines' prices, US dollars per hour.
+	// CostPerHour is the sum of the machines' prices and fees, US dollars per hour.
 	CostPerHour float64
+	// LowerBoundPerHour is what no plan for the pods on these machines can cost less than, US dollars per hour: the value of
+	// the linear program that buys their requests in fractions of machines.
+	LowerBoundPerHour float64
+	// CutShort says that the context ended before the plan was done: pods may be unplaced, or machines dearer than need be.
+	CutShort bool
+}
+
+// Ratio returns how many times the lower bound the plan costs, 1 for a plan that buys nothing.
+func (p *Plan) Ratio() float64 {
+	if p.LowerBoundPerHour <= 0 {
+		return 1
+	}
+	return p.CostPerHour / p.LowerBoundPerHour
 }
 
 // Machine is a machine to buy.
@@ -46,4 +59,9 @@ type Unplaced struct {
 	Pod *corev1.Pod
 	// Reason names the nearest miss and what to change, in at most 300 characters.
 	Reason string
+	// Misses say for each provisioner, the heaviest first, why it buys no machine for the pod; empty if no provisioner was asked.
+	Misses []Miss
 }
+
+// Miss is why one provisioner buys no machine for a pod.
+type Miss struct{ Provisioner, Reason string }

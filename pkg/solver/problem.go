@@ -22,6 +22,39 @@ type Problem struct {
 	Provisioners []Provisioner
 	// DaemonSets holds one pod per DaemonSet, as it would run on a new node.
 	DaemonSets []*corev1.Pod
+	// Volumes maps the UID of a pod with claims -> what they ask of its node. Pods that are not there have none.
+	Volumes map[types.UID]Volumes
+	// Namespaces maps name -> labels, for the namespace selectors of affinity terms. Where it is nil, such a selector counts as
+	// selecting all namespaces for anti-affinity and none for affinity: that keeps apart more than needs be, never less.
+	Namespaces map[string]map[string]string
+	// Settings say what is wanted of a plan.
+	Settings Settings
+}
+
+// Settings of a plan. The zero value is the default of each.
+type Settings struct {
+	// NodeFee is what a node costs on top of its price, US dollars per hour: licences, agents, and the trouble of having one more.
+	NodeFee float64
+	// MostDearer is how many times the price of its cheapest instance type a machine may cost when others are sold out;
+	// 1.5 by default, at least 1.
+	MostDearer float64
+	// Steps bounds the work that goes into making a plan cheaper. A step is a look at one kind of pod for one machine; it is a
+	// count, not a time, so that the same Problem gives the same Plan. Placing what can be placed is not bounded.
+	Steps int
+	// IgnorePreferences leaves preferred affinity, ScheduleAnyway and PreferNoSchedule to the scheduler. By default they are met
+	// as far as they can be, even where that costs more.
+	IgnorePreferences bool
+}
+
+// Volumes is what the claims of a pod ask of its node.
+type Volumes struct {
+	// Topologies has one list of alternatives per volume: a node has to meet one of each list. Terms that name a host are left out
+	// for volumes that are not bound yet. They are not part of the pod's own node affinity: topology spread does not see them.
+	Topologies [][]scheduling.Requirements
+	// Attachments maps a CSI driver -> how many volumes it has to attach for the pod.
+	Attachments map[string]int
+	// Trouble says why no node can help until a person acts, e.g. that the claim does not exist; "" when there is none.
+	Trouble string
 }
 
 // Node is a node that is there, or a machine on its way that will be one.
@@ -41,6 +74,8 @@ type Node struct {
 	// Pods that are there or planned for the node. Their requests are in Available already; here they count for host ports,
 	// anti-affinity and topology spread, so leaving one out may place a pod where the scheduler will not.
 	Pods []*corev1.Pod
+	// Attachable maps a CSI driver -> how many more volumes it can attach; a driver that is not there has no limit.
+	Attachable map[string]int
 }
 
 // Provisioner is a source of machines.
