@@ -16,8 +16,7 @@ type daemon struct {
 	requests     vector
 	unknown      bool // asks for a resource that nothing has
 	alternatives []scheduling.Requirements
-	marks        []mark
-	rules        []rule
+	guest        guest
 }
 
 func daemonsOf(sets []*corev1.Pod, d dimensions, b *rulebook) []*daemon {
@@ -28,7 +27,7 @@ func daemonsOf(sets []*corev1.Pod, d dimensions, b *rulebook) []*daemon {
 		requests := pods.Requests(pod)
 		out = append(out, &daemon{
 			pod: pod, requests: d.vector(requests), unknown: d.unknown(requests) != "",
-			alternatives: scheduling.DaemonRequirements(pod), marks: b.marks(pod), rules: b.rules(pod),
+			alternatives: scheduling.DaemonRequirements(pod), guest: b.guest(pod),
 		})
 	}
 	return out
@@ -48,7 +47,7 @@ func (s *shelf) reserve(daemons []*daemon) {
 			for i, d := range daemons {
 				if running[i] != nil && running[i][c].has(t) {
 					w.overhead.add(d.requests, 1)
-					w.residents.join(d.marks, d.rules, 1)
+					w.residents.join(d.guest, 1)
 				}
 			}
 			w.usable = st.allocatable.clone()

@@ -23,8 +23,9 @@ const (
 
 // purchase is a bin of a lot.
 type purchase struct {
-	lot *lot
-	bin bin
+	lot  *lot
+	bin  bin
+	pods []*corev1.Pod
 }
 
 // candidate is an instance type that can be listed.
@@ -34,8 +35,9 @@ type candidate struct {
 	zone  int
 }
 
-// emit adds the machines to the plan. Purchases of the same picks come out the same but for their pods.
-func (s *solution) emit(shelf *shelf, bought []purchase) {
+// emit adds what the shelf has sold to the plan. Purchases of the same picks come out the same but for their pods.
+func (s *solution) emit(shelf *shelf) {
+	bought := shelf.sold
 	share := shelf.budget.share(len(bought))
 	designs := map[string]Machine{}
 	for _, b := range bought {
@@ -45,7 +47,7 @@ func (s *solution) emit(shelf *shelf, bought []purchase) {
 			m = b.design(share)
 			designs[key] = m
 		}
-		m.Pods = b.take()
+		m.Pods = b.pods
 		s.plan.Machines = append(s.plan.Machines, m)
 		s.plan.CostPerHour += m.PricePerHour
 	}
@@ -139,10 +141,10 @@ func (l *lot) welcome(picks []pick, w *ware) bool {
 	c := w.residents.clone()
 	for _, p := range picks {
 		g := l.items[p.item].group
-		if c.room(g.marks, g.rules, p.count) < p.count {
+		if c.room(g.guest, p.count) < p.count {
 			return false
 		}
-		c.join(g.marks, g.rules, p.count)
+		c.join(g.guest, p.count)
 	}
 	return true
 }

@@ -58,13 +58,13 @@ func (f *filler) search(place int, value float64) {
 			f.search(place+1, value)
 			return
 		}
-		before := f.company.join(g.marks, g.rules, n)
+		before := f.company.join(g.guest, n)
 		f.picks = append(f.picks, pick{item, n})
 		f.residual.sub(g.requests, int64(n))
 		f.search(place+1, value+p.values[item]*float64(n))
 		f.residual.add(g.requests, int64(n))
 		f.picks = f.picks[:len(f.picks)-1]
-		f.company.part(g.marks, before, n)
+		f.company.part(g.guest, before, n)
 	}
 }
 
@@ -81,7 +81,7 @@ func (f *filler) next(place *int) (item, count int) {
 			continue
 		}
 		count = it.group.requests.times(f.residual, min(p.left[i], it.alone))
-		if count = f.company.room(it.group.marks, it.group.rules, count); count > 0 {
+		if count = f.company.room(it.group.guest, count); count > 0 {
 			return i, count
 		}
 	}

@@ -14,19 +14,21 @@ import (
 
 // group is a set of pods that nothing in the Problem tells apart.
 type group struct {
-	// pods in order of namespace, name and uid; the last left of them are not placed yet.
+	// pods in order of namespace, name and uid, size of them to a unit. A unit stays on one node; but for pods that require each
+	// other's company it is one pod.
 	pods []*corev1.Pod
+	size int
+	// left units, the last ones, are not placed yet.
 	left int
-	// requests of one pod.
+	// requests of one unit.
 	requests vector
 	// unknown is a resource that the pods ask for and nothing has.
 	unknown corev1.ResourceName
 	filter  *filter
-	marks   []mark
-	rules   []rule
+	guest   guest
 	spreads []spread
-	// zone is where topology spread wants these pods, "" for anywhere.
-	zone string
+	// pins are the labels that topology wants the pods' nodes to have; nil for any.
+	pins *pins
 	// planned maps the name of a node -> how many of the pods were meant for it before; parts of a divided group share it.
 	planned map[string]int
 	// miss is the nearest that the pods have come to a machine.
@@ -44,11 +46,39 @@ type filter struct {
 	alternatives []scheduling.Requirements
 }
 
-// take returns the next n pods and counts them as placed.
+// pins are labels that a node must have, one value each.
+type pins struct {
+	labels map[string]string
+	// key identifies the labels.
+	key string
+}
+
+func newPins(labels map[string]string) *pins {
+	return &pins{labels: labels, key: scheduling.FromLabels(labels).String()}
+}
+
+// requirements returns the pins as requirements.
+func (p *pins) requirements() scheduling.Requirements {
+	if p == nil {
+		return nil
+	}
+	return scheduling.FromLabels(p.labels)
+}
+
+// text identifies the pins, "" for none.
+func (p *pins) text() string {
+	if p == nil {
+		return ""
+	}
+	return p.key
+}
+
+// take returns the pods of the next n units and counts them as placed.
 func (g *group) take(n int) []*corev1.Pod {
-	start := len(g.pods) - g.left
+	start := len(g.pods) - g.left*g.size
 	g.left -= n
-	return g.pods[start : start+n : start+n]
+	end := start + n*g.size
+	return g.pods[start:end:end]
 }
 
 // plan counts the nodes that the pods were meant for.
@@ -98,17 +128,17 @@ func (r *grouper) add(pod *corev1.Pod, refuse func(*corev1.Pod, []mark) string) 
 		writeInt(&key, v[i])
 	}
 	unknown := r.dimensions.unknown(requests)
-	marks, rules, spreads := r.rulebook.marks(pod), r.rulebook.rules(pod), r.rulebook.spreads(pod)
-	reason := refuse(pod, marks)
-	for _, part := range []string{string(unknown), ruleText(marks, rules, spreads), reason} {
+	guest, spreads := r.rulebook.guest(pod), r.rulebook.spreads(pod)
+	reason := refuse(pod, r.rulebook.marks(pod))
+	for _, part := range []string{string(unknown), ruleText(guest, spreads), reason} {
 		key.WriteByte('|')
 		key.WriteString(part)
 	}
 	g, ok := r.groups[key.String()]
 	if !ok {
 		g = &group{
-			requests: v, unknown: unknown, filter: r.filter(filterKey, pod),
-			marks: marks, rules: rules, spreads: spreads, key: key.String(),
+			size: 1, requests: v, unknown: unknown, filter: r.filter(filterKey, pod),
+			guest: guest, spreads: spreads, key: key.String(),
 		}
 		if reason != "" {
 			g.miss = miss{stage: missRefused, text: reason}

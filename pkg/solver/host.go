@@ -33,7 +33,7 @@ func hostsOf(nodes []Node, d dimensions, b *rulebook) []*host {
 			}
 		}
 		for _, pod := range n.Pods {
-			h.company.join(b.marks(pod), b.rules(pod), 1)
+			h.company.join(b.guest(pod), 1)
 		}
 		out = append(out, h)
 	}
@@ -65,14 +65,27 @@ func (h *host) admit(f *filter) bool {
 // room returns how many pods of the group the node can take.
 func (h *host) room(g *group) int {
 	// The scheduler lets no pod that spreads over zones onto a node without one, even where no zone was found for it.
-	if g.unknown != "" || (g.zone != "" || len(g.spreads) > 0) && (h.zone() == "" || h.zone() != g.zone) {
+	if g.unknown != "" || !h.pinned(g.pins, len(g.spreads) > 0) {
 		return 0
 	}
 	n := g.requests.times(h.free, g.left)
-	if n = h.company.room(g.marks, g.rules, n); n == 0 || !h.admit(g.filter) {
+	if n = h.company.room(g.guest, n); n == 0 || !h.admit(g.filter) {
 		return 0
 	}
 	return n
+}
+
+// pinned reports whether the node has the pinned labels; where a pod must have pins it needs a node even if none was found.
+func (h *host) pinned(p *pins, must bool) bool {
+	if p == nil {
+		return !must
+	}
+	for key, value := range p.labels {
+		if h.labels[key] != value {
+			return false
+		}
+	}
+	return true
 }
 
 // zone returns the node's zone, "" while it is open.
@@ -108,7 +121,7 @@ func (s *solution) place(h *host, g *group, most int) int {
 		return 0
 	}
 	h.free.sub(g.requests, int64(n))
-	h.company.join(g.marks, g.rules, n)
+	h.company.join(g.guest, n)
 	for _, pod := range g.take(n) {
 		s.plan.Placements = append(s.plan.Placements, Placement{Pod: pod, Node: h.node.Name})
 	}

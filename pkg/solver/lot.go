@@ -96,7 +96,7 @@ func (s *shelf) lot(byLabels map[string]*lot, o option) *lot {
 func (l *lot) add(g *group, options []option, labels string) {
 	c := l.class(slices.DeleteFunc(slices.Clone(options), func(o option) bool { return o.lot != labels }))
 	var nobody company
-	l.items = append(l.items, &item{group: g, class: c, alone: nobody.room(g.marks, g.rules, math.MaxInt32)})
+	l.items = append(l.items, &item{group: g, class: c, alone: nobody.room(g.guest, math.MaxInt32)})
 }
 
 func (l *lot) class(options []option) *class {

@@ -41,18 +41,18 @@ func (o *option) allows(stock, zone, capacityType int) bool {
 	return o.stocks.has(stock) && o.zones.has(zone) && o.capacityTypes.has(capacityType)
 }
 
-// choose returns what the shelf has for the filter in a zone, "" being any.
-func (s *shelf) choose(f *filter, zone string) choice {
-	key := zone + "|" + f.key
+// choose returns what the shelf has for the filter where nodes have the pinned labels.
+func (s *shelf) choose(f *filter, p *pins) choice {
+	key := p.text() + "|" + f.key
 	c, ok := s.options[key]
 	if !ok {
-		c = s.chooseAfresh(f, zone)
+		c = s.chooseAfresh(f, p)
 		s.options[key] = c
 	}
 	return c
 }
 
-func (s *shelf) chooseAfresh(f *filter, zone string) choice {
+func (s *shelf) chooseAfresh(f *filter, p *pins) choice {
 	name := s.provisioner.Name
 	if reason := scheduling.Taints(s.provisioner.Taints).Tolerated(f.sample); reason != "" {
 		taint := strings.TrimSuffix(reason, " is not tolerated")
@@ -64,8 +64,8 @@ func (s *shelf) chooseAfresh(f *filter, zone string) choice {
 	var c choice
 	seen := map[string]bool{}
 	for _, alternative := range f.alternatives {
-		if zone != "" {
-			alternative = alternative.Union(scheduling.FromLabels(map[string]string{corev1.LabelTopologyZone: zone}))
+		if p != nil {
+			alternative = alternative.Union(p.requirements())
 		}
 		o, m := s.option(alternative)
 		switch {

@@ -2,8 +2,6 @@ package solver
 
 import (
 	"fmt"
-	"maps"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -254,85 +252,25 @@ func withLabelKeys(s *metav1.LabelSelector, keys []string, own map[string]string
 	return s
 }
 
-// company counts the marks on one node and keeps the strictest rules of who is there. The zero value is an empty node.
-type company struct {
-	count map[mark]int
-	most  map[mark]int
-}
-
-// room returns how many pods with these marks and rules may join, at most most.
-func (c *company) room(marks []mark, rules []rule, most int) int {
-	if len(marks) == 0 && len(rules) == 0 {
-		return most
+// guest returns what the pod brings to its node.
+func (b *rulebook) guest(pod *corev1.Pod) guest {
+	g := guest{rules: b.rules(pod)}
+	for _, m := range b.marks(pod) {
+		g.marks = append(g.marks, carry{m, 1})
 	}
-	for _, m := range marks {
-		if limit, ok := c.most[m]; ok {
-			most = min(most, limit-c.count[m])
-		}
-	}
-	for _, r := range rules {
-		_, own := slices.BinarySearch(marks, r.mark)
-		switch left := r.most - c.count[r.mark]; {
-		case own:
-			most = min(most, left)
-		case left < 0:
-			return 0
-		}
-	}
-	return max(most, 0)
-}
-
-// join adds n pods and returns the rules that were in force before, for part to restore.
-func (c *company) join(marks []mark, rules []rule, n int) []rule {
-	if len(marks) == 0 && len(rules) == 0 {
-		return nil
-	}
-	if c.count == nil {
-		c.count, c.most = map[mark]int{}, map[mark]int{}
-	}
-	for _, m := range marks {
-		c.count[m] += n
-	}
-	var before []rule
-	for _, r := range rules {
-		limit, ok := c.most[r.mark]
-		if ok && limit <= r.most {
-			continue
-		}
-		if !ok {
-			limit = math.MaxInt
-		}
-		before = append(before, rule{r.mark, limit})
-		c.most[r.mark] = r.most
-	}
-	return before
-}
-
-// part takes back what the last join of these pods did.
-func (c *company) part(marks []mark, before []rule, n int) {
-	for _, m := range marks {
-		c.count[m] -= n
-	}
-	for _, r := range before {
-		c.most[r.mark] = r.most
-	}
-}
-
-// clone returns a copy that shares nothing.
-func (c *company) clone() company {
-	return company{count: maps.Clone(c.count), most: maps.Clone(c.most)}
+	return g
 }
 
 // ruleText returns marks and rules as part of a group's identity.
-func ruleText(marks []mark, rules []rule, spreads []spread) string {
-	if len(marks) == 0 && len(rules) == 0 && len(spreads) == 0 {
+func ruleText(g guest, spreads []spread) string {
+	if len(g.marks) == 0 && len(g.rules) == 0 && len(spreads) == 0 {
 		return ""
 	}
 	var s strings.Builder
-	for _, m := range marks {
-		s.WriteString(strconv.Itoa(int(m)) + ",")
+	for _, m := range g.marks {
+		s.WriteString(strconv.Itoa(int(m.mark)) + ",")
 	}
-	for _, r := range rules {
+	for _, r := range g.rules {
 		s.WriteString(";" + strconv.Itoa(int(r.mark)) + "<=" + strconv.Itoa(r.most))
 	}
 	for _, p := range spreads {

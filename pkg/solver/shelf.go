@@ -35,6 +35,8 @@ type shelf struct {
 	budget               *budget
 	// options of filters that were asked about before, by the filter's key and zone.
 	options map[string]choice
+	// sold is what was bought so far.
+	sold []purchase
 }
 
 // stock is one instance type.

@@ -23,6 +23,9 @@ func Solve(ctx context.Context, p Problem) Plan {
 	for _, shelf := range s.shelves {
 		s.buy(ctx, shelf)
 	}
+	for _, shelf := range s.shelves {
+		s.emit(shelf)
+	}
 	s.giveReasons(ctx)
 	return s.plan
 }
@@ -72,28 +75,6 @@ func byWeight(provisioners []Provisioner) []*Provisioner {
 		return cmp.Or(cmp.Compare(b.Weight, a.Weight), cmp.Compare(a.Name, b.Name))
 	})
 	return out
-}
-
-// buy plans machines of one provisioner for all groups that it can host.
-func (s *solution) buy(ctx context.Context, shelf *shelf) {
-	var bought []purchase
-	for _, l := range shelf.lots(s.groups) {
-		p := newPacker(l)
-		for i, it := range l.items {
-			p.left[i] = it.group.left
-		}
-		bins := p.buy(ctx)
-		l.sort(bins)
-		for _, b := range bins {
-			bought = append(bought, purchase{l, b})
-		}
-		for i, it := range l.items {
-			if p.left[i] > 0 {
-				it.group.miss = it.group.miss.nearer(shelf.stopped(ctx, l, it))
-			}
-		}
-	}
-	s.emit(shelf, bought)
 }
 
 // giveReasons lists the pods that are not placed.

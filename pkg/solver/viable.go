@@ -10,7 +10,7 @@ import (
 // viable returns the options that have an instance type large enough for a pod of the group on offer, or why there is none.
 // Special instance types are left out of an option that does not need them.
 func (s *shelf) viable(g *group) ([]option, miss) {
-	c := s.choose(g.filter, g.zone)
+	c := s.choose(g.filter, g.pins)
 	var out []option
 	m := c.miss
 	for i := range c.options {
@@ -46,7 +46,7 @@ func (s *shelf) hosts(o *option, g *group) miss {
 	for t := range o.stocks.all {
 		for c := range o.capacityTypes.all {
 			w := &s.stocks[t].wares[c]
-			if !g.requests.within(w.usable) || !w.overhead.within(s.stocks[t].allocatable) || w.residents.room(g.marks, g.rules, 1) == 0 {
+			if !g.requests.within(w.usable) || !w.overhead.within(s.stocks[t].allocatable) || w.residents.room(g.guest, 1) == 0 {
 				continue
 			}
 			large = t

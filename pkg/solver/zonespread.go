@@ -6,16 +6,18 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
 )
 
 // tally counts, for each mark that a spread over zones looks at, the pods that carry it by zone.
 type tally map[mark]map[string]int
 
-func (t tally) add(marks []mark, zone string, n int) {
+func (t tally) add(marks []carry, zone string, n int) {
 	for _, m := range marks {
-		if byZone, ok := t[m]; ok {
-			byZone[zone] += n
+		if byZone, ok := t[m.mark]; ok {
+			byZone[zone] += m.n * n
 		}
 	}
 }
@@ -34,7 +36,7 @@ func (s *solution) spreadOverZones() {
 	}
 	for _, h := range s.nodes {
 		for _, pod := range h.node.Pods {
-			counts.add(s.rulebook.marks(pod), h.zone(), 1)
+			counts.add(s.rulebook.guest(pod).marks, h.zone(), 1)
 		}
 	}
 	var counted, bound, rest []*group
@@ -44,7 +46,7 @@ func (s *solution) spreadOverZones() {
 			rest = append(rest, g)
 		case len(g.spreads) > 0:
 			bound = append(bound, g)
-		case slices.ContainsFunc(g.marks, func(m mark) bool { return counts[m] != nil }):
+		case slices.ContainsFunc(g.guest.marks, func(c carry) bool { return counts[c.mark] != nil }):
 			counted = append(counted, g)
 		default:
 			rest = append(rest, g)
@@ -77,7 +79,7 @@ func (s *solution) divide(g *group, counts tally) []*group {
 			break
 		}
 		into[zone]++
-		counts.add(g.marks, zone, 1)
+		counts.add(g.guest.marks, zone, 1)
 	}
 	var out []*group
 	from := 0
@@ -98,8 +100,11 @@ func (s *solution) divide(g *group, counts tally) []*group {
 // part returns the group of some of the pods in a zone.
 func (g *group) part(from, to int, zone string) *group {
 	out := *g
-	out.pods, out.left, out.zone = g.pods[from:to], to-from, zone
-	out.key += "|zone " + zone
+	out.pods, out.left = g.pods[from:to], to-from
+	if zone != "" {
+		out.pins = newPins(map[string]string{corev1.LabelTopologyZone: zone})
+	}
+	out.key += "|pins " + out.pins.text()
 	return &out
 }
 
@@ -109,7 +114,7 @@ func emptiest(g *group, zones, domains []string, counts tally) (string, bool) {
 	for _, zone := range zones {
 		total := 0
 		for m, byZone := range counts {
-			if slices.Contains(g.marks, m) {
+			if g.guest.carries(m) > 0 {
 				total += byZone[zone]
 			}
 		}
@@ -129,18 +134,16 @@ func (s spread) forbids(g *group, zone string, domains []string, counts tally) b
 	if len(domains) < s.minDomains {
 		least = 0
 	}
-	own := 0
-	if slices.Contains(g.marks, s.mark) {
-		own = 1
-	}
-	return counts[s.mark][zone]+own-least > s.maxSkew
+	return counts[s.mark][zone]+g.guest.carries(s.mark)-least > s.maxSkew
 }
 
 // zonesFor returns the zones in which machines for the group can be bought or, if there are none, those of nodes that let it in.
 func (s *solution) zonesFor(g *group) []string {
 	zones := map[string]bool{}
 	for _, shelf := range s.shelves {
-		shelf.zonesFor(g, zones)
+		for zone := range shelf.domains(g, corev1.LabelTopologyZone) {
+			zones[zone] = true
+		}
 	}
 	if len(zones) == 0 {
 		for _, h := range s.nodes {
@@ -165,25 +168,4 @@ func (s *solution) domains(g *group, zones []string) []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(all))
-}
-
-// zonesFor notes the zones in which the shelf has a machine for the group.
-func (s *shelf) zonesFor(g *group, zones map[string]bool) {
-	options, _ := s.viable(g)
-	for i := range options {
-		o := &options[i]
-		for t := range o.stocks.all {
-			for c := range o.capacityTypes.all {
-				w := &s.stocks[t].wares[c]
-				if !w.sold || !g.requests.within(w.usable) {
-					continue
-				}
-				for z := range o.zones.all {
-					if !math.IsInf(w.prices[z], 1) {
-						zones[s.zones[z]] = true
-					}
-				}
-			}
-		}
-	}
 }
