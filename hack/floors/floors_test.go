@@ -79,6 +79,9 @@ func violations() []violation {
 		}},
 		{directory: "controllers/aws/refresh", imports: []string{module + "/controllers/state"}},
 		{directory: "test/builders", imports: []string{module + "/pkg/state", module + "/controllers/state", "k8s.io/client-go/kubernetes"}},
+		{directory: "test/region", imports: []string{
+			module + "/pkg/state", module + "/pkg/solver", module + "/pkg/cloudprovider/aws/subnet", "github.com/aws/aws-sdk-go-v2/aws",
+		}},
 		{directory: "test/integration", imports: []string{module + "/pkg/cloudprovider/aws/subnet"}},
 		{directory: "cmd/controller", imports: []string{module + "/test/builders"}, calls: []string{
 			"time.Sleep(1)", "panic(1)", "_ = context.TODO()", "os.Exit(1)",
@@ -111,6 +114,7 @@ func permissions() []violation {
 		{directory: "controllers", imports: []string{module + "/controllers/state", module + "/controllers/provisioning"}},
 		{directory: "cmd/controller", imports: []string{module + "/controllers/state", module + "/pkg/cloudprovider/aws/subnet"}},
 		{directory: "test/builders", imports: []string{module + "/pkg/scheduling", module + "/apis/v1alpha5"}},
+		{directory: "test/region", imports: []string{module + "/pkg/cloudprovider/aws/catalog", module + "/pkg/scheduling", module + "/apis/v1alpha5"}},
 		{directory: "test/environment", imports: []string{module + "/pkg/cloudprovider/aws/catalog", "github.com/aws/aws-sdk-go-v2/aws"}, calls: []string{`fmt.Println("x")`}},
 	}
 }
