@@ -73,13 +73,13 @@ func (c *company) join(g guest, n int) []rule {
 	var before []rule
 	for _, r := range g.rules {
 		limit, ok := c.most[r.mark]
-		if ok && limit <= r.most {
+		if r.loose || ok && limit <= r.most {
 			continue
 		}
 		if !ok {
 			limit = math.MaxInt
 		}
-		before = append(before, rule{r.mark, limit})
+		before = append(before, rule{mark: r.mark, most: limit})
 		c.most[r.mark] = r.most
 	}
 	return before

@@ -46,6 +46,11 @@ type filter struct {
 	alternatives []scheduling.Requirements
 }
 
+// untolerated returns why taints keep the pods off, or "".
+func (f *filter) untolerated(taints []corev1.Taint) string {
+	return scheduling.Taints(taints).Tolerated(f.sample)
+}
+
 // pins are labels that a node must have, one value each.
 type pins struct {
 	labels map[string]string

@@ -53,7 +53,7 @@ func hostsOf(nodes []Node, d dimensions, b *rulebook) []*host {
 func (h *host) admit(f *filter) bool {
 	ok, known := h.admits[f]
 	if !known {
-		ok = scheduling.Taints(h.node.Taints).Tolerated(f.sample) == "" &&
+		ok = f.untolerated(h.node.Taints) == "" &&
 			slices.ContainsFunc(f.alternatives, func(r scheduling.Requirements) bool {
 				return r.Accepts(h.labels, h.node.Possible) == ""
 			})

@@ -54,7 +54,7 @@ func (s *shelf) choose(f *filter, p *pins) choice {
 
 func (s *shelf) chooseAfresh(f *filter, p *pins) choice {
 	name := s.provisioner.Name
-	if reason := scheduling.Taints(s.provisioner.Taints).Tolerated(f.sample); reason != "" {
+	if reason := f.untolerated(s.provisioner.Taints); reason != "" {
 		taint := strings.TrimSuffix(reason, " is not tolerated")
 		return choice{miss: miss{missTaint, fmt.Sprintf("%s of provisioner %s is not tolerated; add a toleration to the pod or allow it in another provisioner", taint, name)}}
 	}

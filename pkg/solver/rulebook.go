@@ -21,6 +21,8 @@ type mark int
 type rule struct {
 	mark mark
 	most int
+	// loose says that the rule matters only when a pod with it joins, not when others join later.
+	loose bool
 }
 
 // spread is a topology spread constraint over zones.
@@ -68,7 +70,7 @@ func newRulebook(lists ...[]*corev1.Pod) *rulebook {
 func (b *rulebook) rules(pod *corev1.Pod) []rule {
 	var out []rule
 	for _, p := range hostPorts(pod) {
-		out = append(out, rule{b.portMark(p), 1})
+		out = append(out, rule{mark: b.portMark(p), most: 1})
 	}
 	for _, term := range antiAffinity(pod) {
 		if term.TopologyKey == corev1.LabelHostname {
@@ -77,12 +79,12 @@ func (b *rulebook) rules(pod *corev1.Pod) []rule {
 			if b.traits[m].of(pod) {
 				most = 1
 			}
-			out = append(out, rule{m, most})
+			out = append(out, rule{mark: m, most: most})
 		}
 	}
 	for _, c := range pod.Spec.TopologySpreadConstraints {
 		if c.WhenUnsatisfiable == corev1.DoNotSchedule && c.TopologyKey == corev1.LabelHostname {
-			out = append(out, rule{b.spreadMark(pod, c), int(c.MaxSkew)})
+			out = append(out, rule{mark: b.spreadMark(pod, c), most: int(c.MaxSkew)})
 		}
 	}
 	slices.SortFunc(out, func(x, y rule) int {
