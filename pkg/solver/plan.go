@@ -16,8 +16,8 @@ type Plan struct {
 	Unplaced []Unplaced
 	// CostPerHour is the sum of the machines' prices and fees, US dollars per hour.
 	CostPerHour float64
-	// LowerBoundPerHour is what no plan for the pods on these machines can cost less than, US dollars per hour: the value of
-	// the linear program that buys their requests in fractions of machines.
+	// LowerBoundPerHour is what no plan for the pods on these machines can cost less than, US dollars per hour, if pods go to the
+	// provisioners that weights send them to: the value of the linear program that buys their requests in fractions of machines.
 	LowerBoundPerHour float64
 	// CutShort says that the context ended before the plan was done: pods may be unplaced, or machines dearer than need be.
 	CutShort bool

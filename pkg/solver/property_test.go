@@ -201,7 +201,7 @@ func text(plan solver.Plan) string {
 	for _, u := range plan.Unplaced {
 		fmt.Fprintf(&s, "%s: %s\n", u.Pod.Name, u.Reason)
 	}
-	fmt.Fprintln(&s, plan.CostPerHour)
+	fmt.Fprintln(&s, plan.CostPerHour, plan.LowerBoundPerHour)
 	return s.String()
 }
 

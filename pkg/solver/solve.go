@@ -27,6 +27,7 @@ func Solve(ctx context.Context, p Problem) Plan {
 		s.emit(shelf)
 	}
 	s.giveReasons(ctx)
+	s.plan.LowerBoundPerHour = s.lowerBound()
 	return s.plan
 }
 

@@ -1,0 +1,235 @@
+package solver
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	// mostKinds bounds the kinds of pods that are told apart; the rest counts only in what all pods ask for.
+	mostKinds = 64
+	// mostCuts bounds the kinds that get rows of their own in the linear program, and mostSlots the rules that do.
+	mostCuts  = 6
+	mostSlots = 3
+)
+
+// lowerBound returns what no plan for the pods on machines can cost less than, if each pod is bought for by a provisioner that
+// its weight order allows: the value of a linear program that buys what the pods ask for in fractions of machines. Which
+// zones and other domains the pods were pinned to does not matter to it, since another plan may choose others.
+//
+// Two things make it tighter than the sums of all requests alone. Pods that may only be on some offers must be bought for
+// there, whatever is cheap elsewhere. And pods of which a machine takes only so many, by anti-affinity or a host port, need
+// as many machines.
+func (s *solution) lowerBound() float64 {
+	m := newMarket(s.shelves)
+	c := census{solution: s, market: m, kinds: map[string]*kind{}, known: map[kindKey]*kind{}, slots: map[mark]float64{}}
+	c.count()
+	if len(c.list) == 0 {
+		return 0
+	}
+	return newRelaxation(m, &c).bound()
+}
+
+// market numbers all offers of the shelves: each shelf, capacity type and zone has a block of words in a bitset, with a bit for
+// each stock.
+type market struct {
+	shelves []*shelf
+	start   []int // the first word of each shelf
+	stride  []int // the words of a block of each shelf
+	words   int
+}
+
+func newMarket(shelves []*shelf) *market {
+	m := &market{shelves: shelves}
+	for _, s := range shelves {
+		stride := len(newBitset(len(s.stocks)))
+		m.start, m.stride = append(m.start, m.words), append(m.stride, stride)
+		m.words += stride * len(s.capacityTypes) * len(s.zones)
+	}
+	return m
+}
+
+// block returns the words of one shelf, capacity type and zone.
+func (m *market) block(b bitset, shelf, capacityType, zone int) bitset {
+	from := m.start[shelf] + m.stride[shelf]*(capacityType*len(m.shelves[shelf].zones)+zone)
+	return b[from : from+m.stride[shelf]]
+}
+
+// of returns the words of a shelf.
+func (m *market) of(b bitset, shelf int) bitset {
+	if shelf+1 == len(m.start) {
+		return b[m.start[shelf]:]
+	}
+	return b[m.start[shelf]:m.start[shelf+1]]
+}
+
+// admit adds the offers of a shelf that meet one of the options.
+func (m *market) admit(b bitset, shelf int, options []option) {
+	for i := range options {
+		for c := range options[i].capacityTypes.all {
+			for z := range options[i].zones.all {
+				m.block(b, shelf, c, z).or(options[i].stocks)
+			}
+		}
+	}
+}
+
+// kind is the pods on machines that may be on the same offers.
+type kind struct {
+	key    string
+	offers bitset // of the market
+	total  []float64
+}
+
+// kindKey is what a kind depends on, as cheap to compare as can be.
+type kindKey struct {
+	filter  *filter
+	shelves string
+}
+
+// census adds up what the pods on machines ask for.
+type census struct {
+	solution *solution
+	market   *market
+	kinds    map[string]*kind   // what the pods may be on -> kind
+	known    map[kindKey]*kind  // cache of kinds
+	slots    map[mark]float64   // rule that holders keep among themselves -> machines that they need
+	list     []*kind            // in order of key
+	ofGroup  map[*group]*member // what is known about a group so far
+}
+
+// member is a group in the census.
+type member struct {
+	kind  *kind
+	units int
+}
+
+func (c *census) count() {
+	c.ofGroup = map[*group]*member{}
+	var order []*group
+	for k, shelf := range c.market.shelves {
+		for _, sold := range shelf.sold {
+			for _, p := range sold.bin.picks {
+				g := sold.lot.items[p.item].group
+				of, ok := c.ofGroup[g]
+				if !ok {
+					of = &member{kind: c.kind(g, k)}
+					c.ofGroup[g], order = of, append(order, g)
+				}
+				of.units += p.count
+			}
+		}
+	}
+	for _, g := range order {
+		of := c.ofGroup[g]
+		for r, q := range g.requests {
+			of.kind.total[r] += float64(max(q, 0)) * float64(of.units)
+		}
+		c.countSlots(g, of.units)
+	}
+	for _, key := range slices.Sorted(maps.Keys(c.kinds)) {
+		c.list = append(c.list, c.kinds[key])
+	}
+}
+
+// countSlots adds up the part of a machine that units take by rules that bound how many of themselves share one: n of them are
+// at most as many as the strictest of their rules says, so that the parts on a machine never exceed one.
+func (c *census) countSlots(g *group, units int) {
+	for _, r := range g.guest.rules {
+		if own := g.guest.carries(r.mark); own > 0 && r.most > 0 && g.size == 1 {
+			c.slots[r.mark] += float64(units) * float64(own) / float64(r.most)
+		}
+	}
+}
+
+// kind returns the kind of a group that the shelf has sold machines for.
+func (c *census) kind(g *group, shelf int) *kind {
+	free := *g
+	free.pins = nil
+	open := newBitset(len(c.market.shelves))
+	open.add(shelf)
+	limited := len(c.market.shelves[shelf].budget.names) > 0
+	for i, s := range c.market.shelves {
+		if i == shelf || i > shelf && !limited {
+			continue
+		}
+		// Heavier ones may have taken the pods where topology was assigned in another way, or limits were spent on others; if it
+		// was limits that moved them here, lighter ones may have, too.
+		if options, _ := s.viable(&free); len(options) > 0 {
+			open.add(i)
+		}
+	}
+	key := kindKey{g.filter, open.key()}
+	k, ok := c.known[key]
+	if !ok {
+		k = c.kindOf(g.filter, open)
+		c.known[key] = k
+	}
+	return k
+}
+
+func (c *census) kindOf(f *filter, shelves bitset) *kind {
+	var key strings.Builder
+	k := &kind{offers: make(bitset, c.market.words), total: make([]float64, len(c.solution.dimensions.names))}
+	for i := range shelves.all {
+		options := c.market.shelves[i].choose(f, nil).options
+		key.WriteString(strconv.Itoa(i))
+		for o := range options {
+			writeString(&key, options[o].key)
+		}
+		c.market.admit(k.offers, i, options)
+	}
+	k.key = key.String()
+	if same, ok := c.kinds[k.key]; ok {
+		return same
+	}
+	c.kinds[k.key] = k
+	return k
+}
+
+// cuts returns the kinds that get rows of their own, those with the largest part in what is asked for first, each with what
+// the pods ask for that may be nowhere but on its offers.
+func (c *census) cuts(everywhere bitset, total []float64) []*kind {
+	part := func(k *kind) float64 {
+		most := 0.0
+		for r, q := range k.total {
+			if total[r] > 0 {
+				most = max(most, q/total[r])
+			}
+		}
+		return most
+	}
+	list := slices.Clone(c.list)
+	slices.SortStableFunc(list, func(a, b *kind) int { return cmp.Compare(part(b), part(a)) })
+	list = list[:min(len(list), mostKinds)]
+	var out []*kind
+	for _, k := range list {
+		if len(out) == mostCuts || everywhere.within(k.offers) {
+			continue
+		}
+		cut := &kind{key: k.key, offers: k.offers, total: make([]float64, len(total))}
+		for _, other := range list {
+			if !other.offers.within(k.offers) {
+				continue
+			}
+			for r, q := range other.total {
+				cut.total[r] += q
+			}
+		}
+		out = append(out, cut)
+	}
+	return out
+}
+
+// within reports whether all members are in o.
+func (b bitset) within(o bitset) bool {
+	for i := range b {
+		if b[i]&^o[i] != 0 {
+			return false
+		}
+	}
+	return true
+}
