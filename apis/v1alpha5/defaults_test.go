@@ -58,6 +58,7 @@ func TestBetaLabelsAreTheStableOnes(t *testing.T) {
 		"beta.kubernetes.io/arch":                  "kubernetes.io/arch",
 		"beta.kubernetes.io/os":                    "kubernetes.io/os",
 		"beta.kubernetes.io/instance-type":         "node.kubernetes.io/instance-type",
+		"topology.ebs.csi.aws.com/zone":            "topology.kubernetes.io/zone",
 		"kubernetes.io/arch":                       "kubernetes.io/arch",
 		"example.com/any":                          "example.com/any",
 	} {

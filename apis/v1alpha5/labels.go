@@ -46,7 +46,11 @@ func DisruptedTaint() corev1.Taint {
 	return corev1.Taint{Key: DisruptedTaintKey, Effect: corev1.TaintEffectNoSchedule}
 }
 
-// NormalizeLabel returns the stable key for a beta label key, and any other key unchanged.
+// ebsZone is what the EBS CSI driver calls the zone. It labels every node that it runs on, and volumes ask for it; a node that is
+// yet to come will have it as soon as it can attach any.
+const ebsZone = "topology.ebs.csi.aws.com/zone"
+
+// NormalizeLabel returns the stable key for a beta label key or another name of the same, and any other key unchanged.
 func NormalizeLabel(key string) string {
 	switch key {
 	case corev1.LabelFailureDomainBetaZone:
@@ -57,6 +61,8 @@ func NormalizeLabel(key string) string {
 		return corev1.LabelArchStable
 	case "beta.kubernetes.io/os":
 		return corev1.LabelOSStable
+	case ebsZone:
+		return corev1.LabelTopologyZone
 	case corev1.LabelInstanceType:
 		return corev1.LabelInstanceTypeStable
 	default:
