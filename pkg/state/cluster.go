@@ -35,6 +35,9 @@ type Cluster struct {
 	daemonSets map[types.UID]*appsv1.DaemonSet
 	// nominated maps name of Node or Machine -> until when pods are expected to come there.
 	nominated map[string]time.Time
+	storage   storage
+	// namespaces maps name -> labels.
+	namespaces table[string, map[string]string]
 }
 
 type assumption struct {

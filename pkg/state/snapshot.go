@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/volumes"
 )
 
 // Snapshot is the cluster at one moment. It shares the objects with the model and never changes.
@@ -21,6 +22,10 @@ type Snapshot struct {
 	Pending []*corev1.Pod
 	// DaemonSets, ordered by UID.
 	DaemonSets []*appsv1.DaemonSet
+	// Storage is what the claims of pods refer to.
+	Storage volumes.Inventory
+	// Namespaces maps name -> labels; nil where no namespace is known.
+	Namespaces map[string]map[string]string
 }
 
 // Entry is a Node, a Machine, or both where they belong together.
@@ -102,6 +107,7 @@ func (c *Cluster) Snapshot(now time.Time) Snapshot {
 	slices.SortFunc(snapshot.Entries, func(a, b Entry) int { return cmp.Compare(a.Name(), b.Name()) })
 	snapshot.Pending = sortedByUID(c.pending)
 	snapshot.DaemonSets = sortedByUID(c.daemonSets)
+	snapshot.Storage, snapshot.Namespaces = c.storage.share(), c.namespaces.share()
 	return snapshot
 }
 
