@@ -31,6 +31,8 @@ type Settings struct {
 	ClusterUID string
 	// BatchIdle and BatchMax are the times that close a batch of pods.
 	BatchIdle, BatchMax time.Duration
+	// Provisioning is what plans are made by.
+	Provisioning provisioning.Settings
 	// LaunchTimeout and RegistrationTimeout bound the life of machines that do not become nodes.
 	LaunchTimeout, RegistrationTimeout time.Duration
 	// VisibilityWindow is how long the cloud may take to show an instance that it has launched.
@@ -64,7 +66,7 @@ func list(mgr ctrl.Manager, provider cloudprovider.Provider, recorded *metrics.M
 		informers,
 		provisioning.NewTrigger(client, batcher),
 		provisioning.NewController(provisioning.World{Client: client, Live: live, Provider: provider, Cluster: cluster},
-			batcher, informers.Synced(), told),
+			batcher, informers.Synced(), told, settings.Provisioning),
 		lifecycle.NewController(client, live, provider, lifecycle.Settings{
 			ClusterUID: settings.ClusterUID, LaunchTimeout: settings.LaunchTimeout, RegistrationTimeout: settings.RegistrationTimeout,
 			VisibilityWindow: settings.VisibilityWindow,

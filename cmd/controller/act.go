@@ -11,9 +11,11 @@ import (
 	"github.com/kerf-autoscaler/kerf/controllers/aws/inlineprovider"
 	"github.com/kerf-autoscaler/kerf/controllers/aws/nodetemplate"
 	"github.com/kerf-autoscaler/kerf/controllers/aws/refresh"
+	"github.com/kerf-autoscaler/kerf/controllers/provisioning"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
 	"github.com/kerf-autoscaler/kerf/pkg/operator"
+	"github.com/kerf-autoscaler/kerf/pkg/problem"
 )
 
 // visibilityWindow is how long EC2 may take to show an instance that it has launched: AWS speaks of minutes.
@@ -49,6 +51,7 @@ func (p *process) act(ctx context.Context) error {
 	if err := errors.Join(
 		controllers.Register(mgr, provider, p.metrics, controllers.Settings{
 			ClusterUID: uid, BatchIdle: o.BatchIdle, BatchMax: o.BatchMax, LaunchTimeout: o.LaunchTimeout,
+			Provisioning: provisioning.Settings{ExpendableBelow: problem.DefaultExpendableBelow},
 			RegistrationTimeout: o.RegistrationTimeout, VisibilityWindow: visibilityWindow,
 		}),
 		refresh.Register(mgr, provider.Tasks(), clock.RealClock{}),

@@ -10,7 +10,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
-	"github.com/kerf-autoscaler/kerf/pkg/state"
 	"github.com/kerf-autoscaler/kerf/test/builders"
 )
 
@@ -38,18 +37,6 @@ func TestAMachineThatWasDeletedBeforeItWasSeenIsMadeAgain(t *testing.T) {
 	p.provision(t)
 	if len(p.machines(t)) == 0 {
 		t.Error("a machine that is gone still counts as on its way")
-	}
-}
-
-func TestAMachineWhoseNodeVanishedHostsNothing(t *testing.T) {
-	machine := builders.Machine("m", "default")
-	machine.Status.ProviderID, machine.Status.NodeName = "fake:///a/i-1", "was-here"
-	cluster := state.NewCluster()
-	cluster.UpdateMachine(machine)
-	cluster.UpdatePod(builders.Pod(builders.Name("pending"), builders.CPU("1")))
-	problem := buildProblem(cluster.Snapshot(time.Now()), catalogue{})
-	if len(problem.Nodes) != 0 || len(problem.Pods) != 1 {
-		t.Errorf("%d pods are offered %d nodes, of which the only one is gone", len(problem.Pods), len(problem.Nodes))
 	}
 }
 

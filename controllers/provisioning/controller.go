@@ -18,6 +18,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
 	"github.com/kerf-autoscaler/kerf/pkg/journal"
+	"github.com/kerf-autoscaler/kerf/pkg/problem"
 	"github.com/kerf-autoscaler/kerf/pkg/solver"
 	"github.com/kerf-autoscaler/kerf/pkg/state"
 )
@@ -53,13 +54,22 @@ type Controller struct {
 	journal  journal.Journal
 	// expected pods steer the next plan.
 	expected expectations
+	settings Settings
+}
+
+// Settings are what decisions hang on beside the world.
+type Settings struct {
+	// Solver is what is wanted of a plan.
+	Solver solver.Settings
+	// ExpendableBelow is the priority below which pods are expendable.
+	ExpendableBelow int32
 }
 
 // NewController returns a controller that decides for every window of batcher, once synced is closed.
-func NewController(world World, batcher *Batcher[types.UID], synced <-chan struct{}, journal journal.Journal) *Controller {
+func NewController(world World, batcher *Batcher[types.UID], synced <-chan struct{}, journal journal.Journal, settings Settings) *Controller {
 	return &Controller{
 		client: world.Client, live: world.Live, provider: world.Provider, cluster: world.Cluster,
-		batcher: batcher, synced: synced, journal: journal,
+		batcher: batcher, synced: synced, journal: journal, settings: settings,
 	}
 }
 
@@ -97,18 +107,21 @@ func (c *Controller) Provision(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	problem := buildProblem(snapshot, offers)
-	problem.Planned = c.expected.planned(snapshot, &problem)
-	if len(problem.Pods) == 0 {
+	asked := problem.Build(problem.Facts{
+		Snapshot: snapshot, Offers: offers.offers, ExpendableBelow: c.settings.ExpendableBelow, Settings: c.settings.Solver,
+	})
+	asked.Planned = c.expected.planned(snapshot, &asked)
+	if len(asked.Pods) == 0 {
 		return nil
 	}
-	plan := c.solve(ctx, problem)
+	plan := c.solve(ctx, asked)
 	verbosity := 0
-	if len(plan.Machines)+len(plan.Placements) == 0 {
+	if len(plan.Machines)+len(plan.Placements) == 0 && !plan.CutShort {
 		verbosity = 1 // pods that stay where they are have their event; the log tells of changes
 	}
-	log.V(verbosity).Info("decided on pending pods", "pods", len(problem.Pods), "machines", len(plan.Machines),
-		"placedOnNodes", len(plan.Placements), "unplaced", len(plan.Unplaced), "pricePerHour", plan.CostPerHour)
+	log.V(verbosity).Info("decided on pending pods", "pods", len(asked.Pods), "machines", len(plan.Machines),
+		"placedOnNodes", len(plan.Placements), "unplaced", len(plan.Unplaced), "costPerHour", plan.CostPerHour,
+		"timesLowerBound", plan.Ratio(), "cutShort", plan.CutShort)
 	c.nominate(plan.Placements)
 	c.reportUnplaced(plan.Unplaced, offers)
 	return c.create(ctx, log, plan.Machines, offers)
@@ -129,13 +142,18 @@ func (c *Controller) confirm(ctx context.Context) error {
 	return nil
 }
 
-func (c *Controller) solve(ctx context.Context, problem solver.Problem) solver.Plan {
+func (c *Controller) solve(ctx context.Context, asked solver.Problem) solver.Plan {
 	ctx, cancel := context.WithTimeout(ctx, solveTimeout)
 	defer cancel()
 	start := c.journal.Clock.Now()
-	plan := solver.Solve(ctx, problem)
+	plan := solver.Solve(ctx, asked)
 	c.journal.Metrics.SchedulingDuration.Observe(c.journal.Clock.Since(start).Seconds())
 	c.journal.Metrics.UnplacedPods.Set(float64(len(plan.Unplaced)))
+	c.journal.Metrics.PlanCost.Set(plan.CostPerHour)
+	c.journal.Metrics.PlanLowerBound.Set(plan.LowerBoundPerHour)
+	if plan.CutShort {
+		c.journal.Metrics.PlansCutShort.Inc()
+	}
 	return plan
 }
 
@@ -154,7 +172,7 @@ func (c *Controller) nominate(placements []solver.Placement) {
 func (c *Controller) reportUnplaced(unplaced []solver.Unplaced, offers catalogue) {
 	for _, u := range unplaced {
 		reasons := append([]string{u.Reason}, offers.leftOut...)
-		if len(offers.provisioners) == 0 && len(offers.leftOut) > 0 {
+		if len(offers.offers) == 0 && len(offers.leftOut) > 0 {
 			reasons = offers.leftOut // there are provisioners, and all the solver knows is that it was given none
 		}
 		c.journal.Events.Publish(events.Event{

@@ -29,6 +29,7 @@ type pass struct {
 	provider    *fake.Provider
 	cluster     *state.Cluster
 	controller  *Controller
+	settings    Settings
 }
 
 func newPass(t *testing.T, modifiers ...builders.ProvisionerModifier) *pass {
@@ -50,7 +51,7 @@ func (p *pass) with(c client.WithWatch) *Controller {
 		return c.List(ctx, list, o...)
 	}})
 	batcher := NewBatcher[types.UID](p.Clock, time.Second, 10*time.Second)
-	return NewController(World{Client: own, Live: p.Client, Provider: p.provider, Cluster: p.cluster}, batcher, make(chan struct{}), p.Journal)
+	return NewController(World{Client: own, Live: p.Client, Provider: p.provider, Cluster: p.cluster}, batcher, make(chan struct{}), p.Journal, p.settings)
 }
 
 // pending tells the cluster's model of pods that nothing can host, one CPU each.

@@ -20,7 +20,7 @@ func buildMachines(planned []solver.Machine, c catalogue) ([]*v1alpha5.Machine, 
 	out := make([]*v1alpha5.Machine, 0, len(planned))
 	groups := map[string]*v1alpha5.LaunchGroup{}
 	for i := range planned {
-		machine := buildMachine(&planned[i], c.provisioners[planned[i].Provisioner])
+		machine := buildMachine(&planned[i], c.offers[planned[i].Provisioner].Provisioner)
 		maps.Copy(machine.Annotations, c.hashes[planned[i].Provisioner])
 		key, err := json.Marshal(launchKey(machine))
 		if err != nil {

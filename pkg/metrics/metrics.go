@@ -52,6 +52,12 @@ type Metrics struct {
 	SchedulingDuration prometheus.Histogram
 	// UnplacedPods is how many pods the last decision found no machine for.
 	UnplacedPods prometheus.Gauge
+	// PlanCost is what the machines of the last decision cost by their plan, US dollars per hour.
+	PlanCost prometheus.Gauge
+	// PlanLowerBound is what no plan for the pods on these machines can cost less than, US dollars per hour.
+	PlanLowerBound prometheus.Gauge
+	// PlansCutShort counts decisions that took too long: their pods were not all looked at, or their machines are dearer than need be.
+	PlansCutShort prometheus.Counter
 	// PodsEvicted counts pods evicted by drains.
 	PodsEvicted prometheus.Counter
 	// OrphansTerminated counts instances terminated because no Machine owned them.
@@ -84,6 +90,17 @@ func New(registry prometheus.Registerer) (*Metrics, error) {
 			Namespace: namespace, Subsystem: "provisioner", Name: "unplaced_pods",
 			Help: "Pods that the last decision found no machine for.",
 		}),
+		PlanCost: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: namespace, Subsystem: "provisioner", Name: "plan_cost_per_hour",
+			Help: "What the machines of the last decision cost by their plan, US dollars per hour.",
+		}),
+		PlanLowerBound: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: namespace, Subsystem: "provisioner", Name: "plan_lower_bound_per_hour",
+			Help: "What no plan for the pods on the machines of the last decision can cost less than, US dollars per hour.",
+		}),
+		PlansCutShort: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: "provisioner", Name: "plans_cut_short", Help: "Decisions that took too long and were cut short.",
+		}),
 		PodsEvicted: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: "pods", Name: "evicted", Help: "Pods evicted by drains.",
 		}),
@@ -115,7 +132,8 @@ func New(registry prometheus.Registerer) (*Metrics, error) {
 func (m *Metrics) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		m.MachinesCreated, m.MachinesLaunched, m.MachinesRegistered, m.MachinesInitialized, m.MachinesDisrupted,
-		m.MachinesTerminated, m.LaunchFailures, m.Usage, m.Limit, m.SchedulingDuration, m.UnplacedPods, m.PodsEvicted,
+		m.MachinesTerminated, m.LaunchFailures, m.Usage, m.Limit, m.SchedulingDuration, m.UnplacedPods,
+		m.PlanCost, m.PlanLowerBound, m.PlansCutShort, m.PodsEvicted,
 		m.OrphansTerminated, m.AdmissionDuration, m.Admissions, m.CertificateExpiration,
 	}
 }

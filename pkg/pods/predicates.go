@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 )
@@ -14,10 +15,36 @@ import (
 const safeToEvictAnnotation = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 
 // IsProvisionable reports whether the pod waits for capacity that is not there: the scheduler has found no node for it and
-// does not make room by preemption. Pods that a DaemonSet or a kubelet owns never do: they come with their node.
+// does not make room by preemption. Pods that a DaemonSet or a kubelet owns never do: they come with their node. Those that refuse
+// machines are left to others.
 func IsProvisionable(pod *corev1.Pod) bool {
 	return IsUnschedulable(pod) && pod.Spec.NodeName == "" && pod.Status.NominatedNodeName == "" &&
-		!IsOwnedByDaemonSet(pod) && !IsMirror(pod) && !IsTerminal(pod) && !IsTerminating(pod)
+		!IsOwnedByDaemonSet(pod) && !IsMirror(pod) && !IsTerminal(pod) && !IsTerminating(pod) && !RefusesMachines(pod)
+}
+
+// RefusesMachines reports whether the pod asks for nodes that no provisioner made: kerf itself does, or it would wait for its own
+// machines. Every alternative of its node affinity has to say so.
+func RefusesMachines(pod *corev1.Pod) bool {
+	if pod.Spec.Affinity == nil || pod.Spec.Affinity.NodeAffinity == nil {
+		return false
+	}
+	required := pod.Spec.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution
+	if required == nil || len(required.NodeSelectorTerms) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(required.NodeSelectorTerms, func(t corev1.NodeSelectorTerm) bool {
+		return !slices.ContainsFunc(t.MatchExpressions, func(r corev1.NodeSelectorRequirement) bool {
+			return r.Key == v1alpha5.ProvisionerNameLabel && r.Operator == corev1.NodeSelectorOpDoesNotExist
+		})
+	})
+}
+
+// Priority returns the priority of the pod, 0 where it has none.
+func Priority(pod *corev1.Pod) int32 { return ptr.Deref(pod.Spec.Priority, 0) }
+
+// NeverPreempts reports whether the pod takes room from no other pod, however little that one matters.
+func NeverPreempts(pod *corev1.Pod) bool {
+	return ptr.Deref(pod.Spec.PreemptionPolicy, corev1.PreemptLowerPriority) == corev1.PreemptNever
 }
 
 // IsUnschedulable reports whether the scheduler has looked at the pod and found no node for it. Gated pods are not.

@@ -19,15 +19,15 @@ import (
 func Requests(pod *corev1.Pod) corev1.ResourceList {
 	out := corev1.ResourceList{}
 	for i := range pod.Spec.Containers {
-		add(out, containerRequests(pod, &pod.Spec.Containers[i], pod.Status.ContainerStatuses))
+		resources.Add(out, containerRequests(pod, &pod.Spec.Containers[i], pod.Status.ContainerStatuses))
 	}
 	sidecars, peak := corev1.ResourceList{}, corev1.ResourceList{}
 	for i := range pod.Spec.InitContainers {
 		c := &pod.Spec.InitContainers[i]
 		if IsSidecar(c) {
 			requests := containerRequests(pod, c, pod.Status.InitContainerStatuses)
-			add(out, requests)
-			add(sidecars, requests)
+			resources.Add(out, requests)
+			resources.Add(sidecars, requests)
 			peak = resources.Max(peak, sidecars)
 		} else {
 			peak = resources.Max(peak, resources.Sum(sidecars, withLimits(c.Resources)))
@@ -37,7 +37,7 @@ func Requests(pod *corev1.Pod) corev1.ResourceList {
 		out = resources.Max(out, peak)
 	}
 	podLevel(pod, out)
-	add(out, pod.Spec.Overhead)
+	resources.Add(out, pod.Spec.Overhead)
 	out[corev1.ResourcePods] = *resource.NewQuantity(1, resource.DecimalSI)
 	return out
 }
@@ -48,7 +48,7 @@ func podLevel(pod *corev1.Pod, out corev1.ResourceList) {
 		return
 	}
 	requests := corev1.ResourceList{}
-	add(requests, pod.Spec.Resources.Requests)
+	resources.Add(requests, pod.Spec.Resources.Requests)
 	for name, q := range pod.Spec.Resources.Limits {
 		_, asked := requests[name]
 		if _, summed := out[name]; !asked && !summed { // a limit of the pod is its request only where no container has one
@@ -106,17 +106,4 @@ func withLimits(r corev1.ResourceRequirements) corev1.ResourceList {
 	maps.Copy(out, r.Limits)
 	maps.Copy(out, r.Requests)
 	return out
-}
-
-// add adds list to total in place, without touching list's quantities.
-func add(total, list corev1.ResourceList) {
-	for name, q := range list {
-		sum, ok := total[name]
-		if !ok {
-			total[name] = q.DeepCopy()
-			continue
-		}
-		sum.Add(q)
-		total[name] = sum
-	}
 }

@@ -21,6 +21,19 @@ func Sum(lists ...corev1.ResourceList) corev1.ResourceList {
 	return out
 }
 
+// Add adds list to total in place, without touching list's quantities.
+func Add(total, list corev1.ResourceList) {
+	for name, q := range list {
+		sum, ok := total[name]
+		if !ok {
+			total[name] = q.DeepCopy()
+			continue
+		}
+		sum.Add(q)
+		total[name] = sum
+	}
+}
+
 // Sub returns a less b, name by name; the result may be negative.
 func Sub(a, b corev1.ResourceList) corev1.ResourceList {
 	out := make(corev1.ResourceList, len(a))

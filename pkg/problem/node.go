@@ -1,15 +1,14 @@
-package provisioning
+package problem
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/pods"
 	"github.com/kerf-autoscaler/kerf/pkg/resources"
 	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
@@ -18,28 +17,46 @@ import (
 )
 
 // node translates a Node, or a Machine on its way, into what the solver may fill.
-func node(entry state.Entry, c catalogue, daemonSets []*appsv1.DaemonSet, daemonPods []*corev1.Pod) solver.Node {
+func (s *survey) node(entry state.Entry) solver.Node {
 	out := solver.Node{Name: entry.Name(), Initialized: entry.Initialized(), Labels: labels(entry), Taints: taints(entry)}
 	if entry.Node == nil {
 		out.Possible = scheduling.FromNodeSelector(entry.Machine.Spec.Requirements)
 		maps.DeleteFunc(out.Possible, func(key string, _ scheduling.Requirement) bool { _, settled := out.Labels[key]; return settled })
 	}
-	present := map[types.UID]bool{}
+	out.Pods = s.podsOn(entry)
+	present := map[types.UID]bool{} // UID of a DaemonSet that has its pod there
 	requests := corev1.ResourceList{}
-	for _, uid := range slices.Sorted(maps.Keys(entry.Pods)) {
-		pod := entry.Pods[uid]
-		out.Pods = append(out.Pods, pod)
-		requests = resources.Sum(requests, pods.Requests(pod))
-		for _, owner := range pod.OwnerReferences {
+	for _, pod := range out.Pods {
+		resources.Add(requests, pods.Requests(pod))
+		if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
 			present[owner.UID] = true
 		}
 	}
-	for i, daemonSet := range daemonSets {
-		if !present[daemonSet.UID] && runsOn(daemonPods[i], out) {
-			requests = resources.Sum(requests, pods.Requests(daemonPods[i]))
+	for _, pod := range s.daemonPods {
+		if !present[pod.UID] && runsOn(pod, &out) {
+			resources.Add(requests, pods.Requests(pod))
 		}
 	}
-	out.Available = resources.Sub(allocatable(entry, c), requests)
+	out.Available = resources.Sub(s.allocatable(entry), requests)
+	if entry.Node != nil {
+		out.Attachable = s.storage.Attachable(entry.Node.Name, out.Pods)
+	}
+	return out
+}
+
+// podsOn returns the pods that hold room on a node, in order of UID: those that are there, but for expendable ones that give
+// way, and those that the scheduler has nominated the node for.
+func (s *survey) podsOn(entry state.Entry) []*corev1.Pod {
+	out := make([]*corev1.Pod, 0, len(entry.Pods))
+	for _, pod := range entry.Pods {
+		if !s.yield || !s.expendable(pod) || !pods.IsReschedulable(pod) {
+			out = append(out, pod)
+		}
+	}
+	if entry.Node != nil {
+		out = append(out, s.nominated[entry.Node.Name]...)
+	}
+	slices.SortFunc(out, func(a, b *corev1.Pod) int { return cmp.Compare(a.UID, b.UID) })
 	return out
 }
 
@@ -74,12 +91,12 @@ func taints(entry state.Entry) []corev1.Taint {
 
 // allocatable returns what the node has for pods. Before it is initialized, what it does not report yet is taken from the
 // instance type; before there is an instance, it is the least of what the machine can become.
-func allocatable(entry state.Entry, c catalogue) corev1.ResourceList {
+func (s *survey) allocatable(entry state.Entry) corev1.ResourceList {
 	expected := corev1.ResourceList{}
 	if entry.Machine != nil && !entry.Initialized() {
 		expected = entry.Machine.Status.Allocatable
 		if len(expected) == 0 {
-			expected = least(entry.Machine, c)
+			expected = s.Offers.least(entry.Machine)
 		}
 	}
 	if entry.Node == nil {
@@ -96,46 +113,3 @@ func allocatable(entry state.Entry, c catalogue) corev1.ResourceList {
 	}
 	return out
 }
-
-func least(machine *v1alpha5.Machine, c catalogue) corev1.ResourceList {
-	var out corev1.ResourceList
-	for _, t := range flexibleTypes(machine, c) {
-		allocatable := t.Allocatable()
-		if out == nil {
-			out = allocatable
-			continue
-		}
-		for name, quantity := range out {
-			if other := allocatable[name]; other.Cmp(quantity) < 0 {
-				out[name] = other
-			}
-		}
-	}
-	if out == nil { // the types are gone from the catalogue: what was planned for it fits for sure
-		return machine.Spec.Resources.Requests
-	}
-	return out
-}
-
-// runsOn reports whether a DaemonSet's pod may come to run on the node, whatever becomes of labels that are not settled.
-func runsOn(daemonPod *corev1.Pod, node solver.Node) bool {
-	if scheduling.Taints(node.Taints).Tolerated(daemonPod) != "" {
-		return false
-	}
-	return slices.ContainsFunc(scheduling.DaemonRequirements(daemonPod), func(r scheduling.Requirements) bool {
-		return !slices.ContainsFunc(r.Keys(), func(key string) bool { return excludes(r[key], node) })
-	})
-}
-
-// excludes reports whether the node is sure not to meet the requirement.
-func excludes(r scheduling.Requirement, node solver.Node) bool {
-	if value, settled := node.Labels[r.Key()]; settled {
-		return !r.Has(value)
-	}
-	if possible, open := node.Possible[r.Key()]; open {
-		return !r.Compatible(possible)
-	}
-	return !r.AllowsAbsent()
-}
-
-func one() *resource.Quantity { return resource.NewQuantity(1, resource.DecimalSI) }

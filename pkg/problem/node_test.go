@@ -1,4 +1,4 @@
-package provisioning
+package problem
 
 import (
 	"slices"
@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
-	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/fake"
 	"github.com/kerf-autoscaler/kerf/pkg/solver"
 	"github.com/kerf-autoscaler/kerf/pkg/state"
@@ -20,19 +19,17 @@ import (
 )
 
 // offersOf returns what provisioners may buy from the fake cloud.
-func offersOf(provisioners ...*v1alpha5.Provisioner) catalogue {
-	c := catalogue{
-		provisioners: map[string]*v1alpha5.Provisioner{},
-		types:        map[string]map[string]*cloudprovider.InstanceType{},
-		lists:        map[string]cloudprovider.InstanceTypes{},
-	}
+func offersOf(provisioners ...*v1alpha5.Provisioner) Offers {
+	out := Offers{}
 	for _, p := range provisioners {
-		c.provisioners[p.Name], c.lists[p.Name], c.types[p.Name] = p, fake.InstanceTypes(), map[string]*cloudprovider.InstanceType{}
-		for _, instanceType := range c.lists[p.Name] {
-			c.types[p.Name][instanceType.Name] = instanceType
-		}
+		out[p.Name] = NewOffer(p, fake.InstanceTypes())
 	}
-	return c
+	return out
+}
+
+// build returns the problem of a cluster where pods of a priority below -10 are expendable.
+func build(snapshot state.Snapshot, offers Offers) solver.Problem {
+	return Build(Facts{Snapshot: snapshot, Offers: offers, ExpendableBelow: DefaultExpendableBelow})
 }
 
 // types says which instance types a machine may become.
@@ -68,12 +65,9 @@ func daemonSet(name, cpu string, change func(*corev1.PodSpec)) *appsv1.DaemonSet
 	}
 }
 
+// translate returns what the solver sees of one node.
 func translate(entry state.Entry, daemonSets ...*appsv1.DaemonSet) solver.Node {
-	var daemonPods []*corev1.Pod
-	for _, d := range daemonSets {
-		daemonPods = append(daemonPods, daemonPod(d))
-	}
-	return node(entry, offersOf(builders.Provisioner("p")), daemonSets, daemonPods)
+	return build(state.Snapshot{Entries: []state.Entry{entry}, DaemonSets: daemonSets}, offersOf(builders.Provisioner("p"))).Nodes[0]
 }
 
 func TestWhatIsFreeOnANode(t *testing.T) {

@@ -1,0 +1,104 @@
+package problem
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/resources"
+	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
+	"github.com/kerf-autoscaler/kerf/pkg/solver"
+)
+
+// Offer is a Provisioner and what it may buy.
+type Offer struct {
+	// Provisioner with its defaults applied.
+	Provisioner *v1alpha5.Provisioner
+	// InstanceTypes that it may buy.
+	InstanceTypes cloudprovider.InstanceTypes
+	// byName maps name -> instance type.
+	byName map[string]*cloudprovider.InstanceType
+}
+
+// NewOffer returns what a Provisioner, with its defaults applied, may buy.
+func NewOffer(provisioner *v1alpha5.Provisioner, instanceTypes cloudprovider.InstanceTypes) Offer {
+	byName := make(map[string]*cloudprovider.InstanceType, len(instanceTypes))
+	for _, t := range instanceTypes {
+		byName[t.Name] = t
+	}
+	return Offer{Provisioner: provisioner, InstanceTypes: instanceTypes, byName: byName}
+}
+
+// Offers maps the name of a Provisioner -> its offer.
+type Offers map[string]Offer
+
+// provisioner translates an offer; used is what its machines have launched so far.
+func (o Offer) provisioner(used corev1.ResourceList) solver.Provisioner {
+	p := o.Provisioner
+	requirements := scheduling.FromNodeSelector(v1alpha5.NodeSelectorRequirements(p.Spec.Requirements)).
+		Union(scheduling.FromLabels(p.Spec.Labels)).
+		Union(scheduling.FromLabels(map[string]string{v1alpha5.ProvisionerNameLabel: p.Name}))
+	out := solver.Provisioner{
+		Name: p.Name, Weight: p.Weight(), Requirements: requirements, Taints: v1alpha5.NodeTaints(p.Spec.Taints), InstanceTypes: o.InstanceTypes,
+	}
+	if p.Spec.Limits != nil {
+		out.Remaining = corev1.ResourceList{}
+		for name, limit := range p.Spec.Limits.Resources {
+			limit.Sub(used[name])
+			out.Remaining[name] = limit
+		}
+	}
+	return out
+}
+
+// launched returns what a Machine counts against its provisioner's limits until it is gone: its capacity or, before it has an
+// instance, the most that it can become, and never less than what it was planned to hold.
+func (o Offers) launched(machine *v1alpha5.Machine) corev1.ResourceList {
+	capacity := machine.Status.Capacity
+	if len(capacity) == 0 {
+		capacity = machine.Spec.Resources.Requests
+		for _, t := range o.flexibleTypes(machine) {
+			capacity = resources.Max(capacity, t.Capacity)
+		}
+	}
+	return resources.Sum(capacity, corev1.ResourceList{v1alpha5.ResourceNodes: *resource.NewQuantity(1, resource.DecimalSI)})
+}
+
+// least returns the least of each resource that a Machine without an instance will have for pods.
+func (o Offers) least(machine *v1alpha5.Machine) corev1.ResourceList {
+	var out corev1.ResourceList
+	for _, t := range o.flexibleTypes(machine) {
+		allocatable := t.Allocatable()
+		if out == nil {
+			out = allocatable
+			continue
+		}
+		for name, quantity := range out {
+			if other := allocatable[name]; other.Cmp(quantity) < 0 {
+				out[name] = other
+			}
+		}
+	}
+	if out == nil { // the types are gone from the catalogue: what was planned for it fits for sure
+		return machine.Spec.Resources.Requests
+	}
+	return out
+}
+
+// flexibleTypes returns the instance types that a Machine may become.
+func (o Offers) flexibleTypes(machine *v1alpha5.Machine) []*cloudprovider.InstanceType {
+	var out []*cloudprovider.InstanceType
+	byName := o[machine.ProvisionerName()].byName
+	for _, requirement := range machine.Spec.Requirements {
+		if requirement.Key != corev1.LabelInstanceTypeStable {
+			continue
+		}
+		for _, name := range requirement.Values {
+			if t := byName[name]; t != nil {
+				out = append(out, t)
+			}
+		}
+	}
+	return out
+}
