@@ -55,7 +55,7 @@ clean: ## Remove bin/.
 
 ##@ Test
 
-.PHONY: test bench webhook-load
+.PHONY: test bench peer-bench webhook-load
 test: control-plane ## Run every test.
 	@$(BUILD) controller helm
 	@$(BUILD) compile "compiling with the race detector" -race ./...
@@ -75,6 +75,13 @@ bench: ## Run the benchmarks matching BENCH and compare them with BASELINE, if t
 	@$(BUILD) benchstat
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./pkg/... > bin/bench.txt || { cat bin/bench.txt; exit 1; }
 	bin/benchstat $(wildcard $(BASELINE)) bin/bench.txt
+
+TRACE ?=
+WORKLOADS ?= .
+REPEAT ?= 3
+peer-bench: ## Give the same pods to kerf and to Karpenter, as many as WORKLOADS and the file TRACE say, and compare time and money.
+	@$(BUILD) peer
+	@bin/peer-runner --workloads '$(WORKLOADS)' --repeat $(REPEAT) $(if $(TRACE),--trace '$(TRACE)') --output bin/peer.json
 
 ##@ Change
 

@@ -34,7 +34,7 @@ type report struct {
 }
 
 func artifacts() []artifact {
-	const localCluster = "test/localcluster"
+	const localCluster, peer = "test/localcluster", "test/peer"
 	return []artifact{
 		{
 			name:      "control-plane",
@@ -68,6 +68,14 @@ func artifacts() []artifact {
 			output: "bin/environment-runner",
 		},
 		{name: "webhookload", title: "the load on the webhook", pkg: "./test/webhookload", output: "bin/webhookload-runner"},
+		{
+			name:      "peer",
+			title:     "the comparison with Karpenter (the first build takes 3 minutes on two cores)",
+			directory: peer,
+			pkg:       ".",
+			output:    "bin/peer-runner",
+			inputs:    append(moduleInputs(peer, "."), "go.mod", "go.sum", "apis", "pkg", "test/builders", "test/region"),
+		},
 		tool("controller-gen", "the generator of deepcopy functions, CRDs and RBAC", "hack/tools.mod",
 			"sigs.k8s.io/controller-tools/cmd/controller-gen"),
 		tool("benchstat", "the comparison of benchmarks", "hack/tools.mod", "golang.org/x/perf/cmd/benchstat"),
