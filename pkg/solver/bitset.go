@@ -44,6 +44,16 @@ func (b bitset) or(o bitset) {
 	}
 }
 
+// within reports whether all members are in o, too.
+func (b bitset) within(o bitset) bool {
+	for i := range b {
+		if b[i]&^o[i] != 0 {
+			return false
+		}
+	}
+	return true
+}
+
 func (b bitset) empty() bool {
 	for _, word := range b {
 		if word != 0 {

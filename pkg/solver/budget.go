@@ -60,3 +60,9 @@ func (b *budget) share(n int) vector {
 	}
 	return v
 }
+
+// binds reports whether a machine of this charge would overshoot a limit.
+func (b *budget) binds(charge vector) bool {
+	_, over := b.exhausted(charge)
+	return over
+}

@@ -4,10 +4,10 @@ import "context"
 
 // buy plans machines of one provisioner for all groups that it can host.
 func (s *solution) buy(ctx context.Context, shelf *shelf) {
-	for _, l := range shelf.lots(s.groups) {
-		p := newPacker(l)
+	for _, l := range shelf.lots(s.groups, s.problem.Settings.NodeFee) {
+		p := newPacker(l, &effort{steps: 4_000_000})
 		for i, it := range l.items {
-			p.left[i] = it.group.left
+			p.want(i, it.group.left)
 		}
 		bins := p.buy(ctx)
 		l.sort(bins)

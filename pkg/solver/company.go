@@ -1,7 +1,7 @@
 package solver
 
 import (
-	"maps"
+	"cmp"
 	"math"
 	"slices"
 )
@@ -31,25 +31,57 @@ func (g guest) carries(m mark) int {
 // plain says that nobody minds the guest and it minds nobody.
 func (g guest) plain() bool { return len(g.marks) == 0 && len(g.rules) == 0 }
 
+// suits reports whether the guest goes with itself: a unit of several pods may not.
+func (g guest) suits() bool {
+	return !slices.ContainsFunc(g.rules, func(r rule) bool { return g.carries(r.mark) > r.most })
+}
+
 // company counts the marks on one node and keeps the strictest rules of who is there. The zero value is an empty node.
 type company struct {
-	count map[mark]int
-	most  map[mark]int
+	seats []seat // in order of mark
+}
+
+// seat is what is known of a mark on a node.
+type seat struct {
+	mark mark
+	// count of the pods that carry it.
+	count int
+	// most that the rules of who is there allow.
+	most int
+}
+
+// at returns where the mark's seat is or would be.
+func (c *company) at(m mark) (int, bool) {
+	return slices.BinarySearchFunc(c.seats, m, func(s seat, m mark) int { return cmp.Compare(s.mark, m) })
+}
+
+// seat returns what is known of the mark, and takes note of it if nothing was.
+func (c *company) seat(m mark) *seat {
+	i, ok := c.at(m)
+	if !ok {
+		c.seats = slices.Insert(c.seats, i, seat{mark: m, most: math.MaxInt})
+	}
+	return &c.seats[i]
+}
+
+// look returns what is known of the mark.
+func (c *company) look(m mark) seat {
+	if i, ok := c.at(m); ok {
+		return c.seats[i]
+	}
+	return seat{mark: m, most: math.MaxInt}
 }
 
 // room returns how many units of a guest may join, at most most.
 func (c *company) room(g guest, most int) int {
-	if g.plain() {
-		return most
-	}
 	for _, m := range g.marks {
-		if limit, ok := c.most[m.mark]; ok {
-			most = min(most, (limit-c.count[m.mark])/m.n)
+		if s := c.look(m.mark); s.most < math.MaxInt {
+			most = min(most, (s.most-s.count)/m.n)
 		}
 	}
 	for _, r := range g.rules {
 		own := g.carries(r.mark)
-		switch left := r.most - c.count[r.mark]; {
+		switch left := r.most - c.look(r.mark).count; {
 		case left < 0:
 			return 0
 		case own > 0:
@@ -59,48 +91,18 @@ func (c *company) room(g guest, most int) int {
 	return max(most, 0)
 }
 
-// join adds n units and returns the rules that were in force before, for part to restore.
-func (c *company) join(g guest, n int) []rule {
-	if g.plain() {
-		return nil
-	}
-	if c.count == nil {
-		c.count, c.most = map[mark]int{}, map[mark]int{}
-	}
+// join adds n units.
+func (c *company) join(g guest, n int) {
 	for _, m := range g.marks {
-		c.count[m.mark] += m.n * n
+		c.seat(m.mark).count += m.n * n
 	}
-	var before []rule
 	for _, r := range g.rules {
-		limit, ok := c.most[r.mark]
-		if r.loose || ok && limit <= r.most {
-			continue
+		if !r.loose {
+			s := c.seat(r.mark)
+			s.most = min(s.most, r.most)
 		}
-		if !ok {
-			limit = math.MaxInt
-		}
-		before = append(before, rule{mark: r.mark, most: limit})
-		c.most[r.mark] = r.most
-	}
-	return before
-}
-
-// part takes back what the last join of these units did.
-func (c *company) part(g guest, before []rule, n int) {
-	for _, m := range g.marks {
-		c.count[m.mark] -= m.n * n
-	}
-	for _, r := range before {
-		c.most[r.mark] = r.most
 	}
 }
 
 // clone returns a copy that shares nothing.
-func (c *company) clone() company {
-	return company{count: maps.Clone(c.count), most: maps.Clone(c.most)}
-}
-
-// suits reports whether the guest goes with itself: a unit of several pods may not.
-func (g guest) suits() bool {
-	return !slices.ContainsFunc(g.rules, func(r rule) bool { return g.carries(r.mark) > r.most })
-}
+func (c *company) clone() company { return company{seats: slices.Clone(c.seats)} }

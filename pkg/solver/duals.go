@@ -19,12 +19,33 @@ const (
 // It is the revised simplex method with an explicit inverse: there are as many rows as resources, a handful, and thousands of
 // columns. Rows are scaled to a demand of 1; the first basis is artificial, at a price that nobody would pay.
 func duals(products []product, demand []float64) []float64 {
-	l := &simplex{products: products}
+	return newSimplex(products, demand).solve()
+}
+
+// simplex is the state of the method. Columns below the number of products are those; the ones after it are surplus.
+type simplex struct {
+	products []product
+	size     int       // number of resources
+	rows     []int     // resources with demand
+	scale    []float64 // their demand
+	inverse  [][]float64
+	basic    []float64 // amounts of the basis
+	costs    []float64 // prices of the basis
+	worth    []float64 // dual prices of the scaled rows
+}
+
+func newSimplex(products []product, demand []float64) *simplex {
+	l := &simplex{products: products, size: len(demand)}
 	for r, d := range demand {
 		if d > 0 {
 			l.rows, l.scale = append(l.rows, r), append(l.scale, d)
 		}
 	}
+	return l
+}
+
+// solve returns the worth of a unit of each resource.
+func (l *simplex) solve() []float64 {
 	l.start()
 	for range maxPivots {
 		l.price()
@@ -33,22 +54,35 @@ func duals(products []product, demand []float64) []float64 {
 			break
 		}
 	}
-	out := make([]float64, len(demand))
+	out := make([]float64, l.size)
 	for k, r := range l.rows {
 		out[r] = max(l.worth[k], 0) / l.scale[k]
 	}
 	return out
 }
 
-// simplex is the state of the method. Columns below the number of products are those; the ones after it are surplus.
-type simplex struct {
-	products []product
-	rows     []int     // resources with demand
-	scale    []float64 // their demand
-	inverse  [][]float64
-	basic    []float64 // amounts of the basis
-	costs    []float64 // prices of the basis
-	worth    []float64 // dual prices of the scaled rows
+// holds reports whether the same resources are in demand still and the basis meets their demand, too: then nothing else is
+// worth more or less than it was, for that depends on the products of the basis only.
+func (l *simplex) holds(demand []float64) bool {
+	k := 0
+	for r, d := range demand {
+		if there := k < len(l.rows) && l.rows[k] == r; there != (d > 0) {
+			return false
+		}
+		if d > 0 {
+			k++
+		}
+	}
+	for i := range l.inverse {
+		amount := 0.0
+		for k, r := range l.rows {
+			amount += l.inverse[i][k] * demand[r] / l.scale[k]
+		}
+		if amount < -pivotTolerance {
+			return false
+		}
+	}
+	return true
 }
 
 func (l *simplex) start() {

@@ -136,8 +136,11 @@ func (l *lot) candidate(b bin, t, capacityType int, zones bitset, load vector) (
 	return candidate{st, w.prices[z], z}, true
 }
 
-// welcome reports whether the DaemonSets of a ware go with the pods, and the pods with each other.
+// welcome reports whether the DaemonSets of a ware go with the pods. The pods go with each other: bins are made so.
 func (l *lot) welcome(picks []pick, w *ware) bool {
+	if len(w.residents.seats) == 0 {
+		return true
+	}
 	c := w.residents.clone()
 	for _, p := range picks {
 		g := l.items[p.item].group

@@ -1,89 +1,246 @@
 package solver
 
-import "slices"
-
-// A trial looks at visitsPerTrial places plus visitsPerItem for each item before it settles for the best filling seen.
-const (
-	visitsPerTrial = 3000
-	visitsPerItem  = 4
-	// checkEvery is the number of items between two looks at whether any of the smaller ones can fit at all.
-	checkEvery = 16
+import (
+	"slices"
 )
 
-// filler fills one machine: a knapsack of as much value as possible, found by depth-first search from the most valuable pod
-// down, each as often as it fits, then less often. What the free resources are worth bounds what can still come.
+const (
+	// visitsPerTrial bounds the steps of improving one filling.
+	visitsPerTrial = 6000
+	// fewShapes is the number of shapes up to which fillings are searched for one after another; beyond it there is something
+	// for every gap, and exchanging single pods finds it sooner.
+	fewShapes = 24
+	// mostSwaps bounds the exchanges in one filling.
+	mostSwaps = 24
+)
+
+// filler fills one machine: a knapsack of as much value as possible. It takes the most valuable pods first, each as often as it
+// fits, and then looks for better: among few shapes by depth-first search, each less often than it fits, among many by
+// exchanging one pod for another that fills what is left over.
 type filler struct {
-	packer    *packer
-	offer     int
-	target    float64 // value that is good enough
-	residual  vector
-	picks     []pick
+	packer   *packer
+	offer    int
+	residual vector
+	picks    []pick
+	value    float64
+	crowd    crowd
+	visits   int
+	target   float64
+
 	best      []pick
 	bestValue float64
-	company   company // who is there by now
-	visits    int
 }
 
-// fill returns the best filling it finds and its value.
-func (f *filler) fill(p *packer, q prospect) ([]pick, float64) {
-	o := &p.lot.offers[q.offer]
-	*f = filler{
-		packer: p, offer: q.offer, target: q.potential * goodEnough, residual: append(f.residual[:0], o.ware.usable...),
-		picks: f.picks[:0], best: f.best[:0], visits: visitsPerTrial + visitsPerItem*len(p.order),
-	}
-	f.company = o.ware.residents.clone()
-	f.search(0, 0)
-	return slices.Clone(f.best), f.bestValue
-}
-
-func (f *filler) done() bool { return f.visits <= 0 || f.bestValue >= f.target && f.bestValue > 0 }
-
-// search extends the picks from a place in the order of items on.
-func (f *filler) search(place int, value float64) {
-	p := f.packer
-	f.visits--
-	if value > f.bestValue {
-		f.bestValue, f.best = value, append(f.best[:0], f.picks...)
-	}
-	if f.done() || value+min(p.value(f.residual), p.suffix[place]) <= f.bestValue {
-		return
-	}
-	item, count := f.next(&place)
-	if count == 0 {
-		return
-	}
-	g := p.lot.items[item].group
-	for n := count; n >= 0 && !f.done(); n-- {
-		if n == 0 {
-			f.search(place+1, value)
-			return
+// fill leaves the best filling that it finds in picks, and returns its value.
+func (f *filler) fill(offer int, target float64) float64 {
+	o := &f.packer.lot.offers[offer]
+	f.offer, f.target, f.value, f.visits = offer, target, 0, visitsPerTrial
+	f.residual, f.picks = append(f.residual[:0], o.room...), f.picks[:0]
+	f.crowd.welcome(&o.ware.residents)
+	f.greedy(0)
+	if f.value < target && !f.packer.effort.over() {
+		if len(f.packer.market.order) <= fewShapes {
+			f.deepen(o)
+		} else {
+			f.polish()
 		}
-		before := f.company.join(g.guest, n)
-		f.picks = append(f.picks, pick{item, n})
-		f.residual.sub(g.requests, int64(n))
-		f.search(place+1, value+p.values[item]*float64(n))
-		f.residual.add(g.requests, int64(n))
-		f.picks = f.picks[:len(f.picks)-1]
-		f.company.part(g.guest, before, n)
+	}
+	f.packer.effort.spend(visitsPerTrial - f.visits)
+	return f.value
+}
+
+// greedy takes shapes from a place in their order on, each as often as it fits.
+func (f *filler) greedy(place int) {
+	p := f.packer
+	m := &p.market
+	for place < len(m.order) {
+		f.visits--
+		if place%checkEvery == 0 {
+			b := place / checkEvery
+			if !m.tails[b].within(f.residual) {
+				return
+			}
+			if !m.blocks[b].within(f.residual) {
+				place += checkEvery
+				continue
+			}
+		}
+		f.take(m.order[place], p.counts[m.order[place]])
+		place++
 	}
 }
 
-// next moves place on to the next item of which some fit, and returns how many.
-func (f *filler) next(place *int) (item, count int) {
+// take adds up to n units of a shape and returns how many.
+func (f *filler) take(s, n int) int {
 	p := f.packer
-	for ; *place < len(p.order); *place++ {
-		if f.visits--; *place%checkEvery == 0 && !p.least[*place/checkEvery].within(f.residual) {
-			return 0, 0
-		}
-		i := p.order[*place]
-		it := p.lot.items[i]
-		if !it.class.fits.has(f.offer) {
+	shape := &p.lot.shapes[s]
+	if n == 0 || !shape.class.fits.has(f.offer) {
+		return 0
+	}
+	n = shape.size.times(f.residual, n)
+	taken := 0
+	for k := p.heads[s]; k < len(shape.items) && taken < n; k++ {
+		i := shape.items[k]
+		free := p.left[i] - f.held(i)
+		if free <= 0 {
 			continue
 		}
-		count = it.group.requests.times(f.residual, min(p.left[i], it.alone))
-		if count = f.company.room(it.group.guest, count); count > 0 {
-			return i, count
+		it := p.lot.items[i]
+		count := min(n-taken, free)
+		if !it.group.guest.plain() {
+			f.visits--
+			if count = f.crowd.room(it, count); count == 0 {
+				continue
+			}
+			f.crowd.join(it, count)
+		}
+		f.picks = append(f.picks, pick{i, count})
+		taken += count
+	}
+	f.residual.sub(shape.size, int64(taken))
+	f.value += p.market.values[s] * float64(taken)
+	return taken
+}
+
+// held returns how many units of an item are picked.
+func (f *filler) held(item int) int {
+	n := 0
+	for _, k := range f.picks {
+		if k.item == item {
+			n += k.count
 		}
 	}
-	return 0, 0
+	return n
+}
+
+// polish exchanges single units for more valuable ones that fit into the room of both.
+func (f *filler) polish() {
+	p := f.packer
+	for range mostSwaps {
+		gap := p.market.value(f.residual)
+		if f.value >= f.target || f.visits <= 0 || gap <= 0 {
+			return
+		}
+		at, by := f.exchange(gap)
+		if at < 0 {
+			return
+		}
+		out := f.picks[at].item
+		f.drop(at)
+		if f.take(by, 1) == 0 {
+			f.take(p.lot.items[out].shape, 1)
+			return
+		}
+		f.greedy(p.market.place(p.market.value(f.residual)))
+	}
+}
+
+// exchange returns the pick and the shape whose exchange gains the most; none if the pick is negative.
+func (f *filler) exchange(gap float64) (at, by int) {
+	p := f.packer
+	m := &p.market
+	at, most := -1, gap*1e-6
+	room := make(vector, len(f.residual))
+	for k := len(f.picks) - 1; k >= 0; k-- {
+		out := p.lot.items[f.picks[k].item].shape
+		copy(room, f.residual)
+		room.add(p.lot.shapes[out].size, 1)
+		for place := m.place(m.values[out] + gap); place < len(m.order); place++ {
+			s := m.order[place]
+			gain := m.values[s] - m.values[out]
+			if gain <= most {
+				break
+			}
+			f.visits--
+			shape := &p.lot.shapes[s]
+			if p.counts[s] > 0 && shape.size.within(room) && shape.class.fits.has(f.offer) && f.spare(s) {
+				at, by, most = k, s, gain
+				break
+			}
+		}
+		if f.visits <= 0 || most > gap*goodEnough {
+			break
+		}
+	}
+	return at, by
+}
+
+// spare reports whether some unit of the shape is not picked.
+func (f *filler) spare(s int) bool {
+	n := f.packer.counts[s]
+	for _, k := range f.picks {
+		if f.packer.lot.items[k.item].shape == s {
+			n -= k.count
+		}
+	}
+	return n > 0
+}
+
+// place returns the first place in the order of a shape that is worth no more.
+func (m *market) place(value float64) int {
+	place, _ := slices.BinarySearchFunc(m.order, value, func(s int, value float64) int {
+		if m.values[s] > value {
+			return -1
+		}
+		return 1
+	})
+	return place
+}
+
+// drop takes one unit of a pick off the machine.
+func (f *filler) drop(at int) {
+	p := f.packer
+	it := p.lot.items[f.picks[at].item]
+	f.residual.add(p.lot.shapes[it.shape].size, 1)
+	f.value -= p.market.values[it.shape]
+	if f.picks[at].count--; f.picks[at].count == 0 {
+		f.picks = slices.Delete(f.picks, at, at+1)
+	}
+	if it.group.guest.plain() {
+		return
+	}
+	f.crowd.welcome(&p.lot.offers[f.offer].ware.residents)
+	for _, k := range f.picks {
+		f.crowd.join(p.lot.items[k.item], k.count)
+	}
+}
+
+// deepen searches for a better filling from scratch.
+func (f *filler) deepen(o *offer) {
+	f.best, f.bestValue = append(f.best[:0], f.picks...), f.value
+	f.value, f.picks = 0, f.picks[:0]
+	copy(f.residual, o.room)
+	f.crowd.welcome(&o.ware.residents)
+	f.search(0)
+	f.picks, f.value = append(f.picks[:0], f.best...), f.bestValue
+}
+
+func (f *filler) over() bool { return f.visits <= 0 || f.bestValue >= f.target && f.bestValue > 0 }
+
+// search extends the picks from a place in the order of shapes on. What the free resources are worth bounds what can come.
+func (f *filler) search(place int) {
+	p := f.packer
+	m := &p.market
+	f.visits--
+	if f.value > f.bestValue {
+		f.bestValue, f.best = f.value, append(f.best[:0], f.picks...)
+	}
+	if f.over() || place == len(m.order) || f.value+min(m.value(f.residual), m.rest[place]) <= f.bestValue {
+		return
+	}
+	s := m.order[place]
+	for n := p.counts[s]; n > 0 && !f.over(); {
+		picks, value, log := len(f.picks), f.value, len(f.crowd.log)
+		if n = f.take(s, n); n == 0 {
+			break
+		}
+		f.search(place + 1)
+		f.picks, f.value = f.picks[:picks], value
+		f.residual.add(p.lot.shapes[s].size, int64(n))
+		f.crowd.undo(log)
+		n--
+	}
+	if !f.over() {
+		f.search(place + 1)
+	}
 }

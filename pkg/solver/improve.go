@@ -8,8 +8,7 @@ import (
 )
 
 const (
-	// mostRounds bounds how often the worst machines of a lot are planned anew. It is a count, not a time, so that the same
-	// problem gives the same plan.
+	// mostRounds bounds how often the worst machines of a lot are planned anew.
 	mostRounds = 40
 	// leastGain is the part of the price by which a new plan has to be cheaper to replace an old one.
 	leastGain = 1e-9
@@ -23,15 +22,17 @@ func poolSizes() []int { return []int{1, 2, 3, 5, 8} }
 func (p *packer) improve(ctx context.Context, bins []bin) []bin {
 	p.shrink(bins)
 	p.appraiseAll(bins)
-	for round := 0; round < mostRounds && ctx.Err() == nil; round++ {
+	again := newPacker(p.lot, p.effort)
+	again.thrift = p.thrift
+	for round := 0; round < mostRounds && ctx.Err() == nil && !p.effort.over(); round++ {
 		p.worstFirst(bins)
 		better := false
 		for _, size := range poolSizes() {
 			if size > len(bins) {
 				break
 			}
-			if again, ok := p.again(ctx, bins[:size]); ok {
-				bins, better = append(again, bins[size:]...), true
+			if fresh, ok := again.replace(ctx, bins[:size]); ok {
+				bins, better = append(fresh, bins[size:]...), true
 				break
 			}
 		}
@@ -45,16 +46,14 @@ func (p *packer) improve(ctx context.Context, bins []bin) []bin {
 // appraiseAll sets what resources and pods are worth in the bins as a whole.
 func (p *packer) appraiseAll(bins []bin) {
 	left := slices.Clone(p.left)
-	clear(p.left)
+	p.empty()
 	for _, b := range bins {
 		for _, k := range b.picks {
-			p.left[k.item] += k.count
+			p.want(k.item, k.count)
 		}
 	}
-	if offers := p.live(); len(offers) > 0 {
-		p.appraise(offers)
-	}
-	copy(p.left, left)
+	p.appraise()
+	p.load(left)
 }
 
 // worstFirst orders bins by what their pods are worth for their price.
@@ -62,39 +61,41 @@ func (p *packer) worstFirst(bins []bin) {
 	ratio := func(b bin) float64 {
 		value := 0.0
 		for _, k := range b.picks {
-			value += p.values[k.item] * float64(k.count)
+			value += p.market.values[p.lot.items[k.item].shape] * float64(k.count)
 		}
 		return value / p.cost(b.offer)
 	}
 	slices.SortStableFunc(bins, func(a, b bin) int { return cmp.Compare(ratio(a), ratio(b)) })
 }
 
-// again plans the pods of some bins anew; false, and nothing changed, if that is neither cheaper nor as cheap on fewer machines.
-func (p *packer) again(ctx context.Context, old []bin) ([]bin, bool) {
-	fresh := newPacker(p.lot)
+// replace plans the pods of some bins anew; false, and nothing changed, if that is neither cheaper nor as cheap on fewer
+// machines.
+func (p *packer) replace(ctx context.Context, old []bin) ([]bin, bool) {
+	var pool []pick
 	for _, b := range old {
-		for _, k := range b.picks {
-			fresh.left[k.item] += k.count
-		}
+		pool = append(pool, b.picks...)
 	}
-	pool := slices.Clone(fresh.left)
 	p.spend(old, -1)
 	var best []bin
-	bestPrice, fewest := p.price(old), len(old)
+	bestCost, fewest := p.total(old), len(old)
 	for _, plan := range []func() []bin{
-		func() []bin { return fresh.pack(ctx) },
-		func() []bin { return fresh.single(pool) },
+		func() []bin { return p.pack(ctx) },
+		func() []bin { return p.single(pool) },
 	} {
-		copy(fresh.left, pool)
+		p.empty()
+		for _, k := range pool {
+			p.want(k.item, k.count)
+		}
 		bins := plan()
-		fresh.shrink(bins)
-		price, complete := p.price(bins), !slices.ContainsFunc(fresh.left, func(n int) bool { return n > 0 })
-		cheaper := price < bestPrice*(1-leastGain) || price <= bestPrice && len(bins) < fewest
-		if complete && cheaper {
-			best, bestPrice, fewest = bins, price, len(bins)
+		p.shrink(bins)
+		cost := p.total(bins)
+		cheaper := cost < bestCost*(1-leastGain) || cost <= bestCost && len(bins) < fewest
+		if p.done() && cheaper {
+			best, bestCost, fewest = bins, cost, len(bins)
 		}
 		p.spend(bins, -1)
 	}
+	p.empty()
 	if best == nil {
 		p.spend(old, 1)
 		return nil, false
@@ -103,18 +104,39 @@ func (p *packer) again(ctx context.Context, old []bin) ([]bin, bool) {
 	return best, true
 }
 
-// single plans one machine for everything that is left, on the cheapest offer that holds it; none if there is no such offer.
-func (p *packer) single(left []int) []bin {
-	var b bin
-	for i, n := range left {
-		if n > 0 {
-			b.picks = append(b.picks, pick{i, n})
+// match reports whether the items of the picks go with each other, on a machine without DaemonSets at least.
+func (l *lot) match(picks []pick) bool {
+	var c company
+	for _, k := range picks {
+		g := l.items[k.item].group
+		if c.room(g.guest, k.count) < k.count {
+			return false
 		}
+		c.join(g.guest, k.count)
+	}
+	return true
+}
+
+// single plans one machine for all of the picks, on the cheapest offer that holds them; none if there is no such offer.
+func (p *packer) single(pool []pick) []bin {
+	b := bin{picks: slices.Clone(pool)}
+	slices.SortFunc(b.picks, func(x, y pick) int { return cmp.Compare(x.item, y.item) })
+	merged := b.picks[:0]
+	for _, k := range b.picks {
+		if n := len(merged); n > 0 && merged[n-1].item == k.item {
+			merged[n-1].count += k.count
+			continue
+		}
+		merged = append(merged, k)
+	}
+	b.picks = merged
+	if !p.lot.match(b.picks) {
+		return nil
 	}
 	if b.offer = p.cheapest(b.picks, math.Inf(1)); b.offer < 0 {
 		return nil
 	}
-	clear(p.left)
+	p.empty()
 	bins := []bin{b}
 	p.spend(bins, 1)
 	return bins
@@ -128,7 +150,7 @@ func (p *packer) shrink(bins []bin) {
 		p.spend(b, -1)
 		to, seen := cheapest[&b[0].picks[0]]
 		if !seen {
-			to = p.cheapest(b[0].picks, p.lot.offers[b[0].offer].price)
+			to = p.cheapest(b[0].picks, p.lot.offers[b[0].offer].cost)
 			cheapest[&b[0].picks[0]] = to
 		}
 		if to >= 0 && p.affordable(to) {
@@ -138,22 +160,22 @@ func (p *packer) shrink(bins []bin) {
 	}
 }
 
-// cheapest returns the cheapest offer below a price that holds the picks, -1 if there is none.
+// cheapest returns the cheapest offer below a cost that holds the picks, -1 if there is none.
 func (p *packer) cheapest(picks []pick, below float64) int {
 	l := p.lot
-	load := make(vector, len(l.shelf.dimensions.names))
+	load := make(vector, l.axes.len())
 	for _, k := range picks {
-		load.add(l.items[k.item].group.requests, int64(k.count))
+		load.add(l.shapes[l.items[k.item].shape].size, int64(k.count))
 	}
 	best := -1
 	for i := range l.offers {
 		o := &l.offers[i]
-		if o.price >= below || !load.within(o.ware.usable) || !p.affordable(i) {
+		if o.cost >= below || !load.within(o.room) || !p.affordable(i) {
 			continue
 		}
 		fits := !slices.ContainsFunc(picks, func(k pick) bool { return !l.items[k.item].class.fits.has(i) })
 		if fits && l.welcome(picks, o.ware) {
-			best, below = i, o.price
+			best, below = i, o.cost
 		}
 	}
 	return best
@@ -167,10 +189,11 @@ func (p *packer) spend(bins []bin, n int) {
 	}
 }
 
-func (p *packer) price(bins []bin) float64 {
+// total returns what the bins count for, US dollars per hour.
+func (p *packer) total(bins []bin) float64 {
 	total := 0.0
 	for _, b := range bins {
-		total += p.lot.offers[b.offer].price
+		total += p.lot.offers[b.offer].cost
 	}
 	return total
 }

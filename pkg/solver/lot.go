@@ -17,32 +17,49 @@ type lot struct {
 	// byOptions maps the keys of a class's options -> the class.
 	byOptions map[string]*class
 	offers    []offer
+	// axes are what sizes and rooms are measured in.
+	axes   axes
+	shapes []shape
+	// kinds are offers that differ in nothing but who may go there, such as those of one instance type in several zones.
+	kinds [][]int
+	// marks is above all marks that an item or a DaemonSet of the lot knows.
+	marks int
 }
 
 // item is a group in a lot.
 type item struct {
 	group *group
 	class *class
+	// shape is the place of the item's shape in the lot.
+	shape int
 	// alone is how many of the group one machine may have as far as rules go.
 	alone int
+	// own is how many pods of a unit carry the mark of each of its rules.
+	own []int
 }
 
 // class is a set of options with the offers that meet them.
 type class struct {
 	options []option
+	place   int    // in the lot's classes
 	fits    bitset // offers
+	choice  int    // how many offers those are
 }
 
 // offer is an instance type of one capacity type in the cheapest of several zones that no item of the lot tells apart.
 type offer struct {
 	stock, capacityType, zone int
-	price                     float64
-	ware                      *ware
+	// price is what the instance costs, cost what the machine counts for, US dollars per hour.
+	price, cost float64
+	ware        *ware
+	// room is what it holds on the axes of the lot.
+	room vector
 }
 
 // lots returns the groups that the shelf can host, sorted by the labels they settle on; the others learn why not. Groups that
-// ask for no labels come last and join the first lot there is, so that they fill up what others leave.
-func (s *shelf) lots(groups []*group) []*lot {
+// ask for no labels come last and join the first lot there is, so that they fill up what others leave. Fee is what a machine
+// costs on top of its price.
+func (s *shelf) lots(groups []*group, fee float64) []*lot {
 	byLabels := map[string]*lot{}
 	var indifferent []waiting
 	for _, g := range groups {
@@ -70,7 +87,7 @@ func (s *shelf) lots(groups []*group) []*lot {
 	keys = slices.Sorted(maps.Keys(byLabels))
 	out := make([]*lot, 0, len(keys))
 	for _, key := range keys {
-		byLabels[key].fillOffers()
+		byLabels[key].stock(fee)
 		out = append(out, byLabels[key])
 	}
 	return out
@@ -94,82 +111,39 @@ func (s *shelf) lot(byLabels map[string]*lot, o option) *lot {
 
 // add takes the group in, with those of its options that settle on the same labels.
 func (l *lot) add(g *group, options []option, labels string) {
-	c := l.class(slices.DeleteFunc(slices.Clone(options), func(o option) bool { return o.lot != labels }))
+	c := l.class(options, labels)
 	var nobody company
-	l.items = append(l.items, &item{group: g, class: c, alone: nobody.room(g.guest, math.MaxInt32)})
+	it := &item{group: g, class: c, alone: nobody.room(g.guest, math.MaxInt32)}
+	for _, r := range g.guest.rules {
+		it.own = append(it.own, g.guest.carries(r.mark))
+		l.marks = max(l.marks, int(r.mark)+1)
+	}
+	for _, m := range g.guest.marks {
+		l.marks = max(l.marks, int(m.mark)+1)
+	}
+	l.items = append(l.items, it)
 }
 
-func (l *lot) class(options []option) *class {
+// class returns the class of the options that settle on the labels.
+func (l *lot) class(options []option, labels string) *class {
 	var key strings.Builder
 	for i := range options {
-		writeString(&key, options[i].key)
+		if options[i].lot == labels {
+			writeString(&key, options[i].key)
+		}
 	}
 	c, ok := l.byOptions[key.String()]
 	if !ok {
-		c = &class{options: options}
+		own := slices.DeleteFunc(slices.Clone(options), func(o option) bool { return o.lot != labels })
+		c = &class{options: own, place: len(l.classes)}
 		l.byOptions[key.String()], l.classes = c, append(l.classes, c)
 	}
 	return c
 }
 
-// fillOffers lists, per instance type and capacity type, the cheapest zone of each set of zones that the same options allow.
-func (l *lot) fillOffers() {
-	zones := l.zoneSets()
-	for t, st := range l.shelf.stocks {
-		for c := range st.wares {
-			w := &st.wares[c]
-			if !w.sold {
-				continue
-			}
-			for _, set := range zones {
-				if z := w.cheapest(set); z >= 0 {
-					l.offers = append(l.offers, offer{stock: t, capacityType: c, zone: z, price: w.prices[z], ware: w})
-				}
-			}
-		}
-	}
-	for _, c := range l.classes {
-		c.fits = newBitset(len(l.offers))
-		for i, o := range l.offers {
-			if slices.ContainsFunc(c.options, func(p option) bool { return p.allows(o.stock, o.zone, o.capacityType) }) {
-				c.fits.add(i)
-			}
-		}
-	}
-}
-
-// zoneSets partitions the zones by which options allow them, in order of each set's first zone.
-func (l *lot) zoneSets() [][]int {
-	index := map[string]int{}
-	var sets [][]int
-	for z := range l.shelf.zones {
-		var signature []byte
-		for _, c := range l.classes {
-			for i := range c.options {
-				b := byte('0')
-				if c.options[i].zones.has(z) {
-					b = '1'
-				}
-				signature = append(signature, b)
-			}
-		}
-		i, ok := index[string(signature)]
-		if !ok {
-			i = len(sets)
-			index[string(signature)], sets = i, append(sets, nil)
-		}
-		sets[i] = append(sets[i], z)
-	}
-	return sets
-}
-
-// cheapest returns the cheapest of the zones that has an offering, -1 when none has.
-func (w *ware) cheapest(zones []int) int {
-	best := -1
-	for _, z := range zones {
-		if !math.IsInf(w.prices[z], 1) && (best < 0 || w.prices[z] < w.prices[best]) {
-			best = z
-		}
-	}
-	return best
+// stock settles everything that depends on all items: what there is to buy, and what it is measured in.
+func (l *lot) stock(fee float64) {
+	offers := l.candidates(fee)
+	l.measure(offers)
+	l.display(offers)
 }

@@ -34,20 +34,20 @@ func (p *packer) buy(ctx context.Context) []bin {
 	if len(whole) == 0 || sum(p.left) == 0 {
 		return best
 	}
-	price, left := p.price(best), slices.Clone(p.left)
+	price, left := p.total(best), slices.Clone(p.left)
 	for _, times := range thrifts() {
 		p.spend(best, -1)
-		copy(p.left, start)
+		p.load(start)
 		p.thrift = thrift{perLimit: max(price, leastWorth) * times, whole: whole}
 		bins := p.exhaust(ctx)
-		if sum(p.left) < sum(left) || sum(p.left) == sum(left) && p.price(bins) < p.price(best) {
+		if sum(p.left) < sum(left) || sum(p.left) == sum(left) && p.total(bins) < p.total(best) {
 			best, left = bins, slices.Clone(p.left)
 			continue
 		}
 		p.spend(bins, -1)
 		p.spend(best, 1)
 	}
-	copy(p.left, left)
+	p.load(left)
 	return best
 }
 

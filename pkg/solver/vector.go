@@ -129,10 +129,27 @@ func (v vector) lower(o vector) {
 	}
 }
 
+// raise takes the greater of each resource.
+func (v vector) raise(o vector) {
+	for i := range v {
+		v[i] = max(v[i], o[i])
+	}
+}
+
 // within reports whether all of v is there in o.
 func (v vector) within(o vector) bool {
 	for i := range v {
 		if v[i] > 0 && v[i] > o[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// below reports whether v is nowhere greater than o.
+func (v vector) below(o vector) bool {
+	for i := range v {
+		if v[i] > o[i] {
 			return false
 		}
 	}

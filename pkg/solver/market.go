@@ -1,0 +1,301 @@
+package solver
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+const (
+	// mostTrials bounds how many kinds of offers are filled on trial between two appraisals. They are tried in order of what
+	// they could be worth at best, so the ones left out seldom matter.
+	mostTrials = 32
+	// checkEvery is the number of shapes between two looks at whether any of those, or of all that follow, can fit at all.
+	checkEvery = 16
+	// pace is how many times the average price of the machines that slots call for one may cost: one that costs more would
+	// take what has to fill up the others.
+	pace = 1.25
+)
+
+// market is what resources and shapes are worth at present, US dollars per hour.
+type market struct {
+	simplex *simplex
+	offers  []int // offers that some shape can use and the limits allow
+	demand  []float64
+	worth   []float64 // of a unit on each axis
+	values  []float64 // of a unit of each shape
+	order   []int     // shapes that are left, the most valuable first
+	// rest is the value of all that is left from a place in order on.
+	rest []float64
+	// blocks hold, for every checkEvery shapes in order, the least on each axis that one of them asks for; tails the least that
+	// one of them or of those that follow asks for.
+	blocks, tails []vector
+	// dearest is the most that an offer takes of each limit.
+	dearest vector
+}
+
+// appraise finds out what there is to buy and what everything is worth, given what is left; false if nothing is to be had.
+func (p *packer) appraise() bool {
+	m := &p.market
+	p.active = slices.DeleteFunc(p.active, func(s int) bool {
+		p.listed[s] = p.counts[s] > 0
+		return !p.listed[s]
+	})
+	slices.Sort(p.active)
+	p.bought = 0
+	if same := p.live(); len(m.offers) == 0 {
+		return false
+	} else if p.sum(); !same || m.simplex == nil || !m.simplex.holds(m.demand) {
+		p.price()
+	}
+	p.sort()
+	p.held = m.rest[0]
+	p.look()
+	return true
+}
+
+// live lists the offers that are of use, and reports whether those are the same as before.
+func (p *packer) live() bool {
+	m, s := &p.market, p.lot.shelf
+	wanted := newBitset(len(p.lot.offers))
+	seen := newBitset(len(p.lot.classes))
+	for _, k := range p.active {
+		if c := p.lot.shapes[k].class; !seen.has(c.place) {
+			seen.add(c.place)
+			wanted.or(c.fits)
+		}
+	}
+	before := m.offers
+	m.offers = make([]int, 0, len(before))
+	m.dearest = slices.Repeat(vector{0}, len(s.budget.names))
+	for i := range wanted.all {
+		if p.affordable(i) {
+			m.offers = append(m.offers, i)
+			m.dearest.raise(s.stocks[p.lot.offers[i].stock].capacity)
+		}
+	}
+	return slices.Equal(before, m.offers)
+}
+
+// sum fills in the demand.
+func (p *packer) sum() {
+	m := &p.market
+	m.demand = make([]float64, p.lot.axes.len())
+	for _, s := range p.active {
+		n := float64(p.counts[s])
+		for a, q := range p.lot.shapes[s].size {
+			m.demand[a] += float64(q) * n
+		}
+	}
+}
+
+// price sets what everything is worth.
+func (p *packer) price() {
+	m := &p.market
+	products := make([]product, 0, len(m.offers))
+	cheapest := math.Inf(1)
+	for _, i := range m.offers {
+		products = append(products, product{p.cost(i), p.lot.offers[i].room})
+		cheapest = min(cheapest, p.lot.offers[i].cost)
+	}
+	m.simplex = newSimplex(products, m.demand)
+	m.worth = m.simplex.solve()
+	if pods := slices.Index(p.lot.axes.resources, p.lot.shelf.dimensions.pods()); pods >= 0 {
+		m.worth[pods] += max(cheapest, leastWorth) * leastWorth
+	}
+	for _, s := range p.active {
+		m.values[s] = m.value(p.lot.shapes[s].size)
+	}
+}
+
+// value returns what a vector is worth; what there is less than nothing of counts as nothing.
+func (m *market) value(v vector) float64 {
+	total := 0.0
+	for a, q := range v {
+		total += m.worth[a] * float64(max(q, 0))
+	}
+	return total
+}
+
+// sort fills in what depends on the order of the shapes' values. Of equal ones those that fewer offers can take come first.
+func (p *packer) sort() {
+	m := &p.market
+	for _, s := range p.active {
+		m.values[s] = m.value(p.lot.shapes[s].size)
+	}
+	m.order = append(m.order[:0], p.active...)
+	slices.SortFunc(m.order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(m.values[b], m.values[a]),
+			cmp.Compare(p.lot.shapes[a].class.choice, p.lot.shapes[b].class.choice), cmp.Compare(a, b))
+	})
+	n := (len(m.order) + checkEvery - 1) / checkEvery
+	m.rest = append(m.rest[:0], make([]float64, len(m.order)+1)...)
+	for k := len(m.order) - 1; k >= 0; k-- {
+		m.rest[k] = m.rest[k+1] + m.values[m.order[k]]*float64(p.counts[m.order[k]])
+	}
+	m.blocks, m.tails = make([]vector, n), make([]vector, n)
+	all := make(vector, 2*n*p.lot.axes.len())
+	for b := n - 1; b >= 0; b-- {
+		m.blocks[b], all = all[:p.lot.axes.len()], all[p.lot.axes.len():]
+		m.tails[b], all = all[:p.lot.axes.len()], all[p.lot.axes.len():]
+		places := m.order[b*checkEvery : min((b+1)*checkEvery, len(m.order))]
+		copy(m.blocks[b], p.lot.shapes[places[0]].size)
+		for _, s := range places[1:] {
+			m.blocks[b].lower(p.lot.shapes[s].size)
+		}
+		copy(m.tails[b], m.blocks[b])
+		if b+1 < n {
+			m.tails[b].lower(m.tails[b+1])
+		}
+	}
+}
+
+// prospect is a kind of offers with what is known about filling one of them.
+type prospect struct {
+	offers    []int
+	potential float64 // the most that filling it could be worth
+	// bound is what the pods on it can be worth for its price as far as is known.
+	bound float64
+	// rank is the bound in thousandths at first: sizes of one family cost the same for what they hold, and of those the
+	// largest, with the fewest gaps, comes first.
+	rank int
+	// late is 1 for what is tried only if nothing else will do.
+	late int
+	// stamp is that of the purchase before which it was filled last, -1 if it never was.
+	stamp int
+	bin   bin
+	value float64
+}
+
+// look lists the prospects in order of what a dollar could be worth there, the most first.
+func (p *packer) look() {
+	m := &p.market
+	wanted := make([]float64, len(p.lot.classes)) // what one machine could take of each class
+	for _, s := range p.active {
+		shape := &p.lot.shapes[s]
+		n := p.counts[s]
+		if !shape.plain {
+			n = 0
+			for _, i := range shape.items[p.heads[s]:] {
+				n += min(p.left[i], p.lot.items[i].alone)
+			}
+		}
+		wanted[shape.class.place] += float64(n) * m.values[s]
+	}
+	live := newBitset(len(p.lot.offers))
+	for _, i := range m.offers {
+		live.add(i)
+	}
+	p.prospects = make([]prospect, 0, len(p.lot.kinds))
+	for _, kind := range p.lot.kinds {
+		q := prospect{stamp: -1}
+		for _, i := range kind {
+			if !live.has(i) {
+				continue
+			}
+			most := 0.0
+			for c, worth := range wanted {
+				if worth > 0 && p.lot.classes[c].fits.has(i) {
+					most += worth
+				}
+			}
+			q.offers, q.potential = append(q.offers, i), max(q.potential, most)
+		}
+		if len(q.offers) == 0 {
+			continue
+		}
+		q.potential = min(q.potential, m.value(p.lot.offers[q.offers[0]].room))
+		q.bound = q.potential / p.cost(q.offers[0])
+		q.rank = int(math.Round(q.bound * 1000))
+		p.prospects = append(p.prospects, q)
+	}
+	limit := p.limit()
+	p.horizon = 0
+	for i := range p.prospects {
+		if q := &p.prospects[i]; p.cost(q.offers[0]) > limit {
+			q.late = 1
+		} else {
+			p.horizon++
+		}
+	}
+	p.horizon = min(p.horizon, mostTrials)
+	slices.SortFunc(p.prospects, func(a, b prospect) int {
+		return cmp.Or(cmp.Compare(a.late, b.late), cmp.Compare(b.rank, a.rank), cmp.Compare(b.potential, a.potential), cmp.Compare(a.offers[0], b.offers[0]))
+	})
+}
+
+// limit returns what a machine may cost so that the slots that are called for are filled up by the rest.
+func (p *packer) limit() float64 {
+	m, machines, total := &p.market, 1.0, 0.0
+	for a, d := range m.demand {
+		total += m.worth[a] * d
+		if k := a - len(p.lot.axes.resources); k >= 0 && m.worth[a] > 0 {
+			machines = max(machines, d/float64(p.lot.axes.slots[k].most))
+		}
+	}
+	if machines < leastSlots {
+		return math.Inf(1)
+	}
+	return pace * total / machines
+}
+
+// best fills the most promising offers and returns the one that is worth most for its price. What a prospect was worth at the
+// last look is the most that it can be now, as there is less to fill it with; so most of them are not filled again.
+func (p *packer) best() (bin, float64, bool) {
+	most := mostTrials
+	for {
+		best, next := -1, -1
+		for i := range p.prospects {
+			q := &p.prospects[i]
+			switch {
+			case q.stamp == p.stamp:
+				if len(q.bin.picks) > 0 && (best < 0 || q.bound > p.prospects[best].bound) {
+					best = i
+				}
+			case next < 0 || q.bound > p.prospects[next].bound:
+				if i < p.horizon || best < 0 && next < 0 {
+					next = i
+				}
+			}
+		}
+		enough := best >= 0 && (next < 0 || p.prospects[next].bound*goodEnough <= p.prospects[best].bound || most <= 0 || p.effort.over())
+		if enough {
+			return p.prospects[best].bin, p.prospects[best].value, true
+		}
+		if next < 0 {
+			return bin{}, 0, false
+		}
+		p.try(&p.prospects[next])
+		most--
+	}
+}
+
+// try fills the offer of a prospect.
+func (p *packer) try(q *prospect) {
+	q.stamp = p.stamp
+	offer := p.fullest(q.offers)
+	target := q.potential * goodEnough
+	q.bin.offer, q.value = offer, p.filler.fill(offer, target)
+	q.bin.picks = slices.Clone(p.filler.picks)
+	q.bound = q.value / p.cost(offer)
+}
+
+// fullest returns the offer of a kind that has the most to be filled with.
+func (p *packer) fullest(offers []int) int {
+	if len(offers) == 1 {
+		return offers[0]
+	}
+	best, most := offers[0], -1.0
+	for _, i := range offers {
+		total := 0.0
+		for _, s := range p.market.order {
+			if shape := &p.lot.shapes[s]; p.counts[s] > 0 && shape.class.fits.has(i) {
+				total += float64(p.counts[s]) * p.market.values[s]
+			}
+		}
+		if total > most {
+			best, most = i, total
+		}
+	}
+	return best
+}
