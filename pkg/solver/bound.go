@@ -223,13 +223,3 @@ func (c *census) cuts(everywhere bitset, total []float64) []*kind {
 	}
 	return out
 }
-
-// within reports whether all members are in o.
-func (b bitset) within(o bitset) bool {
-	for i := range b {
-		if b[i]&^o[i] != 0 {
-			return false
-		}
-	}
-	return true
-}

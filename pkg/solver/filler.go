@@ -39,7 +39,7 @@ func (f *filler) fill(offer int, target float64) float64 {
 	f.crowd.welcome(&o.ware.residents)
 	f.greedy(0)
 	if f.value < target && !f.packer.effort.over() {
-		if len(f.packer.market.order) <= fewShapes {
+		if len(f.packer.worths.order) <= fewShapes {
 			f.deepen(o)
 		} else {
 			f.polish()
@@ -52,20 +52,20 @@ func (f *filler) fill(offer int, target float64) float64 {
 // greedy takes shapes from a place in their order on, each as often as it fits.
 func (f *filler) greedy(place int) {
 	p := f.packer
-	m := &p.market
-	for place < len(m.order) {
+	w := &p.worths
+	for place < len(w.order) {
 		f.visits--
 		if place%checkEvery == 0 {
 			b := place / checkEvery
-			if !m.tails[b].within(f.residual) {
+			if !w.tails[b].within(f.residual) {
 				return
 			}
-			if !m.blocks[b].within(f.residual) {
+			if !w.blocks[b].within(f.residual) {
 				place += checkEvery
 				continue
 			}
 		}
-		f.take(m.order[place], p.counts[m.order[place]])
+		f.take(w.order[place], p.counts[w.order[place]])
 		place++
 	}
 }
@@ -98,7 +98,7 @@ func (f *filler) take(s, n int) int {
 		taken += count
 	}
 	f.residual.sub(shape.size, int64(taken))
-	f.value += p.market.values[s] * float64(taken)
+	f.value += p.worths.values[s] * float64(taken)
 	return taken
 }
 
@@ -117,7 +117,7 @@ func (f *filler) held(item int) int {
 func (f *filler) polish() {
 	p := f.packer
 	for range mostSwaps {
-		gap := p.market.value(f.residual)
+		gap := p.worths.value(f.residual)
 		if f.value >= f.target || f.visits <= 0 || gap <= 0 {
 			return
 		}
@@ -131,23 +131,23 @@ func (f *filler) polish() {
 			f.take(p.lot.items[out].shape, 1)
 			return
 		}
-		f.greedy(p.market.place(p.market.value(f.residual)))
+		f.greedy(p.worths.place(p.worths.value(f.residual)))
 	}
 }
 
 // exchange returns the pick and the shape whose exchange gains the most; none if the pick is negative.
 func (f *filler) exchange(gap float64) (at, by int) {
 	p := f.packer
-	m := &p.market
+	w := &p.worths
 	at, most := -1, gap*1e-6
 	room := make(vector, len(f.residual))
-	for k := len(f.picks) - 1; k >= 0; k-- {
-		out := p.lot.items[f.picks[k].item].shape
+	for k, old := range slices.Backward(f.picks) {
+		out := p.lot.items[old.item].shape
 		copy(room, f.residual)
 		room.add(p.lot.shapes[out].size, 1)
-		for place := m.place(m.values[out] + gap); place < len(m.order); place++ {
-			s := m.order[place]
-			gain := m.values[s] - m.values[out]
+		for place := w.place(w.values[out] + gap); place < len(w.order); place++ {
+			s := w.order[place]
+			gain := w.values[s] - w.values[out]
 			if gain <= most {
 				break
 			}
@@ -177,9 +177,9 @@ func (f *filler) spare(s int) bool {
 }
 
 // place returns the first place in the order of a shape that is worth no more.
-func (m *market) place(value float64) int {
-	place, _ := slices.BinarySearchFunc(m.order, value, func(s int, value float64) int {
-		if m.values[s] > value {
+func (w *valuation) place(value float64) int {
+	place, _ := slices.BinarySearchFunc(w.order, value, func(s int, value float64) int {
+		if w.values[s] > value {
 			return -1
 		}
 		return 1
@@ -192,7 +192,7 @@ func (f *filler) drop(at int) {
 	p := f.packer
 	it := p.lot.items[f.picks[at].item]
 	f.residual.add(p.lot.shapes[it.shape].size, 1)
-	f.value -= p.market.values[it.shape]
+	f.value -= p.worths.values[it.shape]
 	if f.picks[at].count--; f.picks[at].count == 0 {
 		f.picks = slices.Delete(f.picks, at, at+1)
 	}
@@ -220,15 +220,15 @@ func (f *filler) over() bool { return f.visits <= 0 || f.bestValue >= f.target &
 // search extends the picks from a place in the order of shapes on. What the free resources are worth bounds what can come.
 func (f *filler) search(place int) {
 	p := f.packer
-	m := &p.market
+	w := &p.worths
 	f.visits--
 	if f.value > f.bestValue {
 		f.bestValue, f.best = f.value, append(f.best[:0], f.picks...)
 	}
-	if f.over() || place == len(m.order) || f.value+min(m.value(f.residual), m.rest[place]) <= f.bestValue {
+	if f.over() || place == len(w.order) || f.value+min(w.value(f.residual), w.rest[place]) <= f.bestValue {
 		return
 	}
-	s := m.order[place]
+	s := w.order[place]
 	for n := p.counts[s]; n > 0 && !f.over(); {
 		picks, value, log := len(f.picks), f.value, len(f.crowd.log)
 		if n = f.take(s, n); n == 0 {

@@ -61,7 +61,7 @@ func (p *packer) worstFirst(bins []bin) {
 	ratio := func(b bin) float64 {
 		value := 0.0
 		for _, k := range b.picks {
-			value += p.market.values[p.lot.items[k.item].shape] * float64(k.count)
+			value += p.worths.values[p.lot.items[k.item].shape] * float64(k.count)
 		}
 		return value / p.cost(b.offer)
 	}

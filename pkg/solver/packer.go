@@ -34,7 +34,7 @@ type packer struct {
 	listed []bool // shape -> whether it is active
 	// heads count the first items of each shape that have none left.
 	heads  []int
-	market market
+	worths valuation
 	thrift thrift
 	filler filler
 	effort *effort
@@ -58,7 +58,7 @@ func newPacker(l *lot, e *effort) *packer {
 		lot: l, effort: e, left: make([]int, len(l.items)), counts: make([]int, len(l.shapes)), heads: make([]int, len(l.shapes)),
 		listed: make([]bool, len(l.shapes)),
 	}
-	p.market.values = make([]float64, len(l.shapes))
+	p.worths.values = make([]float64, len(l.shapes))
 	p.filler = filler{packer: p, crowd: newCrowd(l.marks)}
 	return p
 }
@@ -169,7 +169,7 @@ func (p *packer) repeats(picks []pick) int {
 
 // stale reports whether too much has changed since the last appraisal.
 func (p *packer) stale() bool {
-	return p.prospects == nil || p.bought > p.held*freshness || p.lot.shelf.budget.binds(p.market.dearest)
+	return p.prospects == nil || p.bought > p.held*freshness || p.lot.shelf.budget.binds(p.worths.dearest)
 }
 
 func (p *packer) affordable(i int) bool {

@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	// mostSlots bounds how many rules of the kind "so many to a machine" are treated as resources: each costs time everywhere,
+	// mostSlotAxes bounds how many rules of the kind "so many to a machine" are treated as resources: each costs time everywhere,
 	// and those with the most demand say what the others would.
-	mostSlots = 3
+	mostSlotAxes = 3
 	// leastSlots is the number of machines from which on such a rule matters.
 	leastSlots = 4
 	// others is the part of the pods that are limited by a rule which those that are not may be: beyond it the rule is no
@@ -117,8 +117,8 @@ func (l *lot) measure(offers []offer) {
 	}
 }
 
-// census is who has to do with a mark.
-type census struct {
+// headcount is who has to do with a mark.
+type headcount struct {
 	mark mark
 	// held counts the pods that carry the mark and have a rule about it, loud those that only carry it.
 	held, loud int
@@ -127,7 +127,7 @@ type census struct {
 
 // slots returns the rules that are worth an axis: those that ask for the most machines.
 func (l *lot) slots() []slot {
-	all := make([]census, l.marks)
+	all := make([]headcount, l.marks)
 	for _, it := range l.items {
 		for _, m := range it.group.guest.marks {
 			all[m.mark].mark = m.mark
@@ -143,14 +143,14 @@ func (l *lot) slots() []slot {
 			}
 		}
 	}
-	all = slices.DeleteFunc(all, func(c census) bool {
+	all = slices.DeleteFunc(all, func(c headcount) bool {
 		return c.held == 0 || c.held < leastSlots*c.most || float64(c.loud) > others*float64(c.held)
 	})
-	slices.SortFunc(all, func(a, b census) int {
+	slices.SortFunc(all, func(a, b headcount) int {
 		return cmp.Or(cmp.Compare(b.held*a.most, a.held*b.most), cmp.Compare(a.mark, b.mark))
 	})
 	var out []slot
-	for _, c := range all[:min(len(all), mostSlots)] {
+	for _, c := range all[:min(len(all), mostSlotAxes)] {
 		out = append(out, slot{c.mark, c.most})
 	}
 	return out

@@ -17,8 +17,8 @@ const (
 	pace = 1.25
 )
 
-// market is what resources and shapes are worth at present, US dollars per hour.
-type market struct {
+// valuation is what resources and shapes are worth at present, US dollars per hour.
+type valuation struct {
 	simplex *simplex
 	offers  []int // offers that some shape can use and the limits allow
 	demand  []float64
@@ -36,27 +36,27 @@ type market struct {
 
 // appraise finds out what there is to buy and what everything is worth, given what is left; false if nothing is to be had.
 func (p *packer) appraise() bool {
-	m := &p.market
+	w := &p.worths
 	p.active = slices.DeleteFunc(p.active, func(s int) bool {
 		p.listed[s] = p.counts[s] > 0
 		return !p.listed[s]
 	})
 	slices.Sort(p.active)
 	p.bought = 0
-	if same := p.live(); len(m.offers) == 0 {
+	if same := p.live(); len(w.offers) == 0 {
 		return false
-	} else if p.sum(); !same || m.simplex == nil || !m.simplex.holds(m.demand) {
+	} else if p.sum(); !same || w.simplex == nil || !w.simplex.holds(w.demand) {
 		p.price()
 	}
 	p.sort()
-	p.held = m.rest[0]
+	p.held = w.rest[0]
 	p.look()
 	return true
 }
 
 // live lists the offers that are of use, and reports whether those are the same as before.
 func (p *packer) live() bool {
-	m, s := &p.market, p.lot.shelf
+	w, s := &p.worths, p.lot.shelf
 	wanted := newBitset(len(p.lot.offers))
 	seen := newBitset(len(p.lot.classes))
 	for _, k := range p.active {
@@ -65,87 +65,87 @@ func (p *packer) live() bool {
 			wanted.or(c.fits)
 		}
 	}
-	before := m.offers
-	m.offers = make([]int, 0, len(before))
-	m.dearest = slices.Repeat(vector{0}, len(s.budget.names))
+	before := w.offers
+	w.offers = make([]int, 0, len(before))
+	w.dearest = slices.Repeat(vector{0}, len(s.budget.names))
 	for i := range wanted.all {
 		if p.affordable(i) {
-			m.offers = append(m.offers, i)
-			m.dearest.raise(s.stocks[p.lot.offers[i].stock].capacity)
+			w.offers = append(w.offers, i)
+			w.dearest.raise(s.stocks[p.lot.offers[i].stock].capacity)
 		}
 	}
-	return slices.Equal(before, m.offers)
+	return slices.Equal(before, w.offers)
 }
 
 // sum fills in the demand.
 func (p *packer) sum() {
-	m := &p.market
-	m.demand = make([]float64, p.lot.axes.len())
+	w := &p.worths
+	w.demand = make([]float64, p.lot.axes.len())
 	for _, s := range p.active {
 		n := float64(p.counts[s])
 		for a, q := range p.lot.shapes[s].size {
-			m.demand[a] += float64(q) * n
+			w.demand[a] += float64(q) * n
 		}
 	}
 }
 
 // price sets what everything is worth.
 func (p *packer) price() {
-	m := &p.market
-	products := make([]product, 0, len(m.offers))
+	w := &p.worths
+	products := make([]product, 0, len(w.offers))
 	cheapest := math.Inf(1)
-	for _, i := range m.offers {
+	for _, i := range w.offers {
 		products = append(products, product{p.cost(i), p.lot.offers[i].room})
 		cheapest = min(cheapest, p.lot.offers[i].cost)
 	}
-	m.simplex = newSimplex(products, m.demand)
-	m.worth = m.simplex.solve()
+	w.simplex = newSimplex(products, w.demand)
+	w.worth = w.simplex.solve()
 	if pods := slices.Index(p.lot.axes.resources, p.lot.shelf.dimensions.pods()); pods >= 0 {
-		m.worth[pods] += max(cheapest, leastWorth) * leastWorth
+		w.worth[pods] += max(cheapest, leastWorth) * leastWorth
 	}
 	for _, s := range p.active {
-		m.values[s] = m.value(p.lot.shapes[s].size)
+		w.values[s] = w.value(p.lot.shapes[s].size)
 	}
 }
 
 // value returns what a vector is worth; what there is less than nothing of counts as nothing.
-func (m *market) value(v vector) float64 {
+func (w *valuation) value(v vector) float64 {
 	total := 0.0
 	for a, q := range v {
-		total += m.worth[a] * float64(max(q, 0))
+		total += w.worth[a] * float64(max(q, 0))
 	}
 	return total
 }
 
 // sort fills in what depends on the order of the shapes' values. Of equal ones those that fewer offers can take come first.
 func (p *packer) sort() {
-	m := &p.market
+	w := &p.worths
 	for _, s := range p.active {
-		m.values[s] = m.value(p.lot.shapes[s].size)
+		w.values[s] = w.value(p.lot.shapes[s].size)
 	}
-	m.order = append(m.order[:0], p.active...)
-	slices.SortFunc(m.order, func(a, b int) int {
-		return cmp.Or(cmp.Compare(m.values[b], m.values[a]),
+	w.order = append(w.order[:0], p.active...)
+	slices.SortFunc(w.order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(w.values[b], w.values[a]),
 			cmp.Compare(p.lot.shapes[a].class.choice, p.lot.shapes[b].class.choice), cmp.Compare(a, b))
 	})
-	n := (len(m.order) + checkEvery - 1) / checkEvery
-	m.rest = append(m.rest[:0], make([]float64, len(m.order)+1)...)
-	for k := len(m.order) - 1; k >= 0; k-- {
-		m.rest[k] = m.rest[k+1] + m.values[m.order[k]]*float64(p.counts[m.order[k]])
+	n := (len(w.order) + checkEvery - 1) / checkEvery
+	w.rest = append(w.rest[:0], make([]float64, len(w.order)+1)...)
+	for k := len(w.order) - 1; k >= 0; k-- {
+		w.rest[k] = w.rest[k+1] + w.values[w.order[k]]*float64(p.counts[w.order[k]])
 	}
-	m.blocks, m.tails = make([]vector, n), make([]vector, n)
+	w.blocks, w.tails = make([]vector, n), make([]vector, n)
 	all := make(vector, 2*n*p.lot.axes.len())
 	for b := n - 1; b >= 0; b-- {
-		m.blocks[b], all = all[:p.lot.axes.len()], all[p.lot.axes.len():]
-		m.tails[b], all = all[:p.lot.axes.len()], all[p.lot.axes.len():]
-		places := m.order[b*checkEvery : min((b+1)*checkEvery, len(m.order))]
-		copy(m.blocks[b], p.lot.shapes[places[0]].size)
+		w.blocks[b], all = all[:p.lot.axes.len()], all[p.lot.axes.len():]
+		w.tails[b], all = all[:p.lot.axes.len()], all[p.lot.axes.len():]
+		places := w.order[b*checkEvery : min((b+1)*checkEvery, len(w.order))]
+		copy(w.blocks[b], p.lot.shapes[places[0]].size)
 		for _, s := range places[1:] {
-			m.blocks[b].lower(p.lot.shapes[s].size)
+			w.blocks[b].lower(p.lot.shapes[s].size)
 		}
-		copy(m.tails[b], m.blocks[b])
+		copy(w.tails[b], w.blocks[b])
 		if b+1 < n {
-			m.tails[b].lower(m.tails[b+1])
+			w.tails[b].lower(w.tails[b+1])
 		}
 	}
 }
@@ -169,7 +169,7 @@ type prospect struct {
 
 // look lists the prospects in order of what a dollar could be worth there, the most first.
 func (p *packer) look() {
-	m := &p.market
+	w := &p.worths
 	wanted := make([]float64, len(p.lot.classes)) // what one machine could take of each class
 	for _, s := range p.active {
 		shape := &p.lot.shapes[s]
@@ -180,10 +180,10 @@ func (p *packer) look() {
 				n += min(p.left[i], p.lot.items[i].alone)
 			}
 		}
-		wanted[shape.class.place] += float64(n) * m.values[s]
+		wanted[shape.class.place] += float64(n) * w.values[s]
 	}
 	live := newBitset(len(p.lot.offers))
-	for _, i := range m.offers {
+	for _, i := range w.offers {
 		live.add(i)
 	}
 	p.prospects = make([]prospect, 0, len(p.lot.kinds))
@@ -204,7 +204,7 @@ func (p *packer) look() {
 		if len(q.offers) == 0 {
 			continue
 		}
-		q.potential = min(q.potential, m.value(p.lot.offers[q.offers[0]].room))
+		q.potential = min(q.potential, w.value(p.lot.offers[q.offers[0]].room))
 		q.bound = q.potential / p.cost(q.offers[0])
 		q.rank = int(math.Round(q.bound * 1000))
 		p.prospects = append(p.prospects, q)
@@ -226,10 +226,10 @@ func (p *packer) look() {
 
 // limit returns what a machine may cost so that the slots that are called for are filled up by the rest.
 func (p *packer) limit() float64 {
-	m, machines, total := &p.market, 1.0, 0.0
-	for a, d := range m.demand {
-		total += m.worth[a] * d
-		if k := a - len(p.lot.axes.resources); k >= 0 && m.worth[a] > 0 {
+	w, machines, total := &p.worths, 1.0, 0.0
+	for a, d := range w.demand {
+		total += w.worth[a] * d
+		if k := a - len(p.lot.axes.resources); k >= 0 && w.worth[a] > 0 {
 			machines = max(machines, d/float64(p.lot.axes.slots[k].most))
 		}
 	}
@@ -242,32 +242,36 @@ func (p *packer) limit() float64 {
 // best fills the most promising offers and returns the one that is worth most for its price. What a prospect was worth at the
 // last look is the most that it can be now, as there is less to fill it with; so most of them are not filled again.
 func (p *packer) best() (bin, float64, bool) {
-	most := mostTrials
-	for {
-		best, next := -1, -1
-		for i := range p.prospects {
-			q := &p.prospects[i]
-			switch {
-			case q.stamp == p.stamp:
-				if len(q.bin.picks) > 0 && (best < 0 || q.bound > p.prospects[best].bound) {
-					best = i
-				}
-			case next < 0 || q.bound > p.prospects[next].bound:
-				if i < p.horizon || best < 0 && next < 0 {
-					next = i
-				}
-			}
-		}
-		enough := best >= 0 && (next < 0 || p.prospects[next].bound*goodEnough <= p.prospects[best].bound || most <= 0 || p.effort.over())
-		if enough {
+	for trials := mostTrials; ; trials-- {
+		best, next := p.leaders()
+		switch {
+		case best >= 0 && (next < 0 || p.prospects[next].bound*goodEnough <= p.prospects[best].bound || trials <= 0 || p.effort.over()):
 			return p.prospects[best].bin, p.prospects[best].value, true
-		}
-		if next < 0 {
+		case next < 0:
 			return bin{}, 0, false
 		}
 		p.try(&p.prospects[next])
-		most--
 	}
+}
+
+// leaders returns the best prospect that was filled since the latest purchase, and the most promising one that was not; -1 if
+// there is none. Those beyond the horizon count only while nothing else is any good.
+func (p *packer) leaders() (best, next int) {
+	best, next = -1, -1
+	for i := range p.prospects {
+		q := &p.prospects[i]
+		if i >= p.horizon && (best >= 0 || next >= 0) {
+			break
+		}
+		filled := q.stamp == p.stamp
+		if filled && len(q.bin.picks) > 0 && (best < 0 || q.bound > p.prospects[best].bound) {
+			best = i
+		}
+		if !filled && (next < 0 || q.bound > p.prospects[next].bound) {
+			next = i
+		}
+	}
+	return best, next
 }
 
 // try fills the offer of a prospect.
@@ -288,9 +292,9 @@ func (p *packer) fullest(offers []int) int {
 	best, most := offers[0], -1.0
 	for _, i := range offers {
 		total := 0.0
-		for _, s := range p.market.order {
+		for _, s := range p.worths.order {
 			if shape := &p.lot.shapes[s]; p.counts[s] > 0 && shape.class.fits.has(i) {
-				total += float64(p.counts[s]) * p.market.values[s]
+				total += float64(p.counts[s]) * p.worths.values[s]
 			}
 		}
 		if total > most {
