@@ -10,7 +10,7 @@ export KUBEBUILDER_ASSETS
 
 # The modules beside the main one. With -trimpath their tests share the packages that their programs are built from;
 # vetting and type-checking would go through all of Kubernetes again, so linters that only read the source have to do.
-MODULES := test/localcluster
+MODULES := test/localcluster test/conformance
 SOURCE_LINTERS := depguard,funlen,gochecknoglobals,gochecknoinits,gocyclo,godot,godox,misspell,nolintlint
 
 .DEFAULT_GOAL := help
@@ -55,7 +55,7 @@ clean: ## Remove bin/.
 
 ##@ Test
 
-.PHONY: test bench peer-bench webhook-load
+.PHONY: test bench conformance peer-bench webhook-load
 test: control-plane ## Run every test.
 	@$(BUILD) controller helm
 	@$(BUILD) compile "compiling with the race detector" -race ./...
@@ -67,6 +67,12 @@ test: control-plane ## Run every test.
 webhook-load: control-plane ## Make 10,000 changes through the webhook while its certificates rotate; none may fail.
 	@$(BUILD) controller webhookload
 	@bin/webhookload-runner $(ARGS)
+
+CLUSTERS ?= 2000
+SEED ?= 1
+conformance: ## Hold plans for CLUSTERS made-up clusters, from SEED on, against the real scheduler's filters; flags go into ARGS.
+	@$(BUILD) conformance
+	@bin/conformance-runner --clusters=$(CLUSTERS) --seed=$(SEED) $(ARGS)
 
 BENCH ?= .
 COUNT ?= 6

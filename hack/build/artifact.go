@@ -67,6 +67,13 @@ func artifacts() []artifact {
 			pkg:    "./test/environment/cmd/environment",
 			output: "bin/environment-runner",
 		},
+		{
+			name:      "conformance",
+			title:     "the comparison of plans with the real scheduler",
+			directory: "test/conformance",
+			pkg:       ".",
+			output:    "bin/conformance-runner",
+		},
 		{name: "webhookload", title: "the load on the webhook", pkg: "./test/webhookload", output: "bin/webhookload-runner"},
 		{
 			name:      "peer",

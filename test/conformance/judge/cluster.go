@@ -1,0 +1,187 @@
+package judge
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/solver"
+	"github.com/kerf-autoscaler/kerf/test/builders"
+	"github.com/kerf-autoscaler/kerf/test/conformance/world"
+)
+
+// outcome is what a machine may turn out to be.
+type outcome struct {
+	instanceType *cloudprovider.InstanceType
+	zone         string
+	labels       map[string]string
+}
+
+// member is a node of the cluster as it will be.
+type member struct {
+	node *corev1.Node
+	// running are the pods that are there before any planned one comes.
+	running []*corev1.Pod
+	// planned are the pods that the plan means for it.
+	planned []*corev1.Pod
+}
+
+// outcomes returns what a machine may turn out to be as an instance type: one for each zone that it may be bought in.
+func (j *judge) outcomes(m *solver.Machine, typeName string) ([]outcome, error) {
+	t, err := j.world.Type(typeName)
+	if err != nil {
+		return nil, err
+	}
+	var out []outcome
+	for _, o := range t.Offerings.Compatible(m.Requirements) {
+		labels := m.Requirements.Labels()
+		labels[v1alpha5.ProvisionerNameLabel] = m.Provisioner
+		out = append(out, outcome{t, o.Zone, offered(labels, t, o)})
+	}
+	return out, nil
+}
+
+// offered adds the labels that the instance type and the offering decide.
+func offered(labels map[string]string, t *cloudprovider.InstanceType, o cloudprovider.Offering) map[string]string {
+	maps.Copy(labels, t.Requirements.Labels())
+	labels[corev1.LabelTopologyZone], labels[v1alpha5.CapacityTypeLabel] = o.Zone, o.CapacityType
+	return labels
+}
+
+// register turns everything that is on its way, or planned to be, into nodes: as the first that it may be, as the last, or as
+// any. New nodes have the pods of their DaemonSets on them.
+func (j *judge) register(way int) {
+	j.cluster = j.cluster[:0]
+	on := map[string][]*corev1.Pod{}
+	for _, p := range j.plan.Placements {
+		on[p.Node] = append(on[p.Node], p.Pod)
+	}
+	for _, n := range j.world.Nodes {
+		m := member{node: choose(j, way, n.Outcomes()), running: n.Pods, planned: on[n.Node.Name]}
+		if !n.Initialized {
+			m.running = append(slices.Clone(m.running), j.daemons(m.node)...)
+		}
+		j.cluster = append(j.cluster, m)
+	}
+	for i := range j.plan.Machines {
+		m := &j.plan.Machines[i]
+		provisioner, _ := j.world.Provisioner(m.Provisioner)
+		outcomes, _ := j.outcomes(m, choose(j, way, m.InstanceTypes)) // inspectMachines has found them all
+		node := newNode(fmt.Sprintf("machine-%d", i), choose(j, way, outcomes), provisioner)
+		j.cluster = append(j.cluster, member{node: node, running: j.daemons(node), planned: m.Pods})
+	}
+}
+
+func choose[T any](j *judge, way int, of []T) T {
+	switch way {
+	case 0:
+		return of[0]
+	case 1:
+		return of[len(of)-1]
+	default:
+		return of[j.random.IntN(len(of))]
+	}
+}
+
+// newNode returns the Node that a machine registers as.
+func newNode(name string, o outcome, provisioner solver.Provisioner) *corev1.Node {
+	node := builders.Node(name, builders.NodeLabels(o.labels), builders.Managed(provisioner.Name))
+	node.Labels[corev1.LabelHostname] = name
+	node.Spec.Taints = provisioner.Taints
+	node.Status.Capacity, node.Status.Allocatable = o.instanceType.Capacity, o.instanceType.Allocatable()
+	return world.WithAliases(node)
+}
+
+// daemons returns the pods that DaemonSets put onto a new node.
+func (j *judge) daemons(node *corev1.Node) []*corev1.Pod {
+	var out []*corev1.Pod
+	for _, daemon := range j.world.DaemonSets {
+		if world.RunsOn(daemon, node) {
+			out = append(out, daemon)
+		}
+	}
+	return out
+}
+
+// seat is a pod and the node that the plan has for it.
+type seat struct {
+	pod  *corev1.Pod
+	node string
+}
+
+// bindAll binds the planned pods one after the other where the plan puts them, as long as the filters let one pass, and returns
+// what they say of those that they never let pass. The scheduler takes pods in an order of its own, so one in which all go
+// is enough: it is looked for among the plan's and some at random.
+func (j *judge) bindAll(ctx context.Context) ([]Disagreement, error) {
+	const orders = 8
+	var first []Disagreement
+	var seats []seat
+	for _, m := range j.cluster {
+		for _, pod := range m.planned {
+			seats = append(seats, seat{pod, m.node.Name})
+		}
+	}
+	for order := range orders {
+		if order > 0 {
+			j.random.Shuffle(len(seats), func(a, b int) { seats[a], seats[b] = seats[b], seats[a] })
+		}
+		refused, err := j.bind(ctx, seats)
+		if err != nil || len(refused) == 0 {
+			return nil, err
+		}
+		if order == 0 {
+			first = refused
+		}
+	}
+	return first, nil
+}
+
+// bind starts from the cluster without the planned pods and binds them in an order.
+func (j *judge) bind(ctx context.Context, seats []seat) ([]Disagreement, error) {
+	j.scheduler.Clear()
+	for _, m := range j.cluster {
+		j.scheduler.Add(m.node, m.running...)
+	}
+	for len(seats) > 0 {
+		var waiting []seat
+		var refused []Disagreement
+		for _, s := range seats {
+			refusal, err := j.scheduler.Ask(ctx, s.pod, s.node)
+			switch {
+			case err != nil:
+				return nil, err
+			case refusal.None():
+				j.scheduler.Bind(s.pod, s.node)
+			default:
+				waiting = append(waiting, s)
+				refused = append(refused, Disagreement{Placed, s.pod, fmt.Sprintf("is refused on %s: %s", j.describe(s.node), refusal)})
+			}
+		}
+		if len(waiting) == len(seats) {
+			return refused, nil
+		}
+		seats = waiting
+	}
+	return nil, nil
+}
+
+// describe says what a node is.
+func (j *judge) describe(name string) string {
+	for _, m := range j.cluster {
+		if m.node.Name == name {
+			return describe(m.node)
+		}
+	}
+	return name
+}
+
+func describe(node *corev1.Node) string {
+	l := node.Labels
+	return fmt.Sprintf("%s (%s %s in %s, provisioner %s)", node.Name, l[v1alpha5.CapacityTypeLabel], l[corev1.LabelInstanceTypeStable],
+		l[corev1.LabelTopologyZone], l[v1alpha5.ProvisionerNameLabel])
+}

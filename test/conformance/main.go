@@ -1,0 +1,94 @@
+// Command conformance makes up clusters, lets kerf plan for them and holds the plans against the filters of the real
+// kube-scheduler. It prints what they disagree about, each case made as small as it gets, and exits with 1 if there is any.
+//
+// Call it as "make conformance", with ARGS=--help to learn about its flags.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// errDisagree says that the run has ended and kerf and the scheduler disagree; it has been printed already.
+var errDisagree = errors.New("kerf and the scheduler disagree")
+
+// settings are what the flags say.
+type settings struct {
+	// clusters is how many are made up, each with that many pods, from seed on.
+	clusters, pods int
+	seed           uint64
+	// workers is how many clusters are looked at side by side.
+	workers int
+	// shown is how many disagreements are made small and printed.
+	shown int
+	// verbose prints each world with its plan.
+	verbose bool
+	// interval is the time between lines of progress.
+	interval time.Duration
+	out      io.Writer
+}
+
+func main() {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	cancel()
+	switch {
+	case err == nil || errors.Is(err, pflag.ErrHelp):
+	case errors.Is(err, errDisagree):
+		os.Exit(1)
+	default:
+		fmt.Fprintln(os.Stderr, "conformance:", err)
+		os.Exit(2)
+	}
+}
+
+func run(ctx context.Context, arguments []string, out io.Writer) error {
+	s := settings{out: out}
+	long := false
+	flags := pflag.NewFlagSet("conformance", pflag.ContinueOnError)
+	flags.IntVar(&s.clusters, "clusters", 2_000, "clusters to make up")
+	flags.IntVar(&s.pods, "pods", 50, "pods that wait in each")
+	flags.Uint64Var(&s.seed, "seed", 1, "seed of the first cluster; the others follow")
+	flags.IntVar(&s.workers, "workers", runtime.GOMAXPROCS(0), "clusters to look at side by side")
+	flags.IntVar(&s.shown, "show", 5, "disagreements to make small and print")
+	flags.BoolVar(&long, "long", false, "make up 50,000 clusters")
+	flags.BoolVar(&s.verbose, "print", false, "print each cluster and its plan")
+	flags.DurationVar(&s.interval, "interval", 10*time.Second, "time between lines of progress")
+	flags.Usage = func() {
+		fmt.Fprintf(os.Stderr, `conformance makes up clusters, lets kerf plan for the pods that wait there, and asks the filters of the real kube-scheduler:
+do they let every pod go where the plan has it, whatever the planned machines turn out to be, and does no node that could
+be bought take a pod that the plan leaves? It exits with 0 if so.
+
+%s`, flags.FlagUsages())
+	}
+	if err := flags.Parse(arguments); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q; --help explains", flags.Arg(0))
+	}
+	if s.clusters < 1 || s.pods < 1 || s.workers < 1 {
+		return errors.New("--clusters, --pods and --workers have to be positive")
+	}
+	if long {
+		s.clusters = 50_000
+	}
+	report, err := play(ctx, s)
+	if err != nil {
+		return err
+	}
+	report.print(out)
+	if len(report.cases) > 0 {
+		return errDisagree
+	}
+	return nil
+}

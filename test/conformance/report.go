@@ -1,0 +1,122 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/kerf-autoscaler/kerf/test/conformance/judge"
+)
+
+// report adds up what came of the worlds.
+type report struct {
+	clusters, planned, unplaced int
+	// drawn and placed map a kind of constraint -> how many pods had it, and how many of them were planned for.
+	drawn, placed map[string]int
+	// surroundings maps what there is in a world beside the waiting pods -> in how many worlds.
+	surroundings map[string]int
+	// cases are the worlds with disagreements.
+	cases []result
+	// small are texts of some of them, made as small as they get.
+	small []string
+}
+
+func newReport() *report {
+	return &report{drawn: map[string]int{}, placed: map[string]int{}, surroundings: map[string]int{}}
+}
+
+func (r *report) add(one result) {
+	r.clusters++
+	left := map[string]bool{}
+	for _, u := range one.plan.Unplaced {
+		left[string(u.Pod.UID)] = true
+	}
+	r.unplaced += len(left)
+	r.planned += len(one.world.Pods) - len(left)
+	for _, pod := range one.world.Pods {
+		for _, kind := range one.world.Kinds(pod) {
+			r.drawn[kind]++
+			if !left[string(pod.UID)] {
+				r.placed[kind]++
+			}
+		}
+	}
+	for _, what := range one.world.Surroundings() {
+		r.surroundings[what]++
+	}
+	if len(one.disagreements) > 0 {
+		r.cases = append(r.cases, one)
+	}
+}
+
+// explain makes the first of the cases small.
+func (r *report) explain(ctx context.Context, most int) error {
+	slices.SortFunc(r.cases, func(a, b result) int { return cmp.Compare(a.world.Seed, b.world.Seed) })
+	for _, c := range r.cases[:min(len(r.cases), most)] {
+		small, err := shrink(ctx, c)
+		if err != nil {
+			return fmt.Errorf("making seed %d small: %w", c.world.Seed, err)
+		}
+		r.small = append(r.small, describe(small))
+	}
+	return nil
+}
+
+func (r *report) disagreements() int {
+	sum := 0
+	for _, c := range r.cases {
+		sum += len(c.disagreements)
+	}
+	return sum
+}
+
+func (r *report) summary() string {
+	return fmt.Sprintf("%d clusters, %d pods planned, %d unplaced, %d disagreements", r.clusters, r.planned, r.unplaced, r.disagreements())
+}
+
+func (r *report) print(out io.Writer) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	row := func(cells ...any) {
+		for _, c := range cells {
+			_, _ = fmt.Fprintf(w, "%v\t", c)
+		}
+		_, _ = fmt.Fprintln(w)
+	}
+	row("constraint", "pods", "planned", "")
+	for _, kind := range slices.Sorted(maps.Keys(r.drawn)) {
+		row(kind, r.drawn[kind], r.placed[kind], fmt.Sprintf("%d %%", 100*r.placed[kind]/r.drawn[kind]))
+	}
+	row()
+	row("beside the pods", "clusters")
+	for _, what := range slices.Sorted(maps.Keys(r.surroundings)) {
+		row(what, r.surroundings[what])
+	}
+	_ = w.Flush() // a terminal that went away ends the run by a signal
+	for _, text := range r.small {
+		_, _ = fmt.Fprintf(out, "\n%s", text)
+	}
+	if len(r.cases) > 0 {
+		_, _ = fmt.Fprintf(out, "\n%d clusters with disagreements:\n", len(r.cases))
+		r.list(out)
+	}
+	_, _ = fmt.Fprintf(out, "\n%s\n", r.summary())
+}
+
+// list prints the first disagreement of each cluster that has any, and how many there are of each kind.
+func (r *report) list(out io.Writer) {
+	const most = 40
+	kinds := map[judge.Kind]int{}
+	for i, c := range r.cases {
+		kinds[c.disagreements[0].Kind]++
+		if i < most {
+			_, _ = fmt.Fprintf(out, "seed %d: %s\n", c.world.Seed, c.disagreements[0])
+		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		_, _ = fmt.Fprintf(out, "%s in %d clusters\n", kind, kinds[kind])
+	}
+}
