@@ -180,6 +180,7 @@ func (d drawing) node(i int) Node {
 	if n.Initialized || d.chance(50) {
 		labels[corev1.LabelTopologyZone] = one(d.dice, d.zones...)
 	} else {
+		delete(labels, corev1.LabelTopologyZone)
 		n.Zones = some(d.dice, d.zones...)
 	}
 	n.Node = builders.Node(name, builders.NodeLabels(labels))
