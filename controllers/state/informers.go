@@ -8,6 +8,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -29,7 +30,8 @@ func NewInformers(cache cache.Cache, cluster *state.Cluster) *Informers {
 	return &Informers{cache: cache, cluster: cluster, ready: make(chan struct{})}
 }
 
-// +kubebuilder:rbac:groups="",resources=pods;nodes,verbs=list;watch
+// +kubebuilder:rbac:groups="",resources=pods;nodes;namespaces;persistentvolumeclaims;persistentvolumes,verbs=list;watch
+// +kubebuilder:rbac:groups=storage.k8s.io,resources=storageclasses;csinodes;volumeattachments,verbs=list;watch
 // +kubebuilder:rbac:groups=apps,resources=daemonsets,verbs=list;watch
 // +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=list;watch
 
@@ -44,8 +46,8 @@ func (i *Informers) Synced() <-chan struct{} { return i.ready }
 
 // Start subscribes to the watches and runs until ctx ends.
 func (i *Informers) Start(ctx context.Context) error {
-	registrations := make([]toolscache.InformerSynced, 0, 4)
-	for _, subscription := range i.subscriptions() {
+	var registrations []toolscache.InformerSynced
+	for _, subscription := range append(i.subscriptions(), i.storage()...) {
 		informer, err := i.cache.GetInformer(ctx, subscription.object)
 		if err != nil {
 			return fmt.Errorf("getting informer for %T: %w", subscription.object, err)
@@ -80,6 +82,18 @@ func (i *Informers) subscriptions() []subscription {
 		{&corev1.Pod{}, handler(i.cluster.UpdatePod, func(p *corev1.Pod) { i.cluster.DeletePod(p.UID) })},
 		{&v1alpha5.Machine{}, handler(i.cluster.UpdateMachine, func(m *v1alpha5.Machine) { i.cluster.DeleteMachine(m.Name) })},
 		{&appsv1.DaemonSet{}, handler(i.cluster.UpdateDaemonSet, func(d *appsv1.DaemonSet) { i.cluster.DeleteDaemonSet(d.UID) })},
+		{&corev1.Namespace{}, handler(i.cluster.UpdateNamespace, func(n *corev1.Namespace) { i.cluster.DeleteNamespace(n.Name) })},
+	}
+}
+
+// storage subscribes to what the volumes of pods are decided on.
+func (i *Informers) storage() []subscription {
+	return []subscription{
+		{&corev1.PersistentVolumeClaim{}, handler(i.cluster.UpdateClaim, func(c *corev1.PersistentVolumeClaim) { i.cluster.DeleteClaim(c.Namespace, c.Name) })},
+		{&corev1.PersistentVolume{}, handler(i.cluster.UpdateVolume, func(v *corev1.PersistentVolume) { i.cluster.DeleteVolume(v.Name) })},
+		{&storagev1.StorageClass{}, handler(i.cluster.UpdateStorageClass, func(c *storagev1.StorageClass) { i.cluster.DeleteStorageClass(c.Name) })},
+		{&storagev1.CSINode{}, handler(i.cluster.UpdateCSINode, func(n *storagev1.CSINode) { i.cluster.DeleteCSINode(n.Name) })},
+		{&storagev1.VolumeAttachment{}, handler(i.cluster.UpdateVolumeAttachment, func(a *storagev1.VolumeAttachment) { i.cluster.DeleteVolumeAttachment(a.Name) })},
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -84,13 +86,32 @@ func content(cluster *state.Cluster) string {
 	for _, daemonSet := range snapshot.DaemonSets {
 		out = append(out, "daemonset "+string(daemonSet.UID))
 	}
+	for name := range snapshot.Namespaces {
+		out = append(out, "namespace "+name)
+	}
+	for key := range snapshot.Storage.Claims {
+		out = append(out, "claim "+key.String())
+	}
+	for name := range snapshot.Storage.Volumes {
+		out = append(out, "volume "+name)
+	}
+	for name := range snapshot.Storage.Classes {
+		out = append(out, "class "+name)
+	}
+	for name := range snapshot.Storage.Drivers {
+		out = append(out, "drivers of "+name)
+	}
+	for name := range snapshot.Storage.Attachments {
+		out = append(out, "attachment "+name)
+	}
 	slices.Sort(out)
 	return strings.Join(out, ", ")
 }
 
 func TestEventsReachTheModel(t *testing.T) {
 	cluster, w := state.NewCluster(), &watches{}
-	for _, s := range NewInformers(w, cluster).subscriptions() {
+	informers := NewInformers(w, cluster)
+	for _, s := range append(informers.subscriptions(), informers.storage()...) {
 		w.handlers = append(w.handlers, s.handler)
 	}
 	node, machine := builders.Node("node"), builders.Machine("machine", "p")
@@ -122,6 +143,31 @@ func TestEventsReachTheModel(t *testing.T) {
 	}
 }
 
+func TestStorageAndNamespacesReachTheModel(t *testing.T) {
+	cluster, w := state.NewCluster(), &watches{}
+	informers := NewInformers(w, cluster)
+	for _, s := range append(informers.subscriptions(), informers.storage()...) {
+		w.handlers = append(w.handlers, s.handler)
+	}
+	for want, object := range map[string]client.Object{
+		"namespace shop":     &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}},
+		"claim default/data": builders.VolumeClaim("data"),
+		"volume v":           builders.PersistentVolume("v"),
+		"class gp3":          builders.StorageClass("gp3"),
+		"drivers of node":    builders.CSINode("node", builders.EBSDriver, 25),
+		"attachment a":       &storagev1.VolumeAttachment{ObjectMeta: metav1.ObjectMeta{Name: "a"}},
+	} {
+		w.deliver(added(object))
+		if got := content(cluster); got != want {
+			t.Errorf("the model holds %q, want %q", got, want)
+		}
+		w.deliver(deleted(object))
+		if got := content(cluster); got != "" {
+			t.Errorf("the model holds %q after %s is gone", got, want)
+		}
+	}
+}
+
 func TestTheStateIsThereOnceAllHandlersHaveSeenTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &watches{}
@@ -135,8 +181,8 @@ func TestTheStateIsThereOnceAllHandlersHaveSeenTheStart(t *testing.T) {
 			t.Fatal("the state counts as there before the watches have delivered it")
 		default:
 		}
-		if len(w.handlers) != 4 {
-			t.Errorf("%d kinds are watched, want 4", len(w.handlers))
+		if len(w.handlers) != 10 {
+			t.Errorf("%d kinds are watched, want 10", len(w.handlers))
 		}
 		w.synced.Store(true)
 		<-informers.Synced()
