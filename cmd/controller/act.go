@@ -15,7 +15,8 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
 	"github.com/kerf-autoscaler/kerf/pkg/operator"
-	"github.com/kerf-autoscaler/kerf/pkg/problem"
+	"github.com/kerf-autoscaler/kerf/pkg/options"
+	"github.com/kerf-autoscaler/kerf/pkg/solver"
 )
 
 // visibilityWindow is how long EC2 may take to show an instance that it has launched: AWS speaks of minutes.
@@ -51,7 +52,10 @@ func (p *process) act(ctx context.Context) error {
 	if err := errors.Join(
 		controllers.Register(mgr, provider, p.metrics, controllers.Settings{
 			ClusterUID: uid, BatchIdle: o.BatchIdle, BatchMax: o.BatchMax, LaunchTimeout: o.LaunchTimeout,
-			Provisioning: provisioning.Settings{ExpendableBelow: problem.DefaultExpendableBelow},
+			Provisioning: provisioning.Settings{ExpendableBelow: o.ExpendableBelow, Solver: solver.Settings{
+				NodeFee: o.NodeFee, MostDearer: o.FallbackPriceRatio, Steps: o.SolverSteps,
+				IgnorePreferences: o.PreferencePolicy == options.PreferenceIgnore,
+			}},
 			RegistrationTimeout: o.RegistrationTimeout, VisibilityWindow: visibilityWindow,
 		}),
 		refresh.Register(mgr, provider.Tasks(), clock.RealClock{}),

@@ -10,6 +10,12 @@ import (
 	"github.com/spf13/pflag"
 )
 
+// Values of Options.PreferencePolicy.
+const (
+	PreferenceRespect = "Respect"
+	PreferenceIgnore  = "Ignore"
+)
+
 // Options are kerf's settings.
 type Options struct {
 	// ClusterName is the name of the EKS cluster. Required.
@@ -30,6 +36,16 @@ type Options struct {
 	DefaultInstanceProfile string
 	// BatchIdle is how long no new pod may come before a batch is decided; BatchMax bounds the wait.
 	BatchIdle, BatchMax time.Duration
+	// ExpendableBelow is the priority below which nothing is bought for pods, and running ones give way to others.
+	ExpendableBelow int32
+	// PreferencePolicy is Respect or Ignore: whether preferred affinity, ScheduleAnyway and PreferNoSchedule count in plans.
+	PreferencePolicy string
+	// NodeFee is what a node costs on top of its price, US dollars per hour.
+	NodeFee float64
+	// FallbackPriceRatio is how many times its cheapest instance type a machine may cost when others are sold out.
+	FallbackPriceRatio float64
+	// SolverSteps bounds the work that goes into making a plan cheaper; 0 leaves it to the solver.
+	SolverSteps int
 	// LaunchTimeout is how long a Machine may wait for an instance, RegistrationTimeout how long an instance may take to join.
 	LaunchTimeout, RegistrationTimeout time.Duration
 	// LaunchTemplateTTL is how long an unused launch template is kept.

@@ -25,6 +25,9 @@ const (
 	minCertificateLifetime, maxCertificateLifetime = 10 * time.Second, 365 * 24 * time.Hour
 	// An authority overlaps with its successor while certificates of both are served.
 	leavesPerAuthority = 3
+	// No node is worth a fee above what the dearest instance costs, and no machine a thousand times another; NaN and Inf are
+	// beyond both.
+	maxFee, maxRatio = 1000, 1000
 	// maxDrain leaves time for the last answers, before a pod that is to end is killed after 30 seconds.
 	maxDrain = 15 * time.Second
 )
@@ -47,6 +50,7 @@ func (o *Options) Validate() error {
 	o.validateCluster(&refused)
 	o.validateTimes(&refused)
 	o.validateServers(&refused)
+	o.validatePlans(&refused)
 	// Fractions are asked whether they are right, not whether they are wrong: NaN is neither.
 	refused.when(!(o.VMMemoryOverheadPercent >= 0 && o.VMMemoryOverheadPercent < 1), "vm-memory-overhead-percent",
 		"%g is not a fraction from 0 to below 1", o.VMMemoryOverheadPercent)
@@ -83,6 +87,15 @@ func (o *Options) validateTimes(refused *refusals) {
 	refused.when(o.WebhookAuthorityLifetime != 0 && o.WebhookAuthorityLifetime < leavesPerAuthority*o.WebhookCertificateLifetime,
 		"webhook-authority-lifetime", "%s is below %d times --webhook-certificate-lifetime %s", o.WebhookAuthorityLifetime, leavesPerAuthority, o.WebhookCertificateLifetime)
 	refused.when(o.WebhookDrain < 0 || o.WebhookDrain > maxDrain, "webhook-drain-duration", "%s is not from 0s to %s", o.WebhookDrain, maxDrain)
+}
+
+func (o *Options) validatePlans(refused *refusals) {
+	refused.when(o.PreferencePolicy != PreferenceRespect && o.PreferencePolicy != PreferenceIgnore, "preference-policy",
+		"%q is neither %s nor %s", o.PreferencePolicy, PreferenceRespect, PreferenceIgnore)
+	refused.when(!(o.NodeFee >= 0 && o.NodeFee <= maxFee), "node-fee-per-hour", "%g is not from 0 to %g", o.NodeFee, float64(maxFee))
+	refused.when(!(o.FallbackPriceRatio >= 1 && o.FallbackPriceRatio <= maxRatio), "fallback-price-ratio",
+		"%g is not from 1 to %g", o.FallbackPriceRatio, float64(maxRatio))
+	refused.when(o.SolverSteps < 0, "solver-steps", "%d is negative", o.SolverSteps)
 }
 
 func (o *Options) validateServers(refused *refusals) {
