@@ -91,8 +91,8 @@ func (h *host) pinned(p *pins, must bool) bool {
 // zone returns the node's zone, "" while it is open.
 func (h *host) zone() string { return h.labels[corev1.LabelTopologyZone] }
 
-// fillNodes places what fits on nodes: first the pods that were meant for a node before, then node by node the largest.
-func (s *solution) fillNodes(ctx context.Context) {
+// fillPlanned places pods on the nodes that they were meant for before.
+func (s *solution) fillPlanned() {
 	for _, h := range s.nodes {
 		for _, g := range s.groups {
 			if most := g.planned[h.node.Name]; most > 0 {
@@ -100,6 +100,10 @@ func (s *solution) fillNodes(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// fillNodes places what fits on nodes, node by node the largest first.
+func (s *solution) fillNodes(ctx context.Context) {
 	for _, h := range s.nodes {
 		if ctx.Err() != nil {
 			return
@@ -120,10 +124,22 @@ func (s *solution) place(h *host, g *group, most int) int {
 	if n == 0 {
 		return 0
 	}
-	h.free.sub(g.requests, int64(n))
-	h.company.join(g.guest, n)
+	h.take(g, n)
 	for _, pod := range g.take(n) {
 		s.plan.Placements = append(s.plan.Placements, Placement{Pod: pod, Node: h.node.Name})
 	}
 	return n
+}
+
+// take makes room for n units of the group.
+func (h *host) take(g *group, n int) {
+	h.free.sub(g.requests, int64(n))
+	h.company.join(g.guest, n)
+}
+
+// clone returns a copy to try things on.
+func (h *host) clone() *host {
+	out := *h
+	out.free, out.company = h.free.clone(), h.company.clone()
+	return &out
 }

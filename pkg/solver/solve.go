@@ -19,16 +19,28 @@ import (
 // Pods that require what it does not plan for are left unplaced, with that as the reason.
 func Solve(ctx context.Context, p Problem) Plan {
 	s := newSolution(&p)
-	s.fillNodes(ctx)
-	for _, shelf := range s.shelves {
-		s.buy(ctx, shelf)
-	}
+	s.placeAndBuy(ctx)
 	for _, shelf := range s.shelves {
 		s.emit(shelf)
 	}
 	s.giveReasons(ctx)
 	s.plan.LowerBoundPerHour = s.lowerBound()
 	return s.plan
+}
+
+// placeAndBuy fills nodes and buys machines. As soon as only a few pods are left it settles them all in the best way.
+func (s *solution) placeAndBuy(ctx context.Context) {
+	s.fillPlanned()
+	if s.exactly(ctx, s.shelves) {
+		return
+	}
+	s.fillNodes(ctx)
+	for i, shelf := range s.shelves {
+		if s.exactly(ctx, s.shelves[i:]) {
+			return
+		}
+		s.buy(ctx, shelf)
+	}
 }
 
 // solution is a plan in the making.
