@@ -146,14 +146,17 @@ func (e *exact) outcome(seated int) (outcome, bool) {
 
 // carryOut places and buys what the outcome says, and tells the rest why there is nothing for it.
 func (s *solution) carryOut(ctx context.Context, e *exact, o outcome) {
-	for i, state := len(e.seats)-1, o.seated; i >= 0 && state > 0; i-- {
-		part := e.seats[i].share[state]
+	parts, seated := make([]int, len(e.seats)), o.seated
+	for i := len(e.seats) - 1; i >= 0 && seated > 0; i-- {
+		parts[i] = e.seats[i].share[seated]
+		seated -= parts[i]
+	}
+	for i, part := range parts {
 		for k, n := range e.few.counts[part] {
 			if n > 0 {
 				s.place(e.seats[i].host, e.few.groups[k], n)
 			}
 		}
-		state -= part
 	}
 	slices.SortStableFunc(s.plan.Placements, func(a, b Placement) int { return comparePods(a.Pod, b.Pod) })
 	for i, shelf := range e.shelves {
