@@ -16,11 +16,11 @@ func (s *solution) exactly(ctx context.Context, shelves []*shelf) bool {
 	if !ok || ctx.Err() != nil {
 		return false
 	}
-	seats, ok := f.seats(s.nodes)
+	berths, ok := f.berths(s.nodes)
 	if !ok {
 		return false
 	}
-	e := &exact{few: f, seats: seats, shelves: shelves}
+	e := &exact{few: f, berths: berths, shelves: shelves}
 	best, ok := e.choose()
 	if ok {
 		s.carryOut(ctx, e, best)
@@ -51,13 +51,13 @@ func (s *solution) few(shelves []*shelf) (*few, bool) {
 	if steps := s.problem.Settings.Steps; steps > 0 {
 		looks = min(looks, steps)
 	}
-	return newFew(groups, looks)
+	return newFew(groups, s.problem.Settings.NodeFee, looks)
 }
 
-// exact looks for the best way to divide units between seats and tables.
+// exact looks for the best way to divide units between berths and tables.
 type exact struct {
 	few     *few
-	seats   []*seat
+	berths  []*berth
 	shelves []*shelf
 	// tables of the first shelves, as many as were needed: most often the first takes all pods.
 	tables []*table
@@ -68,14 +68,14 @@ type outcome struct {
 	seated   int
 	bought   []order
 	unplaced int // pods
-	cost     float64
+	bill     bill
 }
 
 // order is a state with the draft that buys for it.
 type order struct{ state, draft int }
 
-// choose returns the outcome with the fewest unplaced pods, of those the cheapest, and of those the one with the most pods on
-// nodes.
+// choose returns the outcome with the fewest unplaced pods, of those the cheapest, with the fewest machines, and of those
+// the one with the most pods on nodes.
 func (e *exact) choose() (outcome, bool) {
 	for {
 		before := e.limited()
@@ -102,14 +102,14 @@ func (e *exact) search() (outcome, bool) {
 	var best outcome
 	found := false
 	for seated := range e.few.counts {
-		if seated > 0 && (len(e.seats) == 0 || e.seats[len(e.seats)-1].share[seated] < 0) {
+		if seated > 0 && (len(e.berths) == 0 || e.berths[len(e.berths)-1].share[seated] < 0) {
 			continue
 		}
 		o, ok := e.outcome(seated)
 		if !ok {
 			return outcome{}, false
 		}
-		better := cmp.Or(cmp.Compare(o.unplaced, best.unplaced), cmp.Compare(o.cost, best.cost),
+		better := cmp.Or(cmp.Compare(o.unplaced, best.unplaced), o.bill.compare(best.bill),
 			cmp.Compare(e.few.pods(best.seated), e.few.pods(o.seated)))
 		if !found || better < 0 {
 			best, found = o, true
@@ -136,7 +136,7 @@ func (e *exact) outcome(seated int) (outcome, bool) {
 		}
 		o.bought = append(o.bought, bought)
 		if bought.state > 0 {
-			o.cost += t.drafts[bought.state][bought.draft].cost
+			o.bill = o.bill.plus(t.drafts[bought.state][bought.draft].bill)
 		}
 		left -= bought.state
 	}
@@ -146,15 +146,15 @@ func (e *exact) outcome(seated int) (outcome, bool) {
 
 // carryOut places and buys what the outcome says, and tells the rest why there is nothing for it.
 func (s *solution) carryOut(ctx context.Context, e *exact, o outcome) {
-	parts, seated := make([]int, len(e.seats)), o.seated
-	for i := len(e.seats) - 1; i >= 0 && seated > 0; i-- {
-		parts[i] = e.seats[i].share[seated]
+	parts, seated := make([]int, len(e.berths)), o.seated
+	for i := len(e.berths) - 1; i >= 0 && seated > 0; i-- {
+		parts[i] = e.berths[i].share[seated]
 		seated -= parts[i]
 	}
 	for i, part := range parts {
 		for k, n := range e.few.counts[part] {
 			if n > 0 {
-				s.place(e.seats[i].host, e.few.groups[k], n)
+				s.place(e.berths[i].host, e.few.groups[k], n)
 			}
 		}
 	}
@@ -183,7 +183,7 @@ func (e *exact) miss(ctx context.Context, i int, shelf *shelf, g *group) miss {
 
 // allLots returns the lots of the groups, with each group in all lots that it may be in. That would be too many where there are
 // many groups, but here it leaves open who goes with whom.
-func (s *shelf) allLots(groups []*group) []*lot {
+func (s *shelf) allLots(groups []*group, fee float64) []*lot {
 	byLabels, options := map[string]*lot{}, make([][]option, len(groups))
 	var first *option // that anybody is indifferent to
 	for i, g := range groups {
@@ -207,7 +207,7 @@ func (s *shelf) allLots(groups []*group) []*lot {
 				l.add(g, agreed, key)
 			}
 		}
-		l.fillOffers()
+		l.stock(fee)
 		out = append(out, l)
 	}
 	return out

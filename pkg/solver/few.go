@@ -1,6 +1,9 @@
 package solver
 
-import "iter"
+import (
+	"iter"
+	"slices"
+)
 
 const (
 	// fewGroups, fewStates and fewParts bound the problems of which every way to divide the pods is looked at. Ten pods that all
@@ -23,18 +26,29 @@ type few struct {
 	// counts and loads of all states: units by group, and what these ask for.
 	counts [][]int
 	loads  []vector
-	looks  int // that are left
+	// order of the groups in which units join a node: those with rules that matter only on joining come first.
+	order []int
+	// fee is what a machine costs on top of its price.
+	fee   float64
+	looks int // that are left
 }
 
 // newFew returns false if there are too many states or parts.
-func newFew(groups []*group, looks int) (*few, bool) {
-	f := &few{groups: groups, looks: looks}
+func newFew(groups []*group, fee float64, looks int) (*few, bool) {
+	f := &few{groups: groups, fee: fee, looks: looks}
 	states, parts := 1, 1
 	for _, g := range groups {
 		f.strides = append(f.strides, states)
 		states, parts = states*(g.left+1), parts*(g.left+1)*(g.left+2)/2
 		if states > fewStates || parts > fewParts {
 			return nil, false
+		}
+	}
+	for _, loose := range []bool{true, false} {
+		for i, g := range groups {
+			if slices.ContainsFunc(g.guest.rules, func(r rule) bool { return r.loose }) == loose {
+				f.order = append(f.order, i)
+			}
 		}
 	}
 	for state := range states {
@@ -107,14 +121,30 @@ func (f *few) parts(state int) iter.Seq[int] {
 	}
 }
 
+// amicable reports whether the units of a state go with each other and with those who are there.
+func (f *few) amicable(state int, there *company) bool {
+	c := there.clone()
+	for _, i := range f.order {
+		n, g := f.counts[state][i], f.groups[i].guest
+		if n == 0 || g.plain() {
+			continue
+		}
+		if c.room(g, n) < n {
+			return false
+		}
+		c.join(g, n)
+	}
+	return true
+}
+
 // look counts n looks, and reports whether there were so many left.
 func (f *few) look(n int) bool {
 	f.looks -= n
 	return f.looks >= 0
 }
 
-// seat is a node with what it can take.
-type seat struct {
+// berth is a node with what it can take.
+type berth struct {
 	host *host
 	// takes says of each state whether the node has room for it.
 	takes []bool
@@ -122,10 +152,10 @@ type seat struct {
 	share []int
 }
 
-// seats returns the nodes that can take some of the units, with all that they can take together in the shares of the last;
+// berths returns the nodes that can take some of the units, with all that they can take together in the shares of the last;
 // false if there are too many.
-func (f *few) seats(hosts []*host) ([]*seat, bool) {
-	var out []*seat
+func (f *few) berths(hosts []*host) ([]*berth, bool) {
+	var out []*berth
 	for _, h := range hosts {
 		if !f.welcome(h) {
 			continue
@@ -133,14 +163,14 @@ func (f *few) seats(hosts []*host) ([]*seat, bool) {
 		if len(out) == fewHosts || !f.look(len(f.counts)) {
 			return nil, false
 		}
-		s := &seat{host: h, takes: make([]bool, len(f.counts))}
+		s := &berth{host: h, takes: make([]bool, len(f.counts))}
 		for state := range s.takes {
 			s.takes[state] = f.fit(s, state)
 		}
 		out = append(out, s)
 	}
 	for i, s := range out {
-		var before *seat
+		var before *berth
 		if i > 0 {
 			before = out[i-1]
 		}
@@ -161,14 +191,15 @@ func (f *few) welcome(h *host) bool {
 }
 
 // fit reports whether the node can take the state; takes is known for all states with fewer units.
-func (f *few) fit(s *seat, state int) bool {
+func (f *few) fit(s *berth, state int) bool {
 	for less := range f.lesser(state) {
 		if !s.takes[less] {
 			return false
 		}
 	}
 	h := s.host.clone()
-	for i, n := range f.counts[state] {
+	for _, i := range f.order {
+		n := f.counts[state][i]
 		if n == 0 {
 			continue
 		}
@@ -181,7 +212,7 @@ func (f *few) fit(s *seat, state int) bool {
 }
 
 // share fills in what the node takes of each state. The nodes before it take as much as they can.
-func (f *few) share(s, before *seat) bool {
+func (f *few) share(s, before *berth) bool {
 	s.share = make([]int, len(f.counts))
 	for state := range s.share {
 		s.share[state] = -1

@@ -2,6 +2,7 @@ package solver
 
 import (
 	"cmp"
+	"math"
 	"slices"
 )
 
@@ -33,16 +34,35 @@ type dish struct {
 
 // draft is a way to buy for a state: one machine for the units in part, and another draft of what remains.
 type draft struct {
-	cost   float64
+	bill
 	charge vector
 	dish   int
 	part   int
 	next   int
 }
 
+// bill is what machines cost, US dollars per hour, and how many they are.
+type bill struct {
+	cost     float64
+	machines int
+}
+
+// sameCost is the difference, US dollars per hour, up to which costs count as equal.
+const sameCost = 1e-10
+
+// compare orders bills by cost and, where that is equal, by the number of machines.
+func (b bill) compare(o bill) int {
+	if math.Abs(b.cost-o.cost) > sameCost {
+		return cmp.Compare(b.cost, o.cost)
+	}
+	return cmp.Compare(b.machines, o.machines)
+}
+
+func (b bill) plus(o bill) bill { return bill{b.cost + o.cost, b.machines + o.machines} }
+
 // newTable returns false if that takes too many looks.
 func newTable(f *few, s *shelf) (*table, bool) {
-	t := &table{few: f, shelf: s, lots: s.allLots(f.groups)}
+	t := &table{few: f, shelf: s, lots: s.allLots(f.groups, f.fee)}
 	for i, l := range t.lots {
 		items, indexes := make([]*item, len(f.groups)), make([]int, len(f.groups))
 		for k, it := range l.items {
@@ -53,7 +73,7 @@ func newTable(f *few, s *shelf) (*table, bool) {
 		for k := range l.offers {
 			charge := s.stocks[l.offers[k].stock].capacity
 			if _, over := s.budget.exhausted(charge); !over {
-				t.dishes = append(t.dishes, dish{lot: i, offer: k, cost: l.offers[k].price, charge: charge})
+				t.dishes = append(t.dishes, dish{lot: i, offer: k, cost: l.offers[k].cost, charge: charge})
 			}
 		}
 	}
@@ -116,7 +136,7 @@ func (t *table) holds(i, state int) bool {
 			return false
 		}
 	}
-	return l.welcome(t.picks(d.lot, state), o.ware)
+	return t.few.amicable(state, &o.ware.residents)
 }
 
 // picks returns the units of a state as picks of a lot.
@@ -153,21 +173,21 @@ func (t *table) draft(state int) bool {
 // keep adds a draft of the state unless another is as cheap and charges no limit more, or it overshoots one.
 func (t *table) keep(state int, d draft) {
 	rest := &t.drafts[state-d.part][d.next]
-	d.cost = t.dishes[d.dish].cost + rest.cost
+	d.bill = rest.plus(bill{t.dishes[d.dish].cost, 1})
 	old := t.drafts[state]
 	if !t.limited {
-		if len(old) == 0 || d.cost < old[0].cost {
+		if len(old) == 0 || d.compare(old[0].bill) < 0 {
 			t.drafts[state] = append(old[:0], d)
 		}
 		return
 	}
 	d.charge = rest.charge.clone()
 	d.charge.add(t.dishes[d.dish].charge, 1)
-	beaten := func(o draft) bool { return o.cost <= d.cost && o.charge.within(d.charge) }
+	beaten := func(o draft) bool { return o.compare(d.bill) <= 0 && o.charge.within(d.charge) }
 	if !d.charge.within(t.shelf.budget.left) || slices.ContainsFunc(old, beaten) {
 		return
 	}
-	old = slices.DeleteFunc(old, func(o draft) bool { return d.cost <= o.cost && d.charge.within(o.charge) })
+	old = slices.DeleteFunc(old, func(o draft) bool { return d.compare(o.bill) <= 0 && d.charge.within(o.charge) })
 	t.drafts[state] = append(old, d)
 }
 
@@ -183,12 +203,12 @@ func (t *table) best(left int) (order, bool) {
 		}
 	}
 	var out order
-	most, least := 0, 0.0
+	most, least := 0, bill{}
 	for part := range t.few.parts(left) {
 		for i := range t.drafts[part] {
-			pods, cost := t.few.pods(part), t.drafts[part][i].cost
-			if pods > most || pods == most && cost < least {
-				out, most, least = order{part, i}, pods, cost
+			pods, d := t.few.pods(part), &t.drafts[part][i]
+			if pods > most || pods == most && d.compare(least) < 0 {
+				out, most, least = order{part, i}, pods, d.bill
 			}
 		}
 	}
