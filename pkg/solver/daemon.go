@@ -27,7 +27,7 @@ func daemonsOf(sets []*corev1.Pod, d dimensions, b *rulebook) []*daemon {
 		requests := pods.Requests(pod)
 		out = append(out, &daemon{
 			pod: pod, requests: d.vector(requests), unknown: d.unknown(requests) != "",
-			alternatives: scheduling.DaemonRequirements(pod), guest: b.guest(pod),
+			alternatives: scheduling.DaemonRequirements(pod), guest: b.resident(pod, b.learnResident(pod), b.bearing(pod)),
 		})
 	}
 	return out

@@ -6,90 +6,126 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-
-	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
 )
 
 // host is a node that is there or on its way, while it is being filled.
 type host struct {
-	node    *Node
-	free    vector
-	company company
-	// labels are the node's, with stable keys in place of beta ones, and those that can only become one thing.
-	labels map[string]string
-	// admits caches by filter whether the node lets it in.
-	admits map[*filter]bool
+	node     *Node
+	class    *nodeClass
+	hostname string
+	free     vector
+	company  company
+	// residents are the pods that were there before.
+	residents []*resident
 }
 
-func hostsOf(nodes []Node, d dimensions, b *rulebook) []*host {
+// resident is a pod that is on a node already, with all that are like it.
+type resident struct {
+	ties    *ties
+	bearing *bearing
+	guest   guest
+}
+
+// residency is what residents depend on.
+type residency struct {
+	ties    *ties
+	bearing *bearing
+	ports   digest
+}
+
+// hostsOf returns the nodes, initialized ones first, then by name. learned are the ties of the pods of each.
+func hostsOf(nodes []*Node, learned [][]*ties, d dimensions, b *rulebook) []*host {
 	out := make([]*host, 0, len(nodes))
-	for i := range nodes {
-		n := &nodes[i]
-		h := &host{node: n, free: d.vector(n.Available), admits: map[*filter]bool{}}
-		h.labels = scheduling.FromLabels(n.Labels).Labels()
-		for key, value := range n.Possible.Labels() {
-			if _, there := h.labels[key]; !there { // a label with one possible value is as good as settled
-				h.labels[key] = value
-			}
+	classes, residents := map[digest]*nodeClass{}, map[residency]*resident{}
+	for i, n := range nodes {
+		h := &host{node: n, hostname: n.Labels[corev1.LabelHostname], free: d.vector(n.Available)}
+		key := b.classDigest(n)
+		if h.class = classes[key]; h.class == nil {
+			h.class = newClass(n)
+			classes[key] = h.class
 		}
-		for _, pod := range n.Pods {
-			h.company.join(b.guest(pod), 1)
+		if len(b.traits) > 0 {
+			for k, pod := range n.Pods {
+				h.house(b.lodge(residents, pod, learned[i][k]))
+			}
 		}
 		out = append(out, h)
 	}
-	slices.SortFunc(out, func(a, b *host) int {
-		if a.node.Initialized != b.node.Initialized {
-			if a.node.Initialized {
+	return out
+}
+
+// lodge returns what a running pod is to others on its node and elsewhere.
+func (b *rulebook) lodge(residents map[residency]*resident, pod *corev1.Pod, t *ties) *resident {
+	key := residency{ties: t, bearing: b.bearing(pod)}
+	for _, p := range hostPorts(pod) {
+		key.ports = key.ports.number(int64(b.portMark(p)))
+	}
+	r, ok := residents[key]
+	if !ok {
+		r = &resident{ties: t, bearing: key.bearing, guest: b.resident(pod, t, key.bearing)}
+		residents[key] = r
+	}
+	return r
+}
+
+// house takes a resident in.
+func (h *host) house(r *resident) {
+	if len(r.bearing.marks) > 0 || r.ties != nil {
+		h.residents = append(h.residents, r)
+		h.company.join(r.guest, 1)
+	}
+}
+
+// byReadiness orders nodes: initialized ones first, then by name.
+func byReadiness(nodes []Node) []*Node {
+	out := make([]*Node, 0, len(nodes))
+	for i := range nodes {
+		out = append(out, &nodes[i])
+	}
+	slices.SortFunc(out, func(a, b *Node) int {
+		if a.Initialized != b.Initialized {
+			if a.Initialized {
 				return -1
 			}
 			return 1
 		}
-		return cmp.Compare(a.node.Name, b.node.Name)
+		return cmp.Compare(a.Name, b.Name)
 	})
 	return out
 }
 
-// admit reports whether taints and labels let the pods in.
-func (h *host) admit(f *filter) bool {
-	ok, known := h.admits[f]
-	if !known {
-		ok = f.untolerated(h.node.Taints) == "" &&
-			slices.ContainsFunc(f.alternatives, func(r scheduling.Requirements) bool {
-				return r.Accepts(h.labels, h.node.Possible) == ""
-			})
-		h.admits[f] = ok
-	}
-	return ok
-}
-
-// room returns how many pods of the group the node can take.
+// room returns how many units of the group the node can take.
 func (h *host) room(g *group) int {
-	// The scheduler lets no pod that spreads over zones onto a node without one, even where no zone was found for it.
-	if g.unknown != "" || !h.pinned(g.pins, len(g.spreads) > 0) {
+	if g.unknown != "" || !h.pinned(g.pins) {
 		return 0
 	}
 	n := g.requests.times(h.free, g.left)
+	if n == 0 {
+		return 0
+	}
 	if n = h.company.room(g.guest, n); n == 0 || !h.admit(g.filter) {
 		return 0
 	}
 	return n
 }
 
-// pinned reports whether the node has the pinned labels; where a pod must have pins it needs a node even if none was found.
-func (h *host) pinned(p *pins, must bool) bool {
+// pinned reports whether the node has the pinned labels, and none of those that it must not have.
+func (h *host) pinned(p *pins) bool {
 	if p == nil {
-		return !must
+		return true
 	}
 	for key, value := range p.labels {
-		if h.labels[key] != value {
+		if h.class.labels[key] != value {
+			return false
+		}
+	}
+	for _, key := range p.absent {
+		if _, there := h.class.labels[key]; there || h.class.possible.Has(key) {
 			return false
 		}
 	}
 	return true
 }
-
-// zone returns the node's zone, "" while it is open.
-func (h *host) zone() string { return h.labels[corev1.LabelTopologyZone] }
 
 // fillPlanned places pods on the nodes that they were meant for before.
 func (s *solution) fillPlanned() {
@@ -112,10 +148,9 @@ func (s *solution) fillNodes(ctx context.Context) {
 			s.place(h, g, g.left)
 		}
 	}
-	slices.SortStableFunc(s.plan.Placements, func(a, b Placement) int { return comparePods(a.Pod, b.Pod) })
 }
 
-// place puts as many pods of the group on the node as fit, at most most, and returns how many.
+// place puts as many units of the group on the node as fit, at most most, and returns how many.
 func (s *solution) place(h *host, g *group, most int) int {
 	if g.left == 0 || g.miss.stage == missRefused {
 		return 0

@@ -86,22 +86,46 @@ func quarrel(together []*corev1.Pod) string {
 				}
 			}
 		}
-		for _, c := range a.Spec.TopologySpreadConstraints {
-			if c.TopologyKey != corev1.LabelHostname {
-				continue
-			}
-			n := 0
-			for _, b := range together {
-				if labels.SelectorFromSet(c.LabelSelector.MatchLabels).Matches(labels.Set(b.Labels)) {
-					n++
-				}
-			}
-			if n > int(c.MaxSkew) {
-				return fmt.Sprintf("%d pods exceed the skew of %s", n, a.Name)
-			}
+	}
+	return crowded(together)
+}
+
+// crowded returns which pods cannot come to the node in any order in which those with a spread over hostnames come first, or "".
+func crowded(together []*corev1.Pod) string {
+	var there, waiting []*corev1.Pod
+	for _, pod := range together {
+		if pod.Spec.NodeName != "" {
+			there = append(there, pod)
+		} else if slices.ContainsFunc(pod.Spec.TopologySpreadConstraints, overNodes) {
+			waiting = append(waiting, pod)
 		}
 	}
+	for {
+		i := slices.IndexFunc(waiting, func(pod *corev1.Pod) bool { return !skews(pod, there) })
+		if i < 0 {
+			break
+		}
+		there, waiting = append(there, waiting[i]), slices.Delete(waiting, i, i+1)
+	}
+	if len(waiting) > 0 {
+		return fmt.Sprintf("one more pod exceeds the skew of %s", waiting[0].Name)
+	}
 	return ""
+}
+
+func overNodes(c corev1.TopologySpreadConstraint) bool { return c.TopologyKey == corev1.LabelHostname }
+
+// skews reports whether the pod would be one too many among those that are there, if other nodes had none.
+func skews(pod *corev1.Pod, there []*corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Spec.TopologySpreadConstraints, func(c corev1.TopologySpreadConstraint) bool {
+		n := 0
+		for _, other := range append([]*corev1.Pod{pod}, there...) {
+			if labels.SelectorFromSet(c.LabelSelector.MatchLabels).Matches(labels.Set(other.Labels)) {
+				n++
+			}
+		}
+		return overNodes(c) && n > int(c.MaxSkew)
+	})
 }
 
 func hostPort(pod *corev1.Pod) int32 {

@@ -23,6 +23,7 @@ const (
 	missSize              // no instance type is large enough
 	missOffering          // what is large enough is not on offer
 	missLimit             // the provisioner's limits are reached
+	missTopology          // other pods leave it no place
 	missTime              // the time for planning is over
 	missRefused           // the pod asks for what kerf does not plan for
 )

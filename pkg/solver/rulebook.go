@@ -3,19 +3,13 @@ package solver
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/utils/ptr"
-
-	"github.com/kerf-autoscaler/kerf/pkg/pods"
+	"k8s.io/apimachinery/pkg/selection"
 )
-
-// mark is the index of a trait that pods of the Problem care about: being selected by some selector, or holding some port.
-type mark int
 
 // rule bounds how many pods with a mark a node may have while a pod with the rule is there, that pod included.
 type rule struct {
@@ -25,258 +19,234 @@ type rule struct {
 	loose bool
 }
 
-// spread is a topology spread constraint over zones.
-type spread struct {
-	mark                mark
-	maxSkew, minDomains int
-}
-
-// trait says which pods carry a mark: those that hold the port, or else those in the namespaces that the selector selects.
-type trait struct {
-	port       *port
-	namespaces []string // nil means all
-	selector   labels.Selector
-}
-
-// port is a host port; the empty address is all addresses.
-type port struct {
-	protocol corev1.Protocol
-	number   int32
-	address  string
-}
+// label is one label of a pod.
+type label struct{ key, value string }
 
 // rulebook knows all traits and which pods carry them. Host ports, anti-affinity and spread over nodes all become rules, so
 // that a node is checked in one way.
 type rulebook struct {
+	digester
+	topology
+	namespaces map[string]map[string]string
+	// preferences says that they count, discouraged that some node or machine has a taint that is better avoided.
+	preferences, discouraged bool
+
 	traits []trait
-	index  map[string]mark
-	// marksOf maps what a pod's marks depend on -> the marks; most pods share it with many others.
-	marksOf map[string][]mark
+	index  map[string]mark // text -> mark
+	// byLabel maps a label that the selector of a trait needs -> the traits; the others with a selector are open.
+	byLabel map[label][]mark
+	open    []mark
+	ports   []mark
+	joint   []mark // traits of several parts
+	// keys are the labels of pods that any selector looks at, in the order in which they were met.
+	keys    []string
+	hasKey  map[string]bool
+	tiesOf  map[digest]*ties
+	marksOf map[digest]*bearing
+	alike   map[digest]*bearing
+	// parsed counts ties.
+	parsed int64
 }
 
-// newRulebook learns the traits of all pods that are given, so that marks are complete from the first pod that is asked about.
-func newRulebook(lists ...[]*corev1.Pod) *rulebook {
-	b := &rulebook{index: map[string]mark{}, marksOf: map[string][]mark{}}
-	for _, list := range lists {
-		for _, pod := range list {
-			b.rules(pod)
-			b.spreads(pod)
-		}
+// bearing is a set of marks that pods carry, shared by all pods that carry the same.
+type bearing struct {
+	marks []mark
+	// id tells bearings apart.
+	id int64
+}
+
+func newRulebook(p *Problem) *rulebook {
+	return &rulebook{
+		digester: newDigester(), topology: newTopology(), namespaces: p.Namespaces,
+		preferences: !p.Settings.IgnorePreferences, discouraged: discouraged(p),
+		index: map[string]mark{}, byLabel: map[label][]mark{}, hasKey: map[string]bool{},
+		tiesOf: map[digest]*ties{}, marksOf: map[digest]*bearing{}, alike: map[digest]*bearing{},
 	}
-	return b
 }
 
-// rules returns what the pod asks of the company on its node, with at most one rule per mark.
-func (b *rulebook) rules(pod *corev1.Pod) []rule {
-	var out []rule
+// discouraged reports whether some node or machine has a taint that only says that it is better avoided.
+func discouraged(p *Problem) bool {
+	prefers := func(t corev1.Taint) bool { return t.Effect == corev1.TaintEffectPreferNoSchedule }
+	return slices.ContainsFunc(p.Nodes, func(n Node) bool { return slices.ContainsFunc(n.Taints, prefers) }) ||
+		slices.ContainsFunc(p.Provisioners, func(q Provisioner) bool { return slices.ContainsFunc(q.Taints, prefers) })
+}
+
+// learn notes all traits that the pod cares about, with all its preferences, and returns its ties; nil if it has none. Marks are
+// complete once all pods have been learned.
+func (b *rulebook) learn(pod *corev1.Pod) *ties {
 	for _, p := range hostPorts(pod) {
-		out = append(out, rule{mark: b.portMark(p), most: 1})
+		b.portMark(p)
 	}
-	for _, term := range antiAffinity(pod) {
-		if term.TopologyKey == corev1.LabelHostname {
-			m := b.termMark(pod, term)
-			most := 0
-			if b.traits[m].of(pod) {
-				most = 1
-			}
-			out = append(out, rule{mark: m, most: most})
-		}
+	d, some := b.tiesDigest(pod)
+	if !some {
+		return nil
 	}
-	for _, c := range pod.Spec.TopologySpreadConstraints {
-		if c.WhenUnsatisfiable == corev1.DoNotSchedule && c.TopologyKey == corev1.LabelHostname {
-			out = append(out, rule{mark: b.spreadMark(pod, c), most: int(c.MaxSkew)})
-		}
+	t, ok := b.tiesOf[d]
+	if !ok {
+		t = b.parse(pod, b.wishesOf(pod))
+		b.tiesOf[d] = t
 	}
-	slices.SortFunc(out, func(x, y rule) int {
-		if x.mark != y.mark {
-			return int(x.mark - y.mark)
-		}
-		return x.most - y.most
-	})
-	return slices.CompactFunc(out, func(x, y rule) bool { return x.mark == y.mark }) // the strictest comes first
+	return t
 }
 
-// spreads returns the pod's binding constraints over zones.
-func (b *rulebook) spreads(pod *corev1.Pod) []spread {
-	var out []spread
-	for _, c := range pod.Spec.TopologySpreadConstraints {
-		if c.WhenUnsatisfiable == corev1.DoNotSchedule && c.TopologyKey == corev1.LabelTopologyZone {
-			out = append(out, spread{b.spreadMark(pod, c), int(c.MaxSkew), int(ptr.Deref(c.MinDomains, 1))})
+// learnResident notes the traits that a running pod cares about: what it required of others when it came no longer matters,
+// what it keeps away still does.
+func (b *rulebook) learnResident(pod *corev1.Pod) *ties {
+	for _, p := range hostPorts(pod) {
+		b.portMark(p)
+	}
+	a := pod.Spec.Affinity
+	if a == nil || a.PodAntiAffinity == nil || len(a.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution) == 0 {
+		return nil
+	}
+	terms := a.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution
+	d := b.text(pod.Namespace).number(-3)
+	for i := range terms {
+		d = b.podTerm(d, &terms[i], pod.Labels)
+	}
+	t, ok := b.tiesOf[d]
+	if !ok {
+		b.parsed++
+		p := parser{rulebook: b, pod: pod, out: &ties{id: b.parsed}}
+		for i := range terms {
+			p.antiAffinity(&terms[i], false)
+		}
+		t = p.out
+		b.tiesOf[d] = t
+	}
+	return t
+}
+
+// bearing returns the marks that the pod carries.
+func (b *rulebook) bearing(pod *corev1.Pod) *bearing {
+	d := b.text(pod.Namespace)
+	if pod.DeletionTimestamp != nil {
+		d = d.number(-4)
+	}
+	for i, key := range b.keys {
+		if value, ok := pod.Labels[key]; ok {
+			d = d.number(int64(i)).and(b.text(value))
 		}
 	}
+	ports := hostPorts(pod)
+	for _, p := range ports {
+		d = b.texts(d, string(p.protocol), p.address).number(int64(p.number))
+	}
+	if out, ok := b.marksOf[d]; ok {
+		return out
+	}
+	marks := b.marks(pod, ports)
+	var same digest
+	for _, m := range marks {
+		same = same.number(int64(m))
+	}
+	out, ok := b.alike[same]
+	if !ok {
+		out = &bearing{marks: marks, id: int64(len(b.alike))}
+		b.alike[same] = out
+	}
+	b.marksOf[d] = out
 	return out
 }
 
 // marks returns the marks that the pod carries, in order.
-func (b *rulebook) marks(pod *corev1.Pod) []mark {
-	if len(b.traits) == 0 {
-		return nil
-	}
-	parts := []string{pod.Namespace, labels.FormatLabels(pod.Labels)}
-	for _, p := range hostPorts(pod) {
-		parts = append(parts, p.String())
-	}
-	key := strings.Join(parts, "|")
-	if out, ok := b.marksOf[key]; ok {
-		return out
-	}
+func (b *rulebook) marks(pod *corev1.Pod, ports []port) []mark {
 	var out []mark
-	for m, t := range b.traits {
-		if t.of(pod) {
-			out = append(out, mark(m))
+	has := make(map[mark]bool, 8)
+	note := func(candidates []mark, carries func(t *trait) bool) {
+		for _, m := range candidates {
+			if !has[m] && carries(&b.traits[m]) {
+				has[m] = true
+				out = append(out, m)
+			}
 		}
 	}
-	b.marksOf[key] = out
+	selected := func(t *trait) bool {
+		return (!t.living || pod.DeletionTimestamp == nil) && t.scope.has(pod.Namespace, b.namespaces) && t.selector.Matches(labels.Set(pod.Labels))
+	}
+	for _, key := range b.keys {
+		if value, ok := pod.Labels[key]; ok {
+			note(b.byLabel[label{key, value}], selected)
+		}
+	}
+	note(b.open, selected)
+	if len(ports) > 0 {
+		note(b.ports, func(t *trait) bool { return slices.ContainsFunc(ports, t.port.conflicts) })
+	}
+	note(b.joint, func(t *trait) bool {
+		return !slices.ContainsFunc(t.parts, func(m mark) bool { return !has[m] })
+	})
+	slices.Sort(out)
 	return out
 }
 
 func (b *rulebook) portMark(p port) mark {
-	return b.mark("port "+p.String(), func() trait { return trait{port: &p} })
+	m, _ := b.mark("port "+p.String(), func() trait { return trait{port: &p, onNode: true, strict: true} }, &b.ports)
+	return m
 }
 
-func (b *rulebook) spreadMark(pod *corev1.Pod, c corev1.TopologySpreadConstraint) mark {
-	return b.selectorMark([]string{pod.Namespace}, withLabelKeys(c.LabelSelector, c.MatchLabelKeys, pod.Labels))
-}
-
-func (b *rulebook) termMark(pod *corev1.Pod, term corev1.PodAffinityTerm) mark {
-	return b.selectorMark(termNamespaces(pod, term), withLabelKeys(term.LabelSelector, term.MatchLabelKeys, pod.Labels))
-}
-
-func (b *rulebook) selectorMark(namespaces []string, s *metav1.LabelSelector) mark {
-	key := "in " + strings.Join(namespaces, ",")
-	if namespaces == nil {
-		key = "everywhere"
+// allOf returns the mark of the pods that carry all of the marks.
+func (b *rulebook) allOf(parts []mark) mark {
+	slices.Sort(parts)
+	parts = slices.Compact(parts)
+	if len(parts) == 1 {
+		return parts[0]
 	}
-	if s != nil { // nil selects nothing, the empty selector everything
-		key += " those with " + metav1.FormatLabelSelector(s)
-	}
-	return b.mark(key, func() trait {
-		selector, err := metav1.LabelSelectorAsSelector(s)
-		if err != nil {
-			selector = labels.Nothing() // pods with such a selector are refused before their rules matter
-		}
-		return trait{namespaces: namespaces, selector: selector}
-	})
+	m, _ := b.mark("all of "+fmt.Sprint(parts), func() trait { return trait{parts: parts} }, &b.joint)
+	return m
 }
 
-func (b *rulebook) mark(key string, make func() trait) mark {
-	m, ok := b.index[key]
-	if !ok {
-		m = mark(len(b.traits))
-		b.index[key] = m
-		b.traits = append(b.traits, make())
+// selectorMark returns the mark of the pods that a valid selector selects in the scope; living ones only if it says so.
+func (b *rulebook) selectorMark(in scope, s *metav1.LabelSelector, living bool) mark {
+	var key strings.Builder
+	key.WriteString(in.text())
+	if living {
+		key.WriteString(" living")
+	}
+	if s == nil { // selects nothing, the empty selector everything
+		m, _ := b.mark("nobody", func() trait { return trait{selector: labels.Nothing()} }, nil)
+		return m
+	}
+	selector, _ := metav1.LabelSelectorAsSelector(s)
+	key.WriteString(" those with " + selector.String())
+	m, fresh := b.mark(key.String(), func() trait { return trait{scope: in, selector: selector, living: living} }, nil)
+	if fresh {
+		b.file(m, selector)
 	}
 	return m
 }
 
-// of reports whether the pod carries the trait.
-func (t trait) of(pod *corev1.Pod) bool {
-	if t.port != nil {
-		return slices.ContainsFunc(hostPorts(pod), t.port.conflicts)
-	}
-	return (t.namespaces == nil || slices.Contains(t.namespaces, pod.Namespace)) && t.selector.Matches(labels.Set(pod.Labels))
-}
-
-// conflicts reports whether both cannot be held on one node.
-func (p port) conflicts(o port) bool {
-	return p.protocol == o.protocol && p.number == o.number && (p.address == o.address || p.address == "" || o.address == "")
-}
-
-func (p port) String() string {
-	return fmt.Sprintf("%s/%s:%d", p.protocol, p.address, p.number)
-}
-
-// hostPorts returns the ports of the node that the pod takes. Init containers count only if they keep running.
-func hostPorts(pod *corev1.Pod) []port {
-	var out []port
-	note := func(c *corev1.Container) {
-		for _, p := range c.Ports {
-			number := p.HostPort
-			if number == 0 && pod.Spec.HostNetwork {
-				number = p.ContainerPort
+// file makes the trait known where pods look for what they may carry.
+func (b *rulebook) file(m mark, selector labels.Selector) {
+	requirements, _ := selector.Requirements()
+	filed := false
+	for _, r := range requirements {
+		if !b.hasKey[r.Key()] {
+			b.hasKey[r.Key()] = true
+			b.keys = append(b.keys, r.Key())
+		}
+		if op := r.Operator(); !filed && (op == selection.In || op == selection.Equals || op == selection.DoubleEquals) {
+			filed = true
+			for value := range r.Values() {
+				b.byLabel[label{r.Key(), value}] = append(b.byLabel[label{r.Key(), value}], m)
 			}
-			if number <= 0 {
-				continue
-			}
-			q := port{protocol: p.Protocol, number: number, address: p.HostIP}
-			if q.protocol == "" {
-				q.protocol = corev1.ProtocolTCP
-			}
-			if q.address == "0.0.0.0" || q.address == "::" {
-				q.address = ""
-			}
-			out = append(out, q)
 		}
 	}
-	for i := range pod.Spec.Containers {
-		note(&pod.Spec.Containers[i])
+	if !filed {
+		b.open = append(b.open, m)
 	}
-	for i := range pod.Spec.InitContainers {
-		if c := &pod.Spec.InitContainers[i]; pods.IsSidecar(c) {
-			note(c)
+}
+
+// mark returns the mark of a text, and whether it is new; a new one joins the list.
+func (b *rulebook) mark(text string, make func() trait, list *[]mark) (mark, bool) {
+	m, ok := b.index[text]
+	if !ok {
+		m = mark(len(b.traits))
+		b.index[text] = m
+		b.traits = append(b.traits, make())
+		if list != nil {
+			*list = append(*list, m)
 		}
 	}
-	return out
-}
-
-func antiAffinity(pod *corev1.Pod) []corev1.PodAffinityTerm {
-	if pod.Spec.Affinity == nil || pod.Spec.Affinity.PodAntiAffinity == nil {
-		return nil
-	}
-	return pod.Spec.Affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution
-}
-
-// termNamespaces returns the namespaces that a term is about, nil for all of them. Which namespaces a selector selects is not
-// part of a Problem, so one that selects counts as all: that keeps apart more than needs be, never less.
-func termNamespaces(pod *corev1.Pod, term corev1.PodAffinityTerm) []string {
-	if term.NamespaceSelector != nil {
-		return nil
-	}
-	if len(term.Namespaces) == 0 {
-		return []string{pod.Namespace}
-	}
-	return slices.Compact(slices.Sorted(slices.Values(term.Namespaces)))
-}
-
-// withLabelKeys adds to a selector that the values of some keys are the pod's own. A nil selector selects nothing and stays so.
-func withLabelKeys(s *metav1.LabelSelector, keys []string, own map[string]string) *metav1.LabelSelector {
-	if s == nil || len(keys) == 0 {
-		return s
-	}
-	s = s.DeepCopy()
-	for _, key := range keys {
-		if value, ok := own[key]; ok {
-			s.MatchExpressions = append(s.MatchExpressions, metav1.LabelSelectorRequirement{
-				Key: key, Operator: metav1.LabelSelectorOpIn, Values: []string{value},
-			})
-		}
-	}
-	return s
-}
-
-// guest returns what the pod brings to its node.
-func (b *rulebook) guest(pod *corev1.Pod) guest {
-	g := guest{rules: b.rules(pod)}
-	for _, m := range b.marks(pod) {
-		g.marks = append(g.marks, carry{m, 1})
-	}
-	return g
-}
-
-// ruleText returns marks and rules as part of a group's identity.
-func ruleText(g guest, spreads []spread) string {
-	if len(g.marks) == 0 && len(g.rules) == 0 && len(spreads) == 0 {
-		return ""
-	}
-	var s strings.Builder
-	for _, m := range g.marks {
-		s.WriteString(strconv.Itoa(int(m.mark)) + ",")
-	}
-	for _, r := range g.rules {
-		s.WriteString(";" + strconv.Itoa(int(r.mark)) + "<=" + strconv.Itoa(r.most))
-	}
-	for _, p := range spreads {
-		s.WriteString(";" + strconv.Itoa(int(p.mark)) + "~" + strconv.Itoa(p.maxSkew) + "/" + strconv.Itoa(p.minDomains))
-	}
-	return s.String()
+	return m, !ok
 }

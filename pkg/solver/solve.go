@@ -5,8 +5,6 @@ import (
 	"context"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 )
 
@@ -15,16 +13,17 @@ import (
 // lists are; only a context that ends before the plan is done makes a difference, by leaving pods unplaced.
 //
 // What it plans holds: requests with DaemonSets on every instance type listed, required node affinity, taints, limits, host
-// ports, required anti-affinity over hostnames, binding topology spread over hostnames and zones. Preferences are disregarded.
-// Pods that require what it does not plan for are left unplaced, with that as the reason.
+// ports, volumes, and whatever pods require of each other. Preferences count as requirements first and are given up one at a
+// time where they cannot be met. Pods that require what it does not plan for are left unplaced, with that as the reason.
 func Solve(ctx context.Context, p Problem) Plan {
 	s := newSolution(&p)
-	s.placeAndBuy(ctx)
+	s.rounds(ctx)
 	for _, shelf := range s.shelves {
 		s.emit(shelf)
 	}
 	s.giveReasons(ctx)
 	s.plan.LowerBoundPerHour = s.lowerBound()
+	slices.SortStableFunc(s.plan.Placements, func(a, b Placement) int { return comparePods(a.Pod, b.Pod) })
 	return s.plan
 }
 
@@ -48,25 +47,40 @@ type solution struct {
 	problem    *Problem
 	dimensions dimensions
 	rulebook   *rulebook
-	groups     []*group
-	shelves    []*shelf // heaviest provisioner first
-	nodes      []*host  // initialized first, then by name
-	plan       Plan
+	grouper    *grouper
+	atlas      *atlas
+	// groups are those that have a place to look for, in this round; settled ones have found it in an earlier one, lost ones
+	// have none.
+	groups, settled, lost []*group
+	shelves               []*shelf // heaviest provisioner first
+	nodes                 []*host  // initialized first, then by name
+	byName                map[string]*host
+	plan                  Plan
 }
 
 func newSolution(p *Problem) *solution {
-	s := &solution{problem: p, dimensions: dimensionsOf(p)}
-	lists := [][]*corev1.Pod{p.Pods, p.DaemonSets}
-	for i := range p.Nodes {
-		lists = append(lists, p.Nodes[i].Pods)
+	s := &solution{problem: p, dimensions: dimensionsOf(p), rulebook: newRulebook(p)}
+	pending, nodes := inOrder(p.Pods), byReadiness(p.Nodes)
+	var mine []*ties
+	for _, pod := range pending {
+		mine = append(mine, s.rulebook.learn(pod))
 	}
-	s.rulebook = newRulebook(lists...)
-	refuser := newRefuser(s.rulebook, p.Nodes)
-	s.groups = groupsOf(p.Pods, s.dimensions, s.rulebook, refuser.refuse)
-	for _, g := range s.groups {
-		g.plan(p.Planned)
+	theirs := make([][]*ties, len(nodes))
+	for i, n := range nodes {
+		for _, pod := range n.Pods {
+			theirs[i] = append(theirs[i], s.rulebook.learnResident(pod))
+		}
 	}
-	s.nodes = hostsOf(p.Nodes, s.dimensions, s.rulebook)
+	for _, pod := range p.DaemonSets {
+		s.rulebook.learnResident(pod)
+	}
+	s.grouper = newGrouper(p, s.dimensions, s.rulebook)
+	s.groups = s.grouper.group(pending, mine)
+	s.nodes = hostsOf(nodes, theirs, s.dimensions, s.rulebook)
+	s.byName = make(map[string]*host, len(s.nodes))
+	for _, h := range s.nodes {
+		s.byName[h.node.Name] = h
+	}
 	daemons := daemonsOf(p.DaemonSets, s.dimensions, s.rulebook)
 	known := map[*cloudprovider.InstanceType]vector{}
 	for _, provisioner := range byWeight(p.Provisioners) {
@@ -74,7 +88,7 @@ func newSolution(p *Problem) *solution {
 		shelf.reserve(daemons)
 		s.shelves = append(s.shelves, shelf)
 	}
-	s.spreadOverZones()
+	s.atlas = newAtlas(&s.rulebook.topology, s.shelves, s.nodes)
 	return s
 }
 
@@ -92,10 +106,7 @@ func byWeight(provisioners []Provisioner) []*Provisioner {
 
 // giveReasons lists the pods that are not placed.
 func (s *solution) giveReasons(ctx context.Context) {
-	for _, g := range s.groups {
-		if g.left == 0 {
-			continue
-		}
+	for _, g := range s.lost {
 		switch {
 		case g.miss.stage == missNothing && ctx.Err() != nil:
 			g.miss = miss{missTime, outOfTime}

@@ -63,7 +63,7 @@ func TestSelectorsThatSelectNothingOrEverythingDoNotConfuse(t *testing.T) {
 		machines, unplaced int
 	}{
 		"nil selects nothing, so nothing is spread":        {machines: 1},
-		"the empty one selects everything":                 {selector: &metav1.LabelSelector{}, machines: 4},
+		"the empty one counts nobody":                      {selector: &metav1.LabelSelector{}, machines: 1},
 		"an invalid one leaves the pods, with that reason": {selector: invalid, unplaced: 4},
 		"one that selects others does not spread the pods": {selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "x"}}, machines: 1},
 	} {

@@ -1,0 +1,245 @@
+package solver
+
+import (
+	"cmp"
+	"slices"
+)
+
+// assigner divides groups over places, so that each pod's domain is known before machines are packed. It goes one group after
+// the other and keeps to what the scheduler checks when pods come in that order.
+type assigner struct {
+	*atlas
+	byName map[string]*host
+	// late says that machines have been bought before: a domain that opens now was not there when others were placed.
+	late bool
+	// active groups have their place, or need none; stuck ones cannot be anywhere for now.
+	active, stuck []*group
+	// relax returns the group with one preference fewer; nil if there is none left.
+	relax func(*group) *group
+}
+
+// assign places all groups: those that others look at first, then those that look at others.
+func (a *assigner) assign(groups []*group) {
+	var counted, keeping, spreading, joining []*group
+	for _, g := range groups {
+		switch {
+		case len(g.axes) == 0 || g.miss.stage == missRefused:
+			a.active = append(a.active, g)
+		case g.ties == nil:
+			counted = append(counted, g)
+		case len(g.ties.with) > 0:
+			joining = append(joining, g)
+		case len(g.ties.spreads) > 0:
+			spreading = append(spreading, g)
+		case len(g.ties.apart) > 0:
+			keeping = append(keeping, g)
+		default:
+			counted = append(counted, g)
+		}
+	}
+	for _, g := range slices.Concat(counted, keeping, spreading) {
+		a.settle(g)
+	}
+	a.join(joining)
+}
+
+// settle divides a group, giving up preferences until all of it has a place or none is left to give up.
+func (a *assigner) settle(g *group) {
+	for {
+		rest := a.divideUp(g)
+		if rest == nil {
+			return
+		}
+		relaxed := a.relax(rest)
+		if relaxed == nil {
+			a.stuck = append(a.stuck, rest)
+			return
+		}
+		if g = relaxed; len(g.axes) == 0 {
+			a.active = append(a.active, g)
+			return
+		}
+	}
+}
+
+// join places groups that want company: those whose company is there, as long as there are any, then one that may be the first of
+// its kind, and so on.
+func (a *assigner) join(groups []*group) {
+	for len(groups) > 0 {
+		i := slices.IndexFunc(groups, func(g *group) bool { return a.hasCompany(g) })
+		if i < 0 {
+			i = slices.IndexFunc(groups, func(g *group) bool { return a.starts(g) })
+		}
+		if i < 0 {
+			break
+		}
+		a.settle(groups[i])
+		groups = slices.Delete(groups, i, i+1)
+	}
+	for _, g := range groups { // nobody they want to be with is anywhere
+		a.settle(g)
+	}
+}
+
+// hasCompany reports whether somebody is somewhere for each affinity of the group.
+func (a *assigner) hasCompany(g *group) bool {
+	return !slices.ContainsFunc(g.ties.with, func(w together) bool {
+		return slices.ContainsFunc(w.counters, func(i int) bool { return a.topology.counters[i].total == 0 })
+	})
+}
+
+// starts reports whether the group may be the first where its company is not there.
+func (a *assigner) starts(g *group) bool {
+	return !slices.ContainsFunc(g.ties.with, func(w together) bool {
+		return !a.topology.first(g, &w) && slices.ContainsFunc(w.counters, func(i int) bool { return a.topology.counters[i].total == 0 })
+	})
+}
+
+// first reports whether a unit of the group may come first of all that the affinity is about.
+func (t *topology) first(g *group, w *together) bool {
+	return g.carries(w.mark) > 0 && !slices.ContainsFunc(w.counters, func(i int) bool { return t.counters[i].total > 0 })
+}
+
+// divideUp gives parts of the group to places and returns what cannot be anywhere, nil if that is nothing.
+func (a *assigner) divideUp(g *group) *group {
+	places := a.places(g)
+	if len(places) == 0 {
+		if a.relaxable(g) || a.anywhere(g) {
+			rest := g.part(0, g.left)
+			rest.miss = rest.miss.nearer(a.homeless(g))
+			return rest
+		}
+		a.active = append(a.active, g) // buying will say why there is no machine
+		return nil
+	}
+	units := g.left
+	into := make([]int, len(places))
+	done := a.planned(g, places, into)
+	for done < units {
+		i, n := a.best(g, places, units-done)
+		if n == 0 {
+			break
+		}
+		a.commit(g, places[i], n)
+		into[i] += n
+		done += n
+	}
+	from := 0
+	for i, n := range into {
+		if n > 0 {
+			part := g.part(from, from+n)
+			part.place, part.pins = places[i], places[i].pins
+			a.active = append(a.active, part)
+			from += n
+		}
+	}
+	if done == units {
+		return nil
+	}
+	rest := g.part(done, units)
+	rest.miss = rest.miss.nearer(a.reason(g, places))
+	return rest
+}
+
+func (a *assigner) relaxable(g *group) bool { w := g.wishes; return w.relax() }
+
+// anywhere reports whether the group could be somewhere if its place did not matter.
+func (a *assigner) anywhere(g *group) bool {
+	return slices.ContainsFunc(a.shelves, func(s *shelf) bool { options, _ := s.viable(g); return len(options) > 0 }) ||
+		slices.ContainsFunc(a.hosts, func(h *host) bool { return h.admit(g.filter) && g.requests.times(h.free, 1) > 0 })
+}
+
+// planned keeps units where they were meant to be before, as far as that is still allowed, and returns how many.
+func (a *assigner) planned(g *group, places []*place, into []int) int {
+	if len(g.planned) == 0 {
+		return 0
+	}
+	done := 0
+	for _, h := range a.hosts {
+		for n := g.planned[h.node.Name]; n > 0 && done < g.left; n-- {
+			i := slices.IndexFunc(places, func(p *place) bool { return h.pinned(p.pins) })
+			if i < 0 || a.most(g, places[i], 1) == 0 {
+				break
+			}
+			a.commit(g, places[i], 1)
+			into[i]++
+			done++
+		}
+	}
+	return done
+}
+
+// best returns the place that suits the next units best, and how many go there before it is asked again.
+func (a *assigner) best(g *group, places []*place, left int) (int, int) {
+	best, most, load := -1, 0, 0
+	for i, p := range places {
+		if g.tried[p.pins] {
+			continue
+		}
+		n := a.most(g, p, left)
+		if n == 0 {
+			continue
+		}
+		if l := a.load(g, p); best < 0 || a.better(g, p, places[best], l-load) {
+			best, most, load = i, n, l
+		}
+	}
+	if most > 1 && a.levels(g) {
+		most = 1
+	}
+	return best, most
+}
+
+// levels reports whether units of the group are shared out evenly.
+func (a *assigner) levels(g *group) bool {
+	return slices.ContainsFunc(g.stakes, func(s stake) bool { return a.topology.counters[s.counter].spread })
+}
+
+// load is how many pods there are in the place of those that spreads which count the group look at.
+func (a *assigner) load(g *group, p *place) int {
+	total := 0
+	for _, s := range g.stakes {
+		if c := a.topology.counters[s.counter]; c.spread {
+			total += c.mostAt(p.at(c.axis))
+		}
+	}
+	return total
+}
+
+// better orders places: the emptiest for pods that spread, then where those are that others keep away from already, then where
+// nodes have room, then by price.
+func (a *assigner) better(g *group, p, q *place, load int) bool {
+	return cmp.Or(load, cmp.Compare(a.shunned(g, q), a.shunned(g, p)), cmp.Compare(min(q.room, g.left), min(p.room, g.left)), cmp.Compare(p.price, q.price)) < 0
+}
+
+// shunned is 1 if pods are there already that the same pods keep away from as from the group: one more does no harm.
+func (a *assigner) shunned(g *group, p *place) int {
+	for _, s := range g.stakes {
+		if c := a.topology.counters[s.counter]; c.reach == nil && !c.held && c.mostAt(p.at(c.axis)) > 0 {
+			return 1
+		}
+	}
+	return 0
+}
+
+// commit counts n units in a place.
+func (a *assigner) commit(g *group, p *place, n int) {
+	a.topology.count(g, p, n)
+}
+
+// count adds n units of the group in a place.
+func (t *topology) count(g *group, p *place, n int) {
+	for _, s := range g.stakes {
+		c := t.counters[s.counter]
+		if d := p.at(c.axis); d >= 0 {
+			c.add(d, s.n*n, s.sure)
+			c.note(d, sureIf(s.sure))
+		}
+	}
+	if g.ties == nil {
+		return
+	}
+	for _, s := range g.ties.spreads {
+		t.counters[s.counter].note(p.at(s.axis), surely)
+	}
+}

@@ -1,0 +1,64 @@
+package solver
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// guest returns what a pod that is yet to come brings to its node. Those who come by a loose rule come first, so what they
+// count are others of their kind; pods that no such rule is about come after them and need not be counted for it.
+func (b *rulebook) guest(pod *corev1.Pod, t *ties, of *bearing) guest {
+	rules := b.rules(pod, t, of)
+	loose := slices.ContainsFunc(rules, func(r rule) bool { return r.loose })
+	out := guest{rules: rules}
+	for _, m := range of.marks {
+		if tr := &b.traits[m]; tr.strict || tr.onNode && loose {
+			out.marks = append(out.marks, carry{m, 1})
+		}
+	}
+	return out
+}
+
+// resident returns what a pod brings that is there already: all that can be counted, and what it keeps away.
+func (b *rulebook) resident(pod *corev1.Pod, t *ties, of *bearing) guest {
+	out := guest{rules: slices.DeleteFunc(b.rules(pod, t, of), func(r rule) bool { return r.loose })}
+	for _, m := range of.marks {
+		if b.traits[m].onNode {
+			out.marks = append(out.marks, carry{m, 1})
+		}
+	}
+	return out
+}
+
+// rules returns what the pod asks of the company on its node, in order of mark, the strictest of each mark.
+func (b *rulebook) rules(pod *corev1.Pod, t *ties, of *bearing) []rule {
+	var out []rule
+	for _, p := range hostPorts(pod) {
+		out = append(out, rule{mark: b.portMark(p), most: 1})
+	}
+	if t != nil {
+		for _, n := range t.near {
+			r := rule{mark: n.mark, most: n.skew, loose: n.soft || n.skew > 0}
+			if _, own := slices.BinarySearch(of.marks, n.mark); own && n.skew == 0 {
+				r.most = 1
+			}
+			out = append(out, r)
+		}
+	}
+	slices.SortFunc(out, func(x, y rule) int {
+		switch {
+		case x.mark != y.mark:
+			return int(x.mark - y.mark)
+		case x.most != y.most:
+			return x.most - y.most
+		case x.loose == y.loose:
+			return 0
+		case x.loose:
+			return 1
+		default:
+			return -1
+		}
+	})
+	return slices.CompactFunc(out, func(x, y rule) bool { return x.mark == y.mark }) // the strictest comes first
+}

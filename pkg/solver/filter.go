@@ -1,0 +1,114 @@
+package solver
+
+import (
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
+)
+
+// filter is the part of a pod that says which nodes it may be on, shared by all groups that agree in it.
+type filter struct {
+	// key tells filters apart.
+	key string
+	// sample is one of the pods, for its tolerations, which have a digest of their own.
+	sample      *corev1.Pod
+	tolerations digest
+	// untainted keeps the pods off nodes with taints that would only rather not have them.
+	untainted bool
+	// alternatives of requirements; any will do. Those of volumes and preferences are among them.
+	alternatives []scheduling.Requirements
+	// own are the requirements of the pods alone, which decide which nodes their topology spread looks at.
+	own own
+	// named says that some alternative is about the hostname.
+	named bool
+}
+
+// own is node selector and required node affinity.
+type own struct {
+	digest       digest
+	alternatives []scheduling.Requirements
+	// any says that they let the pods onto all nodes, named that some is about the hostname.
+	any, named bool
+}
+
+// untolerated returns why taints keep the pods off, or "".
+func (f *filter) untolerated(taints []corev1.Taint) string {
+	if reason := scheduling.Taints(taints).Tolerated(f.sample); reason != "" || !f.untainted {
+		return reason
+	}
+	hard := slices.Clone(taints)
+	for i := range hard {
+		if hard[i].Effect == corev1.TaintEffectPreferNoSchedule {
+			hard[i].Effect = corev1.TaintEffectNoSchedule
+		}
+	}
+	return scheduling.Taints(hard).Tolerated(f.sample)
+}
+
+// filterDigest returns what the filter of a pod depends on.
+func (r *grouper) filterDigest(pod *corev1.Pod, w *wishes) (all, own, tolerations digest) {
+	b := r.rulebook
+	if len(pod.Spec.NodeSelector) > 0 {
+		own = b.labels(own, pod.Spec.NodeSelector)
+	}
+	a := pod.Spec.Affinity
+	affine := a != nil && a.NodeAffinity != nil
+	if affine && a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution != nil {
+		own = b.nodeTerms(own.number(1), a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms...)
+	}
+	if len(pod.Spec.Tolerations) > 0 {
+		tolerations = b.tolerations(tolerations, pod.Spec.Tolerations)
+	}
+	all = own.and(tolerations)
+	if w.untainted {
+		all = all.number(2)
+	}
+	if affine {
+		preferred := a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution
+		for i := range w.node.all {
+			all = b.nodeTerms(all, preferred[i].Preference).number(int64(preferred[i].Weight))
+		}
+		all = all.number(int64(w.node.given))
+	}
+	return all, own, tolerations
+}
+
+// filter returns the filter of a pod that holds to these preferences, with the topologies of its volumes.
+func (r *grouper) filter(pod *corev1.Pod, w *wishes, key digest) *filter {
+	if f, ok := r.filters[key]; ok {
+		return f
+	}
+	_, ownDigest, tolerations := r.filterDigest(pod, w)
+	f := &filter{key: fmt.Sprint("f", len(r.filters)), sample: pod, tolerations: tolerations, untainted: w.untainted}
+	f.own = own{digest: ownDigest, alternatives: scheduling.PodRequirements(pod)}
+	f.own.any = slices.ContainsFunc(f.own.alternatives, func(q scheduling.Requirements) bool { return len(q) == 0 })
+	f.own.named = slices.ContainsFunc(f.own.alternatives, named)
+	f.alternatives = f.own.alternatives
+	if v, ok := r.problem.Volumes[pod.UID]; ok {
+		f.alternatives = withVolumes(f.alternatives, v.Topologies)
+	}
+	if term, ok := preference(pod, w.node); ok {
+		f.alternatives = both(f.alternatives, []scheduling.Requirements{scheduling.FromNodeSelector(term.MatchExpressions)})
+	}
+	f.named = slices.ContainsFunc(f.alternatives, named)
+	r.filters[key] = f
+	return f
+}
+
+func named(q scheduling.Requirements) bool { return q.Has(corev1.LabelHostname) }
+
+// both returns all combinations of an alternative of each list that some node can meet.
+func both(a, b []scheduling.Requirements) []scheduling.Requirements {
+	var out []scheduling.Requirements
+	for _, x := range a {
+		for _, y := range b {
+			if x.Conflict(y) == "" {
+				out = append(out, x.Union(y))
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,124 @@
+package solver
+
+import (
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
+)
+
+// nodeClass is what nodes have in common that differ in their names, pods and room only: labels and taints.
+type nodeClass struct {
+	// labels are the nodes', with stable keys in place of beta ones, and those that can only become one thing; no hostname.
+	labels   map[string]string
+	possible scheduling.Requirements
+	taints   []corev1.Taint
+	// admits caches by filter whether the nodes let it in; filters that are about the hostname are not there.
+	admits map[*filter]bool
+	// at caches by axis in which domains the nodes may be.
+	at [][]int
+}
+
+// classDigest returns what the class of a node depends on.
+func (b *rulebook) classDigest(n *Node) digest {
+	var sum digest
+	count := int64(0)
+	for key, value := range n.Labels {
+		if key != corev1.LabelHostname {
+			entry := b.text(key).and(b.text(value))
+			sum.high, sum.low, count = sum.high+entry.high, sum.low+entry.low, count+1
+		}
+	}
+	d := sum.number(count)
+	for i := range n.Taints {
+		t := &n.Taints[i]
+		d = b.texts(d, t.Key, t.Value, string(t.Effect))
+	}
+	if len(n.Possible) > 0 {
+		for _, e := range n.Possible.NodeSelectorRequirements() {
+			d = b.texts(b.texts(d, e.Key, string(e.Operator)), e.Values...)
+		}
+	}
+	return d
+}
+
+func newClass(n *Node) *nodeClass {
+	c := &nodeClass{possible: n.Possible, taints: n.Taints, admits: map[*filter]bool{}}
+	c.labels = scheduling.FromLabels(n.Labels).Labels()
+	for key, value := range n.Possible.Labels() {
+		if _, there := c.labels[key]; !there { // a label with one possible value is as good as settled
+			c.labels[key] = value
+		}
+	}
+	delete(c.labels, corev1.LabelHostname)
+	return c
+}
+
+// domains returns the domains of the axis in which the nodes may be: none if they lack the label.
+func (c *nodeClass) domains(t *topology, axis int) []int {
+	for len(c.at) <= axis {
+		c.at = append(c.at, t.domainsOf(c, len(c.at)))
+	}
+	return c.at[axis]
+}
+
+func (t *topology) domainsOf(c *nodeClass, axis int) []int {
+	a := t.axes[axis]
+	if value, ok := c.labels[a.key]; ok {
+		return []int{a.domain(value)}
+	}
+	q, open := c.possible[a.key]
+	if !open || !q.Finite() { // what could be anything is nowhere in particular
+		return nil
+	}
+	var out []int
+	for _, value := range q.Values() {
+		out = append(out, a.domain(value))
+	}
+	return out
+}
+
+// may reports whether the nodes can turn out to meet the requirements.
+func (c *nodeClass) may(q scheduling.Requirements) bool {
+	for key, r := range q {
+		if key == corev1.LabelHostname {
+			continue
+		}
+		value, there := c.labels[key]
+		open, possible := c.possible[key]
+		switch {
+		case there && !r.Has(value):
+			return false
+		case !there && possible && !r.Compatible(open):
+			return false
+		case !there && !possible && !r.AllowsAbsent():
+			return false
+		}
+	}
+	return true
+}
+
+// accepts reports whether the node meets the requirements, whatever becomes of labels that are open.
+func (h *host) accepts(q scheduling.Requirements) bool {
+	labels := h.class.labels
+	if named(q) {
+		labels = maps.Clone(labels)
+		labels[corev1.LabelHostname] = h.hostname
+	}
+	return q.Accepts(labels, h.class.possible) == ""
+}
+
+// admit reports whether taints and labels let the pods in.
+func (h *host) admit(f *filter) bool {
+	ok, known := h.class.admits[f]
+	if known {
+		return ok
+	}
+	ok = f.untolerated(h.class.taints) == "" && slices.ContainsFunc(f.alternatives, h.accepts)
+	if !f.named {
+		h.class.admits[f] = ok
+	}
+	return ok
+}

@@ -1,0 +1,41 @@
+package solver
+
+import (
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
+)
+
+// pins are labels that a node must have, one value each, and others that it must not have.
+type pins struct {
+	labels map[string]string
+	absent []string
+	all    scheduling.Requirements
+	// key identifies the pins.
+	key string
+}
+
+func newPins(labels map[string]string, absent ...string) *pins {
+	p := &pins{labels: labels, absent: absent, all: scheduling.FromLabels(labels)}
+	for _, key := range absent {
+		p.all.Add(scheduling.NewRequirement(key, corev1.NodeSelectorOpDoesNotExist))
+	}
+	p.key = p.all.String()
+	return p
+}
+
+// requirements returns the pins as requirements.
+func (p *pins) requirements() scheduling.Requirements {
+	if p == nil {
+		return nil
+	}
+	return p.all
+}
+
+// text identifies the pins, "" for none.
+func (p *pins) text() string {
+	if p == nil {
+		return ""
+	}
+	return p.key
+}

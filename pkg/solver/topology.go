@@ -1,0 +1,303 @@
+package solver
+
+import (
+	"math"
+	"slices"
+)
+
+// topology counts pods by the domains of topology keys other than the hostname: for each selector that somebody cares about,
+// how many of the pods that it selects are in each zone, say.
+type topology struct {
+	axes         []*axis
+	axisIndex    map[string]int
+	counters     []*counter
+	counterIndex map[counterKey]int
+	// carriers and holders list the counters of a mark, by mark.
+	carriers, holders [][]int
+	reaches           map[digest]*reach
+}
+
+// axis is a topology key and its domains.
+type axis struct {
+	key    string
+	values []string
+	index  map[string]int
+}
+
+// counterKey says what a counter counts: the pods with the mark or, if held, those that keep it out of their domain.
+type counterKey struct {
+	axis  int
+	mark  mark
+	held  bool
+	reach *reach // the nodes on which pods count; nil for all
+}
+
+// counter counts pods by domain.
+type counter struct {
+	counterKey
+	// sure are the pods that are there for sure, most those that may be: some do not have their place on the axis settled.
+	sure, most []int32
+	total      int64 // of most
+	// there says in which domains there are nodes that count.
+	there []presence
+	// binding says that requirements look at it, not only preferences.
+	binding bool
+	// spread says that it is for a spread, which wants its domains to be level.
+	spread bool
+}
+
+// presence says whether something is the case.
+type presence int8
+
+const (
+	never presence = iota
+	maybe
+	surely
+)
+
+func newTopology() topology {
+	return topology{axisIndex: map[string]int{}, counterIndex: map[counterKey]int{}, reaches: map[digest]*reach{}}
+}
+
+// axisOf returns the index of a topology key.
+func (t *topology) axisOf(key string) int {
+	i, ok := t.axisIndex[key]
+	if !ok {
+		i = len(t.axes)
+		t.axisIndex[key] = i
+		t.axes = append(t.axes, &axis{key: key, index: map[string]int{}})
+	}
+	return i
+}
+
+// domain returns the index of a value.
+func (a *axis) domain(value string) int {
+	d, ok := a.index[value]
+	if !ok {
+		d = len(a.values)
+		a.index[value] = d
+		a.values = append(a.values, value)
+	}
+	return d
+}
+
+// counterOf returns the index of a counter.
+func (t *topology) counterOf(key counterKey) int {
+	i, ok := t.counterIndex[key]
+	if ok {
+		return i
+	}
+	i = len(t.counters)
+	t.counterIndex[key] = i
+	t.counters = append(t.counters, &counter{counterKey: key})
+	by := &t.carriers
+	if key.held {
+		by = &t.holders
+	}
+	for len(*by) <= int(key.mark) {
+		*by = append(*by, nil)
+	}
+	(*by)[key.mark] = append((*by)[key.mark], i)
+	return i
+}
+
+// bind returns the index of a counter that a requirement, or but a preference, looks at.
+func (t *topology) bind(key counterKey, soft bool) int {
+	i := t.counterOf(key)
+	t.counters[i].binding = t.counters[i].binding || !soft
+	return i
+}
+
+// carriersOf returns the counters of the pods with the mark.
+func (t *topology) carriersOf(m mark) []int {
+	if int(m) < len(t.carriers) {
+		return t.carriers[m]
+	}
+	return nil
+}
+
+// holdersOf returns the counters of the pods that keep the mark away.
+func (t *topology) holdersOf(m mark) []int {
+	if int(m) < len(t.holders) {
+		return t.holders[m]
+	}
+	return nil
+}
+
+// clear sets all counts to zero.
+func (t *topology) clear() {
+	for _, c := range t.counters {
+		clear(c.sure)
+		clear(c.most)
+		clear(c.there)
+		c.total = 0
+	}
+}
+
+// add counts n pods in a domain, for sure or perhaps.
+func (c *counter) add(d, n int, sure bool) {
+	c.grow(d)
+	c.most[d] += int32(n) //nolint:gosec // there are fewer pods than that
+	c.total += int64(n)
+	if sure {
+		c.sure[d] += int32(n) //nolint:gosec // there are fewer pods than that
+	}
+}
+
+func (c *counter) grow(d int) {
+	for len(c.most) <= d {
+		c.most, c.sure, c.there = append(c.most, 0), append(c.sure, 0), append(c.there, never)
+	}
+}
+
+// note says that there are nodes that count in a domain.
+func (c *counter) note(d int, p presence) {
+	c.grow(d)
+	c.there[d] = max(c.there[d], p)
+}
+
+// mostAt returns how many pods may be in a domain.
+func (c *counter) mostAt(d int) int {
+	if d < 0 || d >= len(c.most) {
+		return 0
+	}
+	return int(c.most[d])
+}
+
+// sureAt returns how many pods are in a domain for sure.
+func (c *counter) sureAt(d int) int {
+	if d < 0 || d >= len(c.sure) {
+		return 0
+	}
+	return int(c.sure[d])
+}
+
+// least returns what the scheduler may take for the least count of all domains: zero while there are fewer than the spread wants.
+func (c *counter) least(minDomains int) int {
+	least, domains := math.MaxInt, 0
+	for d, p := range c.there {
+		if p == surely {
+			domains++
+		}
+		if p != never {
+			least = min(least, int(c.sure[d]))
+		}
+	}
+	if domains < minDomains || least == math.MaxInt {
+		return 0
+	}
+	return least
+}
+
+// countNodes counts the pods that are on nodes already.
+func (t *topology) countNodes(hosts []*host) {
+	if len(t.counters) == 0 {
+		return
+	}
+	for _, c := range t.counters {
+		for _, h := range hosts {
+			if p := c.reach.host(h); p != never {
+				domains := h.class.domains(t, c.axis)
+				for _, d := range domains {
+					c.note(d, min(p, sureIf(len(domains) == 1)))
+				}
+			}
+		}
+	}
+	for _, h := range hosts {
+		for _, r := range h.residents {
+			t.countResident(h, r)
+		}
+	}
+}
+
+func sureIf(b bool) presence {
+	if b {
+		return surely
+	}
+	return maybe
+}
+
+// countResident counts one pod that is on a node.
+func (t *topology) countResident(h *host, r *resident) {
+	count := func(i int) {
+		c := t.counters[i]
+		p := c.reach.host(h)
+		if p == never {
+			return
+		}
+		domains := h.class.domains(t, c.axis)
+		for _, d := range domains {
+			c.add(d, 1, p == surely && len(domains) == 1)
+		}
+	}
+	for _, m := range r.bearing.marks {
+		for _, i := range t.carriersOf(m) {
+			count(i)
+		}
+	}
+	if r.ties != nil {
+		for _, a := range r.ties.apart {
+			if a.holders >= 0 {
+				count(a.holders)
+			}
+		}
+	}
+}
+
+// stake is a counter that a unit of a group adds to.
+type stake struct {
+	counter, n int
+	sure       bool
+}
+
+// stakes returns the counters that a unit of the group adds to.
+func (t *topology) stakes(g *group) []stake {
+	var out []stake
+	for _, c := range g.carried {
+		for _, i := range t.carriersOf(c.mark) {
+			if p := t.counters[i].reach.filter(g); p != never {
+				out = append(out, stake{i, c.n, p == surely})
+			}
+		}
+	}
+	if g.ties != nil {
+		for _, a := range g.ties.apart {
+			if a.holders >= 0 {
+				out = append(out, stake{a.holders, g.size, true})
+			}
+		}
+	}
+	return out
+}
+
+// axesOf returns the axes on which a group's place has to be settled, in order: those that its own ties are about, and those on
+// which requirements of others count it.
+func (t *topology) axesOf(g *group) []int {
+	var out []int
+	if g.ties != nil {
+		for _, s := range g.ties.spreads {
+			out = append(out, s.axis)
+		}
+		for _, a := range g.ties.apart {
+			out = append(out, t.counters[a.carriers].axis)
+		}
+		for _, w := range g.ties.with {
+			for _, i := range w.counters {
+				out = append(out, t.counters[i].axis)
+			}
+		}
+	}
+	for _, s := range g.stakes {
+		if t.counters[s.counter].binding {
+			out = append(out, t.counters[s.counter].axis)
+		}
+	}
+	for _, c := range g.carried {
+		for _, i := range t.holdersOf(c.mark) {
+			out = append(out, t.counters[i].axis)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
