@@ -12,6 +12,8 @@ const (
 	fewShapes = 24
 	// mostSwaps bounds the exchanges in one filling.
 	mostSwaps = 24
+	// chunk is the part of a filling of one shape that is taken at once when filling evenly.
+	chunk = 8
 )
 
 // filler fills one machine: a knapsack of as much value as possible. It takes the most valuable pods first, each as often as it
@@ -29,6 +31,9 @@ type filler struct {
 
 	best      []pick
 	bestValue float64
+	// scale is one over the room on each axis that is worth something, cursors are the places in order that rebalance is at.
+	scale   []float64
+	cursors []int
 }
 
 // fill leaves the best filling that it finds in picks, and returns its value.
@@ -38,6 +43,9 @@ func (f *filler) fill(offer int, target float64) float64 {
 	f.residual, f.picks = append(f.residual[:0], o.room...), f.picks[:0]
 	f.crowd.welcome(&o.ware.residents)
 	f.greedy(0)
+	if f.value < target && !f.packer.effort.over() {
+		f.rebalance(o)
+	}
 	if f.value < target && !f.packer.effort.over() {
 		if len(f.packer.worths.order) <= fewShapes {
 			f.deepen(o)
@@ -70,6 +78,92 @@ func (f *filler) greedy(place int) {
 	}
 }
 
+// clear empties the machine.
+func (f *filler) clear(o *offer) {
+	f.value, f.picks = 0, f.picks[:0]
+	copy(f.residual, o.room)
+	f.crowd.welcome(&o.ware.residents)
+}
+
+// rebalance fills the machine again so that it runs out of everything at the same time, and keeps the better filling: of what
+// there is most left of, relative to the whole machine, the next pod asks for more than of anything else.
+func (f *filler) rebalance(o *offer) {
+	w := &f.packer.worths
+	f.best, f.bestValue = append(f.best[:0], f.picks...), f.value
+	f.clear(o)
+	f.scale, f.cursors = f.scale[:0], f.cursors[:0]
+	for a, n := range o.room {
+		scale := 0.0
+		if w.worth[a] > 0 && n > 0 {
+			scale = 1 / float64(n)
+		}
+		f.scale, f.cursors = append(f.scale, scale), append(f.cursors, 0)
+	}
+	for {
+		axis, most := -1, 0.0
+		for a, scale := range f.scale {
+			if free := float64(f.residual[a]) * scale; free > most && f.cursors[a] < len(w.order) {
+				axis, most = a, free
+			}
+		}
+		if axis < 0 {
+			break
+		}
+		f.next(axis)
+	}
+	if f.value <= f.bestValue {
+		f.restore(o)
+	}
+}
+
+// restore goes back to the best filling.
+func (f *filler) restore(o *offer) {
+	f.clear(o)
+	f.picks, f.value = append(f.picks, f.best...), f.bestValue
+	for _, k := range f.picks {
+		it := f.packer.lot.items[k.item]
+		f.residual.sub(f.packer.lot.shapes[it.shape].size, int64(k.count))
+		f.crowd.join(it, k.count)
+	}
+}
+
+// next takes the most valuable pod that asks for the axis most and fits.
+func (f *filler) next(axis int) {
+	p := f.packer
+	w := &p.worths
+	for ; f.cursors[axis] < len(w.order); f.cursors[axis]++ {
+		place := f.cursors[axis]
+		f.visits--
+		if place%checkEvery == 0 {
+			b := place / checkEvery
+			if !w.tails[b].within(f.residual) {
+				f.cursors[axis] = len(w.order)
+				return
+			}
+			if !w.blocks[b].within(f.residual) {
+				f.cursors[axis] += checkEvery - 1
+				continue
+			}
+		}
+		s := w.order[place]
+		size := p.lot.shapes[s].size
+		if p.counts[s] > 0 && f.dominant(size) == axis && f.take(s, max(1, size.times(f.residual, p.counts[s])/chunk)) > 0 {
+			return
+		}
+	}
+}
+
+// dominant returns the axis of which a size asks the largest part of the machine.
+func (f *filler) dominant(size vector) int {
+	axis, most := 0, -1.0
+	for a, scale := range f.scale {
+		if part := float64(size[a]) * scale; part > most {
+			axis, most = a, part
+		}
+	}
+	return axis
+}
+
 // take adds up to n units of a shape and returns how many.
 func (f *filler) take(s, n int) int {
 	p := f.packer
@@ -81,7 +175,10 @@ func (f *filler) take(s, n int) int {
 	taken := 0
 	for k := p.heads[s]; k < len(shape.items) && taken < n; k++ {
 		i := shape.items[k]
-		free := p.left[i] - f.held(i)
+		at, free := f.at(i), p.left[i]
+		if at < len(f.picks) {
+			free -= f.picks[at].count
+		}
 		if free <= 0 {
 			continue
 		}
@@ -94,7 +191,10 @@ func (f *filler) take(s, n int) int {
 			}
 			f.crowd.join(it, count)
 		}
-		f.picks = append(f.picks, pick{i, count})
+		if at == len(f.picks) {
+			f.picks = append(f.picks, pick{item: i})
+		}
+		f.picks[at].count += count
 		taken += count
 	}
 	f.residual.sub(shape.size, int64(taken))
@@ -102,15 +202,14 @@ func (f *filler) take(s, n int) int {
 	return taken
 }
 
-// held returns how many units of an item are picked.
-func (f *filler) held(item int) int {
-	n := 0
-	for _, k := range f.picks {
-		if k.item == item {
-			n += k.count
+// at returns the place of an item in picks, their number if it is not picked.
+func (f *filler) at(item int) int {
+	for at := range f.picks {
+		if f.picks[at].item == item {
+			return at
 		}
 	}
-	return n
+	return len(f.picks)
 }
 
 // polish exchanges single units for more valuable ones that fit into the room of both.
@@ -208,9 +307,7 @@ func (f *filler) drop(at int) {
 // deepen searches for a better filling from scratch.
 func (f *filler) deepen(o *offer) {
 	f.best, f.bestValue = append(f.best[:0], f.picks...), f.value
-	f.value, f.picks = 0, f.picks[:0]
-	copy(f.residual, o.room)
-	f.crowd.welcome(&o.ware.residents)
+	f.clear(o)
 	f.search(0)
 	f.picks, f.value = append(f.picks[:0], f.best...), f.bestValue
 }
