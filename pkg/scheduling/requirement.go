@@ -3,6 +3,7 @@ package scheduling
 
 import (
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 	"strconv"
@@ -19,9 +20,9 @@ import (
 // the empty set, NotIn a complement that also lets the label be absent. Requirements are immutable.
 type Requirement struct {
 	key string
-	// complement says that values holds what is refused, not what is allowed.
+	// values in order, each once: what is allowed or, if complement is set, what is refused. Requirements share them.
+	values     []string
 	complement bool
-	values     map[string]struct{}
 	// greaterThan and lessThan are exclusive bounds on the value as an integer; nil is no bound. They exist only on complements:
 	// a finite set is filtered at once.
 	greaterThan, lessThan *int64
@@ -32,13 +33,12 @@ type Requirement struct {
 // NewRequirement returns the requirement that key, operator and values mean. Beta label keys become the stable ones.
 // Values of Gt and Lt that are not integers allow nothing.
 func NewRequirement(key string, operator corev1.NodeSelectorOperator, values ...string) Requirement {
-	r := Requirement{key: v1alpha5.NormalizeLabel(key), values: map[string]struct{}{}}
+	r := Requirement{key: v1alpha5.NormalizeLabel(key)}
 	switch operator {
 	case corev1.NodeSelectorOpIn:
-		r.add(values)
+		r.values = distinct(values)
 	case corev1.NodeSelectorOpNotIn:
-		r.complement, r.absent = true, true
-		r.add(values)
+		r.complement, r.absent, r.values = true, true, distinct(values)
 	case corev1.NodeSelectorOpExists:
 		r.complement = true
 	case corev1.NodeSelectorOpDoesNotExist:
@@ -49,10 +49,11 @@ func NewRequirement(key string, operator corev1.NodeSelectorOperator, values ...
 	return r
 }
 
-func (r *Requirement) add(values []string) {
-	for _, v := range values {
-		r.values[v] = struct{}{}
-	}
+// distinct returns the values in order, each once.
+func distinct(values []string) []string {
+	out := slices.Clone(values)
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 func (r *Requirement) bound(operator corev1.NodeSelectorOperator, values []string) {
@@ -78,41 +79,51 @@ func (r Requirement) Key() string { return r.key }
 // Finite reports whether Values lists all that is allowed.
 func (r Requirement) Finite() bool { return !r.complement }
 
+// Bounded reports whether a label has to be an integer within bounds to pass.
+func (r Requirement) Bounded() bool { return r.greaterThan != nil || r.lessThan != nil }
+
 // Values returns the allowed values of a finite requirement in order, and the refused ones of any other.
-func (r Requirement) Values() []string {
-	values := make([]string, 0, len(r.values))
-	for v := range r.values {
-		values = append(values, v)
-	}
-	slices.Sort(values)
-	return values
-}
+func (r Requirement) Values() []string { return append([]string{}, r.values...) }
+
+// All yields what Values returns, without a copy of it.
+func (r Requirement) All() iter.Seq[string] { return slices.Values(r.values) }
+
+// Len returns how many Values there are.
+func (r Requirement) Len() int { return len(r.values) }
 
 // Single returns the only allowed value, if there is exactly one.
 func (r Requirement) Single() (string, bool) {
 	if r.complement || len(r.values) != 1 {
 		return "", false
 	}
-	for v := range r.values {
-		return v, true
-	}
-	return "", false
+	return r.values[0], true
 }
 
 // Has reports whether a node whose label has this value passes.
 func (r Requirement) Has(value string) bool {
-	_, listed := r.values[value]
+	listed := r.lists(value)
 	if !r.complement {
 		return listed
 	}
 	return !listed && r.withinBounds(value)
 }
 
+// fewValues is up to how many values looking at each of them is faster than halving their range.
+const fewValues = 8
+
+func (r Requirement) lists(value string) bool {
+	if len(r.values) <= fewValues {
+		return slices.Contains(r.values, value)
+	}
+	_, found := slices.BinarySearch(r.values, value)
+	return found
+}
+
 // AllowsAbsent reports whether a node without the label passes.
 func (r Requirement) AllowsAbsent() bool { return r.absent }
 
 func (r Requirement) withinBounds(value string) bool {
-	if r.greaterThan == nil && r.lessThan == nil {
+	if !r.Bounded() {
 		return true
 	}
 	n, err := strconv.ParseInt(value, 10, 64)
@@ -124,32 +135,54 @@ func (r Requirement) withinBounds(value string) bool {
 
 // Intersect returns the requirement that only what passes both r and o passes. Both have the same key.
 func (r Requirement) Intersect(o Requirement) Requirement {
-	out := Requirement{key: r.key, values: map[string]struct{}{}, absent: r.absent && o.absent}
+	out := Requirement{key: r.key, absent: r.absent && o.absent}
 	switch {
 	case r.complement && o.complement:
-		out.complement = true
+		out.complement, out.values = true, merged(r.values, o.values)
 		out.greaterThan = tighter(r.greaterThan, o.greaterThan, func(a, b int64) bool { return a > b })
 		out.lessThan = tighter(r.lessThan, o.lessThan, func(a, b int64) bool { return a < b })
-		for _, side := range []Requirement{r, o} {
-			for v := range side.values {
-				out.values[v] = struct{}{}
-			}
-		}
 		return out.collapse()
-	case r.complement:
+	case r.complement || !o.complement && len(o.values) < len(r.values):
 		r, o = o, r
 	}
-	for v := range r.values {
-		if o.Has(v) {
-			out.values[v] = struct{}{}
-		}
-	}
+	out.values = r.passing(o)
 	return out
+}
+
+// passing returns the values of a finite requirement that o lets pass; if those are all, without a copy.
+func (r Requirement) passing(o Requirement) []string {
+	for i, v := range r.values {
+		if o.Has(v) {
+			continue
+		}
+		var out []string
+		for _, w := range r.values[i+1:] {
+			if o.Has(w) {
+				out = append(out, w)
+			}
+		}
+		return slices.Concat(r.values[:i], out)
+	}
+	return r.values
+}
+
+// merged returns the values of both in order, without a copy if one has them all.
+func merged(a, b []string) []string {
+	if len(a) < len(b) {
+		a, b = b, a
+	}
+	for i, v := range b {
+		if _, found := slices.BinarySearch(a, v); found {
+			continue
+		}
+		return distinct(slices.Concat(a, b[i:]))
+	}
+	return a
 }
 
 // collapse turns a complement whose bounds leave no integer into the empty set.
 func (r Requirement) collapse() Requirement {
-	if r.greaterThan == nil && r.lessThan == nil {
+	if !r.Bounded() {
 		return r
 	}
 	low, high := int64(math.MinInt64), int64(math.MaxInt64) // the least and the greatest integer that is left
@@ -161,7 +194,7 @@ func (r Requirement) collapse() Requirement {
 		empty, high = empty || *r.lessThan == math.MinInt64, *r.lessThan-1
 	}
 	if empty || low > high {
-		return Requirement{key: r.key, values: map[string]struct{}{}, absent: r.absent}
+		return Requirement{key: r.key, absent: r.absent}
 	}
 	return r
 }
@@ -173,22 +206,13 @@ func (r Requirement) Covers(o Requirement) bool {
 		return false
 	}
 	if !o.complement {
-		for v := range o.values {
-			if !r.Has(v) {
-				return false
-			}
-		}
-		return true
+		return !slices.ContainsFunc(o.values, func(v string) bool { return !r.Has(v) })
 	}
 	if !r.complement {
 		return false
 	}
-	for v := range r.values {
-		if o.Has(v) {
-			return false
-		}
-	}
-	return within(o.greaterThan, r.greaterThan, func(a, b int64) bool { return a >= b }) &&
+	return !slices.ContainsFunc(r.values, o.Has) &&
+		within(o.greaterThan, r.greaterThan, func(a, b int64) bool { return a >= b }) &&
 		within(o.lessThan, r.lessThan, func(a, b int64) bool { return a <= b })
 }
 
@@ -212,7 +236,18 @@ func tighter(a, b *int64, better func(a, b int64) bool) *int64 {
 func (r Requirement) Empty() bool { return !r.complement && len(r.values) == 0 && !r.absent }
 
 // Compatible reports whether some node passes both r and o.
-func (r Requirement) Compatible(o Requirement) bool { return !r.Intersect(o).Empty() }
+func (r Requirement) Compatible(o Requirement) bool {
+	switch {
+	case r.absent && o.absent:
+		return true
+	case !r.complement:
+		return slices.ContainsFunc(r.values, o.Has)
+	case !o.complement:
+		return slices.ContainsFunc(o.values, r.Has)
+	default:
+		return !r.Intersect(o).Empty()
+	}
+}
 
 // NodeSelectorRequirements returns the requirement in the API's form; bounds take an entry of their own. What nothing passes
 // is In without values, which the API server refuses; what everything passes is an empty list.
@@ -235,7 +270,7 @@ func (r Requirement) NodeSelectorRequirements() []corev1.NodeSelectorRequirement
 	if r.lessThan != nil {
 		out = append(out, entry(corev1.NodeSelectorOpLt, strconv.FormatInt(*r.lessThan, 10)))
 	}
-	if !r.absent && r.greaterThan == nil && r.lessThan == nil {
+	if !r.absent && !r.Bounded() {
 		out = append(out, entry(corev1.NodeSelectorOpExists))
 	}
 	return out
@@ -255,7 +290,7 @@ func (r Requirement) String() string {
 		parts = append(parts, fmt.Sprintf("%s In [%s]", r.key, strings.Join(values, " ")))
 	case len(values) > 0:
 		parts = append(parts, fmt.Sprintf("%s NotIn [%s]", r.key, strings.Join(values, " ")))
-	case r.greaterThan == nil && r.lessThan == nil:
+	case !r.Bounded():
 		parts = append(parts, r.key+" Exists")
 	}
 	if r.greaterThan != nil {
