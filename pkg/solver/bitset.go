@@ -21,6 +21,8 @@ func fullBitset(n int) bitset {
 
 func (b bitset) add(i int) { b[i/64] |= 1 << (i % 64) }
 
+func (b bitset) drop(i int) { b[i/64] &^= 1 << (i % 64) }
+
 func (b bitset) has(i int) bool { return b[i/64]&(1<<(i%64)) != 0 }
 
 // and keeps what is in o, too.
@@ -52,6 +54,16 @@ func (b bitset) within(o bitset) bool {
 		}
 	}
 	return true
+}
+
+// contains reports whether the condition holds for any member.
+func (b bitset) contains(condition func(int) bool) bool {
+	for i := range b.all {
+		if condition(i) {
+			return true
+		}
+	}
+	return false
 }
 
 func (b bitset) empty() bool {

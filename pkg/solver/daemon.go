@@ -33,77 +33,145 @@ func daemonsOf(sets []*corev1.Pod, d dimensions, b *rulebook) []*daemon {
 	return out
 }
 
-// reserve takes from every ware what the DaemonSets that will run on it need. One that is too large for every instance type it
-// is meant for takes nothing; one that fits some keeps pods off those it does not fit, since it belongs there, too.
-func (s *shelf) reserve(daemons []*daemon) {
-	running := make([][]bitset, len(daemons)) // by capacity type
-	for i, d := range daemons {
-		running[i] = s.running(d)
+// run is an alternative of what a DaemonSet asks of a node's labels: it runs on a machine of a shelf that meets all of it. A label
+// that is not settled before the node is there meets it if it may.
+type run struct {
+	daemon             *daemon
+	stocks             bitset
+	zone, capacityType scheduling.Requirement
+	own                scheduling.Requirements // on the provisioner's own keys
+}
+
+// meets reports whether the provisioner's own labels are what is asked for.
+func (r *run) meets(labels map[string]string) bool {
+	for key, q := range r.own {
+		if value, there := labels[key]; there && !q.Has(value) || !there && !q.AllowsAbsent() {
+			return false
+		}
 	}
-	for t, st := range s.stocks {
-		for c := range st.wares {
-			w := &st.wares[c]
-			w.overhead = make(vector, len(s.dimensions.names))
-			for i, d := range daemons {
-				if running[i] != nil && running[i][c].has(t) {
-					w.overhead.add(d.requests, 1)
-					w.residents.join(d.guest, 1)
+	return true
+}
+
+// runsOf returns where the DaemonSets run. One that is too large for every instance type it is meant for runs nowhere; one that
+// fits some keeps pods off those it does not fit, since it belongs there, too.
+func (s *shelf) runsOf(daemons []*daemon) []run {
+	var out []run
+	for _, d := range daemons {
+		if d.unknown || scheduling.Taints(s.provisioner.Taints).Tolerated(d.pod) != "" {
+			continue
+		}
+		var runs []run
+		fits := false
+		for _, alternative := range d.alternatives {
+			r, ok := s.run(d, alternative)
+			if !ok {
+				continue
+			}
+			runs = append(runs, r)
+			for t := range r.stocks.all {
+				if fits = fits || d.requests.within(s.stocks[t].allocatable); fits {
+					break
 				}
 			}
-			w.usable = st.allocatable.clone()
-			w.usable.sub(w.overhead, 1)
-			w.sold = w.sold && w.overhead.within(st.allocatable)
+		}
+		if fits {
+			out = append(out, runs...)
 		}
 	}
+	return out
 }
 
-// running returns, by capacity type, the stocks on which the DaemonSet will run; nil when it runs nowhere.
-func (s *shelf) running(d *daemon) []bitset {
-	if d.unknown || scheduling.Taints(s.provisioner.Taints).Tolerated(d.pod) != "" {
-		return nil
+// run returns where machines of the shelf may meet the requirements; false for nowhere.
+func (s *shelf) run(d *daemon, requirements scheduling.Requirements) (run, bool) {
+	r := run{
+		daemon: d, stocks: slices.Clone(s.allowed), own: scheduling.Requirements{},
+		zone: requirements.Get(corev1.LabelTopologyZone), capacityType: requirements.Get(v1alpha5.CapacityTypeLabel),
 	}
-	out := make([]bitset, len(s.capacityTypes))
-	for c := range out {
-		out[c] = newBitset(len(s.stocks))
-		for _, alternative := range d.alternatives {
-			out[c].or(s.touched(alternative, s.capacityTypes[c]))
-		}
-	}
-	for _, stocks := range out {
-		for t := range stocks.all {
-			if d.requests.within(s.stocks[t].allocatable) {
-				return out
-			}
-		}
-	}
-	return nil
-}
-
-// touched returns the stocks of a capacity type that may meet the requirements. Where machines may differ, in zone for one,
-// those that meet them count.
-func (s *shelf) touched(requirements scheduling.Requirements, capacityType string) bitset {
-	out := fullBitset(len(s.stocks))
 	for key, q := range requirements {
-		column, known := s.columns[key]
 		own, defined := s.template[key]
-		ok := true
+		labels, known := s.catalogue.column(key)
 		switch {
-		case key == v1alpha5.CapacityTypeLabel:
-			ok = q.Has(capacityType)
-		case key == corev1.LabelTopologyZone:
-			ok = slices.ContainsFunc(s.zones, q.Has)
+		case isOfferingKey(key):
 		case key == corev1.LabelHostname:
-			ok = !q.Finite()
+			if q.Finite() {
+				return run{}, false
+			}
 		case known:
-			out.and(column.touching(q, len(s.stocks)))
+			r.stocks.and(labels.touching(q, s.template.Get(key)))
+		case !defined && !q.AllowsAbsent(), defined && !own.Compatible(q):
+			return run{}, false
 		case defined:
-			ok = own.Compatible(q)
-		default:
-			ok = q.AllowsAbsent()
+			r.own[key] = q
 		}
-		if !ok {
-			return newBitset(len(s.stocks))
+	}
+	offered := func(names []string, q scheduling.Requirement) bool { return slices.ContainsFunc(names, q.Has) }
+	return r, !r.stocks.empty() && offered(s.zones, r.zone) && offered(s.catalogue.capacityTypes, r.capacityType)
+}
+
+// load is what DaemonSets bring to a machine.
+type load struct {
+	// overhead is what they take.
+	overhead vector
+	// residents are their pods.
+	residents company
+}
+
+// loads knows the load of each set of DaemonSets.
+type loads struct {
+	runs  []*run
+	none  *load
+	known map[string]*load
+	key   []byte
+	last  *load // of key
+}
+
+// loadsOf returns the loads of machines on which some of the shelf's runs are there.
+func (s *shelf) loadsOf(there string) *loads {
+	l := &loads{none: &load{overhead: make(vector, len(s.dimensions.names))}, known: map[string]*load{}}
+	for i := range s.runs {
+		if there[i] == 1 {
+			l.runs = append(l.runs, &s.runs[i])
 		}
+	}
+	l.key, l.last = make([]byte, len(l.runs)), l.none
+	l.known[string(l.key)] = l.none
+	return l
+}
+
+// on returns the load of a stock; it is shared and must not be changed.
+func (l *loads) on(t int) *load {
+	same := true
+	for i, r := range l.runs {
+		runs := byte(0)
+		if r.stocks.has(t) {
+			runs = 1
+		}
+		same = same && l.key[i] == runs
+		l.key[i] = runs
+	}
+	if same {
+		return l.last
+	}
+	known, ok := l.known[string(l.key)]
+	if !ok {
+		known = l.sum()
+		l.known[string(l.key)] = known
+	}
+	l.last = known
+	return known
+}
+
+// sum adds up the DaemonSets whose runs are in the key, each once.
+func (l *loads) sum() *load {
+	out := &load{overhead: l.none.overhead.clone()}
+	var counted *daemon // alternatives of one DaemonSet follow each other
+	for i, r := range l.runs {
+		if l.key[i] == 0 || r.daemon == counted {
+			continue
+		}
+		counted = r.daemon
+		out.overhead.add(r.daemon.requests, 1)
+		out.residents.join(r.daemon.guest, 1)
 	}
 	return out
 }

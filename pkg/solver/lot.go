@@ -78,11 +78,14 @@ func (s *shelf) lots(groups []*group, fee float64) []*lot {
 	}
 	keys := slices.Sorted(maps.Keys(byLabels))
 	for _, w := range indifferent {
-		into := w.options[0]
-		if len(keys) > 0 {
-			into.lot = keys[0]
+		into, options := w.options[0], w.options
+		for _, key := range keys {
+			if there := s.under(byLabels[key].labels, w.options, w.group); len(there) > 0 {
+				into.lot, options = key, there
+				break
+			}
 		}
-		s.lot(byLabels, into).add(w.group, w.options, w.options[0].lot)
+		s.lot(byLabels, into).add(w.group, options, w.options[0].lot)
 	}
 	keys = slices.Sorted(maps.Keys(byLabels))
 	out := make([]*lot, 0, len(keys))

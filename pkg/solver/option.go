@@ -15,12 +15,12 @@ import (
 // newHostname stands for the hostname of a machine that is yet to come; no label can have this value.
 const newHostname = "(new)"
 
-// option is one way in which a machine of a shelf can meet a pod's requirements: any of the instance types, in any of the
-// zones, as any of the capacity types, with the labels. Requirements on one key never depend on another, so all combinations do.
+// option is how a machine of a shelf can meet a pod's requirements: any of the instance types, in any of the zones, bought in any
+// of the ways, with the labels. Requirements on one key never depend on another, so all combinations do.
 type option struct {
-	stocks        bitset
-	zones         bitset
-	capacityTypes bitset
+	stocks bitset
+	zones  bitset
+	ways   bitset
 	// labels are the provisioner's own keys for which a value is settled.
 	labels map[string]string
 	// lot identifies the labels: only pods whose labels agree share a machine.
@@ -33,23 +33,72 @@ type option struct {
 // choice is the options of a filter, or why there are none.
 type choice struct {
 	options []option
-	miss    miss
+	// plain are the options with ordinary instance types only, in the same order.
+	plain []option
+	miss  miss
 }
 
-// allows reports whether a machine of this kind meets the option.
-func (o *option) allows(stock, zone, capacityType int) bool {
-	return o.stocks.has(stock) && o.zones.has(zone) && o.capacityTypes.has(capacityType)
+// question is what a choice depends on: a filter, and the text of the pins.
+type question struct {
+	filter *filter
+	pins   string
 }
 
-// choose returns what the shelf has for the filter where nodes have the pinned labels.
-func (s *shelf) choose(f *filter, p *pins) choice {
-	key := p.text() + "|" + f.key
-	c, ok := s.options[key]
+// allows reports whether a machine of this kind meets the option; a way that is newer than the option is another's.
+func (o *option) allows(stock, zone, way int) bool {
+	return way/64 < len(o.ways) && o.ways.has(way) && o.stocks.has(stock) && o.zones.has(zone)
+}
+
+// choose returns what the shelf has for the filter where nodes have the pinned labels. It is shared and must not be changed.
+func (s *shelf) choose(f *filter, p *pins) *choice {
+	key := question{f, p.text()}
+	c, ok := s.choices[key]
 	if !ok {
-		c = s.chooseAfresh(f, p)
-		s.options[key] = c
+		fresh := s.chooseAfresh(f, p)
+		for i := range fresh.options {
+			fresh.plain = append(fresh.plain, s.withoutSpecial(&fresh.options[i]))
+		}
+		c = &fresh
+		s.choices[key] = c
 	}
 	return c
+}
+
+// withoutSpecial returns the option with ordinary instance types only.
+func (s *shelf) withoutSpecial(o *option) option {
+	plain := *o
+	plain.stocks = slices.Clone(o.stocks)
+	plain.stocks.and(s.catalogue.ordinary)
+	return plain.identified()
+}
+
+// identified returns the option with the key that tells it apart.
+func (o option) identified() option {
+	o.key = o.stocks.key() + o.zones.key() + o.ways.key() + "|" + o.lot
+	return o
+}
+
+// under returns the options for machines with other labels of the provisioner's own, as far as they host the group: which
+// DaemonSets run may hang on the labels.
+func (s *shelf) under(labels map[string]string, options []option, g *group) []option {
+	if len(s.waysOf) == 1 {
+		return options
+	}
+	var out []option
+	for _, o := range options {
+		ways := s.waysFor(labels)
+		for w := range ways.all {
+			named := func(k int) bool { return s.ways[k].capacityType == s.ways[w].capacityType }
+			if !o.ways.contains(named) {
+				ways.drop(w)
+			}
+		}
+		o.ways = ways
+		if o = o.identified(); s.hosts(&o, g) {
+			out = append(out, o)
+		}
+	}
+	return out
 }
 
 func (s *shelf) chooseAfresh(f *filter, p *pins) choice {
@@ -81,24 +130,33 @@ func (s *shelf) chooseAfresh(f *filter, p *pins) choice {
 
 // option returns how the shelf meets the requirements, or why it does not.
 func (s *shelf) option(requirements scheduling.Requirements) (option, miss) {
-	o := option{
-		stocks: fullBitset(len(s.stocks)), zones: newBitset(len(s.zones)), capacityTypes: newBitset(len(s.capacityTypes)),
-	}
+	o := option{stocks: slices.Clone(s.allowed), zones: newBitset(len(s.zones))}
 	own := scheduling.Requirements{} // the pod's part in the provisioner's own keys
 	for _, key := range requirements.Keys() {
 		if m := s.narrow(&o, own, requirements[key]); m.stage != missNothing {
 			return option{}, m
 		}
 	}
-	if m := s.narrowOffering(o.zones, s.zones, requirements.Get(corev1.LabelTopologyZone)); m.stage != missNothing {
-		return option{}, m
-	}
-	if m := s.narrowOffering(o.capacityTypes, s.capacityTypes, requirements.Get(v1alpha5.CapacityTypeLabel)); m.stage != missNothing {
-		return option{}, m
+	zone, capacityType := requirements.Get(corev1.LabelTopologyZone), requirements.Get(v1alpha5.CapacityTypeLabel)
+	for _, m := range []miss{s.offers(s.zones, zone), s.offers(s.capacityTypeNames(), capacityType)} {
+		if m.stage != missNothing {
+			return option{}, m
+		}
 	}
 	labels, m := s.settle(own)
 	if m.stage != missNothing {
 		return option{}, m
+	}
+	for z, name := range s.zones {
+		if zone.Has(name) {
+			o.zones.add(z)
+		}
+	}
+	o.ways = s.waysFor(labels)
+	for w := range o.ways.all {
+		if !capacityType.Has(s.ways[w].capacityType) {
+			o.ways.drop(w)
+		}
 	}
 	o.labels, o.indifferent = labels, len(own) == 0
 	var lot strings.Builder
@@ -107,15 +165,22 @@ func (s *shelf) option(requirements scheduling.Requirements) (option, miss) {
 		writeString(&lot, labels[key])
 	}
 	o.lot = lot.String()
-	o.key = o.stocks.key() + o.zones.key() + o.capacityTypes.key() + o.lot
-	return o, miss{}
+	return o.identified(), miss{}
+}
+
+func (s *shelf) capacityTypeNames() []string {
+	var out []string
+	for _, k := range s.capacityTypes {
+		out = append(out, s.catalogue.capacityTypes[k])
+	}
+	return out
 }
 
 // narrow applies one requirement that is not about offerings.
 func (s *shelf) narrow(o *option, own scheduling.Requirements, q scheduling.Requirement) miss {
 	name, key := s.provisioner.Name, q.Key()
 	template, defined := s.template[key]
-	column, known := s.columns[key]
+	labels, known := s.catalogue.column(key)
 	switch {
 	case isOfferingKey(key):
 	case key == corev1.LabelHostname:
@@ -125,7 +190,7 @@ func (s *shelf) narrow(o *option, own scheduling.Requirements, q scheduling.Requ
 	case defined && !template.Compatible(q):
 		return miss{missRequirement, fmt.Sprintf("%s is asked for where there is %s; change it in provisioner %s or in the pod", q, template, name)}
 	case known:
-		o.stocks.and(column.accepting(q, len(s.stocks)))
+		o.stocks.and(labels.accepting(q, s.template.Get(key)))
 		if o.stocks.empty() {
 			return miss{missType, fmt.Sprintf("%s is asked for, no instance type that provisioner %s allows has it", q, name)}
 		}
@@ -137,20 +202,16 @@ func (s *shelf) narrow(o *option, own scheduling.Requirements, q scheduling.Requ
 	return miss{}
 }
 
-// narrowOffering adds to set those values that the requirement allows.
-func (s *shelf) narrowOffering(set bitset, values []string, q scheduling.Requirement) miss {
-	for i, v := range values {
-		if q.Has(v) {
-			set.add(i)
-		}
-	}
-	if !set.empty() {
+// offers returns why none of the values of offerings meets the requirement.
+func (s *shelf) offers(values []string, q scheduling.Requirement) miss {
+	switch {
+	case slices.ContainsFunc(values, q.Has):
 		return miss{}
-	}
-	if len(values) == 0 {
+	case len(values) == 0:
 		return miss{missOffering, fmt.Sprintf("provisioner %s has no instance type on offer", s.provisioner.Name)}
+	default:
+		return miss{missRequirement, fmt.Sprintf("%s is asked for, provisioner %s has offerings in [%s] only", q, s.provisioner.Name, strings.Join(values, " "))}
 	}
-	return miss{missRequirement, fmt.Sprintf("%s is asked for, provisioner %s has offerings in [%s] only", q, s.provisioner.Name, strings.Join(values, " "))}
 }
 
 // settle gives each of the provisioner's own keys a value, the first in order where several are possible. A key of which
@@ -159,7 +220,7 @@ func (s *shelf) settle(own scheduling.Requirements) (map[string]string, miss) {
 	labels := map[string]string{}
 	for _, key := range s.template.Keys() {
 		template := s.template[key]
-		if _, known := s.columns[key]; known || isOfferingKey(key) || key == corev1.LabelHostname {
+		if _, known := s.catalogue.column(key); known || isOfferingKey(key) || key == corev1.LabelHostname {
 			continue
 		}
 		asked, there := own[key]

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-
-	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 )
 
 // Solve plans for all pods of the problem at the least cost per hour it finds: first on nodes that are there or on their way,
@@ -82,11 +80,9 @@ func newSolution(p *Problem) *solution {
 		s.byName[h.node.Name] = h
 	}
 	daemons := daemonsOf(p.DaemonSets, s.dimensions, s.rulebook)
-	known := map[*cloudprovider.InstanceType]vector{}
+	indexes := catalogues{dimensions: s.dimensions}
 	for _, provisioner := range byWeight(p.Provisioners) {
-		shelf := newShelf(provisioner, s.dimensions, known)
-		shelf.reserve(daemons)
-		s.shelves = append(s.shelves, shelf)
+		s.shelves = append(s.shelves, newShelf(provisioner, indexes.of(provisioner.InstanceTypes), s.dimensions, daemons))
 	}
 	s.atlas = newAtlas(&s.rulebook.topology, s.shelves, s.nodes)
 	return s

@@ -7,6 +7,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 )
 
 // absurd is the quantity, in thousandths, that all greater ones count as. Sums of a few stay far from overflow, and no
@@ -36,6 +38,9 @@ func dimensionsOf(p *Problem) dimensions {
 		note(p.Nodes[i].Available)
 	}
 	for i := range p.Provisioners {
+		if i > 0 && slices.Equal(p.Provisioners[i].InstanceTypes, p.Provisioners[i-1].InstanceTypes) {
+			continue
+		}
 		for _, t := range p.Provisioners[i].InstanceTypes {
 			note(t.Capacity)
 		}
@@ -56,6 +61,24 @@ func (d dimensions) vector(list corev1.ResourceList) vector {
 		}
 	}
 	return v
+}
+
+// allocatable fills in what an instance type has for pods; never negative. It is the sum of InstanceType.Allocatable without its
+// maps; thousandths are rounded against the pods.
+func (d dimensions) allocatable(t *cloudprovider.InstanceType, into vector) {
+	for name, q := range t.Capacity {
+		i, ok := d.index[name]
+		if !ok {
+			continue
+		}
+		into[i] = milli(q)
+		for _, part := range []corev1.ResourceList{t.Overhead.KubeReserved, t.Overhead.SystemReserved, t.Overhead.EvictionThreshold} {
+			if kept, there := part[name]; there {
+				into[i] -= milli(kept)
+			}
+		}
+		into[i] = max(into[i], 0)
+	}
 }
 
 // unknown returns the first resource, by name, of which the list asks for some and nothing has any.

@@ -7,61 +7,80 @@ import (
 	"strings"
 )
 
-// viable returns the options that have an instance type large enough for a pod of the group on offer, or why there is none.
+// viable returns the options that have an instance type large enough for a unit of the group on offer, or why there is none.
 // Special instance types are left out of an option that does not need them.
 func (s *shelf) viable(g *group) ([]option, miss) {
 	c := s.choose(g.filter, g.pins)
-	var out []option
+	out := make([]option, 0, len(c.options))
 	m := c.miss
 	for i := range c.options {
-		o := &c.options[i]
-		if plain := s.withoutSpecial(o); s.hosts(&plain, g).stage == missNothing {
-			out = append(out, plain)
-			continue
-		}
-		if found := s.hosts(o, g); found.stage == missNothing {
-			out = append(out, *o)
+		if s.hosts(&c.plain[i], g) {
+			out = append(out, c.plain[i])
+		} else if s.hosts(&c.options[i], g) {
+			out = append(out, c.options[i])
 		} else {
-			m = m.nearer(found)
+			m = m.nearer(s.whyNot(&c.options[i], g))
 		}
 	}
 	return out, m
 }
 
-// withoutSpecial returns the option with ordinary instance types only.
-func (s *shelf) withoutSpecial(o *option) option {
-	plain := *o
-	plain.stocks = slices.Clone(o.stocks)
-	plain.stocks.and(s.ordinary)
-	plain.key = "ordinary" + o.key
-	return plain
+// fits reports whether the ware has room for a unit of the group, DaemonSets included.
+func (s *shelf) fits(g *group, st *stock, w *ware) bool {
+	return g.requests.within(w.usable) && w.overhead.within(st.allocatable) && w.residents.room(g.guest, 1) > 0
 }
 
-// hosts returns why no machine of the option can host a pod of the group.
-func (s *shelf) hosts(o *option, g *group) miss {
+// hosts reports whether a machine of the option that is on offer can host a unit of the group.
+func (s *shelf) hosts(o *option, g *group) bool {
 	if g.unknown != "" {
-		return miss{missSize, fmt.Sprintf("%s is asked for, no instance type of provisioner %s has any", g.unknown, s.provisioner.Name)}
+		return false
 	}
-	large := -1
 	for t := range o.stocks.all {
-		for c := range o.capacityTypes.all {
-			w := &s.stocks[t].wares[c]
-			if !g.requests.within(w.usable) || !w.overhead.within(s.stocks[t].allocatable) || w.residents.room(g.guest, 1) == 0 {
-				continue
-			}
-			large = t
-			for z := range o.zones.all {
-				if !math.IsInf(w.prices[z], 1) {
-					return miss{}
-				}
+		st := s.stocks[t]
+		for k := range o.ways.all {
+			if w := &st.wares[k]; w.sold && s.fits(g, st, w) && w.offered(o.zones) {
+				return true
 			}
 		}
 	}
-	if large < 0 {
-		return s.tooLarge(o, g)
+	return false
+}
+
+// offered reports whether there is an offering in any of the zones.
+func (w *ware) offered(zones bitset) bool {
+	for z := range zones.all {
+		if !math.IsInf(w.prices[z], 1) {
+			return true
+		}
 	}
-	return miss{missOffering, fmt.Sprintf("instance types that are large enough, e.g. %s, are not on offer as [%s] in [%s]; allow other zones, capacity types or instance types in provisioner %s",
-		s.stocks[large].instanceType.Name, names(s.capacityTypes, o.capacityTypes), names(s.zones, o.zones), s.provisioner.Name)}
+	return false
+}
+
+// whyNot returns why no machine of the option can host a unit of the group.
+func (s *shelf) whyNot(o *option, g *group) miss {
+	if g.unknown != "" {
+		return miss{missSize, fmt.Sprintf("%s is asked for, no instance type of provisioner %s has any", g.unknown, s.provisioner.Name)}
+	}
+	for t := range o.stocks.all {
+		for k := range o.ways.all {
+			if st := s.stocks[t]; s.fits(g, st, &st.wares[k]) {
+				return miss{missOffering, fmt.Sprintf("instance types that are large enough, e.g. %s, are not on offer as [%s] in [%s]; allow other zones, capacity types or instance types in provisioner %s",
+					st.instanceType.Name, s.waysText(o.ways), names(s.zones, o.zones), s.provisioner.Name)}
+			}
+		}
+	}
+	return s.tooLarge(o, g)
+}
+
+// waysText names the capacity types of the ways.
+func (s *shelf) waysText(ways bitset) string {
+	var out []string
+	for k := range ways.all {
+		if name := s.ways[k].capacityType; !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return strings.Join(out, " ")
 }
 
 func names(all []string, set bitset) string {
@@ -76,7 +95,7 @@ func names(all []string, set bitset) string {
 func (s *shelf) tooLarge(o *option, g *group) miss {
 	nearest, lacking, least, has := -1, 0, math.Inf(1), int64(0)
 	for t := range o.stocks.all {
-		for c := range o.capacityTypes.all {
+		for c := range o.ways.all {
 			usable := s.stocks[t].wares[c].usable
 			if worst, lack := lack(g.requests, usable); lack < least {
 				nearest, lacking, least, has = t, worst, lack, usable[worst]
@@ -114,7 +133,7 @@ func lack(requests, usable vector) (int, float64) {
 
 // advice says whether some instance type that the provisioner does not allow would do.
 func (s *shelf) advice(g *group) string {
-	if slices.ContainsFunc(s.allocatables, g.requests.within) {
+	if slices.ContainsFunc(s.catalogue.allocatables, g.requests.within) {
 		return "allow a larger instance size in provisioner " + s.provisioner.Name
 	}
 	return "no instance type is that large, so ask for less or split the pod"

@@ -1,0 +1,232 @@
+package solver
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
+)
+
+// designer turns purchases of a shelf into machines.
+type designer struct {
+	shelf *shelf
+	// share is what each machine may cost more of the limits than its offer.
+	share vector
+	// dearer is how many times its first price a machine may cost.
+	dearer float64
+}
+
+// sketch is what a purchase leaves open.
+type sketch struct {
+	purchase
+	offer  *offer
+	load   vector // of the pods
+	stocks bitset
+	zones  bitset
+}
+
+// candidate is an instance type that can be listed.
+type candidate struct {
+	t, zone int
+	price   float64
+}
+
+// orderQuestion is what an order of stocks depends on: a way, and the key of the zones.
+type orderQuestion struct {
+	way   int
+	zones string
+}
+
+// order is the stocks with an offering in some zones, the cheapest first and by name among equals.
+type order []candidate
+
+// order returns the stocks that can be bought so; it is shared and must not be changed.
+func (s *shelf) order(way int, zones bitset) order {
+	q := orderQuestion{way, zones.key()}
+	out, ok := s.orders[q]
+	if !ok {
+		for t, st := range s.stocks {
+			w := &st.wares[way]
+			if !w.sold {
+				continue
+			}
+			best := candidate{t: t, price: math.Inf(1)}
+			for z := range zones.all {
+				if w.prices[z] < best.price {
+					best.zone, best.price = z, w.prices[z]
+				}
+			}
+			if !math.IsInf(best.price, 1) {
+				out = append(out, best)
+			}
+		}
+		slices.SortFunc(out, func(a, b candidate) int { return cmp.Or(cmp.Compare(a.price, b.price), cmp.Compare(a.t, b.t)) })
+		s.orders[q] = out
+	}
+	return out
+}
+
+// sketch returns what is open: the instance types and zones that every pod accepts.
+func (d *designer) sketch(b purchase) *sketch {
+	s := d.shelf
+	k := &sketch{
+		purchase: b, offer: &b.lot.offers[b.bin.offer], load: make(vector, len(s.dimensions.names)),
+		stocks: slices.Clone(s.allowed), zones: fullBitset(len(s.zones)),
+	}
+	for _, p := range b.bin.picks {
+		it := b.lot.items[p.item]
+		k.load.add(it.group.requests, int64(p.count))
+		i := slices.IndexFunc(it.class.options, func(q option) bool { return q.allows(k.offer.stock, k.offer.zone, k.offer.capacityType) })
+		k.stocks.and(it.class.options[i].stocks)
+		k.zones.and(it.class.options[i].zones)
+	}
+	return k
+}
+
+// design returns the machine without its pods.
+func (d *designer) design(b purchase) Machine {
+	s, k := d.shelf, d.sketch(b)
+	listed := d.list(k)
+	first := listed[0]
+	k.load.add(s.stocks[first.t].wares[k.offer.capacityType].overhead, 1)
+	m := Machine{
+		Provisioner:   s.provisioner.Name,
+		Requirements:  d.requirements(k, listed),
+		InstanceTypes: make([]string, 0, len(listed)),
+		Requests:      s.dimensions.list(k.load),
+		Zone:          s.zones[first.zone],
+		CapacityType:  s.ways[k.offer.capacityType].capacityType,
+		PricePerHour:  first.price,
+	}
+	for _, c := range listed {
+		m.InstanceTypes = append(m.InstanceTypes, s.stocks[c.t].instanceType.Name)
+	}
+	return m
+}
+
+// list returns the instance types that hold the purchase without overshooting the limits, cheapest first. What costs more than the
+// same pods do as another capacity type is too dear: spot is no bargain above the on-demand price.
+func (d *designer) list(k *sketch) []candidate {
+	charge := d.shelf.stocks[k.offer.stock].capacity.clone()
+	charge.add(d.share, 1)
+	var out []candidate
+	most := math.Inf(1)
+	for _, c := range d.shelf.order(k.offer.capacityType, k.zones) {
+		if len(out) == mostInstanceTypes || c.price > most {
+			break
+		}
+		if !d.holds(k, c.t, k.offer.capacityType) || c.t != k.offer.stock && !d.shelf.stocks[c.t].capacity.within(charge) {
+			continue
+		}
+		if len(out) == 0 {
+			most = min(c.price*d.dearer, max(d.otherwise(k), c.price))
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// holds reports whether an instance type that is bought in a way holds the purchase.
+func (d *designer) holds(k *sketch, t, way int) bool {
+	w := &d.shelf.stocks[t].wares[way]
+	return k.stocks.has(t) && k.load.within(w.usable) && (w.load == k.offer.ware.load || k.lot.welcome(k.bin.picks, w))
+}
+
+// welcome reports whether the DaemonSets of a ware go with the pods. The pods go with each other: bins are made so.
+func (l *lot) welcome(picks []pick, w *ware) bool {
+	if len(w.residents.seats) == 0 {
+		return true
+	}
+	c := w.residents.clone()
+	for _, p := range picks {
+		g := l.items[p.item].group
+		if c.room(g.guest, p.count) < p.count {
+			return false
+		}
+		c.join(g.guest, p.count)
+	}
+	return true
+}
+
+// otherwise returns the least that the purchase costs as another capacity type that all its pods accept; infinite if there is none.
+func (d *designer) otherwise(k *sketch) float64 {
+	ways, least := d.shelf.ways, math.Inf(1)
+	for way := range ways {
+		refused := func(p pick) bool {
+			return !slices.ContainsFunc(k.lot.items[p.item].class.options, func(q option) bool {
+				return q.allows(k.offer.stock, k.offer.zone, way)
+			})
+		}
+		if ways[way].capacityType == ways[k.offer.capacityType].capacityType || slices.ContainsFunc(k.bin.picks, refused) {
+			continue
+		}
+		for _, c := range d.shelf.order(way, k.zones) {
+			if c.price >= least {
+				break
+			}
+			if d.holds(k, c.t, way) {
+				least = c.price
+			}
+		}
+	}
+	return least
+}
+
+// requirements returns the machine's requirements: what the provisioner asks for, narrowed down to what the listed instance
+// types, the zones they are offered in and the settled labels leave open. A label of the provisioner's own that nobody gave a
+// value is left out, for the node will not have it.
+func (d *designer) requirements(k *sketch, listed []candidate) scheduling.Requirements {
+	s := d.shelf
+	in := func(key string, values ...string) scheduling.Requirement {
+		return scheduling.NewRequirement(key, corev1.NodeSelectorOpIn, values...)
+	}
+	out := scheduling.NewRequirements(in(v1alpha5.CapacityTypeLabel, s.ways[k.offer.capacityType].capacityType))
+	var offered []string
+	for z := range k.zones.all {
+		if slices.ContainsFunc(listed, func(c candidate) bool { return !math.IsInf(s.stocks[c.t].wares[k.offer.capacityType].prices[z], 1) }) {
+			offered = append(offered, s.zones[z])
+		}
+	}
+	out.Add(in(corev1.LabelTopologyZone, offered...))
+	for key, value := range k.lot.labels {
+		out.Add(in(key, value))
+	}
+	note := func(key string) {
+		labels, known := s.catalogue.column(key)
+		if !known || key == corev1.LabelInstanceTypeStable {
+			return
+		}
+		if values := s.valuesOf(key, labels, listed); len(values) > 0 {
+			out.Add(in(key, values...))
+		}
+	}
+	for key := range s.template {
+		note(key)
+	}
+	note(corev1.LabelOSStable)
+	note(corev1.LabelArchStable)
+	return out
+}
+
+// valuesOf returns the values that the label may have over the listed instance types; none if it may be absent or anything.
+func (s *shelf) valuesOf(key string, labels *column, listed []candidate) []string {
+	var out []string
+	seen := newBitset(len(labels.kinds))
+	for _, c := range listed {
+		kind := int(labels.of[c.t])
+		if seen.has(kind) {
+			continue
+		}
+		seen.add(kind)
+		q := labels.kinds[kind].Intersect(s.template.Get(key))
+		if !q.Finite() || q.AllowsAbsent() {
+			return nil
+		}
+		out = slices.AppendSeq(out, q.All())
+	}
+	return out
+}
