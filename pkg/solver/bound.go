@@ -24,6 +24,15 @@ const (
 // there, whatever is cheap elsewhere. And pods of which a machine takes only so many, by anti-affinity or a host port, need
 // as many machines.
 func (s *solution) lowerBound() float64 {
+	for _, sold := range s.shelves {
+		for _, b := range sold.sold {
+			for _, p := range b.bin.picks {
+				for _, shelf := range s.shelves {
+					shelf.choose(b.lot.items[p.item].group.filter, nil) // so that all ways to buy are known
+				}
+			}
+		}
+	}
 	m := newMarket(s.shelves)
 	c := census{solution: s, market: m, kinds: map[string]*kind{}, known: map[kindKey]*kind{}, slots: map[mark]float64{}}
 	c.count()
@@ -33,7 +42,7 @@ func (s *solution) lowerBound() float64 {
 	return newRelaxation(m, &c).bound()
 }
 
-// market numbers all offers of the shelves: each shelf, capacity type and zone has a block of words in a bitset, with a bit for
+// market numbers all offers of the shelves: each shelf, way to buy and zone has a block of words in a bitset, with a bit for
 // each stock.
 type market struct {
 	shelves []*shelf
@@ -47,14 +56,14 @@ func newMarket(shelves []*shelf) *market {
 	for _, s := range shelves {
 		stride := len(newBitset(len(s.stocks)))
 		m.start, m.stride = append(m.start, m.words), append(m.stride, stride)
-		m.words += stride * len(s.capacityTypes) * len(s.zones)
+		m.words += stride * len(s.ways) * len(s.zones)
 	}
 	return m
 }
 
-// block returns the words of one shelf, capacity type and zone.
-func (m *market) block(b bitset, shelf, capacityType, zone int) bitset {
-	from := m.start[shelf] + m.stride[shelf]*(capacityType*len(m.shelves[shelf].zones)+zone)
+// block returns the words of one shelf, way and zone.
+func (m *market) block(b bitset, shelf, way, zone int) bitset {
+	from := m.start[shelf] + m.stride[shelf]*(way*len(m.shelves[shelf].zones)+zone)
 	return b[from : from+m.stride[shelf]]
 }
 
@@ -66,10 +75,10 @@ func (m *market) of(b bitset, shelf int) bitset {
 	return b[m.start[shelf]:m.start[shelf+1]]
 }
 
-// admit adds the offers of a shelf that meet one of the options.
+// admit adds the offers of a shelf that meet one of the options, or would with other labels of the provisioner's own.
 func (m *market) admit(b bitset, shelf int, options []option) {
 	for i := range options {
-		for c := range options[i].capacityTypes.all {
+		for c := range m.shelves[shelf].alike(options[i].ways).all {
 			for z := range options[i].zones.all {
 				m.block(b, shelf, c, z).or(options[i].stocks)
 			}

@@ -87,12 +87,7 @@ func (s *shelf) under(labels map[string]string, options []option, g *group) []op
 	var out []option
 	for _, o := range options {
 		ways := s.waysFor(labels)
-		for w := range ways.all {
-			named := func(k int) bool { return s.ways[k].capacityType == s.ways[w].capacityType }
-			if !o.ways.contains(named) {
-				ways.drop(w)
-			}
-		}
+		ways.and(s.alike(o.ways))
 		o.ways = ways
 		if o = o.identified(); s.hosts(&o, g) {
 			out = append(out, o)

@@ -72,7 +72,7 @@ func newRelaxation(m *market, c *census) *relaxation {
 // add appends the offers of a shelf, those in zones that neither price nor cuts tell apart once.
 func (l *relaxation) add(m *market, shelf int, everywhere bitset, cuts []*kind, fee float64) {
 	s := m.shelves[shelf]
-	l.columns = slices.Grow(l.columns, len(s.stocks)*len(s.capacityTypes))
+	l.columns = slices.Grow(l.columns, len(s.stocks)*len(s.ways))
 	for t, st := range s.stocks {
 		for c := range st.wares {
 			w, from := &st.wares[c], len(l.columns)

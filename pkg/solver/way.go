@@ -31,6 +31,17 @@ func (s *shelf) waysFor(labels map[string]string) bitset {
 	return out
 }
 
+// alike returns all ways of the capacity types of some.
+func (s *shelf) alike(ways bitset) bitset {
+	out := newBitset(len(s.ways))
+	for w := range s.ways {
+		if ways.contains(func(k int) bool { return s.ways[k].capacityType == s.ways[w].capacityType }) {
+			out.add(w)
+		}
+	}
+	return out
+}
+
 // lets returns for each run whether machines with the labels let it be.
 func (s *shelf) lets(labels map[string]string) string {
 	out := make([]byte, len(s.runs))
