@@ -35,19 +35,19 @@ type candidate struct {
 	price   float64
 }
 
-// orderQuestion is what an order of stocks depends on: a way, and the key of the zones.
-type orderQuestion struct {
+// rankQuestion is what a ranking of stocks depends on: a way, and the key of the zones.
+type rankQuestion struct {
 	way   int
 	zones string
 }
 
-// order is the stocks with an offering in some zones, the cheapest first and by name among equals.
-type order []candidate
+// ranking is the stocks with an offering in some zones, the cheapest first and by name among equals.
+type ranking []candidate
 
-// order returns the stocks that can be bought so; it is shared and must not be changed.
-func (s *shelf) order(way int, zones bitset) order {
-	q := orderQuestion{way, zones.key()}
-	out, ok := s.orders[q]
+// rank returns the stocks that can be bought so; it is shared and must not be changed.
+func (s *shelf) rank(way int, zones bitset) ranking {
+	q := rankQuestion{way, zones.key()}
+	out, ok := s.rankings[q]
 	if !ok {
 		for t, st := range s.stocks {
 			w := &st.wares[way]
@@ -65,7 +65,7 @@ func (s *shelf) order(way int, zones bitset) order {
 			}
 		}
 		slices.SortFunc(out, func(a, b candidate) int { return cmp.Or(cmp.Compare(a.price, b.price), cmp.Compare(a.t, b.t)) })
-		s.orders[q] = out
+		s.rankings[q] = out
 	}
 	return out
 }
@@ -115,7 +115,7 @@ func (d *designer) list(k *sketch) []candidate {
 	charge.add(d.share, 1)
 	var out []candidate
 	most := math.Inf(1)
-	for _, c := range d.shelf.order(k.offer.capacityType, k.zones) {
+	for _, c := range d.shelf.rank(k.offer.capacityType, k.zones) {
 		if len(out) == mostInstanceTypes || c.price > most {
 			break
 		}
@@ -164,7 +164,7 @@ func (d *designer) otherwise(k *sketch) float64 {
 		if ways[way].capacityType == ways[k.offer.capacityType].capacityType || slices.ContainsFunc(k.bin.picks, refused) {
 			continue
 		}
-		for _, c := range d.shelf.order(way, k.zones) {
+		for _, c := range d.shelf.rank(way, k.zones) {
 			if c.price >= least {
 				break
 			}

@@ -38,10 +38,10 @@ type shelf struct {
 	waysOf map[string][]int
 	budget *budget
 	// choices are the answers to what was asked before.
-	// choices, values and orders are the answers to what was asked before.
-	choices map[question]*choice
-	values  map[valuesQuestion]map[string]float64
-	orders  map[orderQuestion]order
+	// choices, values and rankings are the answers to what was asked before.
+	choices  map[question]*choice
+	values   map[valuesQuestion]map[string]float64
+	rankings map[rankQuestion]ranking
 	// sold is what was bought so far.
 	sold []purchase
 }
@@ -79,7 +79,7 @@ func newShelf(p *Provisioner, c *catalogue, d dimensions, daemons []*daemon) *sh
 		budget:      newBudget(p.Remaining),
 		choices:     map[question]*choice{},
 		values:      map[valuesQuestion]map[string]float64{},
-		orders:      map[orderQuestion]order{},
+		rankings:    map[rankQuestion]ranking{},
 	}
 	for key, q := range s.template {
 		if labels, known := c.column(key); known {
