@@ -10,7 +10,7 @@ export KUBEBUILDER_ASSETS
 
 # The modules beside the main one. With -trimpath their tests share the packages that their programs are built from;
 # vetting and type-checking would go through all of Kubernetes again, so linters that only read the source have to do.
-MODULES := test/localcluster test/conformance
+MODULES := test/localcluster test/conformance test/peer
 SOURCE_LINTERS := depguard,funlen,gochecknoglobals,gochecknoinits,gocyclo,godot,godox,misspell,nolintlint
 
 .DEFAULT_GOAL := help
