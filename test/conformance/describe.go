@@ -12,33 +12,48 @@ func describe(r result) string {
 	var s strings.Builder
 	w := r.world
 	fmt.Fprintf(&s, "seed %d\n", w.Seed)
+	object := func(title string, o any) {
+		text, err := yaml.Marshal(o)
+		if err != nil {
+			text = []byte(err.Error())
+		}
+		fmt.Fprintf(&s, "%s:\n  %s\n", title, strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", "\n  "))
+	}
 	for _, t := range w.Types {
-		fmt.Fprintf(&s, "type %s: %s cpu %s memory %s pods %s", t.Name, t.Requirements, t.Capacity.Cpu(), t.Capacity.Memory(), t.Capacity.Pods())
+		fmt.Fprintf(&s, "type %s: %s; cpu %s memory %s pods %s;", t.Name, t.Requirements, t.Capacity.Cpu(), t.Capacity.Memory(), t.Capacity.Pods())
 		for _, o := range t.Offerings {
-			fmt.Fprintf(&s, " %s/%s=%g/%t", o.Zone, o.CapacityType, o.Price, o.Available)
+			sold := map[bool]string{true: "", false: " sold out"}[o.Available]
+			fmt.Fprintf(&s, " %s in %s $%.4f%s,", o.CapacityType, o.Zone, o.Price, sold)
 		}
 		fmt.Fprintln(&s)
 	}
 	for _, p := range w.Provisioners {
-		fmt.Fprintf(&s, "provisioner %s weight %d: %s taints %v limits %v\n", p.Name, p.Weight, p.Requirements, p.Taints, p.Remaining)
+		object("provisioner "+p.Name, p.Spec)
 	}
 	for _, n := range w.Nodes {
-		fmt.Fprintf(&s, "node %s initialized %t zones %v labels %v taints %v cpu %s memory %s attachable %v\n", n.Node.Name, n.Initialized, n.Zones, n.Node.Labels, n.Node.Spec.Taints, n.Node.Status.Allocatable.Cpu(), n.Node.Status.Allocatable.Memory(), n.Attachable)
+		if n.Machine != nil {
+			object("machine "+n.Name(), map[string]any{"labels": n.Machine.Labels, "requirements": n.Machine.Spec.Requirements, "taints": n.Machine.Spec.Taints, "allocatable": n.Machine.Status.Allocatable})
+			continue
+		}
+		object("node "+n.Name(), map[string]any{"labels": n.Node.Labels, "taints": n.Node.Spec.Taints, "allocatable": n.Node.Status.Allocatable, "attachable": n.Attachable})
 		for _, pod := range n.Pods {
-			text, _ := yaml.Marshal(pod)
-			fmt.Fprintf(&s, "- runs:\n%s", text)
+			object("runs "+pod.Name, pod)
 		}
 	}
 	for _, d := range w.DaemonSets {
-		text, _ := yaml.Marshal(d.Spec)
-		fmt.Fprintf(&s, "daemon %s:\n%s", d.Name, text)
+		object("daemon set "+d.Name, d.Spec)
 	}
 	for _, pod := range w.Pods {
-		text, _ := yaml.Marshal(pod)
-		fmt.Fprintf(&s, "pod %s (planned before for %q):\n%s", pod.Name, w.Planned[pod.UID], text)
+		object(fmt.Sprintf("pod %s (planned before for %q)", pod.Name, w.Planned[pod.UID]), map[string]any{"namespace": pod.Namespace, "labels": pod.Labels, "spec": pod.Spec})
 	}
-	for _, m := range r.plan.Machines {
-		fmt.Fprintf(&s, "machine of %s: %s %v:", m.Provisioner, m.Requirements, m.InstanceTypes)
+	s.WriteString(describePlan(r))
+	return s.String()
+}
+
+func describePlan(r result) string {
+	var s strings.Builder
+	for i, m := range r.plan.Machines {
+		fmt.Fprintf(&s, "machine-%d of %s: %s %v:", i, m.Provisioner, m.Requirements, m.InstanceTypes)
 		for _, pod := range m.Pods {
 			fmt.Fprintf(&s, " %s", pod.Name)
 		}

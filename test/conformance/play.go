@@ -56,8 +56,9 @@ func play(ctx context.Context, s settings) (*report, error) {
 
 // look lets kerf plan for a world and judges the plan.
 func look(ctx context.Context, w *world.World) result {
-	r := result{world: w, plan: solver.Solve(ctx, w.Problem())}
-	r.disagreements, r.err = judge.Judge(ctx, w, &r.plan)
+	problem := w.Problem()
+	r := result{world: w, plan: solver.Solve(ctx, problem)}
+	r.disagreements, r.err = judge.Judge(ctx, w, &problem, &r.plan)
 	return r
 }
 

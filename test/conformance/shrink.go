@@ -81,24 +81,20 @@ func simplerProvisioners(w *world.World) []*world.World {
 		without := w.Clone()
 		without.Provisioners = slices.Delete(without.Provisioners, i, i+1)
 		out = append(out, without)
-		for key := range p.Requirements {
-			if key != v1alpha5.ProvisionerNameLabel {
+		change := func(there bool, less func(*v1alpha5.ProvisionerSpec)) {
+			if there {
 				c := w.Clone()
-				c.Provisioners[i].Requirements = p.Requirements.Union(nil)
-				delete(c.Provisioners[i].Requirements, key)
+				c.Provisioners[i] = p.DeepCopy()
+				less(&c.Provisioners[i].Spec)
 				out = append(out, c)
 			}
 		}
-		if p.Taints != nil {
-			c := w.Clone()
-			c.Provisioners[i].Taints = nil
-			out = append(out, c)
+		for k := range p.Spec.Requirements {
+			change(true, func(s *v1alpha5.ProvisionerSpec) { s.Requirements = slices.Delete(s.Requirements, k, k+1) })
 		}
-		if p.Remaining != nil {
-			c := w.Clone()
-			c.Provisioners[i].Remaining = nil
-			out = append(out, c)
-		}
+		change(p.Spec.Labels != nil, func(s *v1alpha5.ProvisionerSpec) { s.Labels = nil })
+		change(p.Spec.Taints != nil, func(s *v1alpha5.ProvisionerSpec) { s.Taints = nil })
+		change(p.Spec.Limits != nil, func(s *v1alpha5.ProvisionerSpec) { s.Limits = nil })
 	}
 	return out
 }

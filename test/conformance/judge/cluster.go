@@ -11,7 +11,6 @@ import (
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/solver"
-	"github.com/kerf-autoscaler/kerf/test/builders"
 	"github.com/kerf-autoscaler/kerf/test/conformance/world"
 )
 
@@ -56,23 +55,26 @@ func offered(labels map[string]string, t *cloudprovider.InstanceType, o cloudpro
 // register turns everything that is on its way, or planned to be, into nodes: as the first that it may be, as the last, or as
 // any. New nodes have the pods of their DaemonSets on them.
 func (j *judge) register(way int) {
-	j.cluster = j.cluster[:0]
+	j.cluster, j.unnamed = j.cluster[:0], ""
+	if way%2 == 1 {
+		j.unnamed = anything
+	}
 	on := map[string][]*corev1.Pod{}
 	for _, p := range j.plan.Placements {
 		on[p.Node] = append(on[p.Node], p.Pod)
 	}
 	for _, n := range j.world.Nodes {
-		m := member{node: choose(j, way, n.Outcomes()), running: n.Pods, planned: on[n.Node.Name]}
-		if !n.Initialized {
+		m := member{node: choose(j, way, j.world.Outcomes(n)), running: n.Pods, planned: on[n.Name()]}
+		if n.Machine != nil {
 			m.running = append(slices.Clone(m.running), j.daemons(m.node)...)
 		}
 		j.cluster = append(j.cluster, m)
 	}
 	for i := range j.plan.Machines {
 		m := &j.plan.Machines[i]
-		provisioner, _ := j.world.Provisioner(m.Provisioner)
+		provisioner, _ := j.provisioner(m.Provisioner)
 		outcomes, _ := j.outcomes(m, choose(j, way, m.InstanceTypes)) // inspectMachines has found them all
-		node := newNode(fmt.Sprintf("machine-%d", i), choose(j, way, outcomes), provisioner)
+		node := j.newNode(fmt.Sprintf("machine-%d", i), choose(j, way, outcomes), provisioner)
 		j.cluster = append(j.cluster, member{node: node, running: j.daemons(node), planned: m.Pods})
 	}
 }
@@ -89,12 +91,14 @@ func choose[T any](j *judge, way int, of []T) T {
 }
 
 // newNode returns the Node that a machine registers as.
-func newNode(name string, o outcome, provisioner solver.Provisioner) *corev1.Node {
-	node := builders.Node(name, builders.NodeLabels(o.labels), builders.Managed(provisioner.Name))
-	node.Labels[corev1.LabelHostname] = name
-	node.Spec.Taints = provisioner.Taints
-	node.Status.Capacity, node.Status.Allocatable = o.instanceType.Capacity, o.instanceType.Allocatable()
-	return world.WithAliases(node)
+func (j *judge) newNode(name string, o outcome, provisioner solver.Provisioner) *corev1.Node {
+	for key, q := range provisioner.Requirements {
+		_, settled := o.labels[key]
+		if open := !q.Finite() && !q.AllowsAbsent() && q.Has(j.unnamed); open && !settled && j.unnamed != "" {
+			o.labels[key] = j.unnamed
+		}
+	}
+	return world.Registered(name, o.labels, provisioner.Taints, o.instanceType)
 }
 
 // daemons returns the pods that DaemonSets put onto a new node.

@@ -52,19 +52,26 @@ func (d Disagreement) String() string {
 // list, all as the last, and some at random.
 const ways = 4
 
+// anything is a value that labels get in some of the ways where their provisioner asks for any value and no pod for one. Kerf
+// leaves them out then, but nothing may hang on that.
+const anything = "anything"
+
 // judge looks at one plan.
 type judge struct {
 	world     *world.World
+	problem   *solver.Problem
 	plan      *solver.Plan
 	scheduler *scheduler.Scheduler
 	random    *rand.Rand
+	// unnamed is the value that labels have of which nobody says what they should be; "" leaves them out.
+	unnamed string
 	// cluster is how the planned machines and those on their way have turned out.
 	cluster []member
 	found   []Disagreement
 }
 
-// Judge returns what is wrong with the plan for the world.
-func Judge(ctx context.Context, w *world.World, plan *solver.Plan) ([]Disagreement, error) {
+// Judge returns what is wrong with the plan for the problem of the world.
+func Judge(ctx context.Context, w *world.World, problem *solver.Problem, plan *solver.Plan) ([]Disagreement, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s, err := scheduler.New(ctx, scheduler.Objects{
@@ -73,7 +80,7 @@ func Judge(ctx context.Context, w *world.World, plan *solver.Plan) ([]Disagreeme
 	if err != nil {
 		return nil, err
 	}
-	j := &judge{world: w, plan: plan, scheduler: s, random: rand.New(rand.NewPCG(w.Seed, 0x6a75646765))}
+	j := &judge{world: w, problem: problem, plan: plan, scheduler: s, random: rand.New(rand.NewPCG(w.Seed, 0x6a75646765))}
 	for _, inspect := range []func(){j.keepBooks, j.inspectMachines, j.checkLimits} {
 		if inspect(); len(j.found) > 0 {
 			return j.found, nil // the rest would only follow from it

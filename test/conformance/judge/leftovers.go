@@ -92,14 +92,14 @@ func (j *judge) host(ctx context.Context, pod *corev1.Pod) (string, error) {
 // buyable yields every node that could be bought for the pod within what the plan leaves of the limits.
 func (j *judge) buyable(pod *corev1.Pod) iter.Seq[*corev1.Node] {
 	return func(yield func(*corev1.Node) bool) {
-		for _, p := range j.world.Provisioners {
+		for _, p := range j.problem.Provisioners {
 			left := j.remaining(p)
-			for _, t := range j.world.Types {
+			for _, t := range p.InstanceTypes {
 				after := left.DeepCopy()
 				if charge(after, t.Capacity); overdrawn(after) {
 					continue
 				}
-				for node := range nodes(p, t, pod) {
+				for node := range j.nodes(p, t, pod) {
 					if !yield(node) {
 						return
 					}
@@ -119,7 +119,7 @@ func overdrawn(left corev1.ResourceList) bool {
 }
 
 // nodes yields every node that a provisioner can make of an instance type for the pod.
-func nodes(p solver.Provisioner, t *cloudprovider.InstanceType, pod *corev1.Pod) iter.Seq[*corev1.Node] {
+func (j *judge) nodes(p solver.Provisioner, t *cloudprovider.InstanceType, pod *corev1.Pod) iter.Seq[*corev1.Node] {
 	return func(yield func(*corev1.Node) bool) {
 		for _, own := range settlings(p.Requirements, t, pod) {
 			for _, o := range t.Offerings {
@@ -127,7 +127,7 @@ func nodes(p solver.Provisioner, t *cloudprovider.InstanceType, pod *corev1.Pod)
 				if !o.Available || outside(p.Requirements, labels) != "" {
 					continue
 				}
-				if !yield(newNode("bought", outcome{t, o.Zone, labels}, p)) {
+				if !yield(j.newNode("bought", outcome{t, o.Zone, labels}, p)) {
 					return
 				}
 			}

@@ -1,6 +1,9 @@
 package judge
 
 import (
+	"fmt"
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
@@ -24,7 +27,7 @@ func (j *judge) keepBooks() {
 	}
 	nodes := map[string]bool{}
 	for _, n := range j.world.Nodes {
-		nodes[n.Node.Name] = true
+		nodes[n.Name()] = true
 	}
 	for _, p := range j.plan.Placements {
 		times[p.Pod.UID]++
@@ -54,7 +57,7 @@ func (j *judge) keepBooks() {
 func (j *judge) inspectMachines() {
 	for i := range j.plan.Machines {
 		m := &j.plan.Machines[i]
-		provisioner, err := j.world.Provisioner(m.Provisioner)
+		provisioner, err := j.provisioner(m.Provisioner)
 		if err != nil {
 			j.object(Machine, nil, "machine %d: %v", i, err)
 			continue
@@ -118,7 +121,10 @@ func (j *judge) inspectPrice(i int) {
 
 // checkLimits checks that no provisioner exceeds its limits, whatever its machines turn out to be.
 func (j *judge) checkLimits() {
-	for _, p := range j.world.Provisioners {
+	for _, p := range j.problem.Provisioners {
+		if !slices.ContainsFunc(j.plan.Machines, func(m solver.Machine) bool { return m.Provisioner == p.Name }) {
+			continue // what there is may exceed limits that were lowered since
+		}
 		for name, left := range j.remaining(p) {
 			if left.Sign() < 0 {
 				j.object(Limits, nil, "provisioner %s may exceed its limit of %s by %s", p.Name, name, left.String())
@@ -156,4 +162,13 @@ func charge(left, capacity corev1.ResourceList) {
 		}
 		left[name] = quantity
 	}
+}
+
+// provisioner returns the provisioner of that name as kerf is told of it.
+func (j *judge) provisioner(name string) (solver.Provisioner, error) {
+	i := slices.IndexFunc(j.problem.Provisioners, func(p solver.Provisioner) bool { return p.Name == name })
+	if i < 0 {
+		return solver.Provisioner{}, fmt.Errorf("there is no provisioner %q", name)
+	}
+	return j.problem.Provisioners[i], nil
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
@@ -14,7 +13,6 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/pods"
 	"github.com/kerf-autoscaler/kerf/pkg/resources"
 	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
-	"github.com/kerf-autoscaler/kerf/pkg/solver"
 	"github.com/kerf-autoscaler/kerf/test/builders"
 )
 
@@ -79,8 +77,8 @@ func (d drawing) replicas() int {
 func (d drawing) plan() {
 	for _, pod := range d.world.Pods {
 		if len(d.world.Nodes) > 0 && d.chance(5) {
-			if n := one(d.dice, d.world.Nodes...); !n.Initialized {
-				d.world.Planned[pod.UID] = n.Node.Name
+			if n := one(d.dice, d.world.Nodes...); n.Machine != nil {
+				d.world.Planned[pod.UID] = n.Name()
 			}
 		}
 	}
@@ -116,36 +114,28 @@ func (d drawing) drawTypes() {
 	slices.SortFunc(d.world.Types, func(a, b *cloudprovider.InstanceType) int { return slices.Compare([]byte(a.Name), []byte(b.Name)) })
 }
 
-func (d drawing) provisioner(i int) solver.Provisioner {
-	name := fmt.Sprintf("prov-%d", i)
-	p := solver.Provisioner{
-		Name: name, Weight: int32(d.IntN(3)), //nolint:gosec // 0 to 2
-		Requirements: scheduling.FromLabels(map[string]string{v1alpha5.ProvisionerNameLabel: name}),
-	}
+func (d drawing) provisioner(i int) *v1alpha5.Provisioner {
+	p := builders.Provisioner(fmt.Sprintf("prov-%d", i), builders.Weight(int32(d.IntN(3)))) //nolint:gosec // 0 to 2
 	in := corev1.NodeSelectorOpIn
-	for _, r := range []scheduling.Requirement{
-		scheduling.NewRequirement(v1alpha5.CapacityTypeLabel, in, some(d.dice, "spot", "on-demand")...),
-		scheduling.NewRequirement(corev1.LabelArchStable, in, some(d.dice, "amd64", "arm64")...),
-		scheduling.NewRequirement(corev1.LabelTopologyZone, one(d.dice, in, corev1.NodeSelectorOpNotIn), one(d.dice, d.zones...)),
-		scheduling.NewRequirement(categoryLabel, in, some(d.dice, "c", "m", "r")...),
-		scheduling.NewRequirement(teamLabel, in, some(d.dice, "red", "blue", "green")...),
-		scheduling.NewRequirement(teamLabel, corev1.NodeSelectorOpExists),
-		scheduling.NewRequirement(rackLabel, in, some(d.dice, "r1", "r2", "r3")...),
-		scheduling.NewRequirement(cpuLabel, one(d.dice, corev1.NodeSelectorOpLt, corev1.NodeSelectorOpGt), one(d.dice, "2", "4", "16")),
+	for _, modify := range []builders.ProvisionerModifier{
+		builders.Requirement(v1alpha5.CapacityTypeLabel, in, some(d.dice, "spot", "on-demand")...),
+		builders.Requirement(corev1.LabelArchStable, in, some(d.dice, "amd64", "arm64")...),
+		builders.Requirement(one(d.dice, corev1.LabelTopologyZone, corev1.LabelFailureDomainBetaZone), one(d.dice, in, corev1.NodeSelectorOpNotIn), one(d.dice, d.zones...)),
+		builders.Requirement(categoryLabel, in, some(d.dice, "c", "m", "r")...),
+		builders.Requirement(teamLabel, in, some(d.dice, "red", "blue", "green")...),
+		builders.Requirement(teamLabel, corev1.NodeSelectorOpExists),
+		builders.MachineLabels(map[string]string{rackLabel: one(d.dice, "r1", "r2")}),
+		builders.Requirement(rackLabel, in, some(d.dice, "r1", "r2", "r3")...),
+		builders.Requirement(cpuLabel, one(d.dice, corev1.NodeSelectorOpLt, corev1.NodeSelectorOpGt), one(d.dice, "2", "4", "16")),
+		builders.MachineTaint("dedicated", one(d.dice, "red", "blue"), one(d.dice, corev1.TaintEffectNoSchedule, corev1.TaintEffectNoExecute, corev1.TaintEffectPreferNoSchedule)),
+		builders.Limit(corev1.ResourceCPU, fmt.Sprint(d.IntN(60))),
 	} {
-		if d.chance(22) {
-			p.Requirements.Add(r)
+		if d.chance(20) {
+			modify(p)
 		}
 	}
-	if d.chance(20) {
-		p.Taints = []corev1.Taint{{Key: "dedicated", Value: one(d.dice, "red", "blue"), Effect: one(d.dice,
-			corev1.TaintEffectNoSchedule, corev1.TaintEffectNoExecute, corev1.TaintEffectPreferNoSchedule)}}
-	}
-	if d.chance(25) {
-		p.Remaining = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(fmt.Sprint(d.IntN(60)))}
-	}
 	if d.chance(10) {
-		p.Remaining = resources.Sum(p.Remaining, corev1.ResourceList{v1alpha5.ResourceNodes: resource.MustParse(fmt.Sprint(d.IntN(8)))})
+		builders.Limit(v1alpha5.ResourceNodes, fmt.Sprint(d.IntN(8)))(p)
 	}
 	return p
 }
@@ -168,28 +158,17 @@ func (d drawing) daemon(i int) *corev1.Pod {
 	return builders.Pod(modifiers...)
 }
 
-// node draws a node, or a machine on its way, of one of the types. Pods run only on nodes.
+// node draws a node, or a machine on its way. Pods run only on nodes.
 func (d drawing) node(i int) Node {
-	t := one(d.dice, d.world.Types...)
-	n := Node{Initialized: d.chance(70)}
-	provisioner := one(d.dice, d.world.Provisioners...)
-	labels := provisioner.Requirements.Labels()
-	maps.Copy(labels, t.Requirements.Labels())
 	name := fmt.Sprintf("node-%d", i)
-	labels[corev1.LabelHostname], labels[v1alpha5.CapacityTypeLabel] = name, one(d.dice, "spot", "on-demand")
-	if n.Initialized || d.chance(50) {
-		labels[corev1.LabelTopologyZone] = one(d.dice, d.zones...)
-	} else {
-		delete(labels, corev1.LabelTopologyZone)
-		n.Zones = some(d.dice, d.zones...)
+	if d.chance(30) {
+		return Node{Machine: d.machine(name)}
 	}
-	n.Node = builders.Node(name, builders.NodeLabels(labels))
-	n.Node.Status.Allocatable, n.Node.Status.Capacity = t.Allocatable(), t.Capacity
-	n.Node.Spec.Taints = provisioner.Taints
-	if !n.Initialized {
-		return n
-	}
-	WithAliases(n.Node)
+	t, provisioner := one(d.dice, d.world.Types...), one(d.dice, d.world.Provisioners...)
+	labels := requirementsOf(provisioner).Labels()
+	maps.Copy(labels, t.Requirements.Labels())
+	labels[corev1.LabelTopologyZone], labels[v1alpha5.CapacityTypeLabel] = one(d.dice, d.zones...), one(d.dice, "spot", "on-demand")
+	n := Node{Node: Registered(name, labels, v1alpha5.NodeTaints(provisioner.Spec.Taints), t)}
 	if d.chance(10) {
 		n.Node.Spec.Unschedulable = true // cordoned: the controller of nodes adds the taint
 		n.Node.Spec.Taints = append(slices.Clone(n.Node.Spec.Taints), corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule})
@@ -201,6 +180,48 @@ func (d drawing) node(i int) Node {
 	return n
 }
 
+// machine draws a machine on its way: one that has an instance, so that all about it is settled, or one that may still become
+// one of several instance types in one of several zones.
+func (d drawing) machine(name string) *v1alpha5.Machine {
+	types, provisioner := some(d.dice, d.world.Types...), one(d.dice, d.world.Provisioners...)
+	m := builders.Machine(name, provisioner.Name)
+	m.Spec.Taints = v1alpha5.NodeTaints(provisioner.Spec.Taints)
+	maps.Copy(m.Labels, requirementsOf(provisioner).Labels())
+	m.Labels[v1alpha5.CapacityTypeLabel], m.Labels[corev1.LabelOSStable] = one(d.dice, "spot", "on-demand"), string(corev1.Linux)
+	delete(m.Labels, corev1.LabelTopologyZone)
+	delete(m.Labels, categoryLabel)
+	delete(m.Labels, corev1.LabelArchStable)
+	t := types[0]
+	if d.chance(50) {
+		maps.Copy(m.Labels, t.Requirements.Labels())
+		m.Labels[corev1.LabelTopologyZone] = one(d.dice, zonesOf(t)...)
+		m.Status.Capacity, m.Status.Allocatable, m.Status.ProviderID = t.Capacity, t.Allocatable(), "instance-of-"+name
+		return m
+	}
+	in := corev1.NodeSelectorOpIn
+	var names, arches []string
+	for _, t := range types {
+		names, arches = append(names, t.Name), append(arches, t.Requirements[corev1.LabelArchStable].Values()...)
+	}
+	zones := some(d.dice, zonesOf(t)...)
+	for _, modify := range []builders.MachineModifier{
+		builders.MachineRequirement(corev1.LabelInstanceTypeStable, in, names...), builders.MachineRequirement(corev1.LabelArchStable, in, arches...),
+		builders.MachineRequirement(corev1.LabelTopologyZone, in, zones...),
+	} {
+		modify(m)
+	}
+	for key, value := range scheduling.FromNodeSelector(m.Spec.Requirements).Labels() {
+		m.Labels[key] = value
+	}
+	return m
+}
+
+// requirementsOf returns what a provisioner requires of its machines, labels included.
+func requirementsOf(p *v1alpha5.Provisioner) scheduling.Requirements {
+	return scheduling.FromNodeSelector(v1alpha5.NodeSelectorRequirements(p.Spec.Requirements)).Union(scheduling.FromLabels(p.Spec.Labels)).
+		Union(scheduling.FromLabels(map[string]string{v1alpha5.ProvisionerNameLabel: p.Name}))
+}
+
 // run puts pods on a node: those of DaemonSets, and what is left of some workloads.
 func (d drawing) run(n *Node) {
 	for _, daemon := range d.world.DaemonSets {
@@ -208,6 +229,8 @@ func (d drawing) run(n *Node) {
 			pod := daemon.DeepCopy()
 			pod.Name += "-" + n.Node.Name
 			pod.UID = types.UID(pod.Namespace + "/" + pod.Name)
+			builders.OwnedBy("apps/v1", "DaemonSet", daemon.Name)(pod)
+			pod.OwnerReferences[0].UID = daemon.UID
 			builders.OnNode(n.Node.Name)(pod)
 			n.Pods = append(n.Pods, pod)
 		}

@@ -43,18 +43,18 @@ func (w *World) Kinds(pod *corev1.Pod) []string {
 func (w *World) Surroundings() []string {
 	k := kinds{}
 	for _, p := range w.Provisioners {
-		k.add(len(p.Remaining) > 0, "limits")
-		k.add(len(p.Taints) > 0, "tainted provisioner")
-		k.add(p.Requirements.Has(teamLabel) && !p.Requirements[teamLabel].Finite(), "open label")
+		k.add(p.Spec.Limits != nil, "limits")
+		k.add(len(p.Spec.Taints) > 0, "tainted provisioner")
+		k.add(!requirementsOf(p).Get(teamLabel).AllowsAbsent() && !requirementsOf(p)[teamLabel].Finite(), "open label")
 	}
 	for _, t := range w.Types {
 		k.add(slices.ContainsFunc(t.Offerings, func(o cloudprovider.Offering) bool { return !o.Available }), "sold out")
 	}
 	for _, n := range w.Nodes {
-		k.add(!n.Initialized, "machine on its way")
-		k.add(len(n.Zones) > 1, "open zone")
+		k.add(n.Machine != nil, "machine on its way")
+		k.add(len(w.Outcomes(n)) > 1, "machine on its way, unsettled")
 		k.add(n.Attachable != nil, "attach limits")
-		k.add(n.Node.Spec.Unschedulable, "cordoned node")
+		k.add(n.Node != nil && n.Node.Spec.Unschedulable, "cordoned node")
 		for _, pod := range n.Pods {
 			k.add(pod.DeletionTimestamp != nil, "terminating pod")
 			k.add(len(pod.Status.ContainerStatuses) > 0, "resize in place")

@@ -6,16 +6,18 @@ import (
 	"maps"
 	"slices"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
-	"github.com/kerf-autoscaler/kerf/pkg/pods"
-	"github.com/kerf-autoscaler/kerf/pkg/resources"
-	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
+	"github.com/kerf-autoscaler/kerf/pkg/problem"
 	"github.com/kerf-autoscaler/kerf/pkg/solver"
+	"github.com/kerf-autoscaler/kerf/pkg/state"
+	"github.com/kerf-autoscaler/kerf/pkg/volumes"
 )
 
 // World is a cluster, the pods that wait in it and what may be bought for them.
@@ -26,9 +28,10 @@ type World struct {
 	Namespaces map[string]map[string]string
 	// Types are offered to every provisioner.
 	Types        cloudprovider.InstanceTypes
-	Provisioners []solver.Provisioner
+	Provisioners []*v1alpha5.Provisioner
 	Nodes        []Node
-	DaemonSets   []*corev1.Pod
+	// DaemonSets holds one pod per DaemonSet.
+	DaemonSets []*corev1.Pod
 	// Pods that wait.
 	Pods    []*corev1.Pod
 	Claims  []*corev1.PersistentVolumeClaim
@@ -40,15 +43,22 @@ type World struct {
 
 // Node is a node that is there, or a machine on its way.
 type Node struct {
-	Initialized bool
-	// Node has the labels that are settled, taints and allocatable.
+	// Node is nil for a machine on its way.
 	Node *corev1.Node
-	// Zones that a machine on its way may come up in; empty where the zone is settled.
-	Zones []string
-	// Pods on it, those of DaemonSets included. None is on a machine on its way.
+	// Machine is nil for a node that is there.
+	Machine *v1alpha5.Machine
+	// Pods on the node, those of DaemonSets included.
 	Pods []*corev1.Pod
-	// Attachable maps a CSI driver -> how many volumes it can attach in all.
+	// Attachable maps a CSI driver -> how many volumes the node can attach in all.
 	Attachable map[string]int32
+}
+
+// Name returns the name of the node or machine.
+func (n Node) Name() string {
+	if n.Node == nil {
+		return n.Machine.Name
+	}
+	return n.Node.Name
 }
 
 // Clone returns a copy whose lists and maps may be changed; what is in them may not.
@@ -62,81 +72,52 @@ func (w *World) Clone() *World {
 
 // Problem returns what kerf is asked in this world.
 func (w *World) Problem() solver.Problem {
-	p := solver.Problem{
-		Pods: w.Pods, Planned: w.Planned, DaemonSets: w.DaemonSets, Namespaces: w.Namespaces, Volumes: map[types.UID]solver.Volumes{},
+	offers := problem.Offers{}
+	for _, p := range w.Provisioners {
+		offers[p.Name] = problem.NewOffer(p, w.Types)
 	}
-	for _, pod := range w.Pods {
-		if v, any := w.volumesOf(pod); any {
-			p.Volumes[pod.UID] = v
-		}
-	}
+	out := problem.Build(problem.Facts{Snapshot: w.snapshot(), Offers: offers, ExpendableBelow: problem.DefaultExpendableBelow})
+	out.Planned = w.Planned
+	return out
+}
+
+// snapshot returns the world as kerf's model of the cluster has it.
+func (w *World) snapshot() state.Snapshot {
+	out := state.Snapshot{Pending: w.Pods, Namespaces: w.Namespaces, Storage: w.inventory()}
 	for _, n := range w.Nodes {
-		p.Nodes = append(p.Nodes, w.node(n))
+		entry := state.Entry{Node: n.Node, Machine: n.Machine, Pods: map[types.UID]*corev1.Pod{}}
+		for _, pod := range n.Pods {
+			entry.Pods[pod.UID] = pod
+		}
+		out.Entries = append(out.Entries, entry)
 	}
-	for _, q := range w.Provisioners {
-		q.InstanceTypes = w.Types
-		p.Provisioners = append(p.Provisioners, q)
-	}
-	return p
-}
-
-// node returns a node as kerf sees it: what runs there, and the DaemonSets that will run on a machine on its way wherever it may
-// come up, have taken their part of it.
-func (w *World) node(n Node) solver.Node {
-	out := solver.Node{
-		Name: n.Node.Name, Initialized: n.Initialized, Labels: n.Node.Labels, Taints: n.Node.Spec.Taints, Pods: slices.Clone(n.Pods),
-	}
-	if len(n.Zones) > 0 {
-		out.Possible = scheduling.NewRequirements(scheduling.NewRequirement(corev1.LabelTopologyZone, corev1.NodeSelectorOpIn, n.Zones...))
-	}
-	if !n.Initialized {
-		out.Pods = append(out.Pods, w.daemonsAnywhere(n)...)
-	}
-	requests := corev1.ResourceList{}
-	for _, pod := range out.Pods {
-		requests = resources.Sum(requests, pods.Requests(pod))
-	}
-	out.Available = resources.Sub(n.Node.Status.Allocatable, requests)
-	out.Attachable = w.attachable(n)
-	return out
-}
-
-// daemonsAnywhere returns the pods of DaemonSets that may come to run on a machine on its way.
-func (w *World) daemonsAnywhere(n Node) []*corev1.Pod {
-	var out []*corev1.Pod
 	for _, daemon := range w.DaemonSets {
-		if slices.ContainsFunc(n.Outcomes(), func(node *corev1.Node) bool { return RunsOn(daemon, node) }) {
-			out = append(out, daemon)
-		}
+		out.DaemonSets = append(out.DaemonSets, &appsv1.DaemonSet{
+			ObjectMeta: metav1.ObjectMeta{Name: daemon.Name, Namespace: daemon.Namespace, UID: daemon.UID},
+			Spec:       appsv1.DaemonSetSpec{Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: daemon.Labels}, Spec: daemon.Spec}},
+		})
 	}
 	return out
 }
 
-// Outcomes returns the nodes that this one may turn out to be: one for each zone that is still open.
-func (n Node) Outcomes() []*corev1.Node {
-	if len(n.Zones) == 0 {
-		return []*corev1.Node{WithAliases(n.Node.DeepCopy())}
+func (w *World) inventory() volumes.Inventory {
+	out := volumes.Inventory{
+		Claims: map[types.NamespacedName]*corev1.PersistentVolumeClaim{}, Volumes: map[string]*corev1.PersistentVolume{},
+		Classes: map[string]*storagev1.StorageClass{}, Drivers: map[string]*storagev1.CSINode{},
 	}
-	var out []*corev1.Node
-	for _, zone := range n.Zones {
-		node := n.Node.DeepCopy()
-		node.Labels[corev1.LabelTopologyZone] = zone
-		out = append(out, WithAliases(node))
+	for _, c := range w.Claims {
+		out.Claims[types.NamespacedName{Namespace: c.Namespace, Name: c.Name}] = c
+	}
+	for _, v := range w.Volumes {
+		out.Volumes[v.Name] = v
+	}
+	for _, c := range w.Classes {
+		out.Classes[c.Name] = c
+	}
+	for _, c := range w.CSINodes() {
+		out.Drivers[c.Name] = c
 	}
 	return out
-}
-
-// WithAliases adds the beta labels that kubelets and cloud controllers still put beside the stable ones.
-func WithAliases(node *corev1.Node) *corev1.Node {
-	for beta, stable := range map[string]string{
-		corev1.LabelFailureDomainBetaZone: corev1.LabelTopologyZone, corev1.LabelFailureDomainBetaRegion: corev1.LabelTopologyRegion,
-		betaArch: corev1.LabelArchStable, betaOS: corev1.LabelOSStable, corev1.LabelInstanceType: corev1.LabelInstanceTypeStable,
-	} {
-		if value, ok := node.Labels[stable]; ok {
-			node.Labels[beta] = value
-		}
-	}
-	return node
 }
 
 // NamespaceObjects returns the namespaces as the API server has them.
@@ -152,10 +133,13 @@ func (w *World) NamespaceObjects() []*corev1.Namespace {
 func (w *World) CSINodes() []*storagev1.CSINode {
 	var out []*storagev1.CSINode
 	for _, n := range w.Nodes {
-		c := &storagev1.CSINode{ObjectMeta: metav1.ObjectMeta{Name: n.Node.Name}}
+		if n.Attachable == nil {
+			continue
+		}
+		c := &storagev1.CSINode{ObjectMeta: metav1.ObjectMeta{Name: n.Name()}}
 		for driver, count := range n.Attachable {
 			c.Spec.Drivers = append(c.Spec.Drivers, storagev1.CSINodeDriver{
-				Name: driver, NodeID: n.Node.Name, Allocatable: &storagev1.VolumeNodeResources{Count: new(count)},
+				Name: driver, NodeID: n.Name(), Allocatable: &storagev1.VolumeNodeResources{Count: new(count)},
 			})
 		}
 		out = append(out, c)
@@ -170,13 +154,4 @@ func (w *World) Type(name string) (*cloudprovider.InstanceType, error) {
 		return nil, fmt.Errorf("there is no instance type %q", name)
 	}
 	return w.Types[i], nil
-}
-
-// Provisioner returns the provisioner of that name.
-func (w *World) Provisioner(name string) (solver.Provisioner, error) {
-	i := slices.IndexFunc(w.Provisioners, func(p solver.Provisioner) bool { return p.Name == name })
-	if i < 0 {
-		return solver.Provisioner{}, fmt.Errorf("there is no provisioner %q", name)
-	}
-	return w.Provisioners[i], nil
 }

@@ -1,0 +1,85 @@
+package world
+
+import (
+	"maps"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
+	"github.com/kerf-autoscaler/kerf/test/builders"
+)
+
+// Outcomes returns the nodes that this one may turn out to be: itself or, for a machine on its way, one for each instance type
+// and zone that it may come up as.
+func (w *World) Outcomes(n Node) []*corev1.Node {
+	if n.Node != nil {
+		return []*corev1.Node{n.Node}
+	}
+	if n.Machine.Status.ProviderID != "" {
+		return []*corev1.Node{w.launched(n.Machine)}
+	}
+	r := scheduling.FromNodeSelector(n.Machine.Spec.Requirements)
+	var out []*corev1.Node
+	for _, t := range w.Types {
+		if !r.Get(corev1.LabelInstanceTypeStable).Has(t.Name) {
+			continue
+		}
+		for _, zone := range zonesOf(t) {
+			if r.Get(corev1.LabelTopologyZone).Has(zone) {
+				labels := maps.Clone(n.Machine.Labels)
+				labels[corev1.LabelTopologyZone] = zone
+				out = append(out, Registered(n.Machine.Name, labels, n.Machine.Spec.Taints, t))
+			}
+		}
+	}
+	if len(out) == 0 { // nobody offers its types any more
+		out = append(out, w.launched(n.Machine))
+	}
+	return out
+}
+
+// launched returns the node of a machine whose labels and allocatable are all known.
+func (w *World) launched(m *v1alpha5.Machine) *corev1.Node {
+	node := builders.Node(m.Name, builders.NodeLabels(m.Labels))
+	node.Spec.Taints = m.Spec.Taints
+	node.Status.Capacity, node.Status.Allocatable = m.Status.Capacity, m.Status.Allocatable
+	return withAliases(node)
+}
+
+// Registered returns the Node that a machine becomes as an instance type, with the machine's own labels.
+func Registered(name string, labels map[string]string, taints []corev1.Taint, t *cloudprovider.InstanceType) *corev1.Node {
+	node := builders.Node(name, builders.NodeLabels(t.Requirements.Labels()), builders.NodeLabels(labels))
+	node.Labels[v1alpha5.RegisteredLabel], node.Labels[v1alpha5.InitializedLabel] = "true", "true"
+	node.Labels[corev1.LabelHostname] = name
+	node.Spec.Taints = taints
+	node.Status.Capacity, node.Status.Allocatable = t.Capacity, t.Allocatable()
+	return withAliases(node)
+}
+
+// withAliases adds the beta labels that kubelets and cloud controllers still put beside the stable ones.
+func withAliases(node *corev1.Node) *corev1.Node {
+	for beta, stable := range map[string]string{
+		corev1.LabelFailureDomainBetaZone: corev1.LabelTopologyZone, corev1.LabelFailureDomainBetaRegion: corev1.LabelTopologyRegion,
+		betaArch: corev1.LabelArchStable, betaOS: corev1.LabelOSStable, corev1.LabelInstanceType: corev1.LabelInstanceTypeStable,
+	} {
+		if value, ok := node.Labels[stable]; ok {
+			node.Labels[beta] = value
+		}
+	}
+	return node
+}
+
+// zonesOf returns the zones in which an instance type is offered, sold out or not.
+func zonesOf(t *cloudprovider.InstanceType) []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, o := range t.Offerings {
+		if !seen[o.Zone] {
+			seen[o.Zone] = true
+			out = append(out, o.Zone)
+		}
+	}
+	return out
+}
