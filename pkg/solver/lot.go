@@ -11,7 +11,9 @@ import (
 type lot struct {
 	shelf  *shelf
 	labels map[string]string
-	items  []*item
+	// key identifies the labels.
+	key   string
+	items []*item
 	// classes are the items that may be on the same offers.
 	classes []*class
 	// byOptions maps the keys of a class's options -> the class.
@@ -106,7 +108,7 @@ type waiting struct {
 func (s *shelf) lot(byLabels map[string]*lot, o option) *lot {
 	l, ok := byLabels[o.lot]
 	if !ok {
-		l = &lot{shelf: s, labels: o.labels, byOptions: map[string]*class{}}
+		l = &lot{shelf: s, labels: o.labels, key: o.lot, byOptions: map[string]*class{}}
 		byLabels[o.lot] = l
 	}
 	return l

@@ -46,13 +46,6 @@ type packer struct {
 	stamp   int // of the latest purchase
 }
 
-// effort is how many more steps the making of a plan may take beyond what placing the pods needs.
-type effort struct{ steps int }
-
-func (e *effort) spend(steps int) { e.steps -= steps }
-
-func (e *effort) over() bool { return e.steps <= 0 }
-
 func newPacker(l *lot, e *effort) *packer {
 	p := &packer{
 		lot: l, effort: e, left: make([]int, len(l.items)), counts: make([]int, len(l.shapes)), heads: make([]int, len(l.shapes)),

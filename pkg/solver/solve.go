@@ -28,6 +28,9 @@ func Solve(ctx context.Context, p Problem) Plan {
 // placeAndBuy fills nodes and buys machines. As soon as only a few pods are left it settles them all in the best way.
 func (s *solution) placeAndBuy(ctx context.Context) {
 	s.fillPlanned()
+	if len(s.shelves) > 0 {
+		s.topUp(s.shelves[0])
+	}
 	if s.exactly(ctx, s.shelves) {
 		return
 	}
@@ -53,6 +56,7 @@ type solution struct {
 	shelves               []*shelf // heaviest provisioner first
 	nodes                 []*host  // initialized first, then by name
 	byName                map[string]*host
+	effort                *effort // what is left of it; nil before anything is bought
 	plan                  Plan
 }
 

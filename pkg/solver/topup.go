@@ -1,0 +1,80 @@
+package solver
+
+import "slices"
+
+// topUp puts groups that came too late for it onto machines that the shelf has sold already: what these have left is free.
+func (s *solution) topUp(shelf *shelf) {
+	if len(shelf.sold) == 0 {
+		return
+	}
+	var tops []*top
+	for _, g := range s.groups {
+		if g.left == 0 || g.miss.stage == missRefused {
+			continue
+		}
+		options, _ := shelf.viable(g)
+		if len(options) == 0 {
+			continue
+		}
+		if tops == nil {
+			tops = shelf.tops()
+		}
+		joined := map[*lot]int{} // lot -> the group's item there
+		for _, t := range tops {
+			if g.left == 0 {
+				break
+			}
+			t.take(g, options, joined)
+		}
+	}
+}
+
+// top is what a machine that is sold has left.
+type top struct {
+	purchase *purchase
+	free     vector
+	company  company
+}
+
+func (s *shelf) tops() []*top {
+	out := make([]*top, 0, len(s.sold))
+	for i := range s.sold {
+		p := &s.sold[i]
+		w := p.lot.offers[p.bin.offer].ware
+		t := &top{purchase: p, free: w.usable.clone(), company: w.residents.clone()}
+		for _, k := range p.bin.picks {
+			g := p.lot.items[k.item].group
+			t.free.sub(g.requests, int64(k.count))
+			t.company.join(g.guest, k.count)
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+// take puts as many units of the group on the machine as it has room for.
+func (t *top) take(g *group, options []option, joined map[*lot]int) {
+	n := t.company.room(g.guest, g.requests.times(t.free, g.left))
+	if n == 0 {
+		return
+	}
+	l := t.purchase.lot
+	o := &l.offers[t.purchase.bin.offer]
+	agrees := func(p option) bool { return p.indifferent || p.lot == l.key }
+	if !slices.ContainsFunc(options, func(p option) bool { return agrees(p) && p.allows(o.stock, o.zone, o.capacityType) }) {
+		return
+	}
+	i, ok := joined[l]
+	if !ok {
+		i = len(l.items)
+		joined[l] = i
+		own := slices.DeleteFunc(slices.Clone(options), func(p option) bool { return !agrees(p) })
+		l.items = append(l.items, &item{group: g, class: &class{options: own}})
+	}
+	// Purchases of one kind share their picks and may be topped up differently.
+	p := t.purchase
+	p.bin.picks = append(slices.Clip(p.bin.picks), pick{i, n})
+	p.pods = append(slices.Clip(p.pods), g.take(n)...)
+	t.free.sub(g.requests, int64(n))
+	t.company.join(g.guest, n)
+}
