@@ -9,8 +9,11 @@ import (
 const (
 	// goodEnough is the part of what an offer could be worth at which no better filling is looked for.
 	goodEnough = 0.998
-	// leastWorth is added to the worth of a pod slot, as part of the cheapest price, so that pods that cost nothing still count.
+	// leastWorth is what an offer counts for at least, US dollars per hour: free ones, too, are bought for a reason.
 	leastWorth = 1e-7
+	// leastSlot is added to the worth of a thousandth of a pod, as part of the cheapest price, so that pods that cost nothing
+	// still count. It must not make many small pods worth more than a large one that asks for as much.
+	leastSlot = 1e-12
 	// freshness is the part of what is left that may be bought before everything is appraised anew.
 	freshness = 1.0 / 32
 )

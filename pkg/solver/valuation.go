@@ -101,7 +101,7 @@ func (p *packer) price() {
 	w.simplex = newSimplex(products, w.demand)
 	w.worth = w.simplex.solve()
 	if pods := slices.Index(p.lot.axes.resources, p.lot.shelf.dimensions.pods()); pods >= 0 {
-		w.worth[pods] += max(cheapest, leastWorth) * leastWorth
+		w.worth[pods] += max(cheapest, leastWorth) * leastSlot
 	}
 	for _, s := range p.active {
 		w.values[s] = w.value(p.lot.shapes[s].size)
