@@ -87,7 +87,8 @@ WORKLOADS ?= .
 REPEAT ?= 3
 peer-bench: ## Give the same pods to kerf and to Karpenter, as many as WORKLOADS and the file TRACE say, and compare time and money.
 	@$(BUILD) peer
-	@bin/peer-runner --workloads '$(WORKLOADS)' --repeat $(REPEAT) $(if $(TRACE),--trace '$(TRACE)') --output bin/peer.json
+	@# As it is: make would take what follows a dollar, the end of a regular expression, for a variable.
+	@bin/peer-runner --workloads '$(value WORKLOADS)' --repeat $(REPEAT) $(if $(TRACE),--trace '$(value TRACE)') --output bin/peer.json
 
 ##@ Change
 
