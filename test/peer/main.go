@@ -59,14 +59,14 @@ func run(ctx context.Context, arguments []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	recipes := recipes(s.trace)
+	menu := recipes(s.trace)
 	if list {
-		for _, r := range recipes {
+		for _, r := range menu {
 			fmt.Fprintf(out, "%-26s %s\n", r.name, r.about)
 		}
 		return nil
 	}
-	contests, err := compete(ctx, s, recipes)
+	contests, err := compete(ctx, s, menu)
 	if err != nil {
 		return err
 	}
