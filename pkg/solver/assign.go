@@ -9,7 +9,6 @@ import (
 // the other and keeps to what the scheduler checks when pods come in that order.
 type assigner struct {
 	*atlas
-	byName map[string]*host
 	// late says that machines have been bought before: a domain that opens now was not there when others were placed.
 	late bool
 	// active groups have their place, or need none; stuck ones cannot be anywhere for now.

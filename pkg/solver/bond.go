@@ -46,19 +46,22 @@ func (b *rulebook) rules(pod *corev1.Pod, t *ties, of *bearing) []rule {
 			out = append(out, r)
 		}
 	}
-	slices.SortFunc(out, func(x, y rule) int {
-		switch {
-		case x.mark != y.mark:
-			return int(x.mark - y.mark)
-		case x.most != y.most:
-			return x.most - y.most
-		case x.loose == y.loose:
-			return 0
-		case x.loose:
-			return 1
-		default:
-			return -1
-		}
-	})
+	slices.SortFunc(out, compareRules)
 	return slices.CompactFunc(out, func(x, y rule) bool { return x.mark == y.mark }) // the strictest comes first
+}
+
+// compareRules orders by mark, the strictest rule of each first.
+func compareRules(x, y rule) int {
+	switch {
+	case x.mark != y.mark:
+		return int(x.mark - y.mark)
+	case x.most != y.most:
+		return x.most - y.most
+	case x.loose == y.loose:
+		return 0
+	case x.loose:
+		return 1
+	default:
+		return -1
+	}
 }

@@ -16,6 +16,8 @@ type filter struct {
 	// sample is one of the pods, for its tolerations, which have a digest of their own.
 	sample      *corev1.Pod
 	tolerations digest
+	// others are samples of pods of other kinds in the same unit.
+	others []*corev1.Pod
 	// untainted keeps the pods off nodes with taints that would only rather not have them.
 	untainted bool
 	// alternatives of requirements; any will do. Those of volumes and preferences are among them.
@@ -36,16 +38,42 @@ type own struct {
 
 // untolerated returns why taints keep the pods off, or "".
 func (f *filter) untolerated(taints []corev1.Taint) string {
-	if reason := scheduling.Taints(taints).Tolerated(f.sample); reason != "" || !f.untainted {
-		return reason
-	}
-	hard := slices.Clone(taints)
-	for i := range hard {
-		if hard[i].Effect == corev1.TaintEffectPreferNoSchedule {
-			hard[i].Effect = corev1.TaintEffectNoSchedule
+	if f.untainted {
+		taints = slices.Clone(taints)
+		for i := range taints {
+			if taints[i].Effect == corev1.TaintEffectPreferNoSchedule {
+				taints[i].Effect = corev1.TaintEffectNoSchedule
+			}
 		}
 	}
-	return scheduling.Taints(hard).Tolerated(f.sample)
+	for _, pod := range f.others {
+		if reason := scheduling.Taints(taints).Tolerated(pod); reason != "" {
+			return reason
+		}
+	}
+	return scheduling.Taints(taints).Tolerated(f.sample)
+}
+
+// bothFilters returns the filter of units that have pods of both kinds.
+func (r *grouper) bothFilters(f, g *filter) *filter {
+	if f == g {
+		return f
+	}
+	key := r.rulebook.text(f.key).and(r.rulebook.text(g.key))
+	if out, ok := r.filters[key]; ok {
+		return out
+	}
+	out := *f
+	out.key = fmt.Sprint("f", len(r.filters))
+	out.others = append(slices.Clone(f.others), append([]*corev1.Pod{g.sample}, g.others...)...)
+	out.untainted = f.untainted || g.untainted
+	out.alternatives = distinct(both(f.alternatives, g.alternatives))
+	out.alternatives = out.alternatives[:min(len(out.alternatives), mostAlternatives)]
+	out.named = f.named || g.named
+	out.tolerations = f.tolerations.and(g.tolerations)
+	out.own.digest = f.own.digest.and(g.own.digest)
+	r.filters[key] = &out
+	return &out
 }
 
 // filterDigest returns what the filter of a pod depends on.

@@ -29,6 +29,14 @@ type group struct {
 	carried []carry
 	stakes  []stake
 	axes    []int
+	// wants are marks of pods that have to be on the same node, some of each.
+	wants []mark
+	// members make up a unit of several pods; nil for a unit of one. bundleMost bounds how many pods of a group may be in one
+	// unit, once larger ones have found no machine; 0 for no bound.
+	members    []companion
+	bundleMost int
+	// attachments are the volumes that a unit has to attach.
+	attachments []attachment
 	// pins are the labels that topology wants the pods' nodes to have, nil for any; place says where that is.
 	pins  *pins
 	place *place

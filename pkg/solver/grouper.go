@@ -2,6 +2,7 @@ package solver
 
 import (
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -90,6 +91,7 @@ func (r *grouper) add(pod *corev1.Pod, t *ties) *group {
 		carried = &bearing{}
 	}
 	g.bear(b, carried)
+	g.attachments = attachmentsOf(r.problem.Volumes[pod.UID])
 	g.miss = r.refuse(pod, t)
 	r.groups[key] = g
 	return g
@@ -102,6 +104,17 @@ func (g *group) bear(b *rulebook, carried *bearing) {
 		g.carried = append(g.carried, carry{m, 1})
 	}
 	g.guest = b.guest(g.pods[0], g.ties, carried)
+	g.wants = nil
+	if g.ties == nil {
+		return
+	}
+	for _, w := range g.ties.with {
+		if w.onNode {
+			g.wants = append(g.wants, w.mark)
+		}
+	}
+	slices.Sort(g.wants)
+	g.wants = slices.Compact(g.wants)
 }
 
 // shape numbers the requests of a group.
@@ -194,6 +207,9 @@ func (r *grouper) bindSpreads(g *group) {
 
 // relax returns the group with one preference fewer, nil if it has none left.
 func (r *grouper) relax(g *group) *group {
+	if len(g.members) > 0 {
+		return nil // its members do, once they are on their own again
+	}
 	out := *g
 	if !out.wishes.relax() {
 		return nil

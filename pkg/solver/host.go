@@ -3,6 +3,7 @@ package solver
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,6 +16,8 @@ type host struct {
 	hostname string
 	free     vector
 	company  company
+	// attachable is how many more volumes of a driver the node can attach.
+	attachable map[string]int
 	// residents are the pods that were there before.
 	residents []*resident
 }
@@ -38,7 +41,7 @@ func hostsOf(nodes []*Node, learned [][]*ties, d dimensions, b *rulebook) []*hos
 	out := make([]*host, 0, len(nodes))
 	classes, residents := map[digest]*nodeClass{}, map[residency]*resident{}
 	for i, n := range nodes {
-		h := &host{node: n, hostname: n.Labels[corev1.LabelHostname], free: d.vector(n.Available)}
+		h := &host{node: n, hostname: n.Labels[corev1.LabelHostname], free: d.vector(n.Available), attachable: maps.Clone(n.Attachable)}
 		key := b.classDigest(n)
 		if h.class = classes[key]; h.class == nil {
 			h.class = newClass(n)
@@ -99,9 +102,14 @@ func (h *host) room(g *group) int {
 	if g.unknown != "" || !h.pinned(g.pins) {
 		return 0
 	}
-	n := g.requests.times(h.free, g.left)
+	n := h.attaches(g, g.requests.times(h.free, g.left))
 	if n == 0 {
 		return 0
+	}
+	for _, m := range g.wants {
+		if h.company.look(m).count == 0 {
+			return 0
+		}
 	}
 	if n = h.company.room(g.guest, n); n == 0 || !h.admit(g.filter) {
 		return 0
@@ -170,11 +178,12 @@ func (s *solution) place(h *host, g *group, most int) int {
 func (h *host) take(g *group, n int) {
 	h.free.sub(g.requests, int64(n))
 	h.company.join(g.guest, n)
+	h.attach(g, n)
 }
 
 // clone returns a copy to try things on.
 func (h *host) clone() *host {
 	out := *h
-	out.free, out.company = h.free.clone(), h.company.clone()
+	out.free, out.company, out.attachable = h.free.clone(), h.company.clone(), maps.Clone(h.attachable)
 	return &out
 }

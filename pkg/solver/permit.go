@@ -205,3 +205,12 @@ func (a *assigner) homeless(g *group) miss {
 	}
 	return miss{missTopology, fmt.Sprintf("topology: no machine or node that it may use has the label %s, which its affinity or topology spread is about; add it to a provisioner", strings.Join(keys, ", "))}
 }
+
+// lonelyOnNode is the reason of pods whose company on the same node is nowhere, or has no room for them.
+func lonelyOnNode(g *group) miss {
+	hint := "start one of those"
+	if g.bundleMost > 0 || slices.ContainsFunc(g.wants, func(m mark) bool { return g.carries(m) > 0 }) {
+		hint = "allow larger instance types, or prefer it instead of requiring it"
+	}
+	return miss{missTopology, "affinity over kubernetes.io/hostname: no node or machine has both a pod that it wants to be with and room for it; " + hint}
+}

@@ -37,7 +37,7 @@ func (s *solution) rounds(ctx context.Context) {
 // assign gives the groups their place and returns those that have none.
 func (s *solution) assign(pending []*group, late bool) []*group {
 	t := &s.rulebook.topology
-	if len(t.counters) == 0 {
+	if len(t.counters) == 0 && !slices.ContainsFunc(pending, func(g *group) bool { return len(g.wants) > 0 }) {
 		s.groups = pending
 		return nil
 	}
@@ -49,17 +49,76 @@ func (s *solution) assign(pending []*group, late bool) []*group {
 			t.count(g, g.place, n)
 		}
 	}
-	a := &assigner{atlas: s.atlas, byName: s.byName, late: late, relax: s.grouper.relax}
-	a.assign(pending)
+	a := &assigner{atlas: s.atlas, late: late, relax: s.grouper.relax}
+	pending = s.joinNodes(a, pending)
+	b := &bundler{atlas: s.atlas, rulebook: s.rulebook, grouper: s.grouper, taken: s.taken}
+	bundled, alone := b.bundle(pending)
+	for _, g := range alone {
+		if relaxed := s.grouper.relax(g); relaxed != nil {
+			s.again = append(s.again, relaxed)
+		} else {
+			g.miss = g.miss.nearer(lonelyOnNode(g))
+			a.stuck = append(a.stuck, g)
+		}
+	}
+	a.assign(bundled)
 	sortGroups(a.active, s.dimensions)
 	s.groups = a.active
 	return a.stuck
 }
 
+// taken reports whether some pod with the mark has a node.
+func (s *solution) taken(m mark) bool {
+	return slices.ContainsFunc(s.nodes, func(h *host) bool { return h.company.look(m).count > 0 }) ||
+		slices.ContainsFunc(s.settled, func(g *group) bool { return g.placed() > 0 && g.carries(m) > 0 })
+}
+
+// joinNodes places pods that want company on their node where that is already, and returns the groups with what is left of those.
+func (s *solution) joinNodes(a *assigner, pending []*group) []*group {
+	out := make([]*group, 0, len(pending))
+	for _, g := range pending {
+		for _, h := range s.nodes {
+			if len(g.wants) == 0 || g.left == 0 || g.miss.stage == missRefused {
+				break
+			}
+			n := h.room(g)
+			if n == 0 {
+				continue
+			}
+			var at *place
+			if len(g.axes) > 0 {
+				places := a.places(g)
+				i := slices.IndexFunc(places, func(p *place) bool { return h.pinned(p.pins) })
+				if i < 0 {
+					continue
+				}
+				at = places[i]
+				n = a.most(g, at, n)
+			}
+			if n == 0 {
+				continue
+			}
+			part := g.part(g.placed(), g.placed()+n)
+			g = g.part(g.placed()+n, g.placed()+g.left)
+			if at != nil {
+				part.place, part.pins = at, at.pins
+				a.topology.count(part, at, n)
+			}
+			s.place(h, part, n)
+			s.settled = append(s.settled, part)
+		}
+		if g.left > 0 {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
 // next returns the groups of the next round; others are lost. Those that had no room where they were meant to be try elsewhere,
 // then with a preference fewer. Those that could not be anywhere try again if others have been placed since.
 func (s *solution) next(left, stuck []*group, placed bool) []*group {
-	var out []*group
+	out := s.again
+	s.again = nil
 	for _, g := range left {
 		again := g.part(g.placed(), g.placed()+g.left)
 		g.pods = g.pods[:g.placed()*g.size]
@@ -70,17 +129,41 @@ func (s *solution) next(left, stuck []*group, placed bool) []*group {
 			out = append(out, again)
 			continue
 		}
-		if relaxed := s.grouper.relax(again); relaxed != nil {
-			out = append(out, relaxed)
-			continue
-		}
-		s.lost = append(s.lost, again)
+		out = append(out, s.concede(again)...)
 	}
 	for _, g := range stuck {
-		if placed {
+		switch {
+		case placed:
 			out = append(out, g)
-		} else {
+		case len(g.members) > 0:
+			out = append(out, s.concede(g)...)
+		default:
 			s.lost = append(s.lost, g)
+		}
+	}
+	return out
+}
+
+// concede returns the groups that the pods of a group without a place are in when something is given up for them: the size of their
+// units, or a preference. What has nothing to give up is lost.
+func (s *solution) concede(g *group) []*group {
+	if len(g.members) == 0 {
+		if relaxed := s.grouper.relax(g); relaxed != nil {
+			return []*group{relaxed}
+		}
+		s.lost = append(s.lost, g)
+		return nil
+	}
+	if g.smaller() {
+		return g.unbundle()
+	}
+	var out []*group
+	for _, m := range g.unbundle() {
+		m.miss = m.miss.nearer(g.miss)
+		if len(m.wants) == 0 && len(m.members) == 0 {
+			out = append(out, m)
+		} else {
+			out = append(out, s.concede(m)...)
 		}
 	}
 	return out

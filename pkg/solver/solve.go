@@ -53,11 +53,13 @@ type solution struct {
 	// groups are those that have a place to look for, in this round; settled ones have found it in an earlier one, lost ones
 	// have none.
 	groups, settled, lost []*group
-	shelves               []*shelf // heaviest provisioner first
-	nodes                 []*host  // initialized first, then by name
-	byName                map[string]*host
-	effort                *effort // what is left of it; nil before anything is bought
-	plan                  Plan
+	// again are groups whose turn is in the next round.
+	again   []*group
+	shelves []*shelf // heaviest provisioner first
+	nodes   []*host  // initialized first, then by name
+	byName  map[string]*host
+	effort  *effort // what is left of it; nil before anything is bought
+	plan    Plan
 }
 
 func newSolution(p *Problem) *solution {

@@ -3,6 +3,7 @@ package solver
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -45,4 +46,55 @@ func preference(pod *corev1.Pod, w wish) (corev1.NodeSelectorTerm, bool) {
 	terms := slices.Clone(pod.Spec.Affinity.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution)
 	slices.SortStableFunc(terms, func(a, b corev1.PreferredSchedulingTerm) int { return cmp.Compare(b.Weight, a.Weight) })
 	return terms[w.given].Preference, true
+}
+
+// attachment is a number of volumes of one driver.
+type attachment struct {
+	driver string
+	n      int
+}
+
+// attachmentsOf returns what a pod has to attach, in order of driver.
+func attachmentsOf(v Volumes) []attachment {
+	var out []attachment
+	for _, driver := range slices.Sorted(maps.Keys(v.Attachments)) {
+		if n := v.Attachments[driver]; n > 0 {
+			out = append(out, attachment{driver, n})
+		}
+	}
+	return out
+}
+
+// addAttachments returns the sum of a and n times b.
+func addAttachments(a, b []attachment, n int) []attachment {
+	if len(b) == 0 {
+		return a
+	}
+	sum := map[string]int{}
+	for _, x := range a {
+		sum[x.driver] += x.n
+	}
+	for _, x := range b {
+		sum[x.driver] += x.n * n
+	}
+	return attachmentsOf(Volumes{Attachments: sum})
+}
+
+// attaches returns how many units the node can attach the volumes of, at most n. Drivers that set no limit do not count.
+func (h *host) attaches(g *group, n int) int {
+	for _, x := range g.attachments {
+		if left, limited := h.attachable[x.driver]; limited {
+			n = min(n, max(left, 0)/x.n)
+		}
+	}
+	return n
+}
+
+// attach counts the volumes of n units.
+func (h *host) attach(g *group, n int) {
+	for _, x := range g.attachments {
+		if left, limited := h.attachable[x.driver]; limited {
+			h.attachable[x.driver] = left - x.n*n
+		}
+	}
 }
