@@ -11,6 +11,59 @@ import (
 	"github.com/kerf-autoscaler/kerf/test/builders"
 )
 
+// BenchmarkSolve plans for the worlds that others are measured with.
+func BenchmarkSolve(b *testing.B) {
+	for _, bc := range []struct {
+		name  string
+		world func(testing.TB, size) solver.Problem
+		size  size
+	}{
+		{"karpenter-mix", karpenterMix, size{500, 400, 0}},
+		{"karpenter-mix", karpenterMix, size{5000, 400, 0}},
+		{"karpenter-mix", karpenterMix, size{50000, 400, 0}},
+		{"full-catalogue", fullCatalogue, size{5000, 1353, 0}},
+		{"busy-cluster", busyCluster, size{5000, 400, 2000}},
+		{"one-template", oneTemplate, size{51000, 1, 0}},
+		{"all-different", allDifferent, size{3000, 1353, 0}},
+		{"identical", identical, size{5000, 700, 0}},
+	} {
+		b.Run(bc.name+"/"+bc.size.String(), func(b *testing.B) { measure(b, bc.world(b, bc.size)) })
+	}
+}
+
+// BenchmarkGrowth plans for more and more pods, nodes and types.
+func BenchmarkGrowth(b *testing.B) {
+	for _, pods := range []int{1000, 2000, 5000, 10000, 20000, 50000} {
+		growth(b, "pods", karpenterMix, size{pods, 400, 0})
+	}
+	for _, types := range []int{50, 100, 200, 400, 800, 1353} {
+		growth(b, "types", karpenterMix, size{5000, types, 0})
+	}
+	for _, nodes := range []int{250, 500, 1000, 2000, 4000} {
+		growth(b, "nodes", busyCluster, size{5000, 400, nodes})
+	}
+}
+
+func growth(b *testing.B, of string, world func(testing.TB, size) solver.Problem, s size) {
+	b.Run(fmt.Sprintf("of=%s/%s", of, s), func(b *testing.B) { measure(b, world(b, s)) })
+}
+
+// measure plans again and again, and reports what the plan costs beside the time.
+func measure(b *testing.B, p solver.Problem) {
+	var plan solver.Plan
+	b.ReportAllocs()
+	for b.Loop() {
+		plan = solver.Solve(b.Context(), p)
+	}
+	if len(plan.Unplaced) > 0 {
+		b.Fatalf("%d pods are unplaced, one because %s", len(plan.Unplaced), plan.Unplaced[0].Reason)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(p.Pods)), "ns/pod")
+	b.ReportMetric(float64(len(plan.Machines)), "machines")
+	b.ReportMetric(plan.CostPerHour, "$/h")
+	b.ReportMetric(plan.Ratio(), "x-bound")
+}
+
 // catalogue returns instance types of the given number: families with 1.8 to 8 GiB per core in ten sizes each, in three zones,
 // spot and on demand.
 func catalogue(n int) cloudprovider.InstanceTypes {
@@ -35,73 +88,4 @@ func shapes(pods, shapes int) []*corev1.Pod {
 			builders.CPU(fmt.Sprintf("%dm", 100+k*377%3700)), builders.Memory(fmt.Sprintf("%dMi", 128+k*911%9000)))
 	}
 	return out
-}
-
-// mix returns pods a fifth each of which ask for nothing special, spread over zones, spread over hostnames, select a zone, and
-// keep to nodes of their own in sets of ten.
-func mix(n int) []*corev1.Pod {
-	out := shapes(n, 50)
-	for i, pod := range out {
-		app := map[string]string{"app": fmt.Sprint("app-", i%50)}
-		modifiers := []builders.PodModifier{builders.Labels(app)}
-		switch i % 5 {
-		case 1:
-			modifiers = append(modifiers, builders.Spread(corev1.LabelTopologyZone, 1, app))
-		case 2:
-			modifiers = append(modifiers, builders.Spread(corev1.LabelHostname, 5, app))
-		case 3:
-			modifiers = append(modifiers, builders.NodeSelector(map[string]string{corev1.LabelTopologyZone: "zone-b"}))
-		case 4:
-			own := map[string]string{"set": fmt.Sprint("set-", i/50)}
-			modifiers = append(modifiers, builders.Labels(own), builders.AntiAffinity(corev1.LabelHostname, own))
-		}
-		for _, modify := range modifiers {
-			modify(pod)
-		}
-	}
-	return out
-}
-
-func BenchmarkSolveMix(b *testing.B) {
-	for _, pods := range []int{500, 5000} {
-		b.Run(fmt.Sprintf("pods=%d/types=400", pods), func(b *testing.B) {
-			p := solver.Problem{Pods: mix(pods), Provisioners: []solver.Provisioner{{Name: "default", InstanceTypes: catalogue(400)}}}
-			b.ReportAllocs()
-			for b.Loop() {
-				if plan := solver.Solve(b.Context(), p); len(plan.Unplaced) > 0 {
-					b.Fatal(plan.Unplaced[0].Reason)
-				}
-			}
-		})
-	}
-}
-
-func BenchmarkSolve(b *testing.B) {
-	for _, bc := range []struct{ pods, shapes, types, nodes int }{
-		{500, 5, 700, 0},
-		{5000, 5, 700, 0},
-		{5000, 5, 700, 2000},
-		{50000, 5, 700, 0},
-		{3000, 3000, 700, 0},
-		{5000, 5, 1353, 0},
-	} {
-		b.Run(fmt.Sprintf("pods=%d/shapes=%d/types=%d/nodes=%d", bc.pods, bc.shapes, bc.types, bc.nodes), func(b *testing.B) {
-			p := solver.Problem{
-				Pods:         shapes(bc.pods, bc.shapes),
-				Provisioners: []solver.Provisioner{{Name: "default", InstanceTypes: catalogue(bc.types)}},
-			}
-			for i := range bc.nodes {
-				p.Nodes = append(p.Nodes, solver.Node{
-					Name: fmt.Sprintf("node-%04d", i), Initialized: true,
-					Available: builders.InstanceType("free", builders.Capacity("500m", "600Mi", 3)).Capacity,
-				})
-			}
-			b.ReportAllocs()
-			for b.Loop() {
-				if plan := solver.Solve(b.Context(), p); len(plan.Unplaced) > 0 {
-					b.Fatal(plan.Unplaced[0].Reason)
-				}
-			}
-		})
-	}
 }

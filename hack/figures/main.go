@@ -1,0 +1,31 @@
+// Command figures prints what the solver's benchmarks measured as tables: a row for each world, what a pod costs in time and
+// allocations, and what the plan costs beside its lower bound.
+//
+// It is called as "go run ./hack/figures FILE", with what "go test -bench" printed.
+package main
+
+import (
+	"fmt"
+	"os"
+)
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: go run ./hack/figures FILE")
+		os.Exit(2)
+	}
+	file, err := os.Open(os.Args[1])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "figures:", err)
+		os.Exit(2)
+	}
+	defer file.Close()
+	rows, err := parse(file)
+	if err == nil {
+		err = tabulate(os.Stdout, rows)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "figures:", err)
+		os.Exit(1)
+	}
+}
