@@ -83,7 +83,7 @@ func parseRow(fields []string) (row, error) {
 
 // tabulate writes a table of the worlds, and one of what each grows with.
 func tabulate(to io.Writer, rows []row) error {
-	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', tabwriter.AlignRight)
+	var out strings.Builder
 	heading := ""
 	for _, r := range rows {
 		title := "world"
@@ -91,13 +91,17 @@ func tabulate(to io.Writer, rows []row) error {
 			title = "growth with " + of
 		}
 		if title != heading {
-			fmt.Fprintf(w, "\n%s\tpods\ttypes\tnodes\ttime\tper pod\tallocated\tallocs/pod\tmachines\t$/h\tx bound\t\n", title)
+			fmt.Fprintf(&out, "\n%s\tpods\ttypes\tnodes\ttime\tper pod\tallocated\tallocs/pod\tmachines\t$/h\tx bound\t\n", title)
 			heading = title
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%.1f MB\t%.1f\t%.0f\t%.2f\t%.3f\t\n",
+		fmt.Fprintf(&out, "%s\t%s\t%s\t%s\t%s\t%s\t%.1f MB\t%.1f\t%.0f\t%.2f\t%.3f\t\n",
 			r.name, r.sizes["pods"], r.sizes["types"], r.sizes["nodes"],
 			duration(r.metrics["ns/op"]), duration(r.metrics["ns/pod"]), r.metrics["B/op"]/1e6,
 			r.metrics["allocs/op"]*r.metrics["ns/pod"]/r.metrics["ns/op"], r.metrics["machines"], r.metrics["$/h"], r.metrics["x-bound"])
+	}
+	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', tabwriter.AlignRight)
+	if _, err := io.WriteString(w, out.String()); err != nil {
+		return fmt.Errorf("writing the table: %w", err)
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("writing the table: %w", err)

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 )
@@ -14,13 +15,12 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: go run ./hack/figures FILE")
 		os.Exit(2)
 	}
-	file, err := os.Open(os.Args[1])
+	printed, err := os.ReadFile(os.Args[1])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "figures:", err)
 		os.Exit(2)
 	}
-	defer file.Close()
-	rows, err := parse(file)
+	rows, err := parse(bytes.NewReader(printed))
 	if err == nil {
 		err = tabulate(os.Stdout, rows)
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
-	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/catalog"
 	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
 	"github.com/kerf-autoscaler/kerf/pkg/solver"
 	"github.com/kerf-autoscaler/kerf/test/builders"
@@ -20,7 +19,9 @@ import (
 // size of a world that benchmarks measure.
 type size struct{ pods, types, nodes int }
 
-func (s size) String() string { return fmt.Sprintf("pods=%d/types=%d/nodes=%d", s.pods, s.types, s.nodes) }
+func (s size) String() string {
+	return fmt.Sprintf("pods=%d/types=%d/nodes=%d", s.pods, s.types, s.nodes)
+}
 
 // dice draws the same for every world of a kind, so that figures of different sizes and days can be compared.
 func dice() world { return newWorld(42) }
@@ -36,7 +37,9 @@ func karpenterMix(_ testing.TB, s size) solver.Problem {
 
 func mix(n int) []*corev1.Pod {
 	w := dice()
-	letter := func(key string) map[string]string { return map[string]string{key: w.pick("a", "b", "c", "d", "e", "f", "g")} }
+	letter := func(key string) map[string]string {
+		return map[string]string{key: w.pick("a", "b", "c", "d", "e", "f", "g")}
+	}
 	nginx := map[string]string{"app": "nginx"}
 	out := make([]*corev1.Pod, n)
 	for i := range out {
@@ -81,7 +84,10 @@ func linearTypes(n int) cloudprovider.InstanceTypes {
 // fullCatalogue is the same mix for ten provisioners that may buy all that a real region offers, spot and on demand. The five
 // heaviest have taints that keep the pods off.
 func fullCatalogue(tb testing.TB, s size) solver.Problem {
-	types := regional(tb, func(catalog.InstanceType) bool { return true }, v1alpha5.CapacityTypeSpot, v1alpha5.CapacityTypeOnDemand)
+	types, err := region.InstanceTypes(region.Everything, v1alpha5.CapacityTypeSpot, v1alpha5.CapacityTypeOnDemand)
+	if err != nil {
+		tb.Fatal(err)
+	}
 	p := solver.Problem{Pods: mix(s.pods)}
 	for i := range 10 {
 		q := solver.Provisioner{
@@ -94,15 +100,6 @@ func fullCatalogue(tb testing.TB, s size) solver.Problem {
 		p.Provisioners = append(p.Provisioners, q)
 	}
 	return p
-}
-
-func regional(tb testing.TB, keep func(catalog.InstanceType) bool, capacityTypes ...string) cloudprovider.InstanceTypes {
-	tb.Helper()
-	types, err := region.InstanceTypes(keep, capacityTypes...)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return types
 }
 
 // busyCluster has nodes with fifteen pods each and some room, and pods of workloads of fifty, of which 30 % spread over zones and
@@ -163,7 +160,10 @@ func oneTemplate(_ testing.TB, s size) solver.Problem {
 // allDifferent has pods of 100m to 1500m cpu and 100 to 4096 Mi memory, no two alike, for what a plain Provisioner may buy in a
 // real region.
 func allDifferent(tb testing.TB, s size) solver.Problem {
-	types := regional(tb, region.GeneralPurpose, v1alpha5.CapacityTypeOnDemand)
+	types, err := region.InstanceTypes(region.GeneralPurpose, v1alpha5.CapacityTypeOnDemand)
+	if err != nil {
+		tb.Fatal(err)
+	}
 	p := solver.Problem{Provisioners: []solver.Provisioner{{Name: "default", InstanceTypes: types[:min(s.types, len(types))]}}}
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range s.pods {

@@ -51,6 +51,9 @@ func InstanceTypes(keep func(catalog.InstanceType) bool, capacityTypes ...string
 	return out, nil
 }
 
+// Everything keeps all types.
+func Everything(catalog.InstanceType) bool { return true }
+
 // GeneralPurpose keeps what a plain Provisioner buys: amd64, categories c, m and r, of a generation above 2, virtual machines.
 func GeneralPurpose(e catalog.InstanceType) bool { return e.Architecture == "amd64" && Common(e) }
 
