@@ -128,7 +128,7 @@ func (p *Provider) find(ctx context.Context, id string, asked time.Time) (instan
 func (p *Provider) created(machine *v1alpha5.Machine, template *awsv1alpha1.AWSNodeTemplate, i fleet.Instance) *v1alpha5.Machine {
 	out := machine.DeepCopy()
 	out.Status.ProviderID = providerID(i.Zone, i.ID)
-	p.describeNode(out, setup(template, machine.Spec.Kubelet), i)
+	p.describeNode(out, instancetype.SetupOf(template, machine.Spec.Kubelet), i)
 	return out
 }
 
@@ -147,7 +147,7 @@ func (p *Provider) existing(i instance) *v1alpha5.Machine {
 			Message: "the instance is " + string(i.state), LastTransitionTime: metav1.NewTime(p.clock.Now()),
 		}}
 	}
-	p.describeNode(out, setup(&awsv1alpha1.AWSNodeTemplate{}, nil), fleet.Instance{ID: i.id, InstanceType: i.instanceType, Zone: i.zone, CapacityType: i.capacityType})
+	p.describeNode(out, instancetype.SetupOf(&awsv1alpha1.AWSNodeTemplate{}, nil), fleet.Instance{ID: i.id, InstanceType: i.instanceType, Zone: i.zone, CapacityType: i.capacityType})
 	if name := i.tags[v1alpha5.ProvisionerNameLabel]; name != "" {
 		out.Labels[v1alpha5.ProvisionerNameLabel] = name
 	}

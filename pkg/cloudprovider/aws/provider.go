@@ -112,11 +112,7 @@ func publishedLimits(facts *catalog.Catalog) func(string) *instancetype.Limits {
 		if !ok {
 			return nil
 		}
-		limits := &instancetype.Limits{BandwidthMbps: int64(t.Network.BandwidthMbps)}
-		if t.Network.TrunkCompatible {
-			limits.BranchInterfaces = int64(t.Network.BranchENIs)
-		}
-		return limits
+		return new(instancetype.LimitsOf(t))
 	}
 }
 
@@ -132,13 +128,7 @@ func (p *Provider) InstanceTypes(ctx context.Context, provisioner *v1alpha5.Prov
 	if err := p.rehearse(provisioner, template); err != nil {
 		return nil, err
 	}
-	var zones []string
-	for _, s := range template.Status.Subnets {
-		zones = append(zones, s.Zone)
-	}
-	return p.lister.List(instancetype.Question{
-		Zones: distinct(zones), Images: bootable(template), Setup: setup(template, provisioner.Spec.KubeletConfiguration),
-	})
+	return p.lister.List(instancetype.QuestionOf(template, provisioner.Spec.KubeletConfiguration))
 }
 
 // Discovery is what resolves the selectors of an AWSNodeTemplate.

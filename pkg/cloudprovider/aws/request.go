@@ -16,6 +16,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/ami"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/blockdevice"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/fleet"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/instancetype"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/launchtemplate"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/subnet"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/userdata"
@@ -95,7 +96,7 @@ func (p *Provider) boot(machine *v1alpha5.Machine, template *awsv1alpha1.AWSNode
 	if out.labels == nil {
 		out.labels = map[string]string{}
 	}
-	images, put := ami.ImagesOf(bootable(template)), setup(template, machine.Spec.Kubelet)
+	images, put := ami.ImagesOf(instancetype.Bootable(template)), instancetype.SetupOf(template, machine.Spec.Kubelet)
 	for _, name := range choice.InstanceTypes {
 		info, ok := snapshot.Info(name)
 		if !ok || choice.CapacityType == v1alpha5.CapacityTypeSpot && !info.Spot || choice.CapacityType == v1alpha5.CapacityTypeOnDemand && !info.OnDemand {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -13,11 +12,6 @@ import (
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
-	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/ami"
-	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/blockdevice"
-	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/instancetype"
-	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/kubelet"
-	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/userdata"
 )
 
 // template returns a template that can be launched from. Owner says who names it, for the message.
@@ -61,23 +55,6 @@ func why(template *awsv1alpha1.AWSNodeTemplate) string {
 	return cmp.Or(ready.Message, ready.Reason)
 }
 
-// bootable returns the images of the template's machines.
-func bootable(template *awsv1alpha1.AWSNodeTemplate) []awsv1alpha1.AMI {
-	if template.Spec.LaunchTemplate != "" {
-		return ami.Unstated()
-	}
-	return template.Status.AMIs
-}
-
-// setup returns what is put onto the template's machines.
-func setup(template *awsv1alpha1.AWSNodeTemplate, config *v1alpha5.KubeletConfiguration) instancetype.Setup {
-	family := template.Status.AMIFamily
-	room := userdata.Configured(family, template.Spec.UserData, config)
-	return instancetype.Setup{
-		Kubelet: kubelet.Kubelet{Config: room, Family: family}, PodBytes: blockdevice.PodBytes(family, template.Spec.BlockDeviceMappings),
-	}
-}
-
 // instanceProfile returns the profile of the template's machines.
 func (p *Provider) instanceProfile(template *awsv1alpha1.AWSNodeTemplate) (string, error) {
 	profile := cmp.Or(template.Spec.InstanceProfile, p.settings.DefaultInstanceProfile)
@@ -86,9 +63,4 @@ func (p *Provider) instanceProfile(template *awsv1alpha1.AWSNodeTemplate) (strin
 			"spec.instanceProfile of AWSNodeTemplate %q is empty and there is no default: set it, or --aws-default-instance-profile of the controller", template.Name))
 	}
 	return profile, nil
-}
-
-// distinct returns the values once each, in order.
-func distinct(values []string) []string {
-	return slices.Compact(slices.Sorted(slices.Values(values)))
 }

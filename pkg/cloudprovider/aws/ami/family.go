@@ -132,6 +132,16 @@ func (f Family) Published(minor int) error {
 	}
 }
 
+// Images returns the images that the family has for a Kubernetes version such as 1.34, named by the parameters that publish
+// their ids. What is published in the end, only AWS can tell.
+func (f Family) Images(version string) []awsv1alpha1.AMI {
+	out := make([]awsv1alpha1.AMI, 0, len(f.images))
+	for _, i := range f.images {
+		out = append(out, awsv1alpha1.AMI{ID: fmt.Sprintf(i.parameters[0], version), Requirements: i.requirements()})
+	}
+	return out
+}
+
 // requirements returns what an instance type has to meet to boot the image.
 func (i image) requirements() []corev1.NodeSelectorRequirement {
 	out := []corev1.NodeSelectorRequirement{{Key: corev1.LabelArchStable, Operator: corev1.NodeSelectorOpIn, Values: []string{i.arch}}}

@@ -32,6 +32,7 @@ type Catalog struct {
 	offerings     map[offeringKey][]string  // where and what -> zone names, sorted
 	prices        map[offeringKey]float64   // where and what -> USD per hour
 	offered       map[string][]InstanceType // region -> types with an offering there, sorted by name
+	spot          map[offeringKey]float64   // zone and what -> stated spot price, USD per hour; nil where none is known
 }
 
 type offeringKey struct{ region, instanceType string }
@@ -76,8 +77,8 @@ func (c *Catalog) OffersInZone(zone, instanceType string) bool {
 	return slices.Contains(c.offerings[offeringKey{c.regionOf[zone], instanceType}], zone)
 }
 
-func parse() (*Catalog, error) {
-	c := &Catalog{
+func newCatalog() *Catalog {
+	return &Catalog{
 		byName:    map[string]int{},
 		zones:     map[string][]Zone{},
 		regionOf:  map[string]string{},
@@ -85,6 +86,10 @@ func parse() (*Catalog, error) {
 		prices:    map[offeringKey]float64{},
 		offered:   map[string][]InstanceType{},
 	}
+}
+
+func parse() (*Catalog, error) {
+	c := newCatalog()
 	for _, table := range []struct {
 		file string
 		add  func(*row)

@@ -23,9 +23,16 @@ func (c *Catalog) OnDemandPrice(region, instanceType string) (float64, bool) {
 	return price, ok
 }
 
-// SpotPrice is a synthetic spot price in USD per hour: no real one is known. It is a fixed part, between 0.30 and 0.70 and drawn from a hash of
+// StatesSpot reports whether spot prices are those that a user states; otherwise they are synthetic.
+func (c *Catalog) StatesSpot() bool { return c.spot != nil }
+
+// SpotPrice is the spot price in USD per hour that a user states, else a synthetic one: no real one is known. The latter is a fixed part, between 0.30 and 0.70 and drawn from a hash of
 // zone and type, of the on-demand price. A type that is not sold as spot, or is not offered in the zone, has none.
 func (c *Catalog) SpotPrice(zone, instanceType string) (float64, bool) {
+	if c.StatesSpot() {
+		price, ok := c.spot[offeringKey{zone, instanceType}]
+		return price, ok
+	}
 	t, ok := c.InstanceType(instanceType)
 	if !ok || !t.Supports("spot") || !c.OffersInZone(zone, instanceType) {
 		return 0, false

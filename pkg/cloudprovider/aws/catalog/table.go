@@ -14,6 +14,7 @@ type row struct {
 	line    int
 	columns map[string]int // column name -> index in cells
 	cells   []string
+	bare    bool // errors do not name the line: whoever reports them does
 	err     error
 }
 
@@ -50,7 +51,9 @@ func readTable(file string, add func(*row)) error {
 }
 
 func (r *row) fail(column string, err error) {
-	if r.err == nil {
+	if r.err == nil && r.bare {
+		r.err = fmt.Errorf("%s: %w", column, err)
+	} else if r.err == nil {
 		r.err = fmt.Errorf("line %d, column %s: %w", r.line, column, err)
 	}
 }

@@ -8,7 +8,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/ami"
@@ -18,16 +17,6 @@ import (
 
 // listsKept bounds the lists in memory; each takes some megabytes. There is one per template and kubelet configuration in use.
 const listsKept = 8
-
-// Question is what a list of instance types depends on besides what AWS tells.
-type Question struct {
-	// Zones that machines may be put into.
-	Zones []string
-	// Images that they may boot.
-	Images []awsv1alpha1.AMI
-	// Setup of the nodes.
-	Setup Setup
-}
 
 // Prices tell what offerings cost.
 type Prices interface {
@@ -44,6 +33,11 @@ type Capacity interface {
 	Generation() uint64
 }
 
+// Source tells which instance types there are and where they are offered.
+type Source interface {
+	Snapshot() (Snapshot, error)
+}
+
 // Settings of a Lister.
 type Settings struct {
 	Region string
@@ -53,7 +47,7 @@ type Settings struct {
 
 // Lister answers what may be launched. Answers are shared: the same list is returned until something changes.
 type Lister struct {
-	store    *Store
+	source   Source
 	prices   Prices
 	capacity Capacity
 	settings Settings
@@ -77,9 +71,9 @@ type list struct {
 }
 
 // NewLister returns a lister.
-func NewLister(store *Store, prices Prices, capacity Capacity, settings Settings) *Lister {
+func NewLister(source Source, prices Prices, capacity Capacity, settings Settings) *Lister {
 	return &Lister{
-		store: store, prices: prices, capacity: capacity, settings: settings,
+		source: source, prices: prices, capacity: capacity, settings: settings,
 		bases: memo.NewTable[string, base](listsKept), lists: memo.NewTable[string, list](listsKept),
 	}
 }
@@ -87,7 +81,7 @@ func NewLister(store *Store, prices Prices, capacity Capacity, settings Settings
 // List returns the instance types that have an image to boot and an offering in the zones, in order of name. The answer
 // is shared and must not be changed.
 func (l *Lister) List(q Question) (cloudprovider.InstanceTypes, error) {
-	snapshot, err := l.store.Snapshot()
+	snapshot, err := l.source.Snapshot()
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +107,7 @@ func (l *Lister) List(q Question) (cloudprovider.InstanceTypes, error) {
 
 // Describe returns a type without zones and offerings, as a node that is set up so has it.
 func (l *Lister) Describe(name string, setup Setup) (*cloudprovider.InstanceType, error) {
-	snapshot, err := l.store.Snapshot()
+	snapshot, err := l.source.Snapshot()
 	if err != nil {
 		return nil, err
 	}
