@@ -91,6 +91,7 @@ func kinds() []kind {
 			anything[corev1.PersistentVolumeClaim]),
 		of(storage, "StorageClass", !namespaced, func(o *Objects) *[]*storagev1.StorageClass { return &o.StorageClasses }, anything[storagev1.StorageClass]),
 		of(storage, "CSINode", !namespaced, func(o *Objects) *[]*storagev1.CSINode { return &o.CSINodes }, anything[storagev1.CSINode]),
+		of(storage, "VolumeAttachment", !namespaced, func(o *Objects) *[]*storagev1.VolumeAttachment { return &o.VolumeAttachments }, anything[storagev1.VolumeAttachment]),
 		of(core, "Namespace", !namespaced, func(o *Objects) *[]*corev1.Namespace { return &o.Namespaces }, anything[corev1.Namespace]),
 	}
 }

@@ -37,6 +37,7 @@ type Objects struct {
 	PersistentVolumeClaims []*corev1.PersistentVolumeClaim
 	StorageClasses         []*storagev1.StorageClass
 	CSINodes               []*storagev1.CSINode
+	VolumeAttachments      []*storagev1.VolumeAttachment
 	Namespaces             []*corev1.Namespace
 	// Ignored maps a kind that is not read, with its API version -> how many objects of it there are.
 	Ignored map[string]int

@@ -140,12 +140,17 @@ func readJSON(content []byte) ([]entry, []Mistake) {
 		start += int64(len(content[start:]) - len(bytes.TrimLeft(content[start:], ", \t\r\n")))
 		members := map[string]json.RawMessage{}
 		if err := decoder.Decode(&members); err != nil {
+			if mistyped := (*json.UnmarshalTypeError)(nil); errors.As(err, &mistyped) {
+				mistakes = append(mistakes, Mistake{lineAt(start), "must be an object"})
+				continue
+			}
 			at := start
 			if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
-				return out, append(mistakes, Mistake{lineAt(syntax.Offset), err.Error()})
+				at = syntax.Offset
+			} else if errors.Is(err, io.ErrUnexpectedEOF) {
+				at = int64(len(content))
 			}
-			mistakes = append(mistakes, Mistake{lineAt(at), "must be an object"})
-			continue
+			return out, append(mistakes, Mistake{lineAt(at), err.Error()}) // nothing can be read after it
 		}
 		e := entry{line: lineAt(start), cells: map[string]string{}}
 		for _, name := range slices.Sorted(maps.Keys(members)) {

@@ -23,6 +23,16 @@ func (c *Catalog) OnDemandPrice(region, instanceType string) (float64, bool) {
 	return price, ok
 }
 
+// PricesAreOf reports whether on-demand prices are those of the region.
+func (c *Catalog) PricesAreOf(region string) bool {
+	for key := range c.prices {
+		if key.region == region {
+			return true
+		}
+	}
+	return false
+}
+
 // StatesSpot reports whether spot prices are those that a user states; otherwise they are synthetic.
 func (c *Catalog) StatesSpot() bool { return c.spot != nil }
 
