@@ -101,7 +101,7 @@ func checkWorkload(replicas *int32, selector *metav1.LabelSelector, template *co
 func parseSelector(s *metav1.LabelSelector, path *field.Path) (labels.Selector, field.ErrorList) {
 	parsed, err := metav1.LabelSelectorAsSelector(s)
 	if err != nil {
-		return nil, field.ErrorList{field.Invalid(path, metav1.FormatLabelSelector(s), err.Error())}
+		return nil, field.ErrorList{field.Invalid(path, field.OmitValueType{}, err.Error())}
 	}
 	return parsed, nil
 }

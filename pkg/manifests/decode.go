@@ -22,6 +22,9 @@ type fault struct {
 	line int
 	// path of the field, as validation writes it.
 	path, text string
+	// unknown says that there is a field below path that there should not be; meant is what it probably is, "" for no idea.
+	unknown bool
+	meant   string
 }
 
 // decoder fills structs by their JSON names. It goes on after a fault and knows the line of each, which the decoders of
@@ -46,7 +49,18 @@ func (d *decoder) decode(n *yaml.Node, into any) []fault {
 }
 
 func (d *decoder) fail(n *yaml.Node, format string, arguments ...any) {
-	d.faults = append(d.faults, fault{n.Line, strings.ReplaceAll(strings.Join(d.path, "."), ".[", "["), fmt.Sprintf(format, arguments...)})
+	d.faults = append(d.faults, fault{line: n.Line, path: strings.ReplaceAll(strings.Join(d.path, "."), ".[", "["), text: fmt.Sprintf(format, arguments...)})
+}
+
+// unknown notes a field that there is not.
+func (d *decoder) unknown(key *yaml.Node, meant string) {
+	if meant == "" {
+		d.fail(key, "there is no field %q", key.Value)
+	} else {
+		d.fail(key, "there is no field %q; did you mean %q?", key.Value, meant)
+	}
+	last := &d.faults[len(d.faults)-1]
+	last.unknown, last.meant = true, meant
 }
 
 // within decodes a part under its name.
@@ -115,7 +129,7 @@ func (d *decoder) object(n *yaml.Node, into reflect.Value) {
 		case seen[name]:
 			d.fail(m.key, "%q is there twice", name)
 		case !known:
-			d.fail(m.key, "there is no field %q%s", name, suggestion(name, fields))
+			d.unknown(m.key, suggestion(name, fields))
 		default:
 			d.within(name, m.value, into.FieldByIndex(index))
 		}
@@ -330,7 +344,7 @@ func (d *decoder) fieldsOf(t reflect.Type) map[string][]int {
 	return out
 }
 
-// suggestion names the field that was probably meant.
+// suggestion names the field that was probably meant; "" for none.
 func suggestion(name string, fields map[string][]int) string {
 	best, least := "", 3
 	for known := range fields {
@@ -342,7 +356,7 @@ func suggestion(name string, fields map[string][]int) string {
 	if best == "" || least >= len(name) {
 		return ""
 	}
-	return fmt.Sprintf("; did you mean %q?", best)
+	return best
 }
 
 // edits returns how many letters have to be put in, taken out or changed to make one word of another.

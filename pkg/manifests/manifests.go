@@ -123,13 +123,16 @@ func (r *reader) object(file string, n *yaml.Node, k kind) {
 	if k.namespaced && meta.GetNamespace() == "" {
 		meta.SetNamespace(metav1.NamespaceDefault)
 	}
-	title := k.name + " " + Key(meta)
+	title := k.name
+	if meta.GetName() != "" || meta.GetGenerateName() != "" {
+		title += " " + Key(meta)
+	}
 	for _, f := range made.faults {
 		r.fail(file, f.line, "%s: %s", title, join(f.path, f.text))
 	}
 	errs, warnings := made.judge()
 	for _, err := range append(checkName(meta), errs...) {
-		if !slices.ContainsFunc(made.faults, func(f fault) bool { return f.path == "" || touches(err.Field, f.path) }) {
+		if !slices.ContainsFunc(made.faults, func(f fault) bool { return f.hides(err.Field) }) {
 			r.fail(file, lineOf(n, err.Field), "%s: %s", title, join(err.Field, err.ErrorBody()))
 		}
 	}
@@ -146,7 +149,15 @@ func (r *reader) object(file string, n *yaml.Node, k kind) {
 	made.add(&r.objects)
 }
 
-// touches reports whether one of two paths leads to the other: what could not be read looks as if it were absent.
+// hides reports whether what could not be read makes a field look as if it were absent.
+func (f fault) hides(path string) bool {
+	if f.unknown {
+		return f.meant != "" && path == strings.TrimPrefix(f.path+"."+f.meant, ".")
+	}
+	return f.path == "" || touches(path, f.path)
+}
+
+// touches reports whether one of two paths leads to the other.
 func touches(a, b string) bool {
 	leads := func(a, b string) bool {
 		rest, ok := strings.CutPrefix(b, a)
