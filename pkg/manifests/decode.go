@@ -178,37 +178,41 @@ func (d *decoder) scalar(n *yaml.Node, into reflect.Value) {
 		d.fail(n, "must be %s, is %s", wanted(into), called(n))
 		return
 	}
-	ok := false
-	switch tag := tagOf(n); into.Kind() {
+	tag := tagOf(n)
+	if into.Kind() == reflect.String && tag != "!!str" {
+		d.fail(n, "must be a string, is %s: quote it", called(n))
+		return
+	}
+	switch into.Kind() {
 	case reflect.String:
-		if ok = tag == "!!str"; ok {
-			into.SetString(n.Value)
-		} else {
-			d.fail(n, "must be a string, is %s: quote it", called(n))
-			return
-		}
+		into.SetString(n.Value)
 	case reflect.Bool:
-		if ok = tag == "!!bool"; ok {
-			into.SetBool(truth(n.Value))
-		}
+		d.expect(tag == "!!bool", n, into)
+		into.SetBool(truth(n.Value))
 	case reflect.Int, reflect.Int32, reflect.Int64:
 		var number int64
-		if ok = tag == "!!int" && n.Decode(&number) == nil && !into.OverflowInt(number); ok {
+		if d.expect(tag == "!!int" && n.Decode(&number) == nil && !into.OverflowInt(number), n, into) {
 			into.SetInt(number)
 		}
 	case reflect.Float64:
 		var number float64
-		if ok = (tag == "!!int" || tag == "!!float") && n.Decode(&number) == nil && !math.IsNaN(number) && !math.IsInf(number, 0); ok {
+		if d.expect((tag == "!!int" || tag == "!!float") && n.Decode(&number) == nil && finite(number), n, into) {
 			into.SetFloat(number)
 		}
 	default:
 		d.leaf(n, into)
-		return
 	}
+}
+
+// expect notes a fault unless a value is what its type takes.
+func (d *decoder) expect(ok bool, n *yaml.Node, into reflect.Value) bool {
 	if !ok {
 		d.fail(n, "must be %s, is %s", wanted(into), called(n))
 	}
+	return ok
 }
+
+func finite(number float64) bool { return !math.IsNaN(number) && !math.IsInf(number, 0) }
 
 // leaf hands a value to its type's own reader of JSON.
 func (d *decoder) leaf(n *yaml.Node, into reflect.Value) {
@@ -258,7 +262,7 @@ func (d *decoder) plain(n *yaml.Node, depth int) any {
 		return truth(n.Value)
 	case "!!int", "!!float":
 		var number float64
-		if err := n.Decode(&number); err == nil && !math.IsNaN(number) && !math.IsInf(number, 0) {
+		if err := n.Decode(&number); err == nil && finite(number) {
 			if json.Valid([]byte(n.Value)) {
 				return json.Number(n.Value)
 			}

@@ -93,7 +93,7 @@ func TestControllersMakeThePodsThatAreMissing(t *testing.T) {
 		"a replica set of nobody":               {[]workload.Controller{workload.OfReplicaSet(replicaSet(2, ""))}, nil, "d-1-0 d-1-1"},
 		"one of a deployment that is not there": {[]workload.Controller{workload.OfReplicaSet(replicaSet(1, "d"))}, nil, "d-1-0"},
 		"a replication controller": {[]workload.Controller{workload.OfReplicationController(&corev1.ReplicationController{
-			ObjectMeta: meta("r"), Spec: corev1.ReplicationControllerSpec{Template: ptr.To(template())},
+			ObjectMeta: meta("r"), Spec: corev1.ReplicationControllerSpec{Template: new(template())},
 		})}, nil, "r-0"},
 		"the numbers that a stateful set lacks": {
 			[]workload.Controller{workload.OfStatefulSet(statefulSet(4, 0))}, []*corev1.Pod{owned("s-1", "StatefulSet", "s")}, "s-0 s-2 s-3",

@@ -18,38 +18,17 @@ const isDefaultClass = "storageclass.kubernetes.io/is-default-class"
 // addStorage adds what volumes are decided on. Claims and classes that the files do not have are taken to exist, with volumes
 // that are made where their pod runs: somebody who plans a workload may not have them at hand.
 func (w *world) addStorage(o manifests.Objects, made []*corev1.PersistentVolumeClaim) {
-	claims := map[types.NamespacedName]*corev1.PersistentVolumeClaim{}
-	for _, claim := range slices.Concat(made, o.PersistentVolumeClaims) { // what exists wins
-		claims[types.NamespacedName{Namespace: claim.Namespace, Name: claim.Name}] = claim
-	}
-	missing := map[string]bool{}
-	for _, pod := range w.pending {
-		for _, volume := range pod.Spec.Volumes {
-			if volume.PersistentVolumeClaim == nil {
-				continue
-			}
-			name := types.NamespacedName{Namespace: pod.Namespace, Name: volume.PersistentVolumeClaim.ClaimName}
-			if claims[name] == nil {
-				claims[name] = &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}}
-				missing[name.String()] = true
-			}
-		}
-	}
-	if len(missing) > 0 {
-		w.note("claims that are not given are taken for ones whose volume is yet to be made: %s", several(missing))
-	}
-	fallback := w.addClasses(o.StorageClasses, slices.Collect(maps.Values(claims)), o.Pods)
+	claims := w.claims(o, made)
+	fallback := w.addClasses(o.StorageClasses, slices.Collect(maps.Values(claims)))
 	for _, claim := range claims {
 		if claim.Spec.StorageClassName == nil && claim.Spec.VolumeName == "" {
 			claim.Spec.StorageClassName = &fallback
 		}
 		w.cluster.UpdateClaim(claim)
 	}
-	for _, pod := range w.pending {
-		for _, volume := range pod.Spec.Volumes {
-			if e := volume.Ephemeral; e != nil && e.VolumeClaimTemplate != nil && e.VolumeClaimTemplate.Spec.StorageClassName == nil {
-				e.VolumeClaimTemplate.Spec.StorageClassName = &fallback
-			}
+	for _, spec := range ephemeral(w.pending) {
+		if spec.StorageClassName == nil {
+			spec.StorageClassName = &fallback
 		}
 	}
 	for _, volume := range o.PersistentVolumes {
@@ -63,8 +42,46 @@ func (w *world) addStorage(o manifests.Objects, made []*corev1.PersistentVolumeC
 	}
 }
 
+// claims returns the claims that there are, will be, and are taken to be.
+func (w *world) claims(o manifests.Objects, made []*corev1.PersistentVolumeClaim) map[types.NamespacedName]*corev1.PersistentVolumeClaim {
+	out := map[types.NamespacedName]*corev1.PersistentVolumeClaim{}
+	for _, claim := range slices.Concat(made, o.PersistentVolumeClaims) { // what exists wins
+		out[types.NamespacedName{Namespace: claim.Namespace, Name: claim.Name}] = claim
+	}
+	missing := map[string]bool{}
+	for _, pod := range w.pending {
+		for _, volume := range pod.Spec.Volumes {
+			if volume.PersistentVolumeClaim == nil {
+				continue
+			}
+			name := types.NamespacedName{Namespace: pod.Namespace, Name: volume.PersistentVolumeClaim.ClaimName}
+			if out[name] == nil {
+				out[name] = &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}}
+				missing[name.String()] = true
+			}
+		}
+	}
+	if len(missing) > 0 {
+		w.note("claims that are not given are taken for ones whose volume is yet to be made: %s", several(missing))
+	}
+	return out
+}
+
+// ephemeral returns the claims that come and go with pods.
+func ephemeral(list []*corev1.Pod) []*corev1.PersistentVolumeClaimSpec {
+	var out []*corev1.PersistentVolumeClaimSpec
+	for _, pod := range list {
+		for _, volume := range pod.Spec.Volumes {
+			if volume.Ephemeral != nil && volume.Ephemeral.VolumeClaimTemplate != nil {
+				out = append(out, &volume.Ephemeral.VolumeClaimTemplate.Spec)
+			}
+		}
+	}
+	return out
+}
+
 // addClasses adds the storage classes and returns the name of the default one.
-func (w *world) addClasses(given []*storagev1.StorageClass, claims []*corev1.PersistentVolumeClaim, list []*corev1.Pod) string {
+func (w *world) addClasses(given []*storagev1.StorageClass, claims []*corev1.PersistentVolumeClaim) string {
 	known, fallback := map[string]bool{}, ""
 	for _, class := range given {
 		known[class.Name] = true
@@ -86,12 +103,8 @@ func (w *world) addClasses(given []*storagev1.StorageClass, claims []*corev1.Per
 	for _, claim := range claims {
 		ask(&claim.Spec)
 	}
-	for _, pod := range slices.Concat(list, w.pending) {
-		for _, volume := range pod.Spec.Volumes {
-			if volume.Ephemeral != nil && volume.Ephemeral.VolumeClaimTemplate != nil {
-				ask(&volume.Ephemeral.VolumeClaimTemplate.Spec)
-			}
-		}
+	for _, spec := range ephemeral(w.pending) {
+		ask(spec)
 	}
 	if missing[""] { // there is no default class
 		delete(missing, "")

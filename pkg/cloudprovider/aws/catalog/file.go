@@ -111,8 +111,7 @@ func csvMistake(err error) Mistake {
 	if errors.Is(err, io.EOF) {
 		return Mistake{1, "the file is empty"}
 	}
-	var at *csv.ParseError
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*csv.ParseError](err); ok {
 		return Mistake{at.Line, at.Err.Error()}
 	}
 	return Mistake{1, err.Error()}

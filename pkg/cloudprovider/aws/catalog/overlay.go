@@ -57,6 +57,7 @@ func (o *overlay) add(e entry) error {
 	spot, err := o.spotPrices(e, zones)
 	errs = append(errs, err)
 	t := instanceTypeFrom(r)
+	complete(&t, e)
 	errs = append(errs, r.err)
 	if err := errors.Join(append(errs, checkSize(t))...); err != nil {
 		return errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))
@@ -79,6 +80,16 @@ func (o *overlay) add(e entry) error {
 	o.out.instanceTypes = append(o.out.instanceTypes, t)
 	o.out.offerings[offeringKey{o.region, name}] = zones
 	return nil
+}
+
+// complete fills in what follows from what the user says.
+func complete(t *InstanceType, e entry) {
+	if e.cells["branch_enis"] != "" {
+		t.Network.TrunkCompatible = t.Network.BranchENIs > 0
+	}
+	if e.cells["nvme_gb"] != "" && t.LocalDisks.TotalGB > 0 {
+		t.LocalDisks.Count, t.LocalDisks.NVMeSupport = max(t.LocalDisks.Count, 1), "supported"
+	}
 }
 
 func checkSize(t InstanceType) error {
@@ -104,22 +115,14 @@ func (o *overlay) row(e entry) (*row, []error) {
 	r := &row{line: e.line, columns: map[string]int{}, bare: true}
 	known := o.facts[e.cells[columnName]]
 	var errs []error
-	for column := range o.facts["m5.large"] {
+	for column, sample := range o.facts["m5.large"] {
 		cell := cmp.Or(e.cells[column], known[column])
-		switch {
+		switch isBoolean := sample == "true" || sample == "false"; {
 		case cell != "" || known != nil:
+		case isBoolean:
+			cell = "false"
 		case column == "arch":
 			cell = "amd64"
-		case slices.Contains([]string{"trunking_compatible", "bare_metal", "burstable", "current_generation", "encryption_in_transit", "nitro_enclaves"}, column):
-			cell = "false"
-		}
-		switch {
-		case column == "trunking_compatible" && e.cells["branch_enis"] != "":
-			cell = strconv.FormatBool(e.cells["branch_enis"] != "0")
-		case column == "disk_count" && e.cells["nvme_gb"] != "" && (known == nil || known[column] == "0"):
-			cell = "1"
-		case column == "nvme_support" && e.cells["nvme_gb"] != "" && e.cells["nvme_gb"] != "0":
-			cell = "supported"
 		}
 		if n, err := strconv.Atoi(cell); err == nil && n < 0 {
 			errs = append(errs, fmt.Errorf("%s: must not be below 0", column))
