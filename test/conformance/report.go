@@ -106,17 +106,24 @@ func (r *report) print(out io.Writer) {
 	_, _ = fmt.Fprintf(out, "\n%s\n", r.summary())
 }
 
-// list prints the first disagreement of each cluster that has any, and how many there are of each kind.
+// list prints in how many clusters each kind of disagreement comes first, with some of their seeds, the most frequent first.
 func (r *report) list(out io.Writer) {
-	const most = 40
-	kinds := map[judge.Kind]int{}
-	for i, c := range r.cases {
-		kinds[c.disagreements[0].Kind]++
-		if i < most {
-			_, _ = fmt.Fprintf(out, "seed %d: %s\n", c.world.Seed, c.disagreements[0])
+	const most = 8
+	seeds := map[string][]uint64{}
+	examples := map[string]judge.Disagreement{}
+	for _, c := range r.cases {
+		first := c.disagreements[0]
+		class := fmt.Sprintf("%s, %s", first.Kind, first.Cause)
+		if seeds[class] == nil {
+			examples[class] = first
 		}
+		seeds[class] = append(seeds[class], c.world.Seed)
 	}
-	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
-		_, _ = fmt.Fprintf(out, "%s in %d clusters\n", kind, kinds[kind])
+	classes := slices.SortedFunc(maps.Keys(seeds), func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(seeds[b]), len(seeds[a])), cmp.Compare(a, b))
+	})
+	for _, class := range classes {
+		all := seeds[class]
+		_, _ = fmt.Fprintf(out, "%s: %d clusters, seeds %v\n  %s\n", class, len(all), all[:min(len(all), most)], examples[class])
 	}
 }

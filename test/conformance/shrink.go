@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/test/conformance/judge"
 	"github.com/kerf-autoscaler/kerf/test/conformance/world"
 )
 
@@ -28,11 +29,16 @@ func step(ctx context.Context, r result) (result, error) {
 		if next.err != nil {
 			return result{}, next.err
 		}
-		if len(next.disagreements) > 0 && next.disagreements[0].Kind == r.disagreements[0].Kind {
+		if len(next.disagreements) > 0 && alike(next.disagreements[0], r.disagreements[0]) {
 			return next, nil
 		}
 	}
 	return result{}, nil
+}
+
+// alike reports whether two disagreements are of a kind. A pod that is left may be left for another reason in a smaller world.
+func alike(a, b judge.Disagreement) bool {
+	return a.Kind == b.Kind && (a.Kind == judge.Unplaced || a.Cause == b.Cause)
 }
 
 // smaller returns worlds with something less, the ones that lose most first.
@@ -54,8 +60,8 @@ func smaller(w *world.World) []*world.World {
 			change(func(c *world.World) { c.Nodes[i].Pods = slices.Delete(slices.Clone(c.Nodes[i].Pods), k, k+1) })
 		}
 	}
-	for i := range w.Types {
-		change(func(c *world.World) { c.Types = slices.Delete(c.Types, i, i+1) })
+	for _, t := range w.Types {
+		change(func(c *world.World) { c.Forget(t.Name) })
 	}
 	for i := range w.DaemonSets {
 		change(func(c *world.World) { c.DaemonSets = slices.Delete(c.DaemonSets, i, i+1) })

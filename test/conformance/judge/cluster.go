@@ -24,7 +24,11 @@ type outcome struct {
 // member is a node of the cluster as it will be.
 type member struct {
 	node *corev1.Node
-	// running are the pods that are there before any planned one comes.
+	// others are what it might have turned out to be instead.
+	others []*corev1.Node
+	// fresh nodes get the pods of DaemonSets before any planned one comes.
+	fresh bool
+	// running are the pods of a node that is there.
 	running []*corev1.Pod
 	// planned are the pods that the plan means for it.
 	planned []*corev1.Pod
@@ -64,29 +68,37 @@ func (j *judge) register(way int) {
 		on[p.Node] = append(on[p.Node], p.Pod)
 	}
 	for _, n := range j.world.Nodes {
-		m := member{node: choose(j, way, j.world.Outcomes(n)), running: n.Pods, planned: on[n.Name()]}
-		if n.Machine != nil {
-			m.running = append(slices.Clone(m.running), j.daemons(m.node)...)
-		}
+		m := j.member(way, j.world.Outcomes(n))
+		m.fresh, m.running, m.planned = n.Machine != nil, n.Pods, on[n.Name()]
 		j.cluster = append(j.cluster, m)
 	}
 	for i := range j.plan.Machines {
-		m := &j.plan.Machines[i]
-		provisioner, _ := j.provisioner(m.Provisioner)
-		outcomes, _ := j.outcomes(m, choose(j, way, m.InstanceTypes)) // inspectMachines has found them all
-		node := j.newNode(fmt.Sprintf("machine-%d", i), choose(j, way, outcomes), provisioner)
-		j.cluster = append(j.cluster, member{node: node, running: j.daemons(node), planned: m.Pods})
+		planned := &j.plan.Machines[i]
+		provisioner, _ := j.provisioner(planned.Provisioner) // inspectMachines has found it, and all types
+		var nodes []*corev1.Node
+		for _, name := range planned.InstanceTypes {
+			outcomes, _ := j.outcomes(planned, name)
+			for _, o := range outcomes {
+				nodes = append(nodes, j.newNode(fmt.Sprintf("machine-%d", i), o, provisioner))
+			}
+		}
+		m := j.member(way, nodes)
+		m.fresh, m.planned = true, planned.Pods
+		j.cluster = append(j.cluster, m)
 	}
 }
 
-func choose[T any](j *judge, way int, of []T) T {
+// member picks what a machine turns out to be.
+func (j *judge) member(way int, of []*corev1.Node) member {
 	switch way {
 	case 0:
-		return of[0]
+		return member{node: of[0], others: of[1:]}
 	case 1:
-		return of[len(of)-1]
+		last := len(of) - 1
+		return member{node: of[last], others: of[:last]}
 	default:
-		return of[j.random.IntN(len(of))]
+		i := j.random.IntN(len(of))
+		return member{node: of[i], others: slices.Concat(of[:i], of[i+1:])}
 	}
 }
 
@@ -99,6 +111,14 @@ func (j *judge) newNode(name string, o outcome, provisioner solver.Provisioner) 
 		}
 	}
 	return world.Registered(name, o.labels, provisioner.Taints, o.instanceType)
+}
+
+// before returns the pods that are on a node before any planned one comes.
+func (j *judge) before(m *member, node *corev1.Node) []*corev1.Pod {
+	if m.fresh {
+		return j.daemons(node)
+	}
+	return m.running
 }
 
 // daemons returns the pods that DaemonSets put onto a new node.
@@ -149,7 +169,7 @@ func (j *judge) bindAll(ctx context.Context) ([]Disagreement, error) {
 func (j *judge) bind(ctx context.Context, seats []seat) ([]Disagreement, error) {
 	j.scheduler.Clear()
 	for _, m := range j.cluster {
-		j.scheduler.Add(m.node, m.running...)
+		j.scheduler.Add(m.node, j.before(&m, m.node)...)
 	}
 	for len(seats) > 0 {
 		var waiting []seat
@@ -163,7 +183,7 @@ func (j *judge) bind(ctx context.Context, seats []seat) ([]Disagreement, error) 
 				j.scheduler.Bind(s.pod, s.node)
 			default:
 				waiting = append(waiting, s)
-				refused = append(refused, Disagreement{Placed, s.pod, fmt.Sprintf("is refused on %s: %s", j.describe(s.node), refusal)})
+				refused = append(refused, Disagreement{Placed, refusal.Plugin, s.pod, fmt.Sprintf("is refused on %s: %s", j.describe(s.node), refusal)})
 			}
 		}
 		if len(waiting) == len(seats) {

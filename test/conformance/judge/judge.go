@@ -35,6 +35,8 @@ const (
 // Disagreement is what is wrong with a plan.
 type Disagreement struct {
 	Kind Kind
+	// Cause groups disagreements of a kind: the filter that refuses a placed pod, or what would take one that is left.
+	Cause string
 	// Pod that it is about, if it is about one.
 	Pod *corev1.Pod
 	// Text says what is wrong.
@@ -102,7 +104,8 @@ func Judge(ctx context.Context, w *world.World, problem *solver.Problem, plan *s
 	}
 	for _, l := range left {
 		if l.host != "" && !strings.Contains(l.reason, "not planned for yet") {
-			j.object(Unplaced, l.pods[0], "is left, one of %d like it (%s), but fits on %s", len(l.pods), l.reason, l.host)
+			j.found = append(j.found, Disagreement{Unplaced, l.cause(), l.pods[0],
+				fmt.Sprintf("is left, one of %d like it (%s), but fits on %s", len(l.pods), l.reason, l.host)})
 		}
 	}
 	return j.found, nil

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -39,6 +40,12 @@ func newLeftovers(plan *solver.Plan) []*leftover {
 	return out
 }
 
+// cause says in what kind of place a pod would be taken, and how its reason begins.
+func (l *leftover) cause() string {
+	words := strings.Fields(l.reason)
+	return strings.TrimRight(l.host[:strings.IndexAny(l.host+"-", "- ")], " ") + ": " + strings.Join(words[:min(len(words), 3)], " ")
+}
+
 // signature is the same for pods that no filter tells apart.
 func signature(pod *corev1.Pod) string {
 	text, _ := json.Marshal(struct { // plain data can always be encoded
@@ -66,13 +73,9 @@ func (j *judge) offerAll(ctx context.Context, left []*leftover) error {
 
 // host returns who takes the pod: a node that is there by now, or one that could be bought; "" if none does.
 func (j *judge) host(ctx context.Context, pod *corev1.Pod) (string, error) {
-	for _, m := range j.cluster {
-		refusal, err := j.scheduler.Ask(ctx, pod, m.node.Name)
-		if err != nil {
-			return "", err
-		}
-		if refusal.None() {
-			return describe(m.node), nil
+	for i := range j.cluster {
+		if taken, err := j.takes(ctx, &j.cluster[i], pod); err != nil || taken {
+			return describe(j.cluster[i].node), err
 		}
 	}
 	for node := range j.buyable(pod) {
@@ -87,6 +90,26 @@ func (j *judge) host(ctx context.Context, pod *corev1.Pod) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// takes reports whether a node takes the pod, whatever it turns out to be.
+func (j *judge) takes(ctx context.Context, m *member, pod *corev1.Pod) (bool, error) {
+	refusal, err := j.scheduler.Ask(ctx, pod, m.node.Name)
+	if err != nil || !refusal.None() {
+		return false, err
+	}
+	become := func(node *corev1.Node) {
+		j.scheduler.Remove(node.Name)
+		j.scheduler.Add(node, slices.Concat(m.planned, j.before(m, node))...)
+	}
+	defer become(m.node)
+	for _, other := range m.others {
+		become(other)
+		if refusal, err := j.scheduler.Ask(ctx, pod, other.Name); err != nil || !refusal.None() {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // buyable yields every node that could be bought for the pod within what the plan leaves of the limits.

@@ -2,6 +2,7 @@ package world
 
 import (
 	"maps"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -82,4 +83,21 @@ func zonesOf(t *cloudprovider.InstanceType) []string {
 		}
 	}
 	return out
+}
+
+// Forget takes an instance type from the catalogue and from what machines on their way may become.
+func (w *World) Forget(name string) {
+	w.Types = slices.DeleteFunc(w.Types, func(t *cloudprovider.InstanceType) bool { return t.Name == name })
+	for i, n := range w.Nodes {
+		if n.Machine == nil {
+			continue
+		}
+		w.Nodes[i].Machine = n.Machine.DeepCopy()
+		for k := range w.Nodes[i].Machine.Spec.Requirements {
+			r := &w.Nodes[i].Machine.Spec.Requirements[k]
+			if r.Key == corev1.LabelInstanceTypeStable && len(r.Values) > 1 {
+				r.Values = slices.DeleteFunc(r.Values, func(v string) bool { return v == name })
+			}
+		}
+	}
 }
