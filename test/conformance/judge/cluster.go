@@ -1,7 +1,6 @@
 package judge
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -130,68 +129,6 @@ func (j *judge) daemons(node *corev1.Node) []*corev1.Pod {
 		}
 	}
 	return out
-}
-
-// seat is a pod and the node that the plan has for it.
-type seat struct {
-	pod  *corev1.Pod
-	node string
-}
-
-// bindAll binds the planned pods one after the other where the plan puts them, as long as the filters let one pass, and returns
-// what they say of those that they never let pass. The scheduler takes pods in an order of its own, so one in which all go
-// is enough: it is looked for among the plan's and some at random.
-func (j *judge) bindAll(ctx context.Context) ([]Disagreement, error) {
-	const orders = 8
-	var first []Disagreement
-	var seats []seat
-	for _, m := range j.cluster {
-		for _, pod := range m.planned {
-			seats = append(seats, seat{pod, m.node.Name})
-		}
-	}
-	for order := range orders {
-		if order > 0 {
-			j.random.Shuffle(len(seats), func(a, b int) { seats[a], seats[b] = seats[b], seats[a] })
-		}
-		refused, err := j.bind(ctx, seats)
-		if err != nil || len(refused) == 0 {
-			return nil, err
-		}
-		if order == 0 {
-			first = refused
-		}
-	}
-	return first, nil
-}
-
-// bind starts from the cluster without the planned pods and binds them in an order.
-func (j *judge) bind(ctx context.Context, seats []seat) ([]Disagreement, error) {
-	j.scheduler.Clear()
-	for _, m := range j.cluster {
-		j.scheduler.Add(m.node, j.before(&m, m.node)...)
-	}
-	for len(seats) > 0 {
-		var waiting []seat
-		var refused []Disagreement
-		for _, s := range seats {
-			refusal, err := j.scheduler.Ask(ctx, s.pod, s.node)
-			switch {
-			case err != nil:
-				return nil, err
-			case refusal.None():
-				j.scheduler.Bind(s.pod, s.node)
-			default:
-				waiting = append(waiting, s)
-				refused = append(refused, Disagreement{Placed, refusal.Plugin, s.pod, fmt.Sprintf("is refused on %s: %s", j.describe(s.node), refusal)})
-			}
-		}
-		if len(waiting) == len(seats) {
-			return refused, nil
-		}
-		seats = waiting
-	}
-	return nil, nil
 }
 
 // describe says what a node is.

@@ -1,0 +1,107 @@
+package judge
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+// seat is a pod and the node that the plan has for it.
+type seat struct {
+	pod  *corev1.Pod
+	node string
+}
+
+// seats returns all planned pods.
+func (j *judge) seats() []seat {
+	var out []seat
+	for _, m := range j.cluster {
+		for _, pod := range m.planned {
+			out = append(out, seat{pod, m.node.Name})
+		}
+	}
+	return out
+}
+
+// bindAll binds the planned pods one after the other where the plan puts them, and returns what the filters say of those that
+// they never let pass. The scheduler takes pods in an order of its own, so one in which all go is enough: the plan's is tried,
+// then one in which the choosy go before those who do not care, whom they count, then some at random.
+func (j *judge) bindAll(ctx context.Context) ([]Disagreement, error) {
+	const shuffles = 6
+	seats := j.seats()
+	first, err := j.bind(ctx, seats, false)
+	if err != nil || len(first) == 0 {
+		return nil, err
+	}
+	slices.SortStableFunc(seats, func(a, b seat) int { return ease(a.pod) - ease(b.pod) })
+	refused, err := j.bind(ctx, seats, true)
+	for range shuffles {
+		if err != nil || len(refused) == 0 {
+			return nil, err
+		}
+		j.random.Shuffle(len(seats), func(a, b int) { seats[a], seats[b] = seats[b], seats[a] })
+		refused, err = j.bind(ctx, seats, false)
+	}
+	if err != nil || len(refused) == 0 {
+		return nil, err
+	}
+	return first, nil
+}
+
+// ease is the lower the more a pod minds which others are there before it.
+func ease(pod *corev1.Pod) int {
+	least := 3
+	for _, c := range pod.Spec.TopologySpreadConstraints {
+		if c.WhenUnsatisfiable != corev1.DoNotSchedule {
+			continue
+		}
+		least = min(least, 1)
+		if s, err := metav1.LabelSelectorAsSelector(c.LabelSelector); err == nil && !s.Matches(labels.Set(pod.Labels)) {
+			least = 0 // it counts others only: where it may go can but get less
+		}
+	}
+	if pod.Spec.Affinity != nil && pod.Spec.Affinity.PodAffinity != nil {
+		least = min(least, 2)
+	}
+	return least
+}
+
+// bind starts from the cluster without the planned pods and binds them in order, again and again from the first that waits as
+// long as one passes: after each one if restart is set, after each round if it is not.
+func (j *judge) bind(ctx context.Context, seats []seat, restart bool) ([]Disagreement, error) {
+	j.scheduler.Clear()
+	for i := range j.cluster {
+		m := &j.cluster[i]
+		j.scheduler.Add(m.node, j.before(m, m.node)...)
+	}
+	waiting := slices.Clone(seats)
+	for len(waiting) > 0 {
+		var refused []Disagreement
+		var rest []seat
+		for i, s := range waiting {
+			refusal, err := j.scheduler.Ask(ctx, s.pod, s.node)
+			if err != nil {
+				return nil, err
+			}
+			if !refusal.None() {
+				rest = append(rest, s)
+				refused = append(refused, Disagreement{Placed, refusal.Plugin, s.pod, fmt.Sprintf("is refused on %s: %s", j.describe(s.node), refusal)})
+				continue
+			}
+			j.scheduler.Bind(s.pod, s.node)
+			if restart {
+				rest = append(rest, waiting[i+1:]...)
+				break
+			}
+		}
+		if len(rest) == len(waiting) {
+			return refused, nil
+		}
+		waiting = rest
+	}
+	return nil, nil
+}
