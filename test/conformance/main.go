@@ -28,7 +28,7 @@ type settings struct {
 	seed           uint64
 	// workers is how many clusters are looked at side by side.
 	workers int
-	// shown is how many disagreements are made small and printed.
+	// shown is of how many classes of disagreements a case is made small and printed.
 	shown int
 	// verbose prints each world with its plan.
 	verbose bool
@@ -59,7 +59,7 @@ func run(ctx context.Context, arguments []string, out io.Writer) error {
 	flags.IntVar(&s.pods, "pods", 50, "pods that wait in each")
 	flags.Uint64Var(&s.seed, "seed", 1, "seed of the first cluster; the others follow")
 	flags.IntVar(&s.workers, "workers", runtime.GOMAXPROCS(0), "clusters to look at side by side")
-	flags.IntVar(&s.shown, "show", 5, "disagreements to make small and print")
+	flags.IntVar(&s.shown, "show", 5, "classes of disagreements of which to make a case small and print it")
 	flags.BoolVar(&long, "long", false, "make up 50,000 clusters")
 	flags.BoolVar(&s.verbose, "print", false, "print each cluster and its plan")
 	flags.DurationVar(&s.interval, "interval", 10*time.Second, "time between lines of progress")

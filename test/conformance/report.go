@@ -8,8 +8,6 @@ import (
 	"maps"
 	"slices"
 	"text/tabwriter"
-
-	"github.com/kerf-autoscaler/kerf/test/conformance/judge"
 )
 
 // report adds up what came of the worlds.
@@ -53,17 +51,34 @@ func (r *report) add(one result) {
 	}
 }
 
-// explain makes the first of the cases small.
+// explain makes the first case of each class small, the most frequent classes first.
 func (r *report) explain(ctx context.Context, most int) error {
 	slices.SortFunc(r.cases, func(a, b result) int { return cmp.Compare(a.world.Seed, b.world.Seed) })
-	for _, c := range r.cases[:min(len(r.cases), most)] {
-		small, err := shrink(ctx, c)
+	classes := r.classes()
+	for _, c := range classes[:min(len(classes), most)] {
+		small, err := shrink(ctx, c[0])
 		if err != nil {
-			return fmt.Errorf("making seed %d small: %w", c.world.Seed, err)
+			return fmt.Errorf("making seed %d small: %w", c[0].world.Seed, err)
 		}
 		r.small = append(r.small, describe(small))
 	}
 	return nil
+}
+
+// classes groups the cases by what is wrong first, the largest group first.
+func (r *report) classes() [][]result {
+	byClass := map[string][]result{}
+	for _, c := range r.cases {
+		class := class(c)
+		byClass[class] = append(byClass[class], c)
+	}
+	return slices.SortedFunc(maps.Values(byClass), func(a, b []result) int {
+		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(class(a[0]), class(b[0])))
+	})
+}
+
+func class(r result) string {
+	return fmt.Sprintf("%s, %s", r.disagreements[0].Kind, r.disagreements[0].Cause)
 }
 
 func (r *report) disagreements() int {
@@ -106,24 +121,14 @@ func (r *report) print(out io.Writer) {
 	_, _ = fmt.Fprintf(out, "\n%s\n", r.summary())
 }
 
-// list prints in how many clusters each kind of disagreement comes first, with some of their seeds, the most frequent first.
+// list prints in how many clusters each class of disagreement comes first, with some of their seeds.
 func (r *report) list(out io.Writer) {
 	const most = 8
-	seeds := map[string][]uint64{}
-	examples := map[string]judge.Disagreement{}
-	for _, c := range r.cases {
-		first := c.disagreements[0]
-		class := fmt.Sprintf("%s, %s", first.Kind, first.Cause)
-		if seeds[class] == nil {
-			examples[class] = first
+	for _, cases := range r.classes() {
+		var seeds []uint64
+		for _, c := range cases[:min(len(cases), most)] {
+			seeds = append(seeds, c.world.Seed)
 		}
-		seeds[class] = append(seeds[class], c.world.Seed)
-	}
-	classes := slices.SortedFunc(maps.Keys(seeds), func(a, b string) int {
-		return cmp.Or(cmp.Compare(len(seeds[b]), len(seeds[a])), cmp.Compare(a, b))
-	})
-	for _, class := range classes {
-		all := seeds[class]
-		_, _ = fmt.Fprintf(out, "%s: %d clusters, seeds %v\n  %s\n", class, len(all), all[:min(len(all), most)], examples[class])
+		_, _ = fmt.Fprintf(out, "%s: %d clusters, seeds %v\n  %s\n", class(cases[0]), len(cases), seeds, cases[0].disagreements[0])
 	}
 }
