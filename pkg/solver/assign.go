@@ -11,6 +11,8 @@ type assigner struct {
 	*atlas
 	// late says that machines have been bought before: a domain that opens now was not there when others were placed.
 	late bool
+	// binding leaves preferences out of account.
+	binding bool
 	// active groups have their place, or need none; stuck ones cannot be anywhere for now.
 	active, stuck []*group
 	// relax returns the group with one preference fewer; nil if there is none left.

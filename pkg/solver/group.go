@@ -35,6 +35,8 @@ type group struct {
 	// unit, once larger ones have found no machine; 0 for no bound.
 	members    []companion
 	bundleMost int
+	// evictions is how often the pods have been taken off a place again.
+	evictions int
 	// attachments are the volumes that a unit has to attach.
 	attachments []attachment
 	// pins are the labels that topology wants the pods' nodes to have, nil for any; place says where that is.

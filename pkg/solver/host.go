@@ -79,6 +79,14 @@ func (h *host) house(r *resident) {
 	}
 }
 
+// reset takes off all that was placed.
+func (h *host) reset(d dimensions) {
+	h.free, h.company, h.attachable = d.vector(h.node.Available), company{}, maps.Clone(h.node.Attachable)
+	for _, r := range h.residents {
+		h.company.join(r.guest, 1)
+	}
+}
+
 // byReadiness orders nodes: initialized ones first, then by name.
 func byReadiness(nodes []Node) []*Node {
 	out := make([]*Node, 0, len(nodes))

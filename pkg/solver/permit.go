@@ -19,16 +19,22 @@ func (a *assigner) most(g *group, p *place, n int) int {
 		return n
 	}
 	for i := range g.ties.apart {
+		if a.binding && g.ties.apart[i].soft {
+			continue
+		}
 		if n = min(n, a.topology.apartMost(g, &g.ties.apart[i], p, n)); n == 0 {
 			return 0
 		}
 	}
 	for i := range g.ties.with {
-		if !a.topology.joins(g, &g.ties.with[i], p) {
+		if w := &g.ties.with[i]; !(a.binding && w.soft) && !a.topology.joins(g, w, p) {
 			return 0
 		}
 	}
 	for i := range g.ties.spreads {
+		if a.binding && g.ties.spreads[i].soft {
+			continue
+		}
 		if n = min(n, a.spreadMost(g, &g.ties.spreads[i], p, n)); n == 0 {
 			return 0
 		}

@@ -26,7 +26,11 @@ func (s *solution) rounds(ctx context.Context) {
 		}
 		s.settled = append(s.settled, s.groups...)
 		s.groups = nil
+		short := len(left) > 0 || len(stuck) > 0 || round > 0
 		pending = s.next(left, stuck, placed && ctx.Err() == nil)
+		if short && len(s.rulebook.counters) > 0 {
+			pending = append(pending, s.audit()...)
+		}
 		if ctx.Err() != nil || round == mostPasses {
 			s.lost = append(s.lost, pending...)
 			return
@@ -41,9 +45,7 @@ func (s *solution) assign(pending []*group, late bool) []*group {
 		s.groups = pending
 		return nil
 	}
-	t.clear()
-	t.countNodes(s.nodes)
-	s.noteMachines(late)
+	s.census(late)
 	for _, g := range s.settled {
 		if n := g.placed(); n > 0 && g.place != nil {
 			t.count(g, g.place, n)
@@ -175,24 +177,4 @@ func cloneWith(tried map[*pins]bool, p *pins) map[*pins]bool {
 		out[q] = true
 	}
 	return out
-}
-
-// noteMachines says in which domains there may be machines that spreads look at: before any are bought, all those in which some
-// can be.
-func (s *solution) noteMachines(late bool) {
-	t := &s.rulebook.topology
-	for _, c := range t.counters {
-		if !c.spread {
-			continue
-		}
-		probe := &group{size: 1, requests: make(vector, len(s.dimensions.names)), filter: s.grouper.probe(c.reach)}
-		for _, shelf := range s.shelves {
-			if late && !slices.ContainsFunc(shelf.sold, func(p purchase) bool { return true }) {
-				continue
-			}
-			for value := range shelf.domains(probe, t.axes[c.axis].key) {
-				c.note(t.axes[c.axis].domain(value), maybe)
-			}
-		}
-	}
 }

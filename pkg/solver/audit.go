@@ -1,0 +1,211 @@
+package solver
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// mostEvictions bounds how often pods of one group are taken off again because what they relied on has not come.
+const mostEvictions = 3
+
+// audit looks whether pods that have a place can come there, now that it is known which others have one: limits may have stopped
+// a machine for a pod that somebody wants to be with, or that balances a spread. Pods come in any order that lets them; those
+// that cannot come in any are taken off their nodes and machines and returned as groups that look for another place.
+func (s *solution) audit() []*group {
+	t := &s.rulebook.topology
+	s.census(true)
+	a := &assigner{atlas: s.atlas, binding: true}
+	waiting := make([]int, len(s.settled))
+	for i, g := range s.settled {
+		if g.place != nil {
+			waiting[i] = g.placed()
+		}
+	}
+	for came := true; came; {
+		came = false
+		for i, g := range s.settled {
+			for waiting[i] > 0 {
+				n := a.most(g, g.place, waiting[i])
+				if n == 0 {
+					break
+				}
+				if a.levels(g) {
+					n = 1
+				}
+				t.count(g, g.place, n)
+				waiting[i] -= n
+				came = true
+			}
+		}
+	}
+	var out []*group
+	for i, g := range s.settled {
+		if waiting[i] > 0 {
+			out = append(out, s.evict(g, waiting[i])...)
+		}
+	}
+	return out
+}
+
+// census counts the pods that are on nodes and says in which domains there are nodes and machines, those to come among them if
+// it is known which those are.
+func (s *solution) census(known bool) {
+	t := &s.rulebook.topology
+	t.clear()
+	t.countNodes(s.nodes)
+	for _, c := range t.counters {
+		if !c.spread {
+			continue
+		}
+		for _, shelf := range s.shelves {
+			if known {
+				s.noteSold(c, shelf)
+			} else {
+				s.noteOffers(c, shelf, s.grouper.probe(c.reach))
+			}
+		}
+	}
+}
+
+// noteOffers says that there may be nodes wherever the shelf has machines that the spread would look at.
+func (s *solution) noteOffers(c *counter, shelf *shelf, f *filter) {
+	axis := s.rulebook.axes[c.axis]
+	probe := &group{size: 1, requests: make(vector, len(s.dimensions.names)), filter: f}
+	for value := range shelf.domains(probe, axis.key) {
+		c.note(axis.domain(value), maybe)
+	}
+}
+
+// noteSold says that there are nodes where machines have been bought that the spread looks at.
+func (s *solution) noteSold(c *counter, shelf *shelf) {
+	axis := s.rulebook.axes[c.axis]
+	for i := range shelf.sold {
+		p := &shelf.sold[i]
+		where, seen := []int(nil), never
+		outside := false
+		for _, k := range p.bin.picks {
+			g := p.lot.items[k.item].group
+			switch c.reach.filter(g) {
+			case never:
+				outside = true
+			case surely:
+				seen = surely
+			case maybe:
+				seen = max(seen, maybe)
+			}
+			if g.place != nil && g.place.at(c.axis) >= 0 {
+				where = []int{g.place.at(c.axis)}
+			} else if where == nil || len(where) > 1 {
+				where = narrower(where, s.mayBe(shelf, g, axis))
+			}
+		}
+		if outside {
+			continue
+		}
+		for _, d := range where {
+			c.note(d, min(seen, sureIf(len(where) == 1)))
+		}
+	}
+}
+
+// mayBe returns the domains in which a machine of the shelf may be that hosts the group.
+func (s *solution) mayBe(shelf *shelf, g *group, a *axis) []int {
+	out := []int{}
+	for value := range shelf.domains(g, a.key) {
+		out = append(out, a.domain(value))
+	}
+	return out
+}
+
+// narrower returns the shorter of two lists of domains; nil is all of them.
+func narrower(a, b []int) []int {
+	if a == nil || len(b) < len(a) {
+		return b
+	}
+	return a
+}
+
+// evict takes the last n units of a group off their nodes and machines and returns them as a group of their own, unless that has
+// happened too often.
+func (s *solution) evict(g *group, n int) []*group {
+	from := g.placed() - n
+	out := g.part(from, g.placed())
+	g.pods, out.pins, out.place = g.pods[:from*g.size:from*g.size], nil, nil
+	gone := make(map[*corev1.Pod]bool, len(out.pods))
+	for _, pod := range out.pods {
+		gone[pod] = true
+	}
+	s.leaveNodes(gone)
+	for _, shelf := range s.shelves {
+		shelf.takeBack(g, gone)
+	}
+	if out.evictions++; out.evictions > mostEvictions {
+		out.miss = out.miss.nearer(miss{missTopology, "pods that it has to be with, or that balance its topology spread, found no place; see what keeps those"})
+		s.lost = append(s.lost, out)
+		return nil
+	}
+	if len(out.members) > 0 {
+		return s.concede(out)
+	}
+	return []*group{out}
+}
+
+// leaveNodes takes placements back.
+func (s *solution) leaveNodes(gone map[*corev1.Pod]bool) {
+	touched := map[string]bool{}
+	s.plan.Placements = slices.DeleteFunc(s.plan.Placements, func(p Placement) bool {
+		if gone[p.Pod] {
+			touched[p.Node] = true
+		}
+		return gone[p.Pod]
+	})
+	if len(touched) == 0 {
+		return
+	}
+	unit := map[*corev1.Pod]*group{} // the first pod of each placed unit -> its group
+	for _, g := range s.settled {
+		for i := 0; i < len(g.pods); i += g.size {
+			unit[g.pods[i]] = g
+		}
+	}
+	for name := range touched {
+		s.byName[name].reset(s.dimensions)
+	}
+	for _, p := range s.plan.Placements {
+		if g := unit[p.Pod]; touched[p.Node] && g != nil {
+			s.byName[p.Node].take(g, 1)
+		}
+	}
+}
+
+// takeBack takes pods of the group out of what the shelf has sold, and machines that are left without any.
+func (s *shelf) takeBack(g *group, gone map[*corev1.Pod]bool) {
+	s.sold = slices.DeleteFunc(s.sold, func(p purchase) bool {
+		return !slices.ContainsFunc(p.pods, func(pod *corev1.Pod) bool { return !gone[pod] }) && s.refund(&p)
+	})
+	for i := range s.sold {
+		p := &s.sold[i]
+		before := len(p.pods)
+		if !slices.ContainsFunc(p.pods, func(pod *corev1.Pod) bool { return gone[pod] }) {
+			continue
+		}
+		p.pods = slices.DeleteFunc(slices.Clone(p.pods), func(pod *corev1.Pod) bool { return gone[pod] })
+		units := (before - len(p.pods)) / g.size
+		p.bin.picks = slices.Clone(p.bin.picks)
+		for k := range p.bin.picks {
+			if pick := &p.bin.picks[k]; p.lot.items[pick.item].group == g {
+				n := min(pick.count, units)
+				pick.count -= n
+				units -= n
+			}
+		}
+		p.bin.picks = slices.DeleteFunc(p.bin.picks, func(k pick) bool { return k.count == 0 })
+	}
+}
+
+// refund gives back what a machine has taken of the limits.
+func (s *shelf) refund(p *purchase) bool {
+	s.budget.spend(s.stocks[p.lot.offers[p.bin.offer].stock].capacity, -1)
+	return true
+}
