@@ -32,13 +32,34 @@ func TestOnlyPodsThatNothingCanHostAreProvisionable(t *testing.T) {
 		"one that a kubelet owns":                  {modify: builders.OwnedBy("v1", "Node", "node-1")},
 		"one that mirrors a static pod":            {modify: builders.Annotation(corev1.MirrorPodAnnotationKey, "hash")},
 		"one that has failed":                      {modify: func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed }},
-		"one that is being deleted":                {modify: func(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{} }},
+		"one that refuses machines":                {modify: refuses("karpenter.sh/provisioner-name")},
+		"one that refuses machines of some kind":   {modify: refuses("karpenter.sh/capacity-type"), want: true},
+		"one that refuses machines, or takes any": {modify: func(p *corev1.Pod) {
+			refuses("karpenter.sh/provisioner-name")(p)
+			builders.NodeAffinity(corev1.NodeSelectorRequirement{Key: "disk", Operator: corev1.NodeSelectorOpExists})(p)
+		}, want: true},
+		"one that is being deleted": {modify: func(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{} }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := pods.IsProvisionable(builders.Pod(tc.modify)); got != tc.want {
 				t.Errorf("got %v, want %v", got, tc.want)
 			}
 		})
+	}
+}
+
+func refuses(label string) builders.PodModifier {
+	return builders.NodeAffinity(corev1.NodeSelectorRequirement{Key: label, Operator: corev1.NodeSelectorOpDoesNotExist})
+}
+
+func TestPriorityAndPreemption(t *testing.T) {
+	pod := builders.Pod()
+	if pods.Priority(pod) != 0 || pods.NeverPreempts(pod) {
+		t.Errorf("a plain pod has priority %d, never preempts: %t", pods.Priority(pod), pods.NeverPreempts(pod))
+	}
+	pod.Spec.Priority, pod.Spec.PreemptionPolicy = new(int32(-5)), new(corev1.PreemptNever)
+	if pods.Priority(pod) != -5 || !pods.NeverPreempts(pod) {
+		t.Errorf("got priority %d, never preempts: %t", pods.Priority(pod), pods.NeverPreempts(pod))
 	}
 }
 

@@ -21,25 +21,36 @@ func Requests(pod *corev1.Pod) corev1.ResourceList {
 	for i := range pod.Spec.Containers {
 		resources.Add(out, containerRequests(pod, &pod.Spec.Containers[i], pod.Status.ContainerStatuses))
 	}
-	sidecars, peak := corev1.ResourceList{}, corev1.ResourceList{}
-	for i := range pod.Spec.InitContainers {
-		c := &pod.Spec.InitContainers[i]
-		if IsSidecar(c) {
-			requests := containerRequests(pod, c, pod.Status.InitContainerStatuses)
-			resources.Add(out, requests)
-			resources.Add(sidecars, requests)
-			peak = resources.Max(peak, sidecars)
-		} else {
-			peak = resources.Max(peak, resources.Sum(sidecars, withLimits(c.Resources)))
-		}
-	}
-	if len(peak) > 0 {
-		out = resources.Max(out, peak)
+	if len(pod.Spec.InitContainers) > 0 {
+		resources.Raise(out, initRequests(pod, out))
 	}
 	podLevel(pod, out)
 	resources.Add(out, pod.Spec.Overhead)
 	out[corev1.ResourcePods] = *resource.NewQuantity(1, resource.DecimalSI)
 	return out
+}
+
+// initRequests returns the most that is taken while the pod starts, and adds the sidecars to what runs later on.
+func initRequests(pod *corev1.Pod, running corev1.ResourceList) corev1.ResourceList {
+	sidecars, peak := corev1.ResourceList{}, corev1.ResourceList{}
+	for i := range pod.Spec.InitContainers {
+		c := &pod.Spec.InitContainers[i]
+		if IsSidecar(c) {
+			requests := containerRequests(pod, c, pod.Status.InitContainerStatuses)
+			resources.Add(running, requests)
+			resources.Add(sidecars, requests)
+			resources.Raise(peak, sidecars)
+			continue
+		}
+		for name, q := range withLimits(c.Resources) { // what it does not name is at the sidecars' level already
+			beside := q.DeepCopy()
+			beside.Add(sidecars[name])
+			if old, ok := peak[name]; !ok || beside.Cmp(old) > 0 {
+				peak[name] = beside
+			}
+		}
+	}
+	return peak
 }
 
 // podLevel overrides what the containers add up to by what the pod as a whole requests.
@@ -55,12 +66,13 @@ func podLevel(pod *corev1.Pod, out corev1.ResourceList) {
 			requests[name] = q.DeepCopy()
 		}
 	}
+	counted := requests
 	if pod.Status.Resources != nil {
-		requests = resized(pod, requests, pod.Status.Resources.Requests, pod.Status.AllocatedResources)
+		counted = resized(pod, requests, pod.Status.Resources.Requests, pod.Status.AllocatedResources)
 	}
-	for name, q := range requests {
+	for name := range requests { // the status may name more, which the containers say themselves
 		if name == corev1.ResourceCPU || name == corev1.ResourceMemory || strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix) {
-			out[name] = q
+			out[name] = counted[name]
 		}
 	}
 }

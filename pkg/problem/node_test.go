@@ -187,6 +187,7 @@ func TestTaintsThatPassDoNotKeepPodsOff(t *testing.T) {
 			builders.Taint("cni", "x", corev1.TaintEffectNoExecute),
 			builders.Taint(corev1.TaintNodeNotReady, "", corev1.TaintEffectNoSchedule),
 			builders.Taint("node.cloudprovider.kubernetes.io/uninitialized", "true", corev1.TaintEffectNoSchedule),
+			builders.Taint("readiness.k8s.io/gpu", "", corev1.TaintEffectNoExecute),
 			builders.Taint("cni", "", corev1.TaintEffectNoSchedule))...)
 	}
 	tests := map[string]struct {
@@ -199,7 +200,7 @@ func TestTaintsThatPassDoNotKeepPodsOff(t *testing.T) {
 			state.Entry{Machine: machine, Node: nodeWith(builders.Managed("p"))},
 			[]string{
 				"team:NoSchedule", "cni=x:NoExecute", "node.kubernetes.io/not-ready:NoSchedule",
-				"node.cloudprovider.kubernetes.io/uninitialized=true:NoSchedule", "cni:NoSchedule",
+				"node.cloudprovider.kubernetes.io/uninitialized=true:NoSchedule", "readiness.k8s.io/gpu:NoExecute", "cni:NoSchedule",
 			},
 		},
 		"a node of somebody else": {

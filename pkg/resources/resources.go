@@ -34,6 +34,15 @@ func Add(total, list corev1.ResourceList) {
 	}
 }
 
+// Raise lifts total to at least list in place, name by name, without touching list's quantities.
+func Raise(total, list corev1.ResourceList) {
+	for name, q := range list {
+		if old, ok := total[name]; !ok || q.Cmp(old) > 0 {
+			total[name] = q.DeepCopy()
+		}
+	}
+}
+
 // Sub returns a less b, name by name; the result may be negative.
 func Sub(a, b corev1.ResourceList) corev1.ResourceList {
 	out := make(corev1.ResourceList, len(a))
@@ -52,11 +61,7 @@ func Sub(a, b corev1.ResourceList) corev1.ResourceList {
 func Max(lists ...corev1.ResourceList) corev1.ResourceList {
 	out := corev1.ResourceList{}
 	for _, list := range lists {
-		for name, q := range list {
-			if old, ok := out[name]; !ok || q.Cmp(old) > 0 {
-				out[name] = q.DeepCopy()
-			}
-		}
+		Raise(out, list)
 	}
 	return out
 }
