@@ -116,7 +116,7 @@ func (w *world) delete(t *testing.T, objects ...client.Object) {
 // clear deletes what a failed scenario has left, so that the next one has a world of its own.
 func (w *world) clear(t *testing.T) {
 	t.Helper()
-	for _, kind := range []string{"deployments", "provisioners", "awsnodetemplates"} {
+	for _, kind := range []string{"deployments", "statefulsets", "persistentvolumeclaims", "persistentvolumes", "storageclasses", "provisioners", "awsnodetemplates"} {
 		if out, err := w.Kubectl(t.Context(), "delete", "--all", "--wait=false", kind); err != nil {
 			t.Errorf("clearing away: %v: %s", err, out)
 		}
