@@ -148,13 +148,17 @@ func (c *Controller) solve(ctx context.Context, asked solver.Problem) solver.Pla
 	start := c.journal.Clock.Now()
 	plan := solver.Solve(ctx, asked)
 	c.journal.Metrics.SchedulingDuration.Observe(c.journal.Clock.Since(start).Seconds())
+	c.measure(&plan)
+	return plan
+}
+
+func (c *Controller) measure(plan *solver.Plan) {
 	c.journal.Metrics.UnplacedPods.Set(float64(len(plan.Unplaced)))
 	c.journal.Metrics.PlanCost.Set(plan.CostPerHour)
 	c.journal.Metrics.PlanLowerBound.Set(plan.LowerBoundPerHour)
 	if plan.CutShort {
 		c.journal.Metrics.PlansCutShort.Inc()
 	}
-	return plan
 }
 
 func (c *Controller) nominate(placements []solver.Placement) {

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -17,6 +18,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/fake"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
+	"github.com/kerf-autoscaler/kerf/pkg/solver"
 	"github.com/kerf-autoscaler/kerf/pkg/state"
 	"github.com/kerf-autoscaler/kerf/test/builders"
 	"github.com/kerf-autoscaler/kerf/test/workbench"
@@ -206,6 +208,73 @@ func TestDefaultsOfAProvisionerAreNotWrittenToIt(t *testing.T) {
 		if machine.Labels[v1alpha5.CapacityTypeLabel] != v1alpha5.CapacityTypeOnDemand || machine.Labels[corev1.LabelArchStable] != "amd64" {
 			t.Errorf("a machine of a provisioner that says nothing is labelled %v", machine.Labels)
 		}
+	}
+}
+
+// number reads a metric without labels.
+func number(t *testing.T, metric prometheus.Collector) float64 {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	if err := registry.Register(metric); err != nil {
+		t.Fatal(err)
+	}
+	families, err := registry.Gather()
+	if err != nil || len(families) != 1 {
+		t.Fatalf("%d families of metrics, %v", len(families), err)
+	}
+	read := families[0].GetMetric()[0]
+	return read.GetGauge().GetValue() + read.GetCounter().GetValue()
+}
+
+func TestAPlanIsMeasured(t *testing.T) {
+	p := newPass(t)
+	p.pending("a", "b", "c")
+	p.cluster.UpdatePod(builders.Pod(builders.Name("huge"), builders.CPU("1000")))
+	p.provision(t)
+	m := p.Journal.Metrics
+	cost, bound := number(t, m.PlanCost), number(t, m.PlanLowerBound)
+	if cost <= 0 || bound <= 0 || bound > cost {
+		t.Errorf("a plan costs $%g/h, no plan less than $%g/h", cost, bound)
+	}
+	if got := number(t, m.UnplacedPods); got != 1 {
+		t.Errorf("%g pods are unplaced, want 1", got)
+	}
+	if got := number(t, m.PlansCutShort); got != 0 {
+		t.Errorf("%g plans were cut short", got)
+	}
+}
+
+func TestAPlanThatIsCutShortIsCounted(t *testing.T) {
+	p := newPass(t)
+	for _, cut := range []bool{true, false, true} {
+		p.controller.measure(&solver.Plan{CutShort: cut})
+	}
+	if got := number(t, p.Journal.Metrics.PlansCutShort); got != 2 {
+		t.Errorf("%g plans are counted, 2 were cut short", got)
+	}
+}
+
+func TestSettingsReachThePlan(t *testing.T) {
+	p := newPass(t)
+	p.settings = Settings{ExpendableBelow: 100, Solver: solver.Settings{NodeFee: 50}}
+	p.controller = p.with(p.Client)
+	p.pending("unimportant")
+	p.cluster.UpdatePod(builders.Pod(builders.Name("important"), builders.CPU("1"), func(pod *corev1.Pod) { pod.Spec.Priority = new(int32(100)) }))
+	p.provision(t)
+	if p.Told.Count(events.ReasonNominated) != 1 {
+		t.Errorf("machines are bought for pods below the cut-off, too: %q", p.Told.Lines())
+	}
+	if cost := number(t, p.Journal.Metrics.PlanCost); cost < 50 {
+		t.Errorf("the plan costs $%g/h, of which a fee for the node is $50", cost)
+	}
+}
+
+func TestAPodWhoseClaimIsMissingIsTold(t *testing.T) {
+	p := newPass(t)
+	p.cluster.UpdatePod(builders.Pod(builders.CPU("1"), builders.Claim("data")))
+	p.provision(t)
+	if !p.Told.Contains("Warning FailedScheduling", `claim "data"`, "does not exist") || len(p.machines(t)) != 0 {
+		t.Errorf("%d machines were made; told: %q", len(p.machines(t)), p.Told.Lines())
 	}
 }
 

@@ -92,6 +92,11 @@ func newSurvey(facts Facts) *survey {
 		}
 	}
 	s.storage = volumes.NewResolver(facts.Snapshot.Storage, hosts)
+	for _, entry := range facts.Snapshot.Entries {
+		for _, pod := range entry.Pods {
+			s.storage.Occupy(pod)
+		}
+	}
 	return s
 }
 

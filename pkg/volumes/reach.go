@@ -2,7 +2,6 @@ package volumes
 
 import (
 	"fmt"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
@@ -144,16 +143,41 @@ func isPossible(alternative scheduling.Requirements) bool {
 	return true
 }
 
-// distinct drops alternatives that are there already, and keeps the order.
+// distinct drops alternatives that are there already, and makes one of those that are about the same label alone: whoever
+// combines the alternatives of several volumes has fewer to combine.
 func distinct(alternatives []scheduling.Requirements) []scheduling.Requirements {
 	if len(alternatives) < 2 {
 		return alternatives
 	}
-	seen := map[string]bool{}
-	return slices.DeleteFunc(alternatives, func(a scheduling.Requirements) bool {
-		text := a.String()
-		again := seen[text]
-		seen[text] = true
-		return again
-	})
+	var out []scheduling.Requirements
+	at := map[string]int{} // label, or text of an alternative about several -> its index in out
+	for _, alternative := range alternatives {
+		label, values := only(alternative)
+		if label == "" {
+			label = alternative.String()
+		}
+		i, again := at[label]
+		switch {
+		case !again:
+			at[label] = len(out)
+			out = append(out, alternative)
+		case len(values) > 0:
+			_, others := only(out[i])
+			out[i] = scheduling.NewRequirements(scheduling.NewRequirement(label, corev1.NodeSelectorOpIn, append(others, values...)...))
+		}
+	}
+	return out
+}
+
+// only returns the label that an alternative is about, and the values that it may have, if there are no others.
+func only(alternative scheduling.Requirements) (label string, values []string) {
+	if len(alternative) != 1 {
+		return "", nil
+	}
+	for _, requirement := range alternative {
+		if requirement.Finite() && !requirement.AllowsAbsent() {
+			return requirement.Key(), requirement.Values()
+		}
+	}
+	return "", nil
 }

@@ -37,12 +37,34 @@ type Resolver struct {
 	available map[string][]*corev1.PersistentVolume
 	// attached maps node -> its attachments; nil before it is asked for.
 	attached map[string][]*storagev1.VolumeAttachment
-	drivers  drivers
+	// exclusive maps a claim that one pod at a time may use -> the pod that does, or nil.
+	exclusive map[types.NamespacedName]*corev1.Pod
+	drivers   drivers
 }
 
 // NewResolver returns a resolver; hosts maps the name of each node that stays -> its hostname label.
 func NewResolver(inventory Inventory, hosts map[string]string) *Resolver {
-	return &Resolver{inventory: inventory, hosts: hosts, drivers: newDrivers()}
+	r := &Resolver{inventory: inventory, hosts: hosts, drivers: newDrivers(), exclusive: map[types.NamespacedName]*corev1.Pod{}}
+	for key, claim := range inventory.Claims {
+		if slices.Contains(claim.Spec.AccessModes, corev1.ReadWriteOncePod) {
+			r.exclusive[key] = nil
+		}
+	}
+	return r
+}
+
+// Occupy notes that a pod on a node has its claims, so that no other gets those that only one may have.
+func (r *Resolver) Occupy(pod *corev1.Pod) {
+	if len(r.exclusive) == 0 {
+		return
+	}
+	for i := range pod.Spec.Volumes {
+		if key, ok := claimKey(pod, &pod.Spec.Volumes[i]); ok {
+			if _, known := r.exclusive[key]; known {
+				r.exclusive[key] = pod
+			}
+		}
+	}
 }
 
 // Demand returns what the volumes of a pod that has to find a place ask of it.
@@ -104,6 +126,9 @@ func (r *Resolver) claimOf(pod *corev1.Pod, volume *corev1.Volume) (claim *corev
 		return nil, fmt.Sprintf("claim %q has lost its volume %q: create the claim anew", key.Name, claim.Spec.VolumeName)
 	case volume.Ephemeral != nil && !metav1.IsControlledBy(claim, pod):
 		return nil, fmt.Sprintf("claim %q was not made for this pod, but has the name that its ephemeral volume %q needs: delete or rename one of the two", key.Name, volume.Name)
+	}
+	if holder := r.exclusive[key]; holder != nil && holder.UID != pod.UID {
+		return nil, fmt.Sprintf("claim %q may be used by one pod at a time, and pod %q has it", key.Name, holder.Name)
 	}
 	return claim, ""
 }

@@ -98,7 +98,7 @@ func TestFromWhereVolumesCanBeReached(t *testing.T) {
 		"bound, by the name that the EBS driver gives zones": {bound(builders.ReachedFrom(ebsZone, "a")), []string{zone + " In [a]"}},
 		"bound, all terms": {
 			bound(builders.ReachedFrom(zone, "a"), builders.ReachedFrom(zone, "b"), builders.ReachedFrom(zone, "a")),
-			[]string{zone + " In [a] | " + zone + " In [b]"},
+			[]string{zone + " In [a b]"},
 		},
 		"bound, terms that match nothing aside": {
 			bound(builders.ReachedFrom(zone, "a"), builders.ReachedFromAll(), builders.ReachedFromAll(in(zone, "b"), in(zone, "c")), func(v *corev1.PersistentVolume) {
@@ -106,6 +106,15 @@ func TestFromWhereVolumesCanBeReached(t *testing.T) {
 				*terms = append(*terms, corev1.NodeSelectorTerm{MatchFields: []corev1.NodeSelectorRequirement{in("metadata.name", "n")}})
 			}),
 			[]string{zone + " In [a]"},
+		},
+		"bound, terms about several labels": {
+			bound(builders.ReachedFromAll(in(zone, "a"), in("rack", "1")), builders.ReachedFromAll(in(zone, "a"), in("rack", "2")),
+				builders.ReachedFromAll(in(zone, "a"), in("rack", "1")), builders.ReachedFrom(zone, "c")),
+			[]string{"rack In [1], " + zone + " In [a] | rack In [2], " + zone + " In [a] | " + zone + " In [c]"},
+		},
+		"bound, a term that a label may be absent by": {
+			bound(builders.ReachedFrom("rack", "1"), builders.ReachedFromAll(corev1.NodeSelectorRequirement{Key: "rack", Operator: corev1.NodeSelectorOpDoesNotExist})),
+			[]string{"rack In [1] | rack DoesNotExist"},
 		},
 		"bound, on a host that is there": {bound(builders.ReachedFrom(corev1.LabelHostname, "h")), []string{corev1.LabelHostname + " In [h]"}},
 		"bound, on a host that is gone or in a zone": {
@@ -126,7 +135,7 @@ func TestFromWhereVolumesCanBeReached(t *testing.T) {
 		"not made yet, anywhere": {unbound(builders.StorageClass("gp3")), nil},
 		"not made yet, some zones": {
 			unbound(builders.StorageClass("gp3", builders.MadeIn(ebsZone, "a", "b"), builders.MadeIn(corev1.LabelFailureDomainBetaZone, "c"))),
-			[]string{zone + " In [a b] | " + zone + " In [c]"},
+			[]string{zone + " In [a b c]"},
 		},
 		"not made yet, by the annotation that classes had": {
 			inventory(builders.StorageClass("gp3"), builders.StorageClass("old", builders.MadeIn(zone, "a")), builders.VolumeClaim("data", func(c *corev1.PersistentVolumeClaim) {
@@ -142,12 +151,12 @@ func TestFromWhereVolumesCanBeReached(t *testing.T) {
 		},
 		"free volumes": {
 			unbound(static, free("v2", builders.ReachedFrom(zone, "b")), free("v1", builders.ReachedFrom(zone, "a")), free("v3", builders.ReachedFrom(zone, "a"))),
-			[]string{zone + " In [a] | " + zone + " In [b]"},
+			[]string{zone + " In [a b]"},
 		},
 		"free volumes, one of them everywhere": {unbound(static, free("v1", builders.ReachedFrom(zone, "a")), free("v2")), nil},
 		"a free volume, or one that is made": {
 			unbound(builders.StorageClass("gp3", builders.MadeIn(zone, "b")), builders.PersistentVolume("v", builders.ReachedFrom(zone, "a"))),
-			[]string{zone + " In [a] | " + zone + " In [b]"},
+			[]string{zone + " In [a b]"},
 		},
 		"a volume that is kept for the claim, and no other": {
 			unbound(static, free("v1", builders.ReachedFrom(zone, "a")), free("v2", builders.ReachedFrom(zone, "b"), func(v *corev1.PersistentVolume) {

@@ -75,6 +75,23 @@ func TestWhyNoNodeCanHelp(t *testing.T) {
 	}
 }
 
+func TestAClaimForOnePodAtATimeHasNoSecond(t *testing.T) {
+	exclusive := func(c *corev1.PersistentVolumeClaim) {
+		c.Spec.AccessModes = []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOncePod}
+	}
+	r := volumes.NewResolver(inventory(builders.StorageClass("gp3"), builders.VolumeClaim("one", exclusive), builders.VolumeClaim("many")), nil)
+	holder := builders.Pod(builders.Name("holder"), builders.Claim("one"), builders.Claim("many"), builders.OnNode("n"))
+	r.Occupy(holder)
+	if got := r.Demand(builders.Pod(builders.Claim("one"))).Trouble; !strings.Contains(got, `pod "holder" has it`) {
+		t.Errorf("trouble of a second pod is %q", got)
+	}
+	for _, pod := range []*corev1.Pod{holder, builders.Pod(builders.Claim("many"))} {
+		if got := r.Demand(pod).Trouble; got != "" {
+			t.Errorf("trouble of %s is %q, want none", pod.Name, got)
+		}
+	}
+}
+
 func TestAnEphemeralVolumeHasTheClaimThatIsNamedAfterItsPod(t *testing.T) {
 	pod := builders.Pod(builders.Name("web"), func(p *corev1.Pod) {
 		p.UID = "web-uid"
