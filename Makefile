@@ -55,7 +55,7 @@ clean: ## Remove bin/.
 
 ##@ Test
 
-.PHONY: test bench conformance peer-bench webhook-load
+.PHONY: test bench fuzz conformance peer-bench webhook-load
 test: control-plane ## Run every test.
 	@$(BUILD) controller helm
 	@$(BUILD) compile "compiling with the race detector" -race ./...
@@ -73,6 +73,13 @@ SEED ?= 1
 conformance: ## Hold plans for CLUSTERS made-up clusters, from SEED on, against the real scheduler's filters; flags go into ARGS.
 	@$(BUILD) conformance
 	@bin/conformance-runner --clusters=$(CLUSTERS) --seed=$(SEED) $(ARGS)
+
+FUZZTIME ?= 30s
+FUZZED ?= ./pkg/scheduling ./pkg/solver
+fuzz: ## Let each fuzz target of FUZZED, the engine and its algebra, look for counterexamples for FUZZTIME.
+	@for package in $(FUZZED); do for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+		$(STEP) "$$target of $$package" $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+	done; done
 
 BENCH ?= .
 # Twice is enough for the table, which shows the faster run; to compare with a BASELINE take COUNT=6.

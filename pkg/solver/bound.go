@@ -17,8 +17,9 @@ const (
 )
 
 // lowerBound returns what no plan for the pods on machines can cost less than, if each pod is bought for by a provisioner that
-// its weight order allows: the value of a linear program that buys what the pods ask for in fractions of machines. Which
-// zones and other domains the pods were pinned to does not matter to it, since another plan may choose others.
+// its weight order allows and keeps the preferences that it keeps in this plan: the value of a linear program that buys what the
+// pods ask for in fractions of machines. Which zones and other domains the pods were pinned to does not matter to it, since
+// another plan may choose others.
 //
 // Two things make it tighter than the sums of all requests alone. Pods that may only be on some offers must be bought for
 // there, whatever is cheap elsewhere. And pods of which a machine takes only so many, by anti-affinity or a host port, need

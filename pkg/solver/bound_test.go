@@ -18,7 +18,9 @@ import (
 
 func TestNoPlanCostsLessThanItsLowerBound(t *testing.T) {
 	for seed := range uint64(problems) {
-		plan := solver.Solve(t.Context(), newWorld(seed).problem())
+		p := newWorld(seed).problem()
+		p.Settings.NodeFee = float64(seed%3) / 10
+		plan := solver.Solve(t.Context(), p)
 		if plan.LowerBoundPerHour > plan.CostPerHour {
 			t.Errorf("problem %d: the plan costs $%v/h, its lower bound is $%v/h", seed, plan.CostPerHour, plan.LowerBoundPerHour)
 		}

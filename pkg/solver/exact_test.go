@@ -24,7 +24,7 @@ import (
 // which pods the heavier of two leaves to the other is not a question of cost. Labels that a provisioner leaves open, and
 // DaemonSets that run in some zones or for some teams, follow rules of their own; they are left out.
 func (w world) few() solver.Problem {
-	var p solver.Problem
+	p := solver.Problem{Settings: solver.Settings{NodeFee: float64(w.IntN(3)) / 40}}
 	types, most := w.instanceTypes(), 8
 	provisioners := 1 + w.IntN(2)
 	for i := range provisioners {
