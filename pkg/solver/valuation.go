@@ -54,15 +54,28 @@ func (p *packer) appraise() bool {
 	return true
 }
 
-// live lists the offers that are of use, and reports whether those are the same as before.
+// live lists the offers that are of use, and reports whether those are the same as before. One that has less of something than
+// every shape of a class asks for is of no use to the class: what holds no GPU says nothing about what cores beside GPUs are worth.
 func (p *packer) live() bool {
 	w, s := &p.worths, p.lot.shelf
-	wanted := newBitset(len(p.lot.offers))
-	seen := newBitset(len(p.lot.classes))
+	least := make([]vector, len(p.lot.classes)) // class -> the least on each axis that one of its shapes asks for
 	for _, k := range p.active {
-		if c := p.lot.shapes[k].class; !seen.has(c.place) {
-			seen.add(c.place)
-			wanted.or(c.fits)
+		shape := &p.lot.shapes[k]
+		if c := shape.class.place; least[c] == nil {
+			least[c] = shape.size.clone()
+		} else {
+			least[c].lower(shape.size)
+		}
+	}
+	wanted := newBitset(len(p.lot.offers))
+	for c, size := range least {
+		if size == nil {
+			continue
+		}
+		for i := range p.lot.classes[c].fits.all {
+			if size.within(p.lot.offers[i].room) {
+				wanted.add(i)
+			}
 		}
 	}
 	before := w.offers
