@@ -32,7 +32,7 @@ func writeExplanations(w io.Writer, list []Explanation) error {
 			misses = append(misses, fmt.Sprintf("provisioner %s: %s", miss.Provisioner, miss.Reason))
 		}
 		paragraph(&out, "misses", misses)
-		paragraph(&out, "it would be different", e.different())
+		paragraph(&out, "what would change it", e.different())
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
@@ -43,7 +43,7 @@ func (e *Explanation) whereTo() string {
 	switch {
 	case e.Machine != nil:
 		m := e.Machine
-		return fmt.Sprintf("a %s in %s, %s at $%s per hour, bought by provisioner %s; %s of its CPU and %s of its memory are filled",
+		return fmt.Sprintf("one %s in %s, %s at $%s per hour, bought by provisioner %s; %s of its CPU and %s of its memory are filled",
 			m.InstanceType, m.Zone, m.CapacityType, price(m.CostPerHour), m.Provisioner, percent(m.CPUFilled), percent(m.MemoryFilled))
 	case e.Node != "":
 		return "node " + e.Node
@@ -54,7 +54,7 @@ func (e *Explanation) whereTo() string {
 
 func (e *Explanation) different() []string {
 	if len(e.Changes) == 0 {
-		return []string{"by nothing that was tried: selectors, affinity, spread, tolerations, half the requests, requirements and limits of provisioners"}
+		return []string{"nothing that was tried: selectors, affinity, spread, tolerations, half the requests, requirements and limits of provisioners"}
 	}
 	out := make([]string, 0, len(e.Changes))
 	for _, c := range e.Changes {

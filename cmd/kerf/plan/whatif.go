@@ -33,7 +33,10 @@ func (q *inquiry) changes(ctx context.Context, plan *solver.Plan, asked []*corev
 	}
 	before := unplacedOf(plan, own)
 	out := []Change{}
-	for _, v := range slices.Concat(q.podVariations(own, asked[0]), q.provisionerVariations(asked[0])) {
+	buyers := buyersOf(plan, own)
+	for _, v := range slices.Concat(q.podVariations(own, asked[0]), q.provisionerVariations(asked[0], func(name string) bool {
+		return before > 0 || buyers[name] // others have nothing to do with these pods
+	})) {
 		then := solver.Solve(ctx, v.problem)
 		if ctx.Err() != nil || then.CutShort {
 			break // what is cut short says nothing
@@ -41,7 +44,7 @@ func (q *inquiry) changes(ctx context.Context, plan *solver.Plan, asked []*corev
 		c := Change{
 			If: v.what, Unplaced: unplacedOf(&then, own), CostPerHour: dollars(then.CostPerHour), Cheaper: dollars(plan.CostPerHour - then.CostPerHour),
 		}
-		if c.Unplaced < before || c.Unplaced == before && c.Cheaper > worthSaying*plan.CostPerHour {
+		if c.Unplaced < before || before == 0 && c.Unplaced == 0 && c.Cheaper > worthSaying*plan.CostPerHour {
 			out = append(out, c)
 		}
 	}
@@ -62,6 +65,17 @@ func unplacedOf(plan *solver.Plan, own map[types.UID]bool) int {
 		}
 	}
 	return n
+}
+
+// buyersOf returns the provisioners that buy machines for the pods.
+func buyersOf(plan *solver.Plan, own map[types.UID]bool) map[string]bool {
+	out := map[string]bool{}
+	for i := range plan.Machines {
+		if slices.ContainsFunc(plan.Machines[i].Pods, func(pod *corev1.Pod) bool { return own[pod.UID] }) {
+			out[plan.Machines[i].Provisioner] = true
+		}
+	}
+	return out
 }
 
 // with returns the problem with the asked pods changed.
@@ -147,11 +161,14 @@ func halve(pod *corev1.Pod, name corev1.ResourceName) {
 	}
 }
 
-// provisionerVariations change one thing about a provisioner.
-func (q *inquiry) provisionerVariations(sample *corev1.Pod) []variation {
+// provisionerVariations change one thing about a provisioner that is concerned.
+func (q *inquiry) provisionerVariations(sample *corev1.Pod, concerned func(string) bool) []variation {
 	var out []variation
 	for i := range q.problem.Provisioners {
 		p := &q.problem.Provisioners[i]
+		if !concerned(p.Name) {
+			continue
+		}
 		add := func(what string, change func(*solver.Provisioner)) {
 			changed := *p
 			changed.Requirements = maps.Clone(p.Requirements)

@@ -197,10 +197,10 @@ func (w *world) addPods(list []*corev1.Pod, nodes []*corev1.Node) {
 		}
 	}
 	if over > 0 {
-		w.note("%s over or being deleted and left out", count(over, "pod is", "pods are"))
+		w.note("%s", count(over, "pod is over or being deleted, and is left out", "pods are over or being deleted, and are left out"))
 	}
 	if elsewhere > 0 {
-		w.note("%s on nodes that are not given and left out", count(elsewhere, "pod runs", "pods run"))
+		w.note("%s", count(elsewhere, "pod runs on a node that is not given, and is left out", "pods run on nodes that are not given, and are left out"))
 	}
 }
 
