@@ -21,7 +21,7 @@ help: ## List the targets.
 
 ##@ Use
 
-.PHONY: demo up down run
+.PHONY: demo up down run plan
 demo: control-plane ## Run the main job on a local control plane and a simulated AWS, and check it.
 	@$(BUILD) controller demo
 	@bin/demo-runner
@@ -38,11 +38,15 @@ run: ## Run kerf against the cluster of KUBECONFIG; flags go into ARGS.
 	@$(BUILD) controller
 	bin/controller $(ARGS)
 
+plan: ## Plan machines for manifests, without a cluster: ARGS="-f examples".
+	@$(BUILD) kerf
+	@bin/kerf plan $(ARGS)
+
 ##@ Build
 
 .PHONY: build control-plane tools clean
-build: ## Build kerf into bin/.
-	@$(BUILD) controller
+build: ## Build the controller and the command kerf into bin/.
+	@$(BUILD) controller kerf
 
 control-plane: ## Build the local control plane into bin/k8s (minutes the first time).
 	@$(BUILD) control-plane kwok

@@ -60,6 +60,7 @@ func artifacts() []artifact {
 			inputs:    moduleInputs(localCluster, "cmd/kwok"),
 		},
 		{name: "controller", title: "kerf itself", pkg: "./cmd/controller", output: "bin/controller"},
+		{name: "kerf", title: "the command that plans without a cluster", pkg: "./cmd/kerf", output: "bin/kerf"},
 		{name: "demo", title: "the demonstration", pkg: "./test/demo", output: "bin/demo-runner"},
 		{
 			name:   "environment",
