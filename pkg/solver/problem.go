@@ -48,8 +48,8 @@ type Settings struct {
 
 // Volumes is what the claims of a pod ask of its node.
 type Volumes struct {
-	// Topologies has one list of alternatives per volume: a node has to meet one of each list. Terms that name a host are left out
-	// for volumes that are not bound yet. They are not part of the pod's own node affinity: topology spread does not see them.
+	// Topologies has one list of alternatives per volume: a node has to meet one of each list. No machine that is yet to come meets
+	// one that names a host. They are not part of the pod's own node affinity: topology spread does not see them.
 	Topologies [][]scheduling.Requirements
 	// Attachments maps a CSI driver -> how many volumes it has to attach for the pod.
 	Attachments map[string]int
