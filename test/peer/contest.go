@@ -35,7 +35,7 @@ type contest struct {
 	plain           bool    // whether room is all that pods want
 }
 
-// compete runs the recipes that are asked for, one after the other.
+// compete runs the recipes that are asked for, one after the other. With an error it returns the contests that were over before.
 func compete(ctx context.Context, s settings, recipes []recipe) ([]contest, error) {
 	var out []contest
 	for _, r := range recipes {
@@ -46,7 +46,7 @@ func compete(ctx context.Context, s settings, recipes []recipe) ([]contest, erro
 		default:
 			c, err := meet(ctx, s, r)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", r.name, err)
+				return out, fmt.Errorf("%s: %w", r.name, err)
 			}
 			out = append(out, c)
 		}

@@ -67,14 +67,16 @@ func run(ctx context.Context, arguments []string, out io.Writer) error {
 		return nil
 	}
 	contests, err := compete(ctx, s, menu)
-	if err != nil {
+	rows := rowsOf(contests)
+	if len(rows) > 0 {
+		printTable(out, rows)
+	}
+	if err != nil { // the file is for whole runs; what there is of this one has been printed
 		return err
 	}
-	if len(contests) == 0 {
-		return fmt.Errorf("no workload's name matches %q; --list names them", s.workloads)
+	if len(rows) == 0 {
+		return fmt.Errorf("no workload that %q names can be made; --list names them", s.workloads)
 	}
-	rows := rowsOf(contests)
-	printTable(out, rows)
 	if s.output != "" {
 		if err := writeRows(s.output, rows); err != nil {
 			return fmt.Errorf("writing the rows: %w", err)

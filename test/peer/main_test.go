@@ -69,6 +69,21 @@ func TestRowsHaveTheFieldsThatOthersRead(t *testing.T) {
 	}
 }
 
+func TestWhatWasOverBeforeAnErrorIsNotLost(t *testing.T) {
+	s := settings{workloads: regexp.MustCompile("."), repeat: 1, progress: t.Output()}
+	contests, err := compete(t.Context(), s, []recipe{
+		{name: "good", make: func() (workload, error) { return mix(5), nil }},
+		{name: "bad", make: func() (workload, error) { return workload{}, errors.New("no such file") }},
+		{name: "never", make: func() (workload, error) { t.Error("went on after an error"); return workload{}, nil }},
+	})
+	if err == nil || !strings.Contains(err.Error(), "bad: making the workload: no such file") {
+		t.Errorf("says %v", err)
+	}
+	if len(contests) != 1 || contests[0].name != "good" {
+		t.Errorf("%d contests, want the first", len(contests))
+	}
+}
+
 func TestWorkloadsOfATraceAreLeftOutAloud(t *testing.T) {
 	var progress bytes.Buffer
 	s := settings{workloads: regexp.MustCompile("^trace"), repeat: 1, progress: &progress}
@@ -113,7 +128,7 @@ func TestFlagsThatMeanNothingAreRefused(t *testing.T) {
 		"--repeat 0":            "--repeat has to be positive",
 		"--patience -1s":        "--patience not negative",
 		"--workloads (":         "reading --workloads",
-		"--workloads ^nothing$": "no workload's name matches",
+		"--workloads ^nothing$": "no workload that",
 		"mix-500":               `unexpected argument "mix-500"`,
 		"--trace nowhere.csv --workloads ^trace-cpu$": "nowhere.csv",
 	} {
