@@ -1,5 +1,7 @@
 package solver
 
+import "slices"
+
 // product is something to buy: a price for a bundle of resources.
 type product struct {
 	price  float64
@@ -29,6 +31,7 @@ type simplex struct {
 	rows     []int     // resources with demand
 	scale    []float64 // their demand
 	inverse  [][]float64
+	basis    []int     // products that are bought, -1 for a surplus or what is artificial
 	basic    []float64 // amounts of the basis
 	costs    []float64 // prices of the basis
 	worth    []float64 // dual prices of the scaled rows
@@ -47,10 +50,15 @@ func newSimplex(products []product, demand []float64) *simplex {
 // solve returns the worth of a unit of each resource.
 func (l *simplex) solve() []float64 {
 	l.start()
+	return l.resume()
+}
+
+// resume goes on from the basis that there is, with products that were added since.
+func (l *simplex) resume() []float64 {
 	for range maxPivots {
 		l.price()
 		entering, ok := l.enter()
-		if !ok || !l.pivot(l.column(entering), l.cost(entering)) {
+		if !ok || !l.pivot(entering) {
 			break
 		}
 	}
@@ -89,6 +97,7 @@ func (l *simplex) start() {
 	n := len(l.rows)
 	l.basic, l.costs, l.worth = make([]float64, n), make([]float64, n), make([]float64, n)
 	l.inverse = make([][]float64, n)
+	l.basis = slices.Repeat([]int{-1}, n)
 	for k := range n {
 		l.inverse[k] = make([]float64, n)
 		l.inverse[k][k], l.basic[k], l.costs[k] = 1, 1, l.prohibitive(k)
@@ -156,7 +165,8 @@ func (l *simplex) cost(i int) float64 {
 }
 
 // pivot brings a column into the basis; false when nothing has to leave for it.
-func (l *simplex) pivot(a []float64, cost float64) bool {
+func (l *simplex) pivot(entering int) bool {
+	a := l.column(entering)
 	direction := make([]float64, len(a))
 	leaving, ratio := -1, 0.0
 	largest := 0.0
@@ -191,6 +201,9 @@ func (l *simplex) pivot(a []float64, cost float64) bool {
 		}
 		l.basic[k] = max(l.basic[k]-direction[k]*ratio, 0)
 	}
-	l.costs[leaving] = cost
+	l.costs[leaving], l.basis[leaving] = l.cost(entering), entering
+	if entering >= len(l.products) {
+		l.basis[leaving] = -1
+	}
 	return true
 }

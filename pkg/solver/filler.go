@@ -39,7 +39,7 @@ type filler struct {
 // fill leaves the best filling that it finds in picks, and returns its value.
 func (f *filler) fill(offer int, target float64) float64 {
 	o := &f.packer.lot.offers[offer]
-	f.offer, f.target, f.value, f.visits = offer, target, 0, visitsPerTrial
+	f.offer, f.target, f.value, f.visits = offer, target, 0, f.packer.visits()
 	f.residual, f.picks = append(f.residual[:0], o.room...), f.picks[:0]
 	f.crowd.welcome(&o.ware.residents)
 	f.greedy(0)
@@ -47,14 +47,30 @@ func (f *filler) fill(offer int, target float64) float64 {
 		f.rebalance(o)
 	}
 	if f.value < target && !f.packer.effort.over() {
-		if len(f.packer.worths.order) <= fewShapes {
+		if len(f.packer.worths.order) <= fewShapes || f.packer.worths.density != nil {
 			f.deepen(o)
 		} else {
 			f.polish()
 		}
 	}
-	f.packer.effort.spend(visitsPerTrial - f.visits)
+	f.packer.effort.spend(f.packer.visits() - f.visits)
 	return f.value
+}
+
+// visits returns how many steps a trial may take.
+func (p *packer) visits() int {
+	if p.worths.density != nil {
+		return visitsPerColumn
+	}
+	return visitsPerTrial
+}
+
+// thickest returns the density of the shapes from a place in the order on.
+func (w *valuation) thickest(place int) float64 {
+	if w.density == nil {
+		return 1
+	}
+	return w.density[place]
 }
 
 // greedy takes shapes from a place in their order on, each as often as it fits.
@@ -322,7 +338,7 @@ func (f *filler) search(place int) {
 	if f.value > f.bestValue {
 		f.bestValue, f.best = f.value, append(f.best[:0], f.picks...)
 	}
-	if f.over() || place == len(w.order) || f.value+min(w.value(f.residual), w.rest[place]) <= f.bestValue {
+	if f.over() || place == len(w.order) || f.value+min(w.value(f.residual)*w.thickest(place), w.rest[place]) <= f.bestValue {
 		return
 	}
 	s := w.order[place]

@@ -99,6 +99,9 @@ func (l *lot) measure(offers []offer) {
 		for _, n := range size {
 			writeInt(&key, n)
 		}
+		if !it.group.guest.plain() && len(l.items) <= mostRows { // so that a shape can be a row of a linear program
+			writeInt(&key, int64(i))
+		}
 		s, ok := index[key.String()]
 		if !ok {
 			s = len(l.shapes)

@@ -53,7 +53,12 @@ func (p *packer) buy(ctx context.Context) []bin {
 
 // exhaust buys for what is left and makes it cheaper; what that frees of the limits is used for what they had stopped.
 func (p *packer) exhaust(ctx context.Context) []bin {
-	bins := p.improve(ctx, p.pack(ctx))
+	start := slices.Clone(p.left)
+	bins := p.pack(ctx)
+	if p.done() {
+		bins = p.cheaper(ctx, start, bins)
+	}
+	bins = p.improve(ctx, bins)
 	for {
 		more := p.pack(ctx)
 		if len(more) == 0 {
@@ -61,6 +66,18 @@ func (p *packer) exhaust(ctx context.Context) []bin {
 		}
 		bins = p.improve(ctx, append(bins, more...))
 	}
+}
+
+// cheaper returns the bins or a plan by columns, whichever costs less, and spends the limits accordingly.
+func (p *packer) cheaper(ctx context.Context, start []int, bins []bin) []bin {
+	p.spend(bins, -1)
+	other, ok := p.columned(ctx, start, bins)
+	if ok && p.total(other) < p.total(bins) {
+		return other
+	}
+	p.spend(other, -1)
+	p.spend(bins, 1)
+	return bins
 }
 
 func sum(numbers []int) int {

@@ -25,6 +25,9 @@ type valuation struct {
 	worth   []float64 // of a unit on each axis
 	values  []float64 // of a unit of each shape
 	order   []int     // shapes that are left, the most valuable first
+	// density is what the shapes of the order are worth by that of their resources; nil where that is 1 for all. Where it is
+	// not, the densest shapes come first.
+	density []float64
 	// rest is the value of all that is left from a place in order on.
 	rest []float64
 	// blocks hold, for every checkEvery shapes in order, the least on each axis that one of them asks for; tails the least that
@@ -141,6 +144,12 @@ func (p *packer) sort() {
 		return cmp.Or(cmp.Compare(w.values[b], w.values[a]),
 			cmp.Compare(p.lot.shapes[a].class.choice, p.lot.shapes[b].class.choice), cmp.Compare(a, b))
 	})
+	w.density = nil
+	w.tally(p)
+}
+
+// tally fills in what depends on the order.
+func (w *valuation) tally(p *packer) {
 	n := (len(w.order) + checkEvery - 1) / checkEvery
 	w.rest = append(w.rest[:0], make([]float64, len(w.order)+1)...)
 	for k := len(w.order) - 1; k >= 0; k-- {
