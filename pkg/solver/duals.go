@@ -30,15 +30,27 @@ type simplex struct {
 	size     int       // number of resources
 	rows     []int     // resources with demand
 	scale    []float64 // their demand
-	inverse  [][]float64
-	basis    []int     // products that are bought, -1 for a surplus or what is artificial
-	basic    []float64 // amounts of the basis
-	costs    []float64 // prices of the basis
-	worth    []float64 // dual prices of the scaled rows
+	// entries of the products' scaled columns: those of product i are from starts[i] to starts[i+1]. Most of a column is zero
+	// where there are many rows.
+	starts  []int
+	entries []entry
+	inverse [][]float64
+	basis   []int     // products that are bought, -1 for a surplus or what is artificial
+	basic   []float64 // amounts of the basis
+	costs   []float64 // prices of the basis
+	worth   []float64 // dual prices of the scaled rows
+	// direction is by how much the basis changes for a unit of what enters it.
+	direction []float64
+}
+
+// entry is a number other than zero in a column.
+type entry struct {
+	row    int
+	amount float64
 }
 
 func newSimplex(products []product, demand []float64) *simplex {
-	l := &simplex{products: products, size: len(demand)}
+	l := &simplex{products: products, size: len(demand), starts: []int{0}}
 	for r, d := range demand {
 		if d > 0 {
 			l.rows, l.scale = append(l.rows, r), append(l.scale, d)
@@ -55,10 +67,11 @@ func (l *simplex) solve() []float64 {
 
 // resume goes on from the basis that there is, with products that were added since.
 func (l *simplex) resume() []float64 {
+	l.expand()
+	l.price()
 	for range maxPivots {
-		l.price()
-		entering, ok := l.enter()
-		if !ok || !l.pivot(entering) {
+		entering, gain := l.enter()
+		if entering < 0 || !l.pivot(entering, gain) {
 			break
 		}
 	}
@@ -93,13 +106,26 @@ func (l *simplex) holds(demand []float64) bool {
 	return true
 }
 
+// expand fills in the columns of products that came since the last time.
+func (l *simplex) expand() {
+	for i := len(l.starts) - 1; i < len(l.products); i++ {
+		for k, r := range l.rows {
+			if have := l.products[i].bundle[r]; have != 0 {
+				l.entries = append(l.entries, entry{k, float64(have) / l.scale[k]})
+			}
+		}
+		l.starts = append(l.starts, len(l.entries))
+	}
+}
+
 func (l *simplex) start() {
 	n := len(l.rows)
-	l.basic, l.costs, l.worth = make([]float64, n), make([]float64, n), make([]float64, n)
-	l.inverse = make([][]float64, n)
+	l.basic, l.costs, l.worth, l.direction = make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n)
 	l.basis = slices.Repeat([]int{-1}, n)
+	l.inverse = make([][]float64, n)
+	all := make([]float64, n*n)
 	for k := range n {
-		l.inverse[k] = make([]float64, n)
+		l.inverse[k] = all[k*n : (k+1)*n]
 		l.inverse[k][k], l.basic[k], l.costs[k] = 1, 1, l.prohibitive(k)
 	}
 }
@@ -115,68 +141,50 @@ func (l *simplex) prohibitive(k int) float64 {
 	return 10 * most
 }
 
+// price computes the dual prices from the basis.
 func (l *simplex) price() {
-	for j := range l.worth {
-		l.worth[j] = 0
-		for k, c := range l.costs {
-			l.worth[j] += c * l.inverse[k][j]
+	clear(l.worth)
+	for k, c := range l.costs {
+		if c != 0 {
+			for j, b := range l.inverse[k] {
+				l.worth[j] += c * b
+			}
 		}
 	}
 }
 
-// enter returns the column that gains the most per unit of its price; surplus of a resource whose worth is negative counts
-// as a gain of all of it.
-func (l *simplex) enter() (int, bool) {
-	best, bestGain := -1, pivotTolerance
+// enter returns the column that gains the most per unit of its price, and what a unit of it gains; surplus of a resource whose
+// worth is negative counts as a gain of all of it. It returns a negative column if none gains.
+func (l *simplex) enter() (int, float64) {
+	best, most, bestGain := -1, 0.0, pivotTolerance
 	for i := range l.products {
 		gain := -l.products[i].price
-		for k, r := range l.rows {
-			gain += l.worth[k] * float64(l.products[i].bundle[r]) / l.scale[k]
+		for _, e := range l.entries[l.starts[i]:l.starts[i+1]] {
+			gain += l.worth[e.row] * e.amount
 		}
-		if gain /= max(l.products[i].price, pivotTolerance); gain > bestGain {
-			best, bestGain = i, gain
-		}
-	}
-	for k := range l.rows {
-		if l.worth[k] < -pivotTolerance && best < 0 {
-			return len(l.products) + k, true
+		if part := gain / max(l.products[i].price, pivotTolerance); part > bestGain {
+			best, most, bestGain = i, gain, part
 		}
 	}
-	return best, best >= 0
-}
-
-func (l *simplex) column(i int) []float64 {
-	a := make([]float64, len(l.rows))
-	if k := i - len(l.products); k >= 0 {
-		a[k] = -1
-		return a
+	if best >= 0 {
+		return best, most
 	}
-	for k, r := range l.rows {
-		a[k] = float64(l.products[i].bundle[r]) / l.scale[k]
+	for k, w := range l.worth {
+		if w < -pivotTolerance {
+			return len(l.products) + k, -w
+		}
 	}
-	return a
-}
-
-func (l *simplex) cost(i int) float64 {
-	if i >= len(l.products) {
-		return 0
-	}
-	return l.products[i].price
+	return -1, 0
 }
 
 // pivot brings a column into the basis; false when nothing has to leave for it.
-func (l *simplex) pivot(entering int) bool {
-	a := l.column(entering)
-	direction := make([]float64, len(a))
-	leaving, ratio := -1, 0.0
-	largest := 0.0
-	for k := range direction {
-		for j := range a {
-			direction[k] += l.inverse[k][j] * a[j]
-		}
-		largest = max(largest, direction[k])
+func (l *simplex) pivot(entering int, gain float64) bool {
+	l.turn(entering)
+	leaving, ratio, largest := -1, 0.0, 0.0
+	for _, d := range l.direction {
+		largest = max(largest, d)
 	}
-	for k, d := range direction {
+	for k, d := range l.direction {
 		if d <= largest*pivotTolerance {
 			continue
 		}
@@ -187,23 +195,44 @@ func (l *simplex) pivot(entering int) bool {
 	if leaving < 0 {
 		return false
 	}
-	d := direction[leaving]
-	for j := range l.inverse[leaving] {
-		l.inverse[leaving][j] /= d
+	row, d := l.inverse[leaving], l.direction[leaving]
+	for j := range row {
+		row[j] /= d
+		l.worth[j] -= gain * row[j]
 	}
-	for k := range l.inverse {
-		if k == leaving {
-			l.basic[k] = ratio
+	for k, d := range l.direction {
+		if k == leaving || d == 0 {
 			continue
 		}
-		for j := range l.inverse[k] {
-			l.inverse[k][j] -= direction[k] * l.inverse[leaving][j]
+		other := l.inverse[k]
+		for j, b := range row {
+			other[j] -= d * b
 		}
-		l.basic[k] = max(l.basic[k]-direction[k]*ratio, 0)
+		l.basic[k] = max(l.basic[k]-d*ratio, 0)
 	}
-	l.costs[leaving], l.basis[leaving] = l.cost(entering), entering
-	if entering >= len(l.products) {
-		l.basis[leaving] = -1
+	l.basic[leaving] = ratio
+	if entering < len(l.products) {
+		l.basis[leaving], l.costs[leaving] = entering, l.products[entering].price
+	} else {
+		l.basis[leaving], l.costs[leaving] = -1, 0
 	}
 	return true
+}
+
+// turn fills in the direction of a column.
+func (l *simplex) turn(entering int) {
+	if k := entering - len(l.products); k >= 0 {
+		for i := range l.direction {
+			l.direction[i] = -l.inverse[i][k]
+		}
+		return
+	}
+	column := l.entries[l.starts[entering]:l.starts[entering+1]]
+	for i, row := range l.inverse {
+		total := 0.0
+		for _, e := range column {
+			total += row[e.row] * e.amount
+		}
+		l.direction[i] = total
+	}
 }
