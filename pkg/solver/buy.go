@@ -5,8 +5,8 @@ import "context"
 const (
 	// plentySteps and stepsPerUnit are what a plan may take to become cheaper where the settings do not say: on an ordinary core
 	// a hundredth of a second, and a fifth of a second more for ten thousand units that are not alike.
-	plentySteps  = 2_000_000
-	stepsPerUnit = 400
+	plentySteps  = 4_000_000
+	stepsPerUnit = 500
 )
 
 // effort is how many more steps the making of a plan may take beyond what placing the pods needs.

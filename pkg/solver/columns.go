@@ -13,12 +13,12 @@ const (
 	// fewestAlike is how many units a shape needs on average for columns to be worth it: they are bought in whole numbers.
 	fewestAlike = 3
 	// visitsPerColumn bounds the steps of looking for one column.
-	visitsPerColumn = 1500
+	visitsPerColumn = 3000
 	// columnLeaders and columnOthers are how many offers are looked at between two pivots: those that gained most at their last look, and
 	// some of the rest in turn.
 	columnLeaders, columnOthers = 8, 8
 	// columnGain is the least part of its cost that a column has to gain.
-	columnGain = 1e-3
+	columnGain = 1e-4
 	// mostColumns bounds the columns in all.
 	mostColumns = 2000
 )

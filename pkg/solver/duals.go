@@ -10,7 +10,7 @@ type product struct {
 
 const (
 	// maxPivots bounds the simplex method; ten times as many as ever seen, since the prices need not be exact.
-	maxPivots = 300
+	maxPivots = 1000
 	// pivotTolerance is the relative gain below which a product does not count as better.
 	pivotTolerance = 1e-9
 )
