@@ -3,10 +3,11 @@ package solver
 import "context"
 
 const (
-	// plentySteps and stepsPerUnit are what a plan may take to become cheaper where the settings do not say: on an ordinary core
-	// a hundredth of a second, and a fifth of a second more for ten thousand units that are not alike.
+	// plentySteps, and stepsPerUnit for each unit, but not more than mostSteps, are what a plan may take to become cheaper where
+	// the settings do not say: on an ordinary core some ten milliseconds per million.
 	plentySteps  = 4_000_000
-	stepsPerUnit = 500
+	stepsPerUnit = 600
+	mostSteps    = 12_000_000
 )
 
 // effort is how many more steps the making of a plan may take beyond what placing the pods needs.
@@ -31,7 +32,7 @@ func (s *solution) buy(ctx context.Context, shelf *shelf) {
 	if s.effort == nil {
 		s.effort = &effort{steps: s.problem.Settings.Steps}
 		if s.effort.steps <= 0 {
-			s.effort.steps = plentySteps + stepsPerUnit*units
+			s.effort.steps = min(plentySteps+stepsPerUnit*units, mostSteps)
 		}
 	}
 	for _, l := range lots {

@@ -10,15 +10,17 @@ import (
 const (
 	// mostRows bounds the shapes for which machines are planned by columns: a pivot takes the square of it.
 	mostRows = 128
-	// fewestAlike is how many units a shape needs on average for columns to be worth it: they are bought in whole numbers.
-	fewestAlike = 3
 	// visitsPerColumn bounds the steps of looking for one column.
 	visitsPerColumn = 3000
 	// columnLeaders and columnOthers are how many offers are looked at between two pivots: those that gained most at their last look, and
 	// some of the rest in turn.
 	columnLeaders, columnOthers = 8, 8
+	// divingLooks is how many offers are looked at in vain, after some columns are bought, before more are.
+	divingLooks = 16
 	// columnGain is the least part of its cost that a column has to gain.
 	columnGain = 1e-4
+	// stepsPerProduct is how many multiplications of the program count as a step.
+	stepsPerProduct = 8
 	// mostColumns bounds the columns in all.
 	mostColumns = 2000
 )
@@ -39,58 +41,108 @@ type columns struct {
 	turn    int
 }
 
-// columned returns a plan by columns for all that is left, given another plan for it; false if there is none or it is not
-// cheaper. What either plan takes of the limits is not theirs yet, and nothing is left in the end.
+// columned returns a plan by columns for all that is left, given another plan for it; false if there is none. What either plan
+// takes of the limits is not theirs yet, and nothing is left in the end.
 func (p *packer) columned(ctx context.Context, start []int, bins []bin) ([]bin, bool) {
 	p.load(start)
+	defer p.empty()
 	if !p.appraise() || !p.alike() {
-		p.empty()
 		return nil, false
 	}
-	c := &columns{packer: p, rows: slices.Clone(p.active), known: map[string]bool{}, offers: slices.Clone(p.worths.offers)}
+	c := &columns{packer: p, offers: slices.Clone(p.worths.offers)}
+	c.last = slices.Repeat([]float64{math.Inf(1)}, len(p.lot.offers))
+	c.begin(bins)
+	c.generate(ctx, len(c.offers))
+	out := c.whole(nil)
+	rest := slices.Clone(p.left)
+	quick := p.finish(ctx)
+	if p.done() {
+		p.spend(quick, -1)
+		p.load(rest)
+		if slow := c.dive(ctx); !p.done() || p.total(slow) >= p.total(quick) {
+			p.spend(slow, -1)
+			p.spend(quick, 1)
+			p.empty()
+		} else {
+			quick = slow
+		}
+	}
+	return append(out, quick...), p.done()
+}
+
+// finish packs the rest without columns.
+func (p *packer) finish(ctx context.Context) []bin {
+	p.worths.density, p.worths.simplex, p.prospects = nil, nil, nil
+	return p.pack(ctx)
+}
+
+// dive plans for what is left by columns that are made for it, and buys the whole ones, or else one of which most is bought, again
+// and again.
+func (c *columns) dive(ctx context.Context) []bin {
+	p := c.packer
+	var out []bin
+	for !p.done() && ctx.Err() == nil && !p.effort.over() {
+		c.begin(c.bins)
+		c.generate(ctx, divingLooks)
+		more := c.whole(out)
+		if len(more) == len(out) && len(c.bins) > 0 {
+			more = c.buy(out, c.bins[c.largest()], 1)
+		}
+		if len(more) == len(out) {
+			break
+		}
+		out = more
+	}
+	return append(out, p.finish(ctx)...)
+}
+
+// begin sets up the program for what is left, with those of the fillings that are not too much for it as first columns.
+func (c *columns) begin(bins []bin) {
+	p := c.packer
+	c.rows = slices.DeleteFunc(slices.Clone(p.active), func(s int) bool { return p.counts[s] == 0 })
 	demand := make([]float64, len(c.rows))
 	for r, s := range c.rows {
 		demand[r] = float64(p.counts[s])
 	}
-	c.simplex = newSimplex(nil, demand)
+	c.simplex, c.bins, c.known = newSimplex(nil, demand), nil, map[string]bool{}
 	for _, b := range bins {
 		c.add(b)
 	}
-	c.last = slices.Repeat([]float64{math.Inf(1)}, len(p.lot.offers))
 	c.simplex.start()
-	c.generate(ctx)
-	out := c.round(ctx)
-	done := p.done()
-	p.empty()
-	p.worths.simplex = nil
-	return out, done
 }
 
 // alike reports whether columns make sense for what is left.
 func (p *packer) alike() bool {
-	units := 0
 	for _, s := range p.active {
 		shape := &p.lot.shapes[s]
 		if !shape.plain && len(shape.items) > 1 {
 			return false
 		}
-		units += p.counts[s]
 	}
-	return len(p.active) <= mostRows && units >= fewestAlike*len(p.active)
+	return len(p.active) <= mostRows
 }
 
-// add makes a column of a filling, and reports whether there was none like it.
+// add makes a column of a filling, and reports whether it is one: whether there was none like it and there is enough left.
 func (c *columns) add(b bin) bool {
 	l := c.packer.lot
 	bundle := make(vector, len(c.rows))
 	for _, k := range b.picks {
-		r, _ := slices.BinarySearch(c.rows, l.items[k.item].shape)
+		r, ok := slices.BinarySearch(c.rows, l.items[k.item].shape)
+		if !ok {
+			return false
+		}
 		bundle[r] += int64(k.count)
 	}
-	key := make([]byte, 0, 2*len(bundle)+4)
-	for _, n := range append(bundle, int64(b.offer)) {
-		key = append(key, byte(n), byte(n>>8))
+	key := make([]byte, 0, 4*len(bundle)+4)
+	for r, n := range bundle {
+		if n > int64(c.packer.counts[c.rows[r]]) {
+			return false
+		}
+		if n > 0 {
+			key = append(key, byte(r), byte(r>>8), byte(n), byte(n>>8))
+		}
 	}
+	key = append(key, byte(b.offer), byte(b.offer>>8), byte(b.offer>>16))
 	if c.known[string(key)] {
 		return false
 	}
@@ -100,19 +152,25 @@ func (c *columns) add(b bin) bool {
 	return true
 }
 
-// generate adds columns for as long as some gain.
-func (c *columns) generate(ctx context.Context) {
-	idle := 0
-	for ctx.Err() == nil && !c.packer.effort.over() && len(c.bins) < mostColumns && idle*columnOthers <= len(c.offers) {
-		worth := c.simplex.resume()
-		c.appraise(worth)
+// generate adds columns for as long as some gain, or until so many looks in a row found none.
+func (c *columns) generate(ctx context.Context, looks int) {
+	for idle := 0; ctx.Err() == nil && !c.packer.effort.over() && len(c.bins) < mostColumns && idle*columnOthers <= looks; {
+		c.appraise(c.resume())
 		if c.look() == 0 {
 			idle++
 			continue
 		}
 		idle = 0
 	}
-	c.simplex.resume()
+	c.resume()
+}
+
+// resume solves the program over the columns that there are.
+func (c *columns) resume() []float64 {
+	before := c.simplex.pivots
+	worth := c.simplex.resume()
+	c.packer.effort.spend((c.simplex.pivots - before + 1) * (len(c.rows)*len(c.rows) + len(c.simplex.entries)) / stepsPerProduct)
+	return worth
 }
 
 // appraise makes the packer value shapes at their worth in the program, and fill machines with the densest first.
@@ -133,7 +191,6 @@ func (c *columns) appraise(worth []float64) {
 	for _, s := range w.order {
 		w.density = append(w.density, density[s])
 	}
-	p.effort.spend(len(c.rows) * len(c.rows))
 }
 
 // look fills the most promising offers and some others, and returns how many columns that gives.
@@ -159,17 +216,25 @@ func (c *columns) look() int {
 	return found
 }
 
-// round buys whole columns and packs the rest.
-func (c *columns) round(ctx context.Context) []bin {
-	p := c.packer
-	var out []bin
+// whole buys the whole part of each column's amount.
+func (c *columns) whole(out []bin) []bin {
 	for k, column := range c.simplex.basis {
-		if column < len(c.bins) && column >= 0 {
+		if column >= 0 {
 			out = c.buy(out, c.bins[column], int(c.simplex.basic[k]+1e-6))
 		}
 	}
-	p.worths.density, p.worths.simplex, p.prospects = nil, nil, nil
-	return append(out, p.pack(ctx)...)
+	return out
+}
+
+// largest returns the column that is bought most of.
+func (c *columns) largest() int {
+	best, most := 0, 0.0
+	for k, column := range c.simplex.basis {
+		if column >= 0 && c.simplex.basic[k] > most {
+			best, most = column, c.simplex.basic[k]
+		}
+	}
+	return best
 }
 
 // buy buys a number of copies of a column's filling, with whatever items of the same shapes are left.

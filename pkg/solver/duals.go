@@ -41,6 +41,7 @@ type simplex struct {
 	worth   []float64 // dual prices of the scaled rows
 	// direction is by how much the basis changes for a unit of what enters it.
 	direction []float64
+	pivots    int
 }
 
 // entry is a number other than zero in a column.
@@ -74,6 +75,7 @@ func (l *simplex) resume() []float64 {
 		if entering < 0 || !l.pivot(entering, gain) {
 			break
 		}
+		l.pivots++
 	}
 	out := make([]float64, l.size)
 	for k, r := range l.rows {

@@ -51,6 +51,7 @@ func (p *packer) appraise() bool {
 	} else if p.sum(); !same || w.simplex == nil || !w.simplex.holds(w.demand) {
 		p.price()
 	}
+	p.effort.spend(len(w.offers) + len(p.active))
 	p.sort()
 	p.held = w.rest[0]
 	p.look()
