@@ -16,7 +16,6 @@ type result struct {
 	world         *world.World
 	plan          solver.Plan
 	disagreements []judge.Disagreement
-	err           error
 }
 
 // play looks at all worlds, on all workers.
@@ -38,7 +37,12 @@ func play(ctx context.Context, s settings) (*report, error) {
 	for range s.workers {
 		workers.Go(func() {
 			for seed := range seeds {
-				results <- look(ctx, world.Draw(seed, s.pods))
+				r, err := look(ctx, world.Draw(seed, s.pods))
+				if err != nil {
+					cancel(fmt.Errorf("judging the plan for seed %d: %w", seed, err))
+					continue
+				}
+				results <- r
 			}
 		})
 	}
@@ -47,23 +51,27 @@ func play(ctx context.Context, s settings) (*report, error) {
 		close(results)
 	}()
 	report := newReport()
-	collect(s, report, results, cancel)
+	collect(s, report, results)
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	return report, report.explain(ctx, s.shown)
+	if err := report.explain(ctx, s.shown); err != nil {
+		return nil, err
+	}
+	return report, nil
 }
 
 // look lets kerf plan for a world and judges the plan.
-func look(ctx context.Context, w *world.World) result {
+func look(ctx context.Context, w *world.World) (result, error) {
 	problem := w.Problem()
 	r := result{world: w, plan: solver.Solve(ctx, problem)}
-	r.disagreements, r.err = judge.Judge(ctx, w, &problem, &r.plan)
-	return r
+	var err error
+	r.disagreements, err = judge.Judge(ctx, w, &problem, &r.plan)
+	return r, err
 }
 
-// collect adds results up, says now and then how far they are, and gives up at the first that could not be judged.
-func collect(s settings, report *report, results <-chan result, cancel context.CancelCauseFunc) {
+// collect adds results up and says now and then how far they are.
+func collect(s settings, report *report, results <-chan result) {
 	ticker := time.NewTicker(s.interval)
 	defer ticker.Stop()
 	for {
@@ -73,10 +81,6 @@ func collect(s settings, report *report, results <-chan result, cancel context.C
 		case r, more := <-results:
 			if !more {
 				return
-			}
-			if r.err != nil {
-				cancel(fmt.Errorf("judging the plan for seed %d: %w", r.world.Seed, r.err))
-				continue
 			}
 			report.add(r)
 			if s.verbose {

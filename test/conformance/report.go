@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"text/tabwriter"
+
+	"github.com/kerf-autoscaler/kerf/test/conformance/world"
 )
 
 // report adds up what came of the worlds.
@@ -56,7 +58,7 @@ func (r *report) explain(ctx context.Context, most int) error {
 	slices.SortFunc(r.cases, func(a, b result) int { return cmp.Compare(a.world.Seed, b.world.Seed) })
 	classes := r.classes()
 	for _, c := range classes[:min(len(classes), most)] {
-		small, err := shrink(ctx, c[0])
+		small, err := shrink(c[0], func(w *world.World) (result, error) { return look(ctx, w) })
 		if err != nil {
 			return fmt.Errorf("making seed %d small: %w", c[0].world.Seed, err)
 		}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -12,9 +11,9 @@ import (
 )
 
 // shrink takes out of a world whatever it can without losing the kind of disagreement that comes first.
-func shrink(ctx context.Context, r result) (result, error) {
+func shrink(r result, look func(*world.World) (result, error)) (result, error) {
 	for {
-		smaller, err := step(ctx, r)
+		smaller, err := step(r, look)
 		if err != nil || smaller.world == nil {
 			return r, err
 		}
@@ -23,11 +22,11 @@ func shrink(ctx context.Context, r result) (result, error) {
 }
 
 // step returns the result for a smaller world, or none if each that is tried loses the disagreement.
-func step(ctx context.Context, r result) (result, error) {
+func step(r result, look func(*world.World) (result, error)) (result, error) {
 	for _, w := range smaller(r.world) {
-		next := look(ctx, w)
-		if next.err != nil {
-			return result{}, next.err
+		next, err := look(w)
+		if err != nil {
+			return result{}, err
 		}
 		if len(next.disagreements) > 0 && alike(next.disagreements[0], r.disagreements[0]) {
 			return next, nil
@@ -84,9 +83,12 @@ func sizes(n int) []int {
 func simplerProvisioners(w *world.World) []*world.World {
 	var out []*world.World
 	for i, p := range w.Provisioners {
-		without := w.Clone()
-		without.Provisioners = slices.Delete(without.Provisioners, i, i+1)
-		out = append(out, without)
+		// What becomes of a machine whose provisioner is gone is another question.
+		if !slices.ContainsFunc(w.Nodes, func(n world.Node) bool { return n.Machine != nil && n.Machine.ProvisionerName() == p.Name }) {
+			without := w.Clone()
+			without.Provisioners = slices.Delete(without.Provisioners, i, i+1)
+			out = append(out, without)
+		}
 		change := func(there bool, less func(*v1alpha5.ProvisionerSpec)) {
 			if there {
 				c := w.Clone()

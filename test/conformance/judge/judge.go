@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -103,7 +102,7 @@ func Judge(ctx context.Context, w *world.World, problem *solver.Problem, plan *s
 		}
 	}
 	for _, l := range left {
-		if l.host != "" && !strings.Contains(l.reason, "not planned for yet") {
+		if l.host != "" {
 			j.found = append(j.found, Disagreement{Unplaced, l.cause(), l.pods[0],
 				fmt.Sprintf("is left, one of %d like it (%s), but fits on %s", len(l.pods), l.reason, l.host)})
 		}
