@@ -48,6 +48,7 @@ func (r labelRules) validateRequirements(path *field.Path, requirements []Requir
 			errs = append(errs, field.Invalid(path.Index(i).Child("key"), q.Key, reason))
 		}
 		errs = append(errs, q.validateValues(path.Index(i))...)
+		errs = append(errs, q.validateMinValues(path.Index(i).Child("minValues"))...)
 	}
 	return errs
 }
@@ -74,6 +75,20 @@ func (q Requirement) validateValues(path *field.Path) field.ErrorList {
 		}))
 	}
 	return append(errs, each(values, q.Values, isLabelValue, labelValueDetail)...)
+}
+
+// validateMinValues judges by operator and values how many there can be.
+func (q Requirement) validateMinValues(path *field.Path) field.ErrorList {
+	switch {
+	case q.MinValues == nil:
+		return nil
+	case q.Operator == corev1.NodeSelectorOpDoesNotExist:
+		return field.ErrorList{field.Invalid(path, *q.MinValues, "DoesNotExist leaves no value to count: remove minValues")}
+	case q.Operator == corev1.NodeSelectorOpIn && len(q.Values) > 0 && len(q.Values) < int(*q.MinValues):
+		return field.ErrorList{field.Invalid(path, *q.MinValues, "In names fewer values: name more, or lower minValues")}
+	default:
+		return within(path, q.MinValues, 1, 50)
+	}
 }
 
 // each returns an error for every value of a list that is not right.

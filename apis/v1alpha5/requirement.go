@@ -9,6 +9,8 @@ import (
 //
 // +kubebuilder:validation:XValidation:rule=`self.?operator.orValue("") != 'In' || (has(self.values) && self.values.size() > 0)`,reason=FieldValueRequired,fieldPath=".values",message="In takes at least one value; Exists takes any"
 // +kubebuilder:validation:XValidation:rule=`!(self.?operator.orValue("") in ['Gt', 'Lt']) || (has(self.values) && self.values.size() == 1 && self.values[0].matches('^[0-9]+$') && double(self.values[0]) <= 9223372036854775807.0)`,fieldPath=".values",message="Gt and Lt take exactly one integer that is not negative"
+// +kubebuilder:validation:XValidation:rule=`!has(self.minValues) || self.?operator.orValue("") != 'In' || !has(self.values) || self.values.size() >= self.minValues`,fieldPath=".minValues",message="In names fewer values: name more, or lower minValues"
+// +kubebuilder:validation:XValidation:rule=`!has(self.minValues) || self.?operator.orValue("") != 'DoesNotExist'`,fieldPath=".minValues",message="DoesNotExist leaves no value to count: remove minValues"
 type Requirement struct {
 	// Key of the label, of your own or one of these: topology.kubernetes.io/zone, topology.kubernetes.io/region,
 	// node.kubernetes.io/instance-type, node.kubernetes.io/windows-build, kubernetes.io/arch, kubernetes.io/os,
@@ -34,16 +36,39 @@ type Requirement struct {
 	// +listType=atomic
 	// +optional
 	Values []string `json:"values,omitempty"`
+	// MinValues, from 1 to 50, is how many different values of the label the instance types that a machine may become have to
+	// have between them, so that it can still be launched where some are sold out. Labels of instance types and zones can have
+	// several. Default: as many as are cheapest.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=50
+	// +optional
+	MinValues *int32 `json:"minValues,omitempty"`
 }
 
-// NodeSelectorRequirements returns the requirements in the terms of Kubernetes.
+// NodeSelectorRequirements returns the requirements in the terms of Kubernetes, which have no minValues.
 func NodeSelectorRequirements(requirements []Requirement) []corev1.NodeSelectorRequirement {
 	if requirements == nil {
 		return nil
 	}
 	out := make([]corev1.NodeSelectorRequirement, 0, len(requirements))
 	for _, r := range requirements {
-		out = append(out, corev1.NodeSelectorRequirement(r))
+		out = append(out, corev1.NodeSelectorRequirement{Key: r.Key, Operator: r.Operator, Values: r.Values})
+	}
+	return out
+}
+
+// MinValues maps the label of each requirement with minValues -> the most that is asked for; nil if none has any.
+func MinValues(requirements []Requirement) map[string]int {
+	var out map[string]int
+	for _, r := range requirements {
+		if r.MinValues == nil {
+			continue
+		}
+		if out == nil {
+			out = map[string]int{}
+		}
+		key := NormalizeLabel(r.Key)
+		out[key] = max(out[key], int(*r.MinValues))
 	}
 	return out
 }

@@ -66,6 +66,14 @@ func (b bitset) contains(condition func(int) bool) bool {
 	return false
 }
 
+func (b bitset) count() int {
+	n := 0
+	for _, word := range b {
+		n += bits.OnesCount64(word)
+	}
+	return n
+}
+
 func (b bitset) empty() bool {
 	for _, word := range b {
 		if word != 0 {

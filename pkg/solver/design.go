@@ -33,6 +33,8 @@ type sketch struct {
 type candidate struct {
 	t, zone int
 	price   float64
+	// needed says that it has a value that is wanted.
+	needed bool
 }
 
 // rankQuestion is what a ranking of stocks depends on: a way, and the key of the zones.
@@ -80,7 +82,7 @@ func (d *designer) sketch(b purchase) *sketch {
 	for _, p := range b.bin.picks {
 		it := b.lot.items[p.item]
 		k.load.add(it.group.requests, int64(p.count))
-		i := slices.IndexFunc(it.class.options, func(q option) bool { return q.allows(k.offer.stock, k.offer.zone, k.offer.capacityType) })
+		i := slices.IndexFunc(it.class.options, func(q option) bool { return k.offer.suits(&q) })
 		k.stocks.and(it.class.options[i].stocks)
 		k.zones.and(it.class.options[i].zones)
 	}
@@ -90,17 +92,18 @@ func (d *designer) sketch(b purchase) *sketch {
 // design returns the machine without its pods.
 func (d *designer) design(b purchase) Machine {
 	s, k := d.shelf, d.sketch(b)
-	listed := d.list(k)
+	listed, varied := d.list(k)
 	first := listed[0]
 	k.load.add(s.stocks[first.t].wares[k.offer.capacityType].overhead, 1)
 	m := Machine{
-		Provisioner:   s.provisioner.Name,
-		Requirements:  d.requirements(k, listed),
-		InstanceTypes: make([]string, 0, len(listed)),
-		Requests:      s.dimensions.list(k.load),
-		Zone:          s.zones[first.zone],
-		CapacityType:  s.ways[k.offer.capacityType].capacityType,
-		PricePerHour:  first.price,
+		Provisioner:      s.provisioner.Name,
+		MinValuesRelaxed: !varied,
+		Requirements:     d.requirements(k, listed),
+		InstanceTypes:    make([]string, 0, len(listed)),
+		Requests:         s.dimensions.list(k.load),
+		Zone:             s.zones[first.zone],
+		CapacityType:     s.ways[k.offer.capacityType].capacityType,
+		PricePerHour:     first.price,
 	}
 	for _, c := range listed {
 		m.InstanceTypes = append(m.InstanceTypes, s.stocks[c.t].instanceType.Name)
@@ -109,25 +112,85 @@ func (d *designer) design(b purchase) Machine {
 }
 
 // list returns the instance types that hold the purchase without overshooting the limits, cheapest first. What costs more than the
-// same pods do as another capacity type is too dear: spot is no bargain above the on-demand price.
-func (d *designer) list(k *sketch) []candidate {
+// same pods do as another capacity type is too dear: spot is no bargain above the on-demand price. What the provisioner wants of
+// the instance types comes before prices; it is false if that is not met.
+func (d *designer) list(k *sketch) ([]candidate, bool) {
 	charge := d.shelf.stocks[k.offer.stock].capacity.clone()
 	charge.add(d.share, 1)
-	var out []candidate
-	most := math.Inf(1)
+	l := listing{
+		wanted: d.shelf.newAssortment(k.lot.labels, d.zonesOf(k)), most: math.Inf(1),
+		awaited: k.offer.kit != nil && k.offer.kit.zones.count() > 1,
+	}
 	for _, c := range d.shelf.rank(k.offer.capacityType, k.zones) {
-		if len(out) == mostInstanceTypes || c.price > most {
+		if l.done(c.price) {
 			break
 		}
-		if !d.holds(k, c.t, k.offer.capacityType) || c.t != k.offer.stock && !d.shelf.stocks[c.t].capacity.within(charge) {
+		own := c.t == k.offer.stock
+		if !d.holds(k, c.t, k.offer.capacityType) || !own && !d.shelf.stocks[c.t].capacity.within(charge) {
 			continue
 		}
-		if len(out) == 0 {
-			most = min(c.price*d.dearer, max(d.otherwise(k), c.price))
+		if len(l.out) == 0 {
+			l.most = min(c.price*d.dearer, max(d.otherwise(k), c.price))
 		}
-		out = append(out, c)
+		l.add(c, own)
+	}
+	_, lacks := l.wanted.lacking()
+	return l.shortened(), !lacks && l.needed <= mostInstanceTypes
+}
+
+// listing is a list of instance types in the making, in order of price.
+type listing struct {
+	out    []candidate
+	needed int
+	wanted *assortment
+	// most that one may cost that is not needed.
+	most float64
+	// awaited says that the instance type of the offer has to be there: it is the one on offer in as many zones as are wanted.
+	awaited bool
+}
+
+// done reports whether nothing that costs as much can be listed any more.
+func (l *listing) done(price float64) bool {
+	_, lacks := l.wanted.lacking()
+	return (price > l.most || len(l.out)-l.needed >= mostInstanceTypes) && !lacks && !l.awaited
+}
+
+// add lists an instance type unless it is too dear.
+func (l *listing) add(c candidate, own bool) {
+	_, lacks := l.wanted.lacking()
+	if c.needed = lacks && l.wanted.helps(c.t) || l.awaited && own; c.needed {
+		l.needed++
+	}
+	if l.awaited = l.awaited && !own; c.needed || c.price <= l.most {
+		l.wanted.add(c.t)
+		l.out = append(l.out, c)
+	}
+}
+
+// shortened drops the dearest of those that are not needed until the list is no longer than one may be.
+func (l *listing) shortened() []candidate {
+	spare := max(mostInstanceTypes-l.needed, 0)
+	out := l.out[:0]
+	for _, c := range l.out {
+		if !c.needed {
+			spare--
+		}
+		if (c.needed || spare >= 0) && len(out) < mostInstanceTypes {
+			out = append(out, c)
+		}
 	}
 	return out
+}
+
+// zonesOf returns in how many zones the offer of a purchase can be had.
+func (d *designer) zonesOf(k *sketch) int {
+	n := 0
+	for z := range k.zones.all {
+		if !math.IsInf(d.shelf.stocks[k.offer.stock].wares[k.offer.capacityType].prices[z], 1) {
+			n++
+		}
+	}
+	return n
 }
 
 // holds reports whether an instance type that is bought in a way holds the purchase.

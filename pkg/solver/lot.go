@@ -56,6 +56,9 @@ type offer struct {
 	ware        *ware
 	// room is what it holds on the axes of the lot.
 	room vector
+	// kit is who shares its list; nil if nobody does. plain says that nobody has to.
+	kit   *kit
+	plain bool
 }
 
 // lots returns the groups that the shelf can host, sorted by the labels they settle on; the others learn why not. Groups that
@@ -148,7 +151,7 @@ func (l *lot) class(options []option, labels string) *class {
 
 // stock settles everything that depends on all items: what there is to buy, and what it is measured in.
 func (l *lot) stock(fee float64) {
-	offers := l.candidates(fee)
+	offers := l.assorted(l.candidates(fee), fee)
 	l.measure(offers)
 	l.display(offers)
 }

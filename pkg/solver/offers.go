@@ -70,7 +70,7 @@ func (l *lot) display(offers []offer) {
 		o := &offers[i]
 		hosts[i] = newBitset(len(l.classes))
 		for k, c := range l.classes {
-			if slices.ContainsFunc(c.options, func(p option) bool { return p.allows(o.stock, o.zone, o.capacityType) }) {
+			if slices.ContainsFunc(c.options, func(p option) bool { return o.suits(&p) }) {
 				hosts[i].add(k)
 			}
 		}

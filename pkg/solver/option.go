@@ -27,7 +27,9 @@ type option struct {
 	lot string
 	// indifferent says that the pod asks for none of these keys, so that any labels will do.
 	indifferent bool
-	key         string
+	// relaxed says that what the provisioner wants of the instance types cannot be met and need not be.
+	relaxed bool
+	key     string
 }
 
 // choice is the options of a filter, or why there are none.
@@ -75,6 +77,9 @@ func (s *shelf) withoutSpecial(o *option) option {
 // identified returns the option with the key that tells it apart.
 func (o option) identified() option {
 	o.key = o.stocks.key() + o.zones.key() + o.ways.key() + "|" + o.lot
+	if o.relaxed {
+		o.key += "|relaxed"
+	}
 	return o
 }
 

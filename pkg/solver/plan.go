@@ -31,19 +31,23 @@ func (p *Plan) Ratio() float64 {
 	return p.CostPerHour / p.LowerBoundPerHour
 }
 
-// Machine is a machine to buy.
+// Machine is a machine to buy. Machines that host the same but for the pods' names share requirements, lists and requests, which
+// must not be changed.
 type Machine struct {
 	// Provisioner that buys it.
 	Provisioner string
 	// Requirements of the instance, those on its type left out: capacity type has one value, zones may be several.
 	Requirements scheduling.Requirements
-	// InstanceTypes that hold the pods, cheapest first.
+	// InstanceTypes that hold the pods, cheapest first: up to 60, none dearer than Settings.MostDearer times the first or than the
+	// same pods cost as another capacity type, unless it is needed for Provisioner.MinValues.
 	InstanceTypes []string
+	// MinValuesRelaxed says that the instance types have fewer values between them than the provisioner asks for.
+	MinValuesRelaxed bool
 	// Pods planned for it.
 	Pods []*corev1.Pod
 	// Requests of the pods and of the DaemonSets that will run there.
 	Requests corev1.ResourceList
-	// Zone, CapacityType and PricePerHour (US dollars) of the cheapest offering of the first instance type.
+	// Zone, CapacityType and PricePerHour (US dollars, without Settings.NodeFee) of the cheapest offering of the first instance type.
 	Zone, CapacityType string
 	PricePerHour       float64
 }

@@ -41,6 +41,9 @@ type Settings struct {
 	// Steps bounds the work that goes into making a plan cheaper. A step is a look at one kind of pod for one machine; it is a
 	// count, not a time, so that the same Problem gives the same Plan. Placing what can be placed is not bounded.
 	Steps int
+	// MinValuesBestEffort buys a machine with as many values as there are where Provisioner.MinValues cannot be met. By default its
+	// pods are left unplaced.
+	MinValuesBestEffort bool
 	// IgnorePreferences leaves preferred affinity, ScheduleAnyway and PreferNoSchedule to the scheduler. By default they are met
 	// as far as they can be, even where that costs more.
 	IgnorePreferences bool
@@ -86,6 +89,8 @@ type Provisioner struct {
 	Weight int32
 	// Requirements of every machine, labels of the Provisioner included.
 	Requirements scheduling.Requirements
+	// MinValues maps a label -> how many different values of it the instance types that a machine lists have to have between them.
+	MinValues map[string]int
 	// Taints of every machine that last; startup taints are left out.
 	Taints []corev1.Taint
 	// Remaining maps a resource to the capacity that limits leave; a resource that is not there is not limited.

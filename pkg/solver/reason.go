@@ -22,6 +22,7 @@ const (
 	missType              // no instance type meets a requirement
 	missSize              // no instance type is large enough
 	missOffering          // what is large enough is not on offer
+	missMinValues         // what is on offer is too much alike
 	missLimit             // the provisioner's limits are reached
 	missTopology          // other pods leave it no place
 	missTime              // the time for planning is over

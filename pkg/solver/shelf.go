@@ -30,6 +30,10 @@ type shelf struct {
 	capacityTypes []int
 	// prices are indexed by stock, capacity type of the catalogue and zone; infinite where there is no offering.
 	prices []float64
+	// wants are what the instance types of a machine have to have between them.
+	wants []want
+	// relaxed says that a machine is bought even where wants cannot be met.
+	relaxed bool
 	// runs say where DaemonSets run.
 	runs []run
 	// ways to buy a stock; more are found as pods settle labels that DaemonSets ask for.
@@ -86,6 +90,7 @@ func newShelf(p *Provisioner, c *catalogue, d dimensions, daemons []*daemon) *sh
 			s.allowed.and(labels.touching(q, q))
 		}
 	}
+	s.wants = s.wantsOf(p.MinValues)
 	s.fillStocks()
 	s.fillPrices()
 	s.runs = s.runsOf(daemons)

@@ -89,6 +89,7 @@ func newSolution(p *Problem) *solution {
 	indexes := catalogues{dimensions: s.dimensions}
 	for _, provisioner := range byWeight(p.Provisioners) {
 		s.shelves = append(s.shelves, newShelf(provisioner, indexes.of(provisioner.InstanceTypes), s.dimensions, daemons))
+		s.shelves[len(s.shelves)-1].relaxed = p.Settings.MinValuesBestEffort
 	}
 	s.atlas = newAtlas(&s.rulebook.topology, s.shelves, s.nodes)
 	return s

@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 // viable returns the options that have an instance type large enough for a unit of the group on offer, or why there is none.
@@ -14,15 +16,38 @@ func (s *shelf) viable(g *group) ([]option, miss) {
 	out := make([]option, 0, len(c.options))
 	m := c.miss
 	for i := range c.options {
-		if s.hosts(&c.plain[i], g) {
-			out = append(out, c.plain[i])
-		} else if s.hosts(&c.options[i], g) {
-			out = append(out, c.options[i])
-		} else {
-			m = m.nearer(s.whyNot(&c.options[i], g))
+		plain, any := &c.plain[i], &c.options[i]
+		switch hosts := s.hosts(plain, g); {
+		case hosts && s.varied(plain, g):
+			out = append(out, *plain)
+		case !hosts && !s.hosts(any, g):
+			m = m.nearer(s.whyNot(any, g))
+		case s.varied(any, g):
+			out = append(out, *any)
+		case s.relaxed && hosts:
+			out = append(out, plain.relax())
+		case s.relaxed:
+			out = append(out, any.relax())
+		default:
+			m = m.nearer(s.tooAlike(any, g))
 		}
 	}
 	return out, m
+}
+
+// varied reports whether machines of the option that host a unit of the group can meet what the provisioner wants of them.
+func (s *shelf) varied(o *option, g *group) bool {
+	if len(s.wants) == 0 {
+		return true
+	}
+	b, _ := s.kitFor(o, g)
+	return b != nil
+}
+
+// relax returns the option for machines that meet as much of what is wanted as they can.
+func (o option) relax() option {
+	o.relaxed = true
+	return o.identified()
 }
 
 // fits reports whether the ware has room for a unit of the group, DaemonSets included.
@@ -70,6 +95,42 @@ func (s *shelf) whyNot(o *option, g *group) miss {
 		}
 	}
 	return s.tooLarge(o, g)
+}
+
+// tooAlike returns which value there are too few of among the instance types that host a unit of the group.
+func (s *shelf) tooAlike(o *option, g *group) miss {
+	zones := 0
+	a := s.newAssortment(o.labels, len(s.zones))
+	for t := range o.stocks.all {
+		there := newBitset(len(s.zones))
+		for way := range o.ways.all {
+			w := &s.stocks[t].wares[way]
+			if !w.sold || !s.fits(g, s.stocks[t], w) {
+				continue
+			}
+			for z := range o.zones.all {
+				if !math.IsInf(w.prices[z], 1) {
+					there.add(z)
+				}
+			}
+		}
+		if !there.empty() {
+			a.add(t)
+		}
+		zones = max(zones, there.count())
+	}
+	for i, w := range s.wants {
+		if w.key == corev1.LabelTopologyZone {
+			a.have[i] = zones
+		}
+	}
+	i, lacks := a.lacking()
+	if !lacks {
+		return miss{missMinValues, fmt.Sprintf("no %d instance types that host the pod have all that minValues of provisioner %s ask for in one zone, as one capacity type and within limits; lower minValues",
+			mostInstanceTypes, s.provisioner.Name)}
+	}
+	return miss{missMinValues, fmt.Sprintf("instance types that host the pod have %d values of %s, minValues of provisioner %s asks for %d; lower it, or allow more",
+		a.have[i], s.wants[i].key, s.provisioner.Name, s.wants[i].least)}
 }
 
 // waysText names the capacity types of the ways.

@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/admission"
@@ -249,7 +250,7 @@ func requirements(t *testing.T, decoder runtime.Decoder, object *unstructured.Un
 	}
 	var out []string
 	for _, q := range provisioner.Spec.Requirements {
-		out = append(out, fmt.Sprint(q))
+		out = append(out, fmt.Sprint(q.Key, q.Operator, q.Values, ptr.Deref(q.MinValues, 0)))
 	}
 	return out
 }

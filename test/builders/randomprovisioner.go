@@ -119,6 +119,9 @@ func (r dice) requirement() v1alpha5.Requirement {
 	default:
 		q.Values = pick(r, [][]string{{r.labelValue()}, {"a", r.labelValue(), "c"}}, [][]string{nil, {}, {"a,b"}})
 	}
+	if r.coin() {
+		q.MinValues = new(pick(r, []int32{1}, []int32{0, 2, 50, 51, -1}))
+	}
 	return q
 }
 
