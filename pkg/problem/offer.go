@@ -27,7 +27,8 @@ func NewOffer(provisioner *v1alpha5.Provisioner, instanceTypes cloudprovider.Ins
 	for _, t := range instanceTypes {
 		byName[t.Name] = t
 	}
-	return Offer{Provisioner: provisioner, InstanceTypes: instanceTypes, byName: byName}
+	return Offer{Provisioner: provisioner, InstanceTypes: instanceTypes,
+		MinValues: v1alpha5.MinValues(p.Spec.Requirements), byName: byName}
 }
 
 // Offers maps the name of a Provisioner -> its offer.
