@@ -234,6 +234,24 @@ items:
 	}
 }
 
+func TestPodsAreCompletedAsAnAPIServerDoes(t *testing.T) {
+	const files = `{apiVersion: v1, kind: LimitRange, metadata: {name: l}, spec: {limits: [{type: Container, defaultRequest: {cpu: 1500m}}]}}
+---
+{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: low}, value: -11}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: plain}, spec: {containers: [{name: main}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: low}, spec: {priorityClassName: low, containers: [{name: main}]}}
+`
+	a := planned(t, files, "-f", "-")
+	if len(a.Machines) != 1 || a.Machines[0].Requests.Cpu().String() != "1500m" || len(a.Machines[0].Pods) != 1 {
+		t.Errorf("got %+v", a.Machines)
+	}
+	if !strings.Contains(strings.Join(a.Notes, "\n"), "a priority below -10: default/low") {
+		t.Errorf("notes are %q", a.Notes)
+	}
+}
+
 func TestAPlanThatIsCutShortSaysSo(t *testing.T) {
 	out, _, code := kerf(t, "", "plan", "-f", "testdata/web.yaml", "--timeout", "1ns")
 	if code != exitUnplaced || !strings.Contains(out, "6") || !strings.Contains(out, "Deployment shop/web") {

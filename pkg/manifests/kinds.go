@@ -9,6 +9,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -92,6 +94,10 @@ func kinds() []kind {
 		of(storage, "StorageClass", !namespaced, func(o *Objects) *[]*storagev1.StorageClass { return &o.StorageClasses }, anything[storagev1.StorageClass]),
 		of(storage, "CSINode", !namespaced, func(o *Objects) *[]*storagev1.CSINode { return &o.CSINodes }, anything[storagev1.CSINode]),
 		of(storage, "VolumeAttachment", !namespaced, func(o *Objects) *[]*storagev1.VolumeAttachment { return &o.VolumeAttachments }, anything[storagev1.VolumeAttachment]),
+		of(core, "LimitRange", namespaced, func(o *Objects) *[]*corev1.LimitRange { return &o.LimitRanges }, anything[corev1.LimitRange]),
+		of("node.k8s.io/v1", "RuntimeClass", !namespaced, func(o *Objects) *[]*nodev1.RuntimeClass { return &o.RuntimeClasses }, anything[nodev1.RuntimeClass]),
+		of("scheduling.k8s.io/v1", "PriorityClass", !namespaced, func(o *Objects) *[]*schedulingv1.PriorityClass { return &o.PriorityClasses },
+			anything[schedulingv1.PriorityClass]),
 		of(core, "Namespace", !namespaced, func(o *Objects) *[]*corev1.Namespace { return &o.Namespaces }, anything[corev1.Namespace]),
 	}
 }

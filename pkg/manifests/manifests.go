@@ -11,6 +11,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -39,6 +41,9 @@ type Objects struct {
 	CSINodes               []*storagev1.CSINode
 	VolumeAttachments      []*storagev1.VolumeAttachment
 	Namespaces             []*corev1.Namespace
+	LimitRanges            []*corev1.LimitRange
+	RuntimeClasses         []*nodev1.RuntimeClass
+	PriorityClasses        []*schedulingv1.PriorityClass
 	// Ignored maps a kind that is not read, with its API version -> how many objects of it there are.
 	Ignored map[string]int
 	// Warnings are what may not be meant, although it is accepted.

@@ -33,6 +33,8 @@ type market interface {
 type world struct {
 	cluster *state.Cluster
 	offers  problem.Offers
+	// admission completes pods.
+	admission workload.Admission
 	// pending pods are to be placed, those of the controllers among them.
 	pending []*corev1.Pod
 	// notes say what was taken for granted, and what was left out.
@@ -44,7 +46,9 @@ func moment() time.Time { return time.Unix(0, 0).UTC() }
 
 // newWorld fills a cluster with what is in the files, as watches would.
 func newWorld(ctx context.Context, o manifests.Objects, m market) (*world, error) {
-	w := &world{cluster: state.NewCluster(), offers: problem.Offers{}}
+	w := &world{cluster: state.NewCluster(), offers: problem.Offers{}, admission: workload.Admission{
+		LimitRanges: o.LimitRanges, RuntimeClasses: o.RuntimeClasses, PriorityClasses: o.PriorityClasses,
+	}}
 	if err := w.buyFrom(ctx, m, o); err != nil {
 		return nil, err
 	}
@@ -184,7 +188,7 @@ func (w *world) addPods(list []*corev1.Pod, nodes []*corev1.Node) {
 	}
 	var elsewhere, over int
 	for _, pod := range list {
-		workload.Default(pod)
+		w.complete(pod)
 		switch {
 		case pods.IsTerminal(pod) || pods.IsTerminating(pod) && pod.Spec.NodeName == "":
 			over++
@@ -204,6 +208,14 @@ func (w *world) addPods(list []*corev1.Pod, nodes []*corev1.Node) {
 	}
 }
 
+// complete makes of a pod in a file what an API server would have made of it.
+func (w *world) complete(pod *corev1.Pod) {
+	workload.Default(pod)
+	if pod.Spec.NodeName == "" { // what runs was admitted as it is
+		w.admission.Admit(pod)
+	}
+}
+
 // pend adds a pod as the scheduler leaves one that it finds no node for.
 func (w *world) pend(pod *corev1.Pod) {
 	pod.Status = corev1.PodStatus{Phase: corev1.PodPending, Conditions: []corev1.PodCondition{
@@ -215,7 +227,8 @@ func (w *world) pend(pod *corev1.Pod) {
 
 func (w *world) addDaemonSet(d *appsv1.DaemonSet) {
 	sample := &corev1.Pod{ObjectMeta: d.Spec.Template.ObjectMeta, Spec: d.Spec.Template.Spec}
-	workload.Default(sample)
+	sample.Namespace = d.Namespace
+	w.complete(sample)
 	d.Spec.Template.Spec = sample.Spec
 	if d.UID == "" {
 		d.UID = types.UID("DaemonSet/" + manifests.Key(d))
