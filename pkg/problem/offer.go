@@ -27,8 +27,7 @@ func NewOffer(provisioner *v1alpha5.Provisioner, instanceTypes cloudprovider.Ins
 	for _, t := range instanceTypes {
 		byName[t.Name] = t
 	}
-	return Offer{Provisioner: provisioner, InstanceTypes: instanceTypes,
-		MinValues: v1alpha5.MinValues(p.Spec.Requirements), byName: byName}
+	return Offer{Provisioner: provisioner, InstanceTypes: instanceTypes, byName: byName}
 }
 
 // Offers maps the name of a Provisioner -> its offer.
@@ -42,6 +41,7 @@ func (o Offer) provisioner(used corev1.ResourceList) solver.Provisioner {
 		Union(scheduling.FromLabels(map[string]string{v1alpha5.ProvisionerNameLabel: p.Name}))
 	out := solver.Provisioner{
 		Name: p.Name, Weight: p.Weight(), Requirements: requirements, Taints: v1alpha5.NodeTaints(p.Spec.Taints), InstanceTypes: o.InstanceTypes,
+		MinValues: v1alpha5.MinValues(p.Spec.Requirements),
 	}
 	if p.Spec.Limits != nil {
 		out.Remaining = corev1.ResourceList{}
