@@ -128,8 +128,10 @@ func (t *table) holds(i, state int) bool {
 	d := &t.dishes[i]
 	l := t.lots[d.lot]
 	o := &l.offers[d.offer]
-	if !t.few.loads[state].within(o.ware.usable) {
-		return false
+	for axis, r := range l.axes.resources {
+		if load := t.few.loads[state][r]; load > 0 && load > o.room[axis] {
+			return false
+		}
 	}
 	for g, n := range t.few.counts[state] {
 		if n > 0 && (t.items[d.lot][g] == nil || !t.items[d.lot][g].class.fits.has(d.offer)) {

@@ -229,9 +229,9 @@ func shuffle(r *rand.Rand, p *solver.Problem) {
 	}
 }
 
-func TestClusterAutoscalersPodsNeedAtMost2600Machines(t *testing.T) {
+func TestClusterAutoscalersPodsNeed2595Machines(t *testing.T) {
 	plan := solver.Solve(t.Context(), oneTemplate(t, size{51000, 1, 0}))
-	if len(plan.Machines) > 2600 || len(plan.Unplaced) > 0 {
+	if len(plan.Machines) != 2595 || len(plan.Unplaced) > 0 {
 		t.Errorf("%d machines, %d pods unplaced", len(plan.Machines), len(plan.Unplaced))
 	}
 }
