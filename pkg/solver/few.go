@@ -2,6 +2,7 @@ package solver
 
 import (
 	"iter"
+	"math"
 	"slices"
 )
 
@@ -59,12 +60,21 @@ func newFew(groups []*group, fee float64, looks int) (*few, bool) {
 				load = make(vector, len(g.requests))
 			}
 			for r, q := range g.requests {
-				load[r] = min(load[r]+min(q, absurd/int64(g.left))*int64(counts[i]), absurd)
+				load[r] = saturated(load[r], q, int64(counts[i]))
 			}
 		}
 		f.counts, f.loads = append(f.counts, counts), append(f.loads, load)
 	}
 	return f, true
+}
+
+// saturated returns so much and n times q more, or what is more than any machine has.
+func saturated(so, q, n int64) int64 {
+	const most = math.MaxInt64 / 2
+	if q > 0 && n > (most-so)/q {
+		return most
+	}
+	return so + q*n
 }
 
 // all returns the state of all units.
