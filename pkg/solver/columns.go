@@ -243,8 +243,8 @@ func (c *columns) buy(out []bin, like bin, copies int) []bin {
 	charge := p.lot.shelf.stocks[p.lot.offers[like.offer].stock].capacity
 	for copies > 0 {
 		b := bin{offer: like.offer}
-		for _, k := range like.picks {
-			b.picks = p.gather(b.picks, p.lot.items[k.item].shape, k.count)
+		for _, k := range p.lot.byShape(like.picks) {
+			b.picks = p.gather(b.picks, k.shape, k.count)
 		}
 		n := copies
 		for _, k := range b.picks {
@@ -262,6 +262,24 @@ func (c *columns) buy(out []bin, like bin, copies int) []bin {
 			out = append(out, b)
 		}
 		copies -= n
+	}
+	return out
+}
+
+// portion is a number of units of a shape.
+type portion struct{ shape, count int }
+
+// byShape returns how many units of each shape the picks hold. A shape comes once, for what is left of its items is told from none
+// of the picks.
+func (l *lot) byShape(picks []pick) []portion {
+	var out []portion
+	for _, k := range picks {
+		s := l.items[k.item].shape
+		at := slices.IndexFunc(out, func(q portion) bool { return q.shape == s })
+		if at < 0 {
+			at, out = len(out), append(out, portion{shape: s})
+		}
+		out[at].count += k.count
 	}
 	return out
 }
