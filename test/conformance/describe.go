@@ -5,13 +5,23 @@ import (
 	"strings"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/kerf-autoscaler/kerf/test/conformance/world"
 )
 
-// describe prints a world, its plan and what is wrong with it.
+// describe prints a world, its plan and what is wrong with it. A world that can be written as a scenario is, so that it can
+// become one as it stands.
 func describe(r result) string {
+	commands, missing := scenarioOf(r.world)
+	if len(missing) == 0 {
+		return fmt.Sprintf("seed %d, as a scenario:\n%s%s", r.world.Seed, commands, describePlan(r))
+	}
+	return fmt.Sprintf("seed %d; scenarios have no words for %s:\n%s%s", r.world.Seed, strings.Join(missing, ", "), describeObjects(r.world), describePlan(r))
+}
+
+// describeObjects prints a world as its objects.
+func describeObjects(w *world.World) string {
 	var s strings.Builder
-	w := r.world
-	fmt.Fprintf(&s, "seed %d\n", w.Seed)
 	object := func(title string, o any) {
 		text, err := yaml.Marshal(o)
 		if err != nil {
@@ -46,7 +56,6 @@ func describe(r result) string {
 	for _, pod := range w.Pods {
 		object(fmt.Sprintf("pod %s (planned before for %q)", pod.Name, w.Planned[pod.UID]), map[string]any{"namespace": pod.Namespace, "labels": pod.Labels, "spec": pod.Spec})
 	}
-	s.WriteString(describePlan(r))
 	return s.String()
 }
 

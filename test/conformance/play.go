@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -64,10 +65,25 @@ func play(ctx context.Context, s settings) (*report, error) {
 // look lets kerf plan for a world and judges the plan.
 func look(ctx context.Context, w *world.World) (result, error) {
 	problem := w.Problem()
-	r := result{world: w, plan: solver.Solve(ctx, problem)}
+	r := result{world: w}
+	if crash := protect(func() { r.plan = solver.Solve(ctx, problem) }); crash != nil {
+		r.plan, r.disagreements = solver.Plan{}, []judge.Disagreement{*crash}
+		return r, nil
+	}
 	var err error
 	r.disagreements, err = judge.Judge(ctx, w, &problem, &r.plan)
 	return r, err
+}
+
+// protect runs kerf and returns how it crashed, nil if it did not: one crash must not hide what else there is to find.
+func protect(kerf func()) (crash *judge.Disagreement) {
+	defer func() {
+		if v := recover(); v != nil {
+			crash = &judge.Disagreement{Kind: judge.Crash, Cause: fmt.Sprintf("%T", v), Text: fmt.Sprintf("%v\n%s", v, debug.Stack())}
+		}
+	}()
+	kerf()
+	return nil
 }
 
 // collect adds results up and says now and then how far they are.

@@ -7,8 +7,10 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
+	"github.com/kerf-autoscaler/kerf/test/conformance/judge"
 	"github.com/kerf-autoscaler/kerf/test/conformance/world"
 )
 
@@ -31,6 +33,12 @@ func newReport() *report {
 
 func (r *report) add(one result) {
 	r.clusters++
+	if len(one.disagreements) > 0 {
+		r.cases = append(r.cases, one)
+		if one.disagreements[0].Kind == judge.Crash {
+			return
+		}
+	}
 	left := map[string]bool{}
 	for _, u := range one.plan.Unplaced {
 		left[string(u.Pod.UID)] = true
@@ -47,9 +55,6 @@ func (r *report) add(one result) {
 	}
 	for _, what := range one.world.Surroundings() {
 		r.surroundings[what]++
-	}
-	if len(one.disagreements) > 0 {
-		r.cases = append(r.cases, one)
 	}
 }
 
@@ -131,6 +136,7 @@ func (r *report) list(out io.Writer) {
 		for _, c := range cases[:min(len(cases), most)] {
 			seeds = append(seeds, c.world.Seed)
 		}
-		_, _ = fmt.Fprintf(out, "%s: %d clusters, seeds %v\n  %s\n", class(cases[0]), len(cases), seeds, cases[0].disagreements[0])
+		text, _, _ := strings.Cut(cases[0].disagreements[0].String(), "\n")
+		_, _ = fmt.Fprintf(out, "%s: %d clusters, seeds %v\n  %s\n", class(cases[0]), len(cases), seeds, text)
 	}
 }

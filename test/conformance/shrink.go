@@ -68,6 +68,9 @@ func smaller(w *world.World) []*world.World {
 	for uid := range w.Planned {
 		change(func(c *world.World) { delete(c.Planned, uid) })
 	}
+	if c := w.OneNamespace(); c != nil {
+		out = append(out, c)
+	}
 	return append(append(out, simplerProvisioners(w)...), simplerPods(w)...)
 }
 
@@ -155,15 +158,25 @@ func simplifications(pod *corev1.Pod) []func(*corev1.Pod) {
 	add(s.InitContainers != nil, func(p *corev1.Pod) { p.Spec.InitContainers = nil })
 	add(s.Overhead != nil, func(p *corev1.Pod) { p.Spec.Overhead = nil })
 	add(s.Containers[0].Ports != nil, func(p *corev1.Pod) { p.Spec.Containers[0].Ports = nil })
-	for i := range s.TopologySpreadConstraints {
+	for i, c := range s.TopologySpreadConstraints {
 		out = append(out, func(p *corev1.Pod) {
 			if all := p.Spec.TopologySpreadConstraints; i < len(all) {
 				p.Spec.TopologySpreadConstraints = slices.Delete(all, i, i+1)
 			}
 		})
+		add(c.MinDomains != nil || c.NodeAffinityPolicy != nil || c.NodeTaintsPolicy != nil || c.MatchLabelKeys != nil, func(p *corev1.Pod) {
+			if all := p.Spec.TopologySpreadConstraints; i < len(all) {
+				all[i].MinDomains, all[i].NodeAffinityPolicy, all[i].NodeTaintsPolicy, all[i].MatchLabelKeys = nil, nil, nil, nil
+			}
+		})
 	}
 	if s.Affinity != nil {
 		add(true, func(p *corev1.Pod) { p.Spec.Affinity = nil })
+		add(s.Affinity.NodeAffinity != nil && s.Affinity.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution != nil, affinity(func(a *corev1.Affinity) {
+			if a.NodeAffinity != nil {
+				a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution = nil
+			}
+		}))
 		add(s.Affinity.NodeAffinity != nil, affinity(func(a *corev1.Affinity) { a.NodeAffinity = nil }))
 		add(s.Affinity.PodAffinity != nil, affinity(func(a *corev1.Affinity) { a.PodAffinity = nil }))
 		add(s.Affinity.PodAntiAffinity != nil, affinity(func(a *corev1.Affinity) { a.PodAntiAffinity = nil }))

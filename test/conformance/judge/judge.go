@@ -19,6 +19,8 @@ type Kind string
 
 // Kinds of disagreement.
 const (
+	// Crash is a problem for which there is no plan because kerf crashed.
+	Crash Kind = "crash"
 	// Bookkeeping is a pod that the plan has not exactly once, or something it names that does not exist.
 	Bookkeeping Kind = "bookkeeping"
 	// Machine is a machine that its provisioner does not allow, or that nobody sells.

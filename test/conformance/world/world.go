@@ -155,3 +155,26 @@ func (w *World) Type(name string) (*cloudprovider.InstanceType, error) {
 	}
 	return w.Types[i], nil
 }
+
+// OneNamespace returns the world with all pods in the namespace default, nil if they are there.
+func (w *World) OneNamespace() *World {
+	out, moved := w.Clone(), false
+	move := func(list []*corev1.Pod) []*corev1.Pod {
+		list = slices.Clone(list)
+		for i, pod := range list {
+			if pod.Namespace != metav1.NamespaceDefault {
+				list[i], moved = pod.DeepCopy(), true
+				list[i].Namespace = metav1.NamespaceDefault
+			}
+		}
+		return list
+	}
+	out.Pods, out.DaemonSets = move(out.Pods), move(out.DaemonSets)
+	for i := range out.Nodes {
+		out.Nodes[i].Pods = move(out.Nodes[i].Pods)
+	}
+	if !moved {
+		return nil
+	}
+	return out
+}
