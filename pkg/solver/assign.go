@@ -216,7 +216,7 @@ func (a *assigner) better(g *group, p, q *place, load int) bool {
 // shunned is 1 if pods are there already that the same pods keep away from as from the group: one more does no harm.
 func (a *assigner) shunned(g *group, p *place) int {
 	for _, s := range g.stakes {
-		if c := a.topology.counters[s.counter]; c.reach == nil && !c.held && c.mostAt(p.at(c.axis)) > 0 {
+		if c := a.topology.counters[s.counter]; c.shunned && c.mostAt(p.at(c.axis)) > 0 {
 			return 1
 		}
 	}

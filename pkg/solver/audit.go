@@ -1,9 +1,12 @@
 package solver
 
 import (
+	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
 )
 
 // mostEvictions bounds how often pods of one group are taken off again because what they relied on has not come.
@@ -54,6 +57,7 @@ func (s *solution) census(known bool) {
 	t := &s.rulebook.topology
 	t.clear()
 	t.countNodes(s.nodes)
+	s.countDaemons()
 	for _, c := range t.counters {
 		if !c.spread {
 			continue
@@ -63,6 +67,31 @@ func (s *solution) census(known bool) {
 				s.noteSold(c, shelf)
 			} else {
 				s.noteOffers(c, shelf, s.grouper.probe(c.reach))
+			}
+		}
+	}
+}
+
+// countDaemons counts the pods of DaemonSets that may come to new machines, where others keep away from them.
+func (s *solution) countDaemons() {
+	if len(s.rulebook.daemons) == 0 {
+		return
+	}
+	for i, pod := range s.problem.DaemonSets {
+		f := &filter{key: fmt.Sprint("daemon ", i), sample: pod, alternatives: scheduling.DaemonRequirements(pod)}
+		probe := &group{size: 1, requests: make(vector, len(s.dimensions.names)), filter: f}
+		for _, m := range s.rulebook.bearing(pod).marks {
+			for _, k := range s.rulebook.carriersOf(m) {
+				c := s.rulebook.counters[k]
+				if !c.shunned {
+					continue
+				}
+				axis := s.rulebook.axes[c.axis]
+				for _, shelf := range s.shelves {
+					for value := range shelf.domains(probe, axis.key) {
+						c.add(axis.domain(value), 1, false)
+					}
+				}
 			}
 		}
 	}

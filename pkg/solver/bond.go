@@ -40,10 +40,16 @@ func (b *rulebook) rules(pod *corev1.Pod, t *ties, of *bearing) []rule {
 	if t != nil {
 		for _, n := range t.near {
 			r := rule{mark: n.mark, most: n.skew, loose: n.soft || n.skew > 0}
-			if _, own := slices.BinarySearch(of.marks, n.mark); own && n.skew == 0 {
-				r.most = 1
+			if _, own := slices.BinarySearch(of.marks, n.mark); n.skew == 0 {
+				r.most = oneIf(own)
 			}
 			out = append(out, r)
+		}
+		for _, x := range t.apart {
+			if b.daemons[x.mark] && !x.soft {
+				_, own := slices.BinarySearch(of.marks, x.mark)
+				out = append(out, rule{mark: x.mark, most: oneIf(own)})
+			}
 		}
 	}
 	slices.SortFunc(out, compareRules)
@@ -64,4 +70,11 @@ func compareRules(x, y rule) int {
 	default:
 		return -1
 	}
+}
+
+func oneIf(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

@@ -224,7 +224,7 @@ func (b *bundler) merge(members []companion) (*group, bool) {
 		}
 		if g.ties != nil && !seen[g.ties] {
 			seen[g.ties] = true
-			own.add(g.ties)
+			own.add(g.ties, b.topology)
 		}
 	}
 	out.ties = &own
@@ -252,13 +252,18 @@ func (b *bundler) quarrels(g *group, n int, members []companion) bool {
 }
 
 // add takes over the ties to pods outside of the unit: what is wanted on the node is there.
-func (t *ties) add(o *ties) {
+func (t *ties) add(o *ties, of *topology) {
 	t.spreads = append(t.spreads, o.spreads...)
 	t.apart = append(t.apart, o.apart...)
 	t.keys = append(t.keys, o.keys...)
+	t.labeled = append(t.labeled, o.labeled...)
 	for _, w := range o.with {
 		if !w.onNode {
 			t.with = append(t.with, w)
+			continue
+		}
+		for _, i := range w.counters {
+			t.labeled = append(t.labeled, of.counters[i].axis)
 		}
 	}
 }

@@ -76,7 +76,8 @@ func (g *group) needs(axis int, t *topology) bool {
 	if g.ties == nil {
 		return false
 	}
-	return slices.ContainsFunc(g.ties.spreads, func(s spread) bool { return s.axis == axis }) ||
+	return slices.Contains(g.ties.labeled, axis) ||
+		slices.ContainsFunc(g.ties.spreads, func(s spread) bool { return s.axis == axis }) ||
 		slices.ContainsFunc(g.ties.with, func(w together) bool {
 			return slices.ContainsFunc(w.counters, func(i int) bool { return t.counters[i].axis == axis })
 		})

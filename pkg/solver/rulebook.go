@@ -44,6 +44,8 @@ type rulebook struct {
 	tiesOf  map[digest]*ties
 	marksOf map[digest]*bearing
 	alike   map[digest]*bearing
+	// daemons are the marks of DaemonSets' pods that others keep away from over whole domains: they will be on every new node.
+	daemons map[mark]bool
 	// parsed counts ties.
 	parsed int64
 }
@@ -115,6 +117,25 @@ func (b *rulebook) learnResident(pod *corev1.Pod) *ties {
 		b.tiesOf[d] = t
 	}
 	return t
+}
+
+// learnDaemons notes the traits of the pods of DaemonSets. A pod that keeps out of domains where such pods are cannot be on a
+// node with one, either: that is a rule within the node.
+func (b *rulebook) learnDaemons(daemons []*corev1.Pod) {
+	for _, pod := range daemons {
+		b.learnResident(pod)
+	}
+	b.daemons = map[mark]bool{}
+	for _, pod := range daemons {
+		for _, m := range b.bearing(pod).marks {
+			for _, i := range b.carriersOf(m) {
+				if c := b.counters[i]; c.binding && c.shunned {
+					b.daemons[m] = true
+					b.traits[m].onNode, b.traits[m].strict = true, true
+				}
+			}
+		}
+	}
 }
 
 // bearing returns the marks that the pod carries.

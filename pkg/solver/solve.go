@@ -75,9 +75,7 @@ func newSolution(p *Problem) *solution {
 			theirs[i] = append(theirs[i], s.rulebook.learnResident(pod))
 		}
 	}
-	for _, pod := range p.DaemonSets {
-		s.rulebook.learnResident(pod)
-	}
+	s.rulebook.learnDaemons(p.DaemonSets)
 	s.grouper = newGrouper(p, s.dimensions, s.rulebook)
 	s.groups = s.grouper.group(pending, mine)
 	s.nodes = hostsOf(nodes, theirs, s.dimensions, s.rulebook)

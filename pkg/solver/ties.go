@@ -23,6 +23,8 @@ type ties struct {
 	with []together
 	// keys are labels that nodes must have for the binding spreads, whatever the value.
 	keys []string
+	// labeled are axes on which the node must have a domain, whichever: those of affinities that are met within a bundle.
+	labeled []int
 	// trouble is why the scheduler refuses the pod whatever the node; "" if it does not.
 	trouble string
 	// id tells ties apart.
@@ -222,6 +224,7 @@ func (p *parser) antiAffinity(term *corev1.PodAffinityTerm, soft bool) {
 		return
 	}
 	a := apart{mark: m, soft: soft, carriers: p.bind(counterKey{axis: axis, mark: m}, soft), holders: -1}
+	p.counters[a.carriers].shunned = true
 	if !soft { // nobody has to keep away from a pod that would only prefer it
 		a.holders = p.bind(counterKey{axis: axis, mark: m, held: true}, false)
 	}

@@ -42,6 +42,8 @@ type counter struct {
 	there []presence
 	// binding says that requirements look at it, not only preferences.
 	binding bool
+	// shunned says that pods keep out of domains where it counts somebody.
+	shunned bool
 	// spread says that it is for a spread, which wants its domains to be level.
 	spread bool
 }
@@ -276,6 +278,7 @@ func (t *topology) stakes(g *group) []stake {
 func (t *topology) axesOf(g *group) []int {
 	var out []int
 	if g.ties != nil {
+		out = append(out, g.ties.labeled...)
 		for _, s := range g.ties.spreads {
 			out = append(out, s.axis)
 		}
