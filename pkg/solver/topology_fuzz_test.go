@@ -157,7 +157,7 @@ func newScheduler(p solver.Problem, plan solver.Plan, last bool) *scheduler {
 // counted but do not care may have to come after those that do, and there are few enough of either to try some orders.
 func bind(p solver.Problem, plan solver.Plan, last bool) []string {
 	var out []string
-	for seed := range uint64(200) {
+	for seed := range uint64(60) {
 		s := newScheduler(p, plan, last)
 		rand.New(rand.NewPCG(seed, 1)).Shuffle(len(s.waiting), func(i, j int) { s.waiting[i], s.waiting[j] = s.waiting[j], s.waiting[i] })
 		if seed%2 == 0 {
