@@ -20,8 +20,16 @@ import (
 func (s *survey) node(entry state.Entry) solver.Node {
 	out := solver.Node{Name: entry.Name(), Initialized: entry.Initialized(), Labels: labels(entry), Taints: taints(entry)}
 	if entry.Node == nil {
-		out.Possible = scheduling.FromNodeSelector(entry.Machine.Spec.Requirements)
-		maps.DeleteFunc(out.Possible, func(key string, _ scheduling.Requirement) bool { _, settled := out.Labels[key]; return settled })
+		out.Possible = s.Offers.open(entry.Machine)
+		for key, value := range out.Possible.Labels() {
+			if _, settled := out.Labels[key]; !settled && !out.Possible[key].AllowsAbsent() {
+				out.Labels[key] = value
+			}
+		}
+		maps.DeleteFunc(out.Possible, func(key string, r scheduling.Requirement) bool {
+			_, settled := out.Labels[key]
+			return settled || r.Finite() && r.AllowsAbsent() && len(r.Values()) == 0
+		})
 	}
 	out.Pods = s.podsOn(entry)
 	present := map[types.UID]bool{} // UID of a DaemonSet that has its pod there
@@ -34,6 +42,7 @@ func (s *survey) node(entry state.Entry) solver.Node {
 	}
 	for _, pod := range s.daemonPods {
 		if !present[pod.UID] && runsOn(pod, &out) {
+			out.Pods = append(out.Pods, pod) // it takes its host ports as well
 			resources.Add(requests, pods.Requests(pod))
 		}
 	}

@@ -12,7 +12,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/fake"
+	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
 	"github.com/kerf-autoscaler/kerf/pkg/solver"
 	"github.com/kerf-autoscaler/kerf/pkg/state"
 	"github.com/kerf-autoscaler/kerf/test/builders"
@@ -80,6 +82,7 @@ func TestWhatIsFreeOnANode(t *testing.T) {
 		entry      state.Entry
 		daemonSets []*appsv1.DaemonSet
 		want       map[string]string
+		wantPods   []string // those that may take a host port
 	}{
 		"a node of somebody else": {
 			entry: state.Entry{Node: builders.Node("n"), Pods: running(pod("a", "500m"), pod("b", "1"))},
@@ -119,6 +122,12 @@ func TestWhatIsFreeOnANode(t *testing.T) {
 			entry: state.Entry{Machine: joined}, daemonSets: []*appsv1.DaemonSet{daemonSet("a", "100m", nil), daemonSet("b", "200m", nil)},
 			want: map[string]string{"cpu": "3700m", "memory": "16Gi", "pods": "56"},
 		},
+		"host ports of daemonsets that are not there yet": {
+			entry: state.Entry{Machine: joined}, daemonSets: []*appsv1.DaemonSet{daemonSet("a", "100m", func(s *corev1.PodSpec) {
+				s.Containers[0].Ports = []corev1.ContainerPort{{ContainerPort: 80, HostPort: 80}}
+			})},
+			want: map[string]string{"cpu": "3900m", "memory": "16Gi", "pods": "57"}, wantPods: []string{"a"},
+		},
 		"a daemonset that is there counts once, by its pod": {
 			entry:      state.Entry{Machine: joined, Node: ready, Pods: running(pod("d", "150m", builders.OwnedBy("apps/v1", "DaemonSet", "a")))},
 			daemonSets: []*appsv1.DaemonSet{daemonSet("a", "100m", nil)},
@@ -127,9 +136,18 @@ func TestWhatIsFreeOnANode(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			got := quantities(translate(tc.entry, tc.daemonSets...).Available)
-			if diff := cmp.Diff(tc.want, got); diff != "" {
+			got := translate(tc.entry, tc.daemonSets...)
+			if diff := cmp.Diff(tc.want, quantities(got.Available)); diff != "" {
 				t.Errorf("available (-want +got):\n%s", diff)
+			}
+			var ported []string
+			for _, pod := range got.Pods {
+				if len(pod.Spec.Containers[0].Ports) > 0 {
+					ported = append(ported, pod.Name)
+				}
+			}
+			if !slices.Equal(tc.wantPods, ported) {
+				t.Errorf("pods with host ports: %v, want %v", ported, tc.wantPods)
 			}
 		})
 	}
@@ -223,17 +241,23 @@ func TestTaintsThatPassDoNotKeepPodsOff(t *testing.T) {
 
 func TestLabelsThatAreSettledAndThoseThatAreOpen(t *testing.T) {
 	machine := builders.Machine("m", "p", instanceTypes("c5.large", "m5.large"),
-		builders.MachineRequirement(corev1.LabelTopologyZone, corev1.NodeSelectorOpIn, "a", "b"),
+		builders.MachineRequirement(corev1.LabelTopologyZone, corev1.NodeSelectorOpIn, "test-1a", "test-1b"),
 		builders.MachineRequirement(corev1.LabelArchStable, corev1.NodeSelectorOpIn, "amd64"),
 		func(m *v1alpha5.Machine) { m.Labels[corev1.LabelArchStable] = "amd64" })
 	got := translate(state.Entry{Machine: machine})
 	wantLabels := map[string]string{
 		corev1.LabelArchStable: "amd64", v1alpha5.ProvisionerNameLabel: "p", corev1.LabelHostname: "m",
+		// What both types have.
+		corev1.LabelOSStable: "linux", corev1.LabelTopologyRegion: "test-1", "karpenter.k8s.aws/instance-size": "large",
+		"karpenter.k8s.aws/instance-cpu": "2", "karpenter.k8s.aws/instance-generation": "5", "karpenter.k8s.aws/instance-pods": "29",
 	}
 	if diff := cmp.Diff(wantLabels, got.Labels); diff != "" {
 		t.Errorf("labels (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{corev1.LabelInstanceTypeStable, corev1.LabelTopologyZone}, got.Possible.Keys()); diff != "" {
+	wantPossible := "karpenter.k8s.aws/instance-category In [c m], karpenter.k8s.aws/instance-family In [c5 m5], " +
+		"karpenter.k8s.aws/instance-memory In [4096 8192], karpenter.sh/capacity-type In [on-demand spot], " +
+		"node.kubernetes.io/instance-type In [c5.large m5.large], topology.kubernetes.io/zone In [test-1a test-1b]"
+	if diff := cmp.Diff(wantPossible, got.Possible.String()); diff != "" {
 		t.Errorf("open labels (-want +got):\n%s", diff)
 	}
 	if got.Initialized || got.Name != "m" {
@@ -243,6 +267,46 @@ func TestLabelsThatAreSettledAndThoseThatAreOpen(t *testing.T) {
 	joined := translate(state.Entry{Machine: machine, Node: builders.Node("n", builders.NodeLabels(map[string]string{"extra": "x"}))})
 	if joined.Name != "n" || joined.Labels[corev1.LabelHostname] != "n" || joined.Labels["extra"] != "x" || len(joined.Possible) != 0 {
 		t.Errorf("a node that joined is %q with %v and open %v", joined.Name, joined.Labels, joined.Possible)
+	}
+}
+
+func TestALabelThatSomeTypesLackIsOpen(t *testing.T) {
+	offers := func(requirements ...scheduling.Requirements) Offers {
+		var list cloudprovider.InstanceTypes
+		for i, r := range requirements {
+			list = append(list, &cloudprovider.InstanceType{Name: []string{"one", "other"}[i], Requirements: r})
+		}
+		return Offers{"p": NewOffer(builders.Provisioner("p"), list)}
+	}
+	gpu := func(operator corev1.NodeSelectorOperator, values ...string) scheduling.Requirements {
+		return scheduling.NewRequirements(scheduling.NewRequirement("gpu", operator, values...))
+	}
+	machine := builders.Machine("m", "p", instanceTypes("one", "other"))
+	for name, tc := range map[string]struct {
+		offers Offers
+		wants  map[bool][]scheduling.Requirements // whether it is sure to be met -> what pods may ask for
+	}{
+		"one has it, of the other it is not known": {offers(gpu(corev1.NodeSelectorOpIn, "a"), nil), map[bool][]scheduling.Requirements{
+			false: {gpu(corev1.NodeSelectorOpIn, "a"), gpu(corev1.NodeSelectorOpDoesNotExist)}, true: {gpu(corev1.NodeSelectorOpNotIn, "b")},
+		}},
+		"one has it, and the other does not": {offers(gpu(corev1.NodeSelectorOpDoesNotExist), gpu(corev1.NodeSelectorOpIn, "a")), map[bool][]scheduling.Requirements{
+			false: {gpu(corev1.NodeSelectorOpExists), gpu(corev1.NodeSelectorOpDoesNotExist)},
+		}},
+		"none has it": {offers(gpu(corev1.NodeSelectorOpDoesNotExist), gpu(corev1.NodeSelectorOpDoesNotExist)), map[bool][]scheduling.Requirements{
+			false: {gpu(corev1.NodeSelectorOpExists)}, true: {gpu(corev1.NodeSelectorOpDoesNotExist)},
+		}},
+		"both have it": {offers(gpu(corev1.NodeSelectorOpIn, "a"), gpu(corev1.NodeSelectorOpIn, "b")), map[bool][]scheduling.Requirements{
+			false: {gpu(corev1.NodeSelectorOpIn, "a"), gpu(corev1.NodeSelectorOpDoesNotExist)}, true: {gpu(corev1.NodeSelectorOpIn, "a", "b")},
+		}},
+	} {
+		got := build(state.Snapshot{Entries: []state.Entry{{Machine: machine}}}, tc.offers).Nodes[0]
+		for want, list := range tc.wants {
+			for _, asked := range list {
+				if reason := asked.Accepts(got.Labels, got.Possible); (reason == "") != want {
+					t.Errorf("%s: %s is sure to be met: %t (%s)", name, asked, !want, reason)
+				}
+			}
+		}
 	}
 }
 

@@ -1,6 +1,8 @@
 package problem
 
 import (
+	"maps"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
@@ -85,6 +87,40 @@ func (o Offers) least(machine *v1alpha5.Machine) corev1.ResourceList {
 		return machine.Spec.Resources.Requests
 	}
 	return out
+}
+
+// open returns what the labels of a Machine without a Node may come to be: what it asks for, of what its instance types have. A
+// label that is not there, or may only be absent, will be absent.
+func (o Offers) open(machine *v1alpha5.Machine) scheduling.Requirements {
+	asked := scheduling.FromNodeSelector(machine.Spec.Requirements)
+	var offered scheduling.Requirements
+	for _, t := range o.flexibleTypes(machine) {
+		name := machine.Labels[corev1.LabelInstanceTypeStable]
+		switch {
+		case name != "" && name != t.Name: // it is another one by now
+		case offered == nil:
+			offered = maps.Clone(t.Requirements)
+		default:
+			either(offered, t.Requirements)
+		}
+	}
+	return asked.Union(offered)
+}
+
+// either widens one by what else other lets labels be. A label that one of them does not have may be absent.
+func either(one, other scheduling.Requirements) {
+	for key, requirement := range one {
+		if _, both := other[key]; !both {
+			one[key] = requirement.Or(scheduling.NewRequirement(key, corev1.NodeSelectorOpDoesNotExist))
+		}
+	}
+	for key, requirement := range other {
+		old, both := one[key]
+		if !both {
+			old = scheduling.NewRequirement(key, corev1.NodeSelectorOpDoesNotExist)
+		}
+		one[key] = old.Or(requirement)
+	}
 }
 
 // flexibleTypes returns the instance types that a Machine may become.

@@ -91,9 +91,9 @@ func (r Requirement) All() iter.Seq[string] { return slices.Values(r.values) }
 // Len returns how many Values there are.
 func (r Requirement) Len() int { return len(r.values) }
 
-// Single returns the only allowed value, if there is exactly one.
+// Single returns the only allowed value, if there is exactly one and the label may not be absent either.
 func (r Requirement) Single() (string, bool) {
-	if r.complement || len(r.values) != 1 {
+	if r.complement || r.absent || len(r.values) != 1 {
 		return "", false
 	}
 	return r.values[0], true
@@ -230,6 +230,15 @@ func tighter(a, b *int64, better func(a, b int64) bool) *int64 {
 	default:
 		return b
 	}
+}
+
+// Or returns what passes r or o. Both have the same key. Where one of them has no finite set of values, more may pass.
+func (r Requirement) Or(o Requirement) Requirement {
+	absent := r.absent || o.absent
+	if r.complement || o.complement {
+		return Requirement{key: r.key, complement: true, absent: absent}
+	}
+	return Requirement{key: r.key, values: merged(r.values, o.values), absent: absent}
 }
 
 // Empty reports whether nothing passes, neither a value nor absence.

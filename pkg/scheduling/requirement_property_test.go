@@ -109,6 +109,21 @@ func TestAnIntersectionAllowsWhatBothSidesAllow(t *testing.T) {
 	}
 }
 
+func TestEitherAllowsWhatOneSideAllows(t *testing.T) {
+	for _, a := range expressions() {
+		for _, b := range expressions() {
+			either := of(a).Or(of(b))
+			exact := of(a).Finite() && of(b).Finite()
+			for _, label := range universe() {
+				want := allows(of(a), label) || allows(of(b), label)
+				if got := allows(either, label); got != want && (want || exact) {
+					t.Errorf("%v or %v: %v allows %v: %t", a, b, either, label, got)
+				}
+			}
+		}
+	}
+}
+
 func TestIntersectionsAssociate(t *testing.T) {
 	for _, a := range expressions() {
 		for _, b := range expressions() {

@@ -40,6 +40,11 @@ func (b *rulebook) classDigest(n *Node) digest {
 		for _, e := range n.Possible.NodeSelectorRequirements() {
 			d = b.texts(b.texts(d, e.Key, string(e.Operator)), e.Values...)
 		}
+		for _, key := range n.Possible.Keys() {
+			if n.Possible[key].AllowsAbsent() { // which the API's form of some values does not tell
+				d = b.texts(d.number(-1), key)
+			}
+		}
 	}
 	return d
 }
