@@ -232,7 +232,7 @@ func (a *assigner) commit(g *group, p *place, n int) {
 func (t *topology) count(g *group, p *place, n int) {
 	for _, s := range g.stakes {
 		c := t.counters[s.counter]
-		if d := p.at(c.axis); d >= 0 {
+		if d := p.at(c.axis); d >= 0 && c.reach.covers(p) {
 			c.add(d, s.n*n, s.sure)
 			c.note(d, sureIf(s.sure))
 		}

@@ -80,11 +80,6 @@ func (g *group) carries(m mark) int {
 	return 0
 }
 
-// requires reports whether a spread of the group only lets it onto nodes that have the label.
-func (g *group) requires(key string) bool {
-	return g.ties != nil && slices.Contains(g.ties.keys, key)
-}
-
 // plan counts the nodes that the pods were meant for.
 func (g *group) plan(planned map[types.UID]string) {
 	if len(planned) == 0 {

@@ -20,7 +20,8 @@ type reach struct {
 	tolerations digest
 	// keys are labels that nodes must have, whatever the value.
 	keys  []string
-	named bool // some alternative is about the hostname
+	axes  []int // of the keys
+	named bool  // some alternative is about the hostname
 
 	hosts   map[*nodeClass]presence
 	filters map[*filter]presence
@@ -40,14 +41,16 @@ func (t *topology) reachOf(g *group, s *spread, keys []string, taints []corev1.T
 	if tainted {
 		d = d.number(2).and(f.tolerations)
 	}
+	var axes []int
 	for _, key := range keys {
+		axes = append(axes, t.axisOf(key))
 		d = d.number(int64(t.axisOf(key)))
 	}
 	r, ok := t.reaches[d]
 	if ok {
 		return r
 	}
-	r = &reach{digest: f.own.digest, keys: keys, hosts: map[*nodeClass]presence{}, filters: map[*filter]presence{}}
+	r = &reach{digest: f.own.digest, keys: keys, axes: axes, hosts: map[*nodeClass]presence{}, filters: map[*filter]presence{}}
 	if affinity {
 		r.affinity, r.alternatives, r.named = true, f.own.alternatives, f.own.named
 	}
@@ -93,7 +96,12 @@ func (r *reach) look(h *host) presence {
 	return never
 }
 
-// filter says whether pods of the group count wherever they go.
+// covers reports whether nodes in the place have the keys.
+func (r *reach) covers(p *place) bool {
+	return r == nil || !slices.ContainsFunc(r.axes, func(axis int) bool { return p.at(axis) < 0 })
+}
+
+// filter says whether pods of the group count on nodes that have the keys.
 func (r *reach) filter(g *group) presence {
 	if r == nil {
 		return surely
@@ -102,11 +110,6 @@ func (r *reach) filter(g *group) presence {
 	if !known {
 		p = r.compare(g.filter)
 		r.filters[g.filter] = p
-	}
-	for _, key := range r.keys {
-		if !always(key) && !g.requires(key) {
-			return min(p, maybe)
-		}
 	}
 	return p
 }

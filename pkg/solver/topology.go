@@ -293,7 +293,11 @@ func (t *topology) axesOf(g *group) []int {
 	}
 	for _, s := range g.stakes {
 		if t.counters[s.counter].binding {
-			out = append(out, t.counters[s.counter].axis)
+			c := t.counters[s.counter]
+			out = append(out, c.axis)
+			if c.reach != nil {
+				out = append(out, c.reach.axes...)
+			}
 		}
 	}
 	for _, c := range g.carried {
