@@ -59,7 +59,7 @@ func (s *solution) buyFor(ctx context.Context, l *lot, e *effort) {
 	}
 	for i, it := range l.items {
 		if p.left[i] > 0 {
-			it.group.miss = it.group.miss.nearer(l.shelf.stopped(ctx, l, it))
+			it.group.miss = it.group.miss.nearer(l.shelf.stopped(ctx, it.group, it.class.options))
 		}
 	}
 }

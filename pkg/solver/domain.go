@@ -21,17 +21,22 @@ func (s *shelf) domains(g *group, key string) map[string]float64 {
 	if !g.guest.plain() && s.minds() {
 		return s.domainsAfresh(g, key)
 	}
-	requests := make([]byte, 0, 8*len(g.requests))
-	for _, n := range g.requests {
-		requests = binary.LittleEndian.AppendUint64(requests, uint64(n)) //nolint:gosec // any bits do, as long as they differ
-	}
-	q := valuesQuestion{question{g.filter, g.pins.text()}, key, string(g.unknown) + "|" + string(requests)}
+	q := valuesQuestion{question{g.filter, g.pins.text()}, key, g.asking()}
 	known, ok := s.values[q]
 	if !ok {
 		known = s.domainsAfresh(g, key)
 		s.values[q] = known
 	}
 	return known
+}
+
+// asking identifies the requests.
+func (g *group) asking() string {
+	out := append(make([]byte, 0, 8*len(g.requests)+len(g.unknown)), g.unknown...)
+	for _, n := range g.requests {
+		out = binary.LittleEndian.AppendUint64(out, uint64(n)) //nolint:gosec // any bits do, as long as they differ
+	}
+	return string(out)
 }
 
 // minds reports whether a DaemonSet may keep pods away that it has room for.

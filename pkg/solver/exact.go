@@ -165,20 +165,19 @@ func (s *solution) carryOut(ctx context.Context, e *exact, o outcome) {
 		}
 		for _, g := range s.groups {
 			if g.left > 0 && g.miss.stage != missRefused {
-				g.miss = g.miss.nearer(e.miss(ctx, i, shelf, g))
+				g.miss = g.miss.nearer(e.miss(ctx, shelf, g))
 			}
 		}
 	}
 }
 
 // miss returns why a shelf buys no machine for what is left of a group.
-func (e *exact) miss(ctx context.Context, i int, shelf *shelf, g *group) miss {
+func (e *exact) miss(ctx context.Context, shelf *shelf, g *group) miss {
 	options, m := shelf.viable(g)
 	if len(options) == 0 {
 		return m
 	}
-	l, it := e.tables[i].item(g)
-	return shelf.stopped(ctx, l, it)
+	return shelf.stopped(ctx, g, options)
 }
 
 // allLots returns the lots of the groups, with each group in all lots that it may be in. That would be too many where there are

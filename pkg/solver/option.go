@@ -107,6 +107,11 @@ func (s *shelf) chooseAfresh(f *filter, p *pins) choice {
 		taint := strings.TrimSuffix(reason, " is not tolerated")
 		return choice{miss: miss{missTaint, fmt.Sprintf("%s of provisioner %s is not tolerated; add a toleration to the pod or allow it in another provisioner", taint, name)}}
 	}
+	for _, key := range s.template.Keys() {
+		if s.template[key].Empty() {
+			return choice{miss: miss{missRequirement, fmt.Sprintf("labels and requirements of provisioner %s contradict each other on %s; change one of them", name, key)}}
+		}
+	}
 	if len(f.alternatives) == 0 {
 		return choice{miss: miss{missRequirement, "its required node affinity has no term that a new node can match"}}
 	}

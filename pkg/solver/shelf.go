@@ -42,9 +42,10 @@ type shelf struct {
 	waysOf map[string][]int
 	budget *budget
 	// choices are the answers to what was asked before.
-	// choices, values and rankings are the answers to what was asked before.
+	// choices, values, verdicts and rankings are the answers to what was asked before.
 	choices  map[question]*choice
 	values   map[valuesQuestion]map[string]float64
+	verdicts map[valuesQuestion]verdict
 	rankings map[rankQuestion]ranking
 	// sold is what was bought so far.
 	sold []purchase
@@ -83,6 +84,7 @@ func newShelf(p *Provisioner, c *catalogue, d dimensions, daemons []*daemon) *sh
 		budget:      newBudget(p.Remaining),
 		choices:     map[question]*choice{},
 		values:      map[valuesQuestion]map[string]float64{},
+		verdicts:    map[valuesQuestion]verdict{},
 		rankings:    map[rankQuestion]ranking{},
 	}
 	for key, q := range s.template {

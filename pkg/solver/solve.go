@@ -114,9 +114,9 @@ func (s *solution) giveReasons(ctx context.Context) {
 		case g.miss.stage == missNothing && len(s.shelves) == 0:
 			g.miss = miss{missNone, "no provisioner exists; create one"}
 		}
-		reason := g.miss.reason()
+		reason, misses := g.miss.reason(), s.misses(ctx, g)
 		for _, pod := range g.take(g.left) {
-			s.plan.Unplaced = append(s.plan.Unplaced, Unplaced{Pod: pod, Reason: reason})
+			s.plan.Unplaced = append(s.plan.Unplaced, Unplaced{Pod: pod, Reason: reason, Misses: misses})
 		}
 	}
 	slices.SortStableFunc(s.plan.Unplaced, func(a, b Unplaced) int { return comparePods(a.Pod, b.Pod) })

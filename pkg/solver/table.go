@@ -262,15 +262,3 @@ func (t *table) sell(o order) {
 		}
 	}
 }
-
-// item returns the group's item in the first lot that it is in.
-func (t *table) item(g *group) (*lot, *item) {
-	for _, l := range t.lots {
-		for _, it := range l.items {
-			if it.group == g {
-				return l, it
-			}
-		}
-	}
-	return nil, nil
-}

@@ -9,9 +9,28 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
+// verdict is the viable options of a group, or why there is none.
+type verdict struct {
+	options []option
+	miss    miss
+}
+
 // viable returns the options that have an instance type large enough for a unit of the group on offer, or why there is none.
-// Special instance types are left out of an option that does not need them.
+// Special instance types are left out of an option that does not need them. The options are shared and must not be changed.
 func (s *shelf) viable(g *group) ([]option, miss) {
+	if !g.guest.plain() && s.minds() {
+		return s.judge(g)
+	}
+	q := valuesQuestion{question: question{g.filter, g.pins.text()}, requests: g.asking()}
+	known, ok := s.verdicts[q]
+	if !ok {
+		known.options, known.miss = s.judge(g)
+		s.verdicts[q] = known
+	}
+	return known.options, known.miss
+}
+
+func (s *shelf) judge(g *group) ([]option, miss) {
 	c := s.choose(g.filter, g.pins)
 	out := make([]option, 0, len(c.options))
 	m := c.miss
