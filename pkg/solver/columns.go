@@ -21,6 +21,8 @@ const (
 	columnGain = 1e-4
 	// stepsPerProduct is how many multiplications of the program count as a step.
 	stepsPerProduct = 8
+	// Columns are made until stall looks together gain less than stallGain of the cost.
+	stall, stallGain = 12, 2e-4
 	// mostColumns bounds the columns in all.
 	mostColumns = 2000
 )
@@ -154,8 +156,16 @@ func (c *columns) add(b bin) bool {
 
 // generate adds columns for as long as some gain, or until so many looks in a row found none.
 func (c *columns) generate(ctx context.Context, looks int) {
-	for idle := 0; ctx.Err() == nil && !c.packer.effort.over() && len(c.bins) < mostColumns && idle*columnOthers <= looks; {
+	before := math.Inf(1)
+	for idle, turn := 0, 1; ctx.Err() == nil && !c.packer.effort.over() && len(c.bins) < mostColumns && idle*columnOthers <= looks; turn++ {
 		c.appraise(c.resume())
+		if turn%stall == 0 {
+			cost := c.simplex.total()
+			if cost > before*(1-stallGain) {
+				break
+			}
+			before = cost
+		}
 		if c.look() == 0 {
 			idle++
 			continue

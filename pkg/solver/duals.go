@@ -84,6 +84,15 @@ func (l *simplex) resume() []float64 {
 	return out
 }
 
+// total returns what the basis costs.
+func (l *simplex) total() float64 {
+	total := 0.0
+	for k, amount := range l.basic {
+		total += amount * l.costs[k]
+	}
+	return total
+}
+
 // holds reports whether the same resources are in demand still and the basis meets their demand, too: then nothing else is
 // worth more or less than it was, for that depends on the products of the basis only.
 func (l *simplex) holds(demand []float64) bool {
