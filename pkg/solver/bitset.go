@@ -83,6 +83,15 @@ func (b bitset) empty() bool {
 	return true
 }
 
+// len returns the number of members.
+func (b bitset) len() int {
+	n := 0
+	for _, word := range b {
+		n += bits.OnesCount64(word)
+	}
+	return n
+}
+
 // all yields the members in order.
 func (b bitset) all(yield func(int) bool) {
 	for i, word := range b {

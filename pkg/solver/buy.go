@@ -5,7 +5,7 @@ import "context"
 const (
 	// plentySteps, and stepsPerUnit for each unit, but not more than mostSteps, are what a plan may take to become cheaper where
 	// the settings do not say: on an ordinary core some ten milliseconds per million.
-	plentySteps  = 1_000_000
+	plentySteps  = 2_000_000
 	stepsPerUnit = 1000
 	mostSteps    = 12_000_000
 )

@@ -48,7 +48,7 @@ type columns struct {
 func (p *packer) columned(ctx context.Context, start []int, bins []bin) ([]bin, bool) {
 	p.load(start)
 	defer p.empty()
-	if !p.appraise() || !p.alike() {
+	if !p.appraise() {
 		return nil, false
 	}
 	c := &columns{packer: p, offers: slices.Clone(p.worths.offers)}
@@ -113,15 +113,21 @@ func (c *columns) begin(bins []bin) {
 	c.simplex.start()
 }
 
-// alike reports whether columns make sense for what is left.
-func (p *packer) alike() bool {
-	for _, s := range p.active {
-		shape := &p.lot.shapes[s]
-		if !shape.plain && len(shape.items) > 1 {
+// alike reports whether columns make sense for so many of each item: whether they are of few shapes, and it does not matter which
+// items of a shape are taken.
+func (p *packer) alike(left []int) bool {
+	shapes := newBitset(len(p.lot.shapes))
+	for i, n := range left {
+		if n > 0 {
+			shapes.add(p.lot.items[i].shape)
+		}
+	}
+	for s := range shapes.all {
+		if shape := &p.lot.shapes[s]; !shape.plain && len(shape.items) > 1 {
 			return false
 		}
 	}
-	return len(p.active) <= mostRows
+	return shapes.len() <= mostRows
 }
 
 // add makes a column of a filling, and reports whether it is one: whether there was none like it and there is enough left.

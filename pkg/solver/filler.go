@@ -1,6 +1,7 @@
 package solver
 
 import (
+	"math"
 	"slices"
 )
 
@@ -34,6 +35,11 @@ type filler struct {
 	// scale is one over the room on each axis that is worth something, cursors are the places in order that rebalance is at.
 	scale   []float64
 	cursors []int
+	// spent holds by shape the latest trial in which no more of it could be taken.
+	spent []int
+	trial int
+	// window is how many shapes are compared with what is left at a time.
+	window int
 }
 
 // fill leaves the best filling that it finds in picks, and returns its value.
@@ -107,6 +113,7 @@ func (f *filler) rebalance(o *offer) {
 	w := &f.packer.worths
 	f.best, f.bestValue = append(f.best[:0], f.picks...), f.value
 	f.clear(o)
+	f.trial++
 	f.scale, f.cursors = f.scale[:0], f.cursors[:0]
 	for a, n := range o.room {
 		scale := 0.0
@@ -143,30 +150,66 @@ func (f *filler) restore(o *offer) {
 	}
 }
 
-// next takes the most valuable pod that asks for the axis most and fits.
+// next takes a pod that asks for the axis most and fits: of the most valuable few, the one whose needs are most like what is
+// left. Those that are unlike it in one way are left to go with those that are unlike it in the other.
 func (f *filler) next(axis int) {
+	for f.cursors[axis] < len(f.packer.worths.order) {
+		s := f.alike(axis)
+		if s < 0 {
+			f.cursors[axis] = len(f.packer.worths.order)
+			return
+		}
+		n := f.packer.lot.shapes[s].size.times(f.residual, f.packer.counts[s])
+		if f.take(s, max(1, n/chunk)) > 0 {
+			return
+		}
+		f.spent[s] = f.trial
+	}
+}
+
+// alike returns, of the next few shapes of the axis that fit, the one that is most like what is left; negative if none fits.
+func (f *filler) alike(axis int) int {
 	p := f.packer
 	w := &p.worths
-	for ; f.cursors[axis] < len(w.order); f.cursors[axis]++ {
-		place := f.cursors[axis]
+	best, most, seen, first := -1, 0.0, 0, true
+	for place := f.cursors[axis]; place < len(w.order) && seen < f.window; place++ {
 		f.visits--
 		if place%checkEvery == 0 {
 			b := place / checkEvery
 			if !w.tails[b].within(f.residual) {
-				f.cursors[axis] = len(w.order)
-				return
+				break
 			}
 			if !w.blocks[b].within(f.residual) {
-				f.cursors[axis] += checkEvery - 1
+				place += checkEvery - 1
 				continue
 			}
 		}
 		s := w.order[place]
-		size := p.lot.shapes[s].size
-		if p.counts[s] > 0 && f.dominant(size) == axis && f.take(s, max(1, size.times(f.residual, p.counts[s])/chunk)) > 0 {
-			return
+		shape := &p.lot.shapes[s]
+		if p.counts[s] == 0 || f.spent[s] == f.trial || f.dominant(shape.size) != axis || !shape.size.within(f.residual) {
+			continue
+		}
+		if first {
+			f.cursors[axis], first = place, false
+		}
+		seen++
+		if like := f.likeness(shape.size); best < 0 || like > most {
+			best, most = s, like
 		}
 	}
+	return best
+}
+
+// likeness returns the squared cosine between a size and the residual, in parts of the machine, but for a factor that is the
+// same for all sizes.
+func (f *filler) likeness(size vector) float64 {
+	dot, norm := 0.0, 0.0
+	for a, scale := range f.scale {
+		part := float64(size[a]) * scale
+		dot += part * float64(f.residual[a]) * scale
+		norm += part * part
+	}
+	return dot * dot / max(norm, math.SmallestNonzeroFloat64)
 }
 
 // dominant returns the axis of which a size asks the largest part of the machine.

@@ -4,26 +4,19 @@ import (
 	"cmp"
 	"context"
 	"math"
-	"math/rand/v2"
 	"slices"
 )
 
 const (
-	// patience is how many pools in a row may bring nothing before the plan counts as good.
-	patience = 0
-	// largestPool bounds the machines that are taken apart together, mostPieces the picks on them: planning anew takes more
-	// than in proportion.
-	largestPool, mostPieces = 8, 200
 	// leastGain is the part of the price by which a new plan has to be cheaper to replace an old one.
 	leastGain = 1e-9
 )
 
-// poolSizes are the numbers of machines, the least filled first, that are taken apart together before any others.
+// poolSizes are the numbers of machines, the least filled first, that are taken apart together.
 func poolSizes() []int { return []int{1, 2, 3, 5, 8} }
 
 // improve makes bins cheaper: each moves to the cheapest offer that holds it; then the pods of those that waste most are
-// planned again, and the new machines kept if they cost less; then those of a wasteful one and of some others, whose pods may
-// go with its own.
+// planned again, and the new machines kept if they cost less.
 func (p *packer) improve(ctx context.Context, bins []bin) []bin {
 	p.shrink(bins)
 	p.appraiseAll(bins)
@@ -41,30 +34,6 @@ func (p *packer) improve(ctx context.Context, bins []bin) []bin {
 				bins, better = append(fresh, bins[size:]...), true
 				break
 			}
-		}
-	}
-	return p.shuffle(ctx, again, bins)
-}
-
-// shuffle takes pools of machines apart that are chosen at random, in the same way for the same problem, wasteful ones more
-// often than others.
-func (p *packer) shuffle(ctx context.Context, again *packer, bins []bin) []bin {
-	random := rand.New(rand.NewPCG(uint64(len(bins)), uint64(len(p.lot.items))))
-	for idle := 0; idle < patience && len(bins) > 1 && ctx.Err() == nil && !p.effort.over(); idle++ {
-		size := 2 + random.IntN(min(largestPool, len(bins))-1)
-		pieces := 0
-		for k := range size {
-			// The pool is swapped to the front. A minimum of two draws prefers the front, where the wasteful ones are.
-			i := k + min(random.IntN(len(bins)-k), random.IntN(len(bins)-k))
-			bins[k], bins[i] = bins[i], bins[k]
-			if pieces += len(bins[k].picks); pieces > mostPieces {
-				size = k + 1
-				break
-			}
-		}
-		if fresh, ok := again.replace(ctx, bins[:size]); ok {
-			bins, idle = append(fresh, bins[size:]...), 0
-			p.worstFirst(bins)
 		}
 	}
 	return bins

@@ -55,7 +55,7 @@ func newPacker(l *lot, e *effort) *packer {
 		listed: make([]bool, len(l.shapes)),
 	}
 	p.worths.values = make([]float64, len(l.shapes))
-	p.filler = filler{packer: p, crowd: newCrowd(l.marks)}
+	p.filler = filler{packer: p, crowd: newCrowd(l.marks), spent: make([]int, len(l.shapes)), window: 1}
 	return p
 }
 

@@ -51,11 +51,21 @@ func (p *packer) buy(ctx context.Context) []bin {
 	return best
 }
 
+// mostAttempted bounds the units that are packed in several ways: among more there is something for every gap anyway.
+const mostAttempted = 1500
+
+// windows are how many shapes are compared when machines are filled, in the attempts to find a cheaper plan: which is best
+// depends on the pods, and only trying tells.
+func windows() []int { return []int{1, 4, 32} }
+
 // exhaust buys for what is left and makes it cheaper; what that frees of the limits is used for what they had stopped.
 func (p *packer) exhaust(ctx context.Context) []bin {
 	start := slices.Clone(p.left)
 	bins := p.pack(ctx)
-	if p.done() {
+	if p.done() && sum(start) <= mostAttempted {
+		bins = p.retry(ctx, start, bins)
+	}
+	if p.done() && p.alike(start) {
 		bins = p.cheaper(ctx, start, bins)
 	}
 	bins = p.improve(ctx, bins)
@@ -66,6 +76,32 @@ func (p *packer) exhaust(ctx context.Context) []bin {
 		}
 		bins = p.improve(ctx, append(bins, more...))
 	}
+}
+
+// retry packs what there was at first in other ways, for as long as that takes less than the effort that is left, and returns
+// the cheapest bins.
+func (p *packer) retry(ctx context.Context, start []int, best []bin) []bin {
+	p.shrink(best)
+	for _, window := range windows()[1:] {
+		before := p.effort.steps
+		p.spend(best, -1)
+		p.load(start)
+		p.filler.window = window
+		bins := p.pack(ctx)
+		p.filler.window = windows()[0]
+		p.shrink(bins)
+		if p.done() && p.total(bins) < p.total(best)*(1-leastGain) {
+			best = bins
+		} else {
+			p.spend(bins, -1)
+			p.spend(best, 1)
+		}
+		p.empty()
+		if spent := before - p.effort.steps; spent > p.effort.steps || ctx.Err() != nil {
+			break
+		}
+	}
+	return best
 }
 
 // cheaper returns the bins or a plan by columns, whichever costs less, and spends the limits accordingly.
