@@ -17,6 +17,8 @@ const (
 	columnLeaders, columnOthers = 8, 8
 	// divingLooks is how many offers are looked at in vain, after some columns are bought, before more are.
 	divingLooks = 16
+	// mostDiving bounds the steps of diving: what is left then is the small part of a large plan, or all of a small one.
+	mostDiving = 500_000
 	// columnGain is the least part of its cost that a column has to gain.
 	columnGain = 1e-4
 	// stepsPerProduct is how many multiplications of the program count as a step.
@@ -82,6 +84,13 @@ func (p *packer) finish(ctx context.Context) []bin {
 // and again.
 func (c *columns) dive(ctx context.Context) []bin {
 	p := c.packer
+	whole := p.effort
+	p.effort = &effort{steps: min(whole.steps, mostDiving)}
+	given := p.effort.steps
+	defer func() {
+		whole.spend(given - p.effort.steps)
+		p.effort = whole
+	}()
 	var out []bin
 	for !p.done() && ctx.Err() == nil && !p.effort.over() {
 		c.begin(c.bins)

@@ -63,22 +63,6 @@ func (f *filler) fill(offer int, target float64) float64 {
 	return f.value
 }
 
-// visits returns how many steps a trial may take.
-func (p *packer) visits() int {
-	if p.worths.density != nil {
-		return visitsPerColumn
-	}
-	return visitsPerTrial
-}
-
-// thickest returns the density of the shapes from a place in the order on.
-func (w *valuation) thickest(place int) float64 {
-	if w.density == nil {
-		return 1
-	}
-	return w.density[place]
-}
-
 // greedy takes shapes from a place in their order on, each as often as it fits.
 func (f *filler) greedy(place int) {
 	p := f.packer

@@ -178,3 +178,11 @@ func (p *packer) cost(i int) float64 {
 	o := &p.lot.offers[i]
 	return max(o.cost, leastWorth) + p.thrift.cost(p.lot.shelf.stocks[o.stock].capacity)
 }
+
+// visits returns how many steps a trial may take.
+func (p *packer) visits() int {
+	if p.worths.density != nil {
+		return visitsPerColumn
+	}
+	return visitsPerTrial
+}

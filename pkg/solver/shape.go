@@ -120,6 +120,11 @@ func (l *lot) measure(offers []offer) {
 	}
 }
 
+// plain reports whether everybody goes with everybody.
+func (l *lot) plain() bool {
+	return !slices.ContainsFunc(l.shapes, func(s shape) bool { return !s.plain })
+}
+
 // headcount is who has to do with a mark.
 type headcount struct {
 	mark mark

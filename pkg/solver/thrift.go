@@ -51,8 +51,12 @@ func (p *packer) buy(ctx context.Context) []bin {
 	return best
 }
 
-// mostAttempted bounds the units that are packed in several ways: among more there is something for every gap anyway.
-const mostAttempted = 1500
+const (
+	// mostAttempted bounds the units that are packed in several ways: among more there is something for every gap anyway. Units
+	// that columns are made for, or that do not go with each other, gain by it only if there are no more than fewUnits.
+	mostAttempted = 1500
+	fewUnits      = 100
+)
 
 // windows are how many shapes are compared when machines are filled, in the attempts to find a cheaper plan: which is best
 // depends on the pods, and only trying tells.
@@ -62,10 +66,11 @@ func windows() []int { return []int{1, 4, 32} }
 func (p *packer) exhaust(ctx context.Context) []bin {
 	start := slices.Clone(p.left)
 	bins := p.pack(ctx)
-	if p.done() && sum(start) <= mostAttempted {
+	alike := p.alike(start)
+	if p.done() && (sum(start) <= fewUnits || sum(start) <= mostAttempted && !alike && p.lot.plain()) {
 		bins = p.retry(ctx, start, bins)
 	}
-	if p.done() && p.alike(start) {
+	if p.done() && alike {
 		bins = p.cheaper(ctx, start, bins)
 	}
 	bins = p.improve(ctx, bins)

@@ -173,6 +173,14 @@ func (w *valuation) tally(p *packer) {
 	}
 }
 
+// thickest returns the density of the shapes from a place in the order on.
+func (w *valuation) thickest(place int) float64 {
+	if w.density == nil {
+		return 1
+	}
+	return w.density[place]
+}
+
 // prospect is a kind of offers with what is known about filling one of them.
 type prospect struct {
 	offers    []int
