@@ -233,8 +233,10 @@ func (t *topology) count(g *group, p *place, n int) {
 	for _, s := range g.stakes {
 		c := t.counters[s.counter]
 		if d := p.at(c.axis); d >= 0 && c.reach.covers(p) {
-			c.add(d, s.n*n, s.sure)
-			c.note(d, sureIf(s.sure))
+			if seen := c.reach.filter(g.filter, p.pins); seen != never {
+				c.add(d, s.n*n, seen == surely)
+				c.note(d, seen)
+			}
 		}
 	}
 	if g.ties == nil {

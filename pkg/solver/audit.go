@@ -115,7 +115,7 @@ func (s *solution) noteSold(c *counter, shelf *shelf) {
 		outside := false
 		for _, k := range p.bin.picks {
 			g := p.lot.items[k.item].group
-			switch c.reach.filter(g) {
+			switch c.reach.filter(g.filter, g.pins) {
 			case never:
 				outside = true
 			case surely:
@@ -133,7 +133,9 @@ func (s *solution) noteSold(c *counter, shelf *shelf) {
 			continue
 		}
 		for _, d := range where {
-			c.note(d, min(seen, sureIf(len(where) == 1)))
+			if c.reach.lets(axis.key, axis.values[d]) {
+				c.note(d, min(seen, sureIf(len(where) == 1)))
+			}
 		}
 	}
 }

@@ -226,6 +226,15 @@ func (r *grouper) relax(g *group) *group {
 	return &out
 }
 
+// relaxable reports whether the group, or a member of it, has a preference left.
+func (r *grouper) relaxable(g *group) bool {
+	if len(g.members) > 0 {
+		return slices.ContainsFunc(g.members, func(m companion) bool { return r.relaxable(m.group) })
+	}
+	w := g.wishes
+	return w.relax()
+}
+
 // probe returns a filter of what a spread looks at.
 func (r *grouper) probe(of *reach) *filter {
 	f := &filter{key: "everything", sample: &corev1.Pod{Spec: corev1.PodSpec{Tolerations: []corev1.Toleration{{Operator: corev1.TolerationOpExists}}}}, alternatives: []scheduling.Requirements{{}}}

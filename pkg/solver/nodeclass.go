@@ -6,6 +6,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
 )
 
@@ -126,4 +128,43 @@ func (h *host) admit(f *filter) bool {
 		h.class.admits[f] = ok
 	}
 	return ok
+}
+
+// knows returns a function that says of a label key whether any node or machine of the problem has it. It looks when it is first
+// asked.
+func (p *Problem) knows() func(key string) bool {
+	var known map[string]bool
+	return func(key string) bool {
+		if known == nil {
+			known = p.keys()
+		}
+		return known[key] || always(key) || key == v1alpha5.ProvisionerNameLabel
+	}
+}
+
+// keys returns the label keys of all nodes and machines.
+func (p *Problem) keys() map[string]bool {
+	out := map[string]bool{}
+	add := func(q scheduling.Requirements) {
+		for key := range q {
+			out[key] = true
+		}
+	}
+	for i := range p.Nodes {
+		for key := range p.Nodes[i].Labels {
+			out[v1alpha5.NormalizeLabel(key)] = true
+		}
+		add(p.Nodes[i].Possible)
+	}
+	seen := map[*cloudprovider.InstanceType]bool{}
+	for i := range p.Provisioners {
+		add(p.Provisioners[i].Requirements)
+		for _, t := range p.Provisioners[i].InstanceTypes {
+			if !seen[t] {
+				seen[t] = true
+				add(t.Requirements)
+			}
+		}
+	}
+	return out
 }

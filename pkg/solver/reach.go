@@ -23,8 +23,16 @@ type reach struct {
 	axes  []int // of the keys
 	named bool  // some alternative is about the hostname
 
+	// known says of a label key whether any node or machine has it.
+	known   func(key string) bool
 	hosts   map[*nodeClass]presence
-	filters map[*filter]presence
+	filters map[located]presence
+}
+
+// located is where a filter lets pods go that are pinned.
+type located struct {
+	filter *filter
+	pins   *pins
 }
 
 // reachOf returns the reach of a spread of the group's pods; taints are those of all nodes and machines.
@@ -50,7 +58,7 @@ func (t *topology) reachOf(g *group, s *spread, keys []string, taints []corev1.T
 	if ok {
 		return r
 	}
-	r = &reach{digest: f.own.digest, keys: keys, axes: axes, hosts: map[*nodeClass]presence{}, filters: map[*filter]presence{}}
+	r = &reach{digest: f.own.digest, keys: keys, axes: axes, hosts: map[*nodeClass]presence{}, filters: map[located]presence{}, known: t.knows}
 	if affinity {
 		r.affinity, r.alternatives, r.named = true, f.own.alternatives, f.own.named
 	}
@@ -101,15 +109,16 @@ func (r *reach) covers(p *place) bool {
 	return r == nil || !slices.ContainsFunc(r.axes, func(axis int) bool { return p.at(axis) < 0 })
 }
 
-// filter says whether pods of the group count on nodes that have the keys.
-func (r *reach) filter(g *group) presence {
+// filter says whether pods of the group count on nodes that have the keys and the pins.
+func (r *reach) filter(f *filter, at *pins) presence {
 	if r == nil {
 		return surely
 	}
-	p, known := r.filters[g.filter]
+	key := located{f, at}
+	p, known := r.filters[key]
 	if !known {
-		p = r.compare(g.filter)
-		r.filters[g.filter] = p
+		p = r.compare(f, at)
+		r.filters[key] = p
 	}
 	return p
 }
@@ -124,7 +133,7 @@ func always(key string) bool {
 	}
 }
 
-func (r *reach) compare(f *filter) presence {
+func (r *reach) compare(f *filter, at *pins) presence {
 	out := surely
 	if r.sample != nil && f.tolerations != r.tolerations {
 		out = maybe
@@ -134,9 +143,15 @@ func (r *reach) compare(f *filter) presence {
 	}
 	covered, possible := true, false
 	for _, a := range f.alternatives {
+		if r.unheard(a) {
+			continue
+		}
+		if at != nil {
+			a = a.Union(at.all)
+		}
 		inside := false
 		for _, q := range r.alternatives {
-			possible = possible || q.Conflict(a) == ""
+			possible = possible || q.Conflict(a) == "" && !r.unheard(q)
 			inside = inside || covers(q, a)
 		}
 		covered = covered && inside
@@ -149,6 +164,23 @@ func (r *reach) compare(f *filter) presence {
 	default:
 		return out
 	}
+}
+
+// lets reports whether nodes with the label can count.
+func (r *reach) lets(key, value string) bool {
+	return r == nil || !r.affinity || slices.ContainsFunc(r.alternatives, func(q scheduling.Requirements) bool {
+		return q.Get(key).Has(value)
+	})
+}
+
+// unheard reports whether the requirements ask for a label that nothing has.
+func (r *reach) unheard(q scheduling.Requirements) bool {
+	for key, x := range q {
+		if !x.AllowsAbsent() && !r.known(key) {
+			return true
+		}
+	}
+	return false
 }
 
 // covers reports whether whatever meets a meets q, too.

@@ -135,7 +135,7 @@ func (s *solution) next(left, stuck []*group, placed bool) []*group {
 	}
 	for _, g := range stuck {
 		switch {
-		case placed:
+		case placed && !s.grouper.relaxable(g):
 			out = append(out, g)
 		case len(g.members) > 0:
 			out = append(out, s.concede(g)...)
@@ -155,6 +155,17 @@ func (s *solution) concede(g *group) []*group {
 		}
 		s.lost = append(s.lost, g)
 		return nil
+	}
+	if s.grouper.relaxable(g) {
+		var out []*group
+		for i, m := range g.unbundle() {
+			m.bundleMost = g.members[i].n
+			if relaxed := s.grouper.relax(m); relaxed != nil {
+				m = relaxed
+			}
+			out = append(out, m)
+		}
+		return out
 	}
 	if g.smaller() {
 		return g.unbundle()

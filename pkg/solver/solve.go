@@ -76,6 +76,7 @@ func newSolution(p *Problem) *solution {
 		}
 	}
 	s.rulebook.learnDaemons(p.DaemonSets)
+	s.rulebook.knows = p.knows()
 	s.grouper = newGrouper(p, s.dimensions, s.rulebook)
 	s.groups = s.grouper.group(pending, mine)
 	s.nodes = hostsOf(nodes, theirs, s.dimensions, s.rulebook)

@@ -15,6 +15,8 @@ type topology struct {
 	// carriers and holders list the counters of a mark, by mark.
 	carriers, holders [][]int
 	reaches           map[digest]*reach
+	// knows says of a label key whether any node or machine has it.
+	knows func(key string) bool
 }
 
 // axis is a topology key and its domains.
@@ -250,7 +252,6 @@ func (t *topology) countResident(h *host, r *resident) {
 // stake is a counter that a unit of a group adds to.
 type stake struct {
 	counter, n int
-	sure       bool
 }
 
 // stakes returns the counters that a unit of the group adds to.
@@ -258,15 +259,15 @@ func (t *topology) stakes(g *group) []stake {
 	var out []stake
 	for _, c := range g.carried {
 		for _, i := range t.carriersOf(c.mark) {
-			if p := t.counters[i].reach.filter(g); p != never {
-				out = append(out, stake{i, c.n, p == surely})
+			if t.counters[i].reach.filter(g.filter, nil) != never {
+				out = append(out, stake{i, c.n})
 			}
 		}
 	}
 	if g.ties != nil {
 		for _, a := range g.ties.apart {
 			if a.holders >= 0 {
-				out = append(out, stake{a.holders, g.size, true})
+				out = append(out, stake{a.holders, g.size})
 			}
 		}
 	}
