@@ -112,7 +112,7 @@ func (s *solution) noteSold(c *counter, shelf *shelf) {
 	for i := range shelf.sold {
 		p := &shelf.sold[i]
 		where, seen := []int(nil), never
-		outside := false
+		outside := !c.reach.meets(shelf, p.lot.labels)
 		for _, k := range p.bin.picks {
 			g := p.lot.items[k.item].group
 			switch c.reach.filter(g.filter, g.pins) {

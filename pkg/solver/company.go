@@ -31,11 +31,6 @@ func (g guest) carries(m mark) int {
 // plain says that nobody minds the guest and it minds nobody.
 func (g guest) plain() bool { return len(g.marks) == 0 && len(g.rules) == 0 }
 
-// suits reports whether the guest goes with itself: a unit of several pods may not.
-func (g guest) suits() bool {
-	return !slices.ContainsFunc(g.rules, func(r rule) bool { return g.carries(r.mark) > r.most })
-}
-
 // company counts the marks on one node and keeps the strictest rules of who is there. The zero value is an empty node.
 type company struct {
 	seats []seat // in order of mark

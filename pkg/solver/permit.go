@@ -18,29 +18,26 @@ func (a *assigner) most(g *group, p *place, n int) int {
 	if g.ties == nil {
 		return n
 	}
-	for i := range g.ties.apart {
-		if a.binding && g.ties.apart[i].soft {
-			continue
-		}
-		if n = min(n, a.topology.apartMost(g, &g.ties.apart[i], p, n)); n == 0 {
+	for i := range g.ties.with {
+		if w := &g.ties.with[i]; a.heeds(w.soft) && !a.topology.joins(g, w, p) {
 			return 0
 		}
 	}
-	for i := range g.ties.with {
-		if w := &g.ties.with[i]; !(a.binding && w.soft) && !a.topology.joins(g, w, p) {
-			return 0
+	for i := range g.ties.apart {
+		if x := &g.ties.apart[i]; n > 0 && a.heeds(x.soft) {
+			n = min(n, a.topology.apartMost(g, x, p, n))
 		}
 	}
 	for i := range g.ties.spreads {
-		if a.binding && g.ties.spreads[i].soft {
-			continue
-		}
-		if n = min(n, a.spreadMost(g, &g.ties.spreads[i], p, n)); n == 0 {
-			return 0
+		if s := &g.ties.spreads[i]; n > 0 && a.heeds(s.soft) {
+			n = min(n, a.spreadMost(g, s, p, n))
 		}
 	}
 	return n
 }
+
+// heeds reports whether a tie counts: a soft one is left out of account where only what binds does.
+func (a *assigner) heeds(soft bool) bool { return !soft || !a.binding }
 
 // occupied reports whether a counter may count somebody in the place.
 func (t *topology) occupied(i int, p *place) bool {

@@ -186,9 +186,30 @@ func (r *reach) unheard(q scheduling.Requirements) bool {
 // covers reports whether whatever meets a meets q, too.
 func covers(q, a scheduling.Requirements) bool {
 	for key, r := range q {
-		if !r.Covers(a.Get(key)) {
+		asked := a.Get(key)
+		if always(key) {
+			asked = asked.Intersect(scheduling.NewRequirement(key, corev1.NodeSelectorOpExists))
+		}
+		if !r.Covers(asked) {
 			return false
 		}
 	}
 	return true
+}
+
+// meets reports whether machines of the shelf that have these labels of the provisioner's own can count.
+func (r *reach) meets(s *shelf, labels map[string]string) bool {
+	if r == nil || !r.affinity {
+		return true
+	}
+	own := s.template.Union(scheduling.FromLabels(labels))
+	return slices.ContainsFunc(r.alternatives, func(q scheduling.Requirements) bool {
+		for key, x := range q {
+			_, varies := s.catalogue.column(key)
+			if !own.Has(key) && !varies && !always(key) && !x.AllowsAbsent() {
+				return false
+			}
+		}
+		return q.Conflict(own) == ""
+	})
 }
