@@ -39,7 +39,8 @@ type Settings struct {
 	// 1.5 by default, at least 1.
 	MostDearer float64
 	// Steps bounds the work that goes into making a plan cheaper. A step is a look at one kind of pod for one machine; it is a
-	// count, not a time, so that the same Problem gives the same Plan. Placing what can be placed is not bounded.
+	// count, not a time, so that the same Problem gives the same Plan. Placing what can be placed is not bounded. By default it is
+	// two million and a thousand for each pod, at most twelve million: a tenth of a second or two on an ordinary core.
 	Steps int
 	// MinValuesBestEffort buys a machine with as many values as there are where Provisioner.MinValues cannot be met. By default its
 	// pods are left unplaced.

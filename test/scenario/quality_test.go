@@ -22,14 +22,18 @@ func TestPlansCostLittleMoreThanTheLowerBound(t *testing.T) {
 		most float64 // times the lower bound; a few large pods cannot come close to it, since machines come whole
 	}{
 		"1,000 pods of two shapes": {
-			pods: slices.Concat(replicas(500, "small", "900m", "3100Mi"), replicas(500, "large", "3500m", "28Gi")), most: 1.035,
+			pods: slices.Concat(replicas(500, "small", "900m", "3100Mi"), replicas(500, "large", "3500m", "28Gi")), most: 1.015,
 		},
-		"3,000 pods, all different":          {pods: randomPods(3000), most: 1.04},
-		"200 pods, all different":            {pods: randomPods(200), most: 1.03},
-		"40 pods, all different":             {pods: randomPods(40), most: 1.06},
-		"300 pods short of cpu":              {pods: replicas(300, "busy", "1500m", "256Mi"), most: 1.02},
-		"20 small pods":                      {pods: replicas(20, "web", "1", "256Mi"), most: 1.20},
-		"100 pods of half a machine or more": {pods: replicas(100, "big", "15", "50Gi"), most: 1.09},
+		"3,000 pods, all different":                  {pods: randomPods(3000), most: 1.01},
+		"200 pods, all different":                    {pods: randomPods(200), most: 1.02},
+		"40 pods, all different":                     {pods: randomPods(40), most: 1.06},
+		"500 pods of 20 workloads, heavy-tailed":     {pods: workloads(20, 25), most: 1.025},
+		"5,000 pods of 20 workloads, heavy-tailed":   {pods: workloads(20, 250), most: 1.015},
+		"5,000 pods of 100 workloads, heavy-tailed":  {pods: workloads(100, 50), most: 1.01},
+		"1,000 pods, all different and heavy-tailed": {pods: workloads(1000, 1), most: 1.05},
+		"300 pods short of cpu":                      {pods: replicas(300, "busy", "1500m", "256Mi"), most: 1.02},
+		"20 small pods":                              {pods: replicas(20, "web", "1", "256Mi"), most: 1.20},
+		"100 pods of half a machine or more":         {pods: replicas(100, "big", "15", "50Gi"), most: 1.09},
 	} {
 		t.Run(name, func(t *testing.T) {
 			plan := solver.Solve(t.Context(), solver.Problem{
@@ -76,6 +80,19 @@ func replicas(n int, name, cpu, memory string) []*corev1.Pod {
 	out := make([]*corev1.Pod, n)
 	for i := range out {
 		out[i] = builders.Pod(builders.Name(fmt.Sprintf("%s-%04d", name, i)), builders.CPU(cpu), builders.Memory(memory))
+	}
+	return out
+}
+
+// workloads returns the pods of workloads with so many replicas each, as traces have them: most ask for little and a few for very
+// much, in all proportions of cpu to memory.
+func workloads(n, each int) []*corev1.Pod {
+	random := rand.New(rand.NewPCG(9, 2))
+	var out []*corev1.Pod
+	for i := range n {
+		cpu := min(60000, max(10, 400*math.Exp(1.2*random.NormFloat64()))) // thousandths
+		memory := min(200000, max(32, cpu*(0.5+7.5*random.Float64())))     // MiB
+		out = append(out, replicas(each, fmt.Sprintf("workload-%04d", i), fmt.Sprintf("%dm", int(cpu)), fmt.Sprintf("%dMi", int(memory)))...)
 	}
 	return out
 }
