@@ -206,6 +206,9 @@ func (a *assigner) homeless(g *group) miss {
 			keys = append(keys, a.topology.axes[axis].key)
 		}
 	}
+	if len(keys) == 0 {
+		return miss{missTopology, "topology: other pods are tied to it over domains in which the nodes that could host it are not settled yet; it is planned for once they are"}
+	}
 	return miss{missTopology, fmt.Sprintf("topology: no machine or node that it may use has the label %s, which its affinity or topology spread is about; add it to a provisioner", strings.Join(keys, ", "))}
 }
 
