@@ -51,13 +51,20 @@ type entry struct {
 }
 
 func newSimplex(products []product, demand []float64) *simplex {
-	l := &simplex{products: products, size: len(demand), starts: []int{0}}
+	l := &simplex{}
+	l.reset(products, demand)
+	return l
+}
+
+// reset sets another program, in the memory of the one before.
+func (l *simplex) reset(products []product, demand []float64) {
+	l.products, l.size, l.pivots = products, len(demand), 0
+	l.rows, l.scale, l.starts, l.entries = l.rows[:0], l.scale[:0], append(l.starts[:0], 0), l.entries[:0]
 	for r, d := range demand {
 		if d > 0 {
 			l.rows, l.scale = append(l.rows, r), append(l.scale, d)
 		}
 	}
-	return l
 }
 
 // solve returns the worth of a unit of each resource.

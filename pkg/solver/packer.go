@@ -44,6 +44,7 @@ type packer struct {
 	// bought is the worth of what was bought since the last appraisal, held that of what was left then.
 	bought, held float64
 	prospects    []prospect
+	board        board
 	// horizon is the number of the first prospects that are tried before any of the others.
 	horizon int
 	stamp   int // of the latest purchase

@@ -20,7 +20,10 @@ const (
 // valuation is what resources and shapes are worth at present, US dollars per hour.
 type valuation struct {
 	simplex *simplex
+	// scratch is where the linear program is solved.
+	scratch simplex
 	offers  []int // offers that some shape can use and the limits allow
+	spare   []int // memory for the next list of offers
 	demand  []float64
 	worth   []float64 // of a unit on each axis
 	values  []float64 // of a unit of each shape
@@ -83,7 +86,7 @@ func (p *packer) live() bool {
 		}
 	}
 	before := w.offers
-	w.offers = make([]int, 0, len(before))
+	w.offers, w.spare = w.spare[:0], before
 	w.dearest = slices.Repeat(vector{0}, len(s.budget.names))
 	for i := range wanted.all {
 		if p.affordable(i) {
@@ -109,13 +112,14 @@ func (p *packer) sum() {
 // price sets what everything is worth.
 func (p *packer) price() {
 	w := &p.worths
-	products := make([]product, 0, len(w.offers))
+	products := slices.Grow(w.scratch.products[:0], len(w.offers))
 	cheapest := math.Inf(1)
 	for _, i := range w.offers {
 		products = append(products, product{p.cost(i), p.lot.offers[i].room})
 		cheapest = min(cheapest, p.lot.offers[i].cost)
 	}
-	w.simplex = newSimplex(products, w.demand)
+	w.simplex = &w.scratch
+	w.simplex.reset(products, w.demand)
 	w.worth = w.simplex.solve()
 	if pods := slices.Index(p.lot.axes.resources, p.lot.shelf.dimensions.pods()); pods >= 0 {
 		w.worth[pods] += max(cheapest, leastWorth) * leastSlot
@@ -198,6 +202,12 @@ type prospect struct {
 	value float64
 }
 
+// board is memory for prospects.
+type board struct {
+	prospects []prospect
+	offers    []int
+}
+
 // look lists the prospects in order of what a dollar could be worth there, the most first.
 func (p *packer) look() {
 	w := &p.worths
@@ -213,33 +223,7 @@ func (p *packer) look() {
 		}
 		wanted[shape.class.place] += float64(n) * w.values[s]
 	}
-	live := newBitset(len(p.lot.offers))
-	for _, i := range w.offers {
-		live.add(i)
-	}
-	p.prospects = make([]prospect, 0, len(p.lot.kinds))
-	for _, kind := range p.lot.kinds {
-		q := prospect{stamp: -1}
-		for _, i := range kind {
-			if !live.has(i) {
-				continue
-			}
-			most := 0.0
-			for c, worth := range wanted {
-				if worth > 0 && p.lot.classes[c].fits.has(i) {
-					most += worth
-				}
-			}
-			q.offers, q.potential = append(q.offers, i), max(q.potential, most)
-		}
-		if len(q.offers) == 0 {
-			continue
-		}
-		q.potential = min(q.potential, w.value(p.lot.offers[q.offers[0]].room))
-		q.bound = q.potential / p.cost(q.offers[0])
-		q.rank = int(math.Round(q.bound * 1000))
-		p.prospects = append(p.prospects, q)
-	}
+	p.list(p.takings(wanted))
 	limit := p.limit()
 	p.horizon = 0
 	for i := range p.prospects {
@@ -253,6 +237,45 @@ func (p *packer) look() {
 	slices.SortFunc(p.prospects, func(a, b prospect) int {
 		return cmp.Or(cmp.Compare(a.late, b.late), cmp.Compare(b.rank, a.rank), cmp.Compare(b.potential, a.potential), cmp.Compare(a.offers[0], b.offers[0]))
 	})
+}
+
+// takings returns what one machine of each offer could take at most, given what it could of each class.
+func (p *packer) takings(wanted []float64) []float64 {
+	out := make([]float64, len(p.lot.offers))
+	for c, worth := range wanted {
+		if worth <= 0 {
+			continue
+		}
+		for i := range p.lot.classes[c].fits.all {
+			out[i] += worth
+		}
+	}
+	return out
+}
+
+// list makes a prospect of each kind that has live offers. It does so in the memory of the ones before.
+func (p *packer) list(takings []float64) {
+	w, b := &p.worths, &p.board
+	if b.prospects == nil {
+		b.prospects = make([]prospect, 0, len(p.lot.kinds))
+	}
+	p.prospects, b.offers = b.prospects[:0], append(b.offers[:0], w.offers...)
+	next := 0
+	for _, kind := range p.lot.kinds { // as the offers are, in order
+		q, from := prospect{stamp: -1}, next
+		for last := kind[len(kind)-1]; next < len(b.offers) && b.offers[next] <= last; next++ {
+			q.potential = max(q.potential, takings[b.offers[next]])
+		}
+		if next == from {
+			continue
+		}
+		q.offers = b.offers[from:next:next]
+		q.potential = min(q.potential, w.value(p.lot.offers[q.offers[0]].room))
+		q.bound = q.potential / p.cost(q.offers[0])
+		q.rank = int(math.Round(q.bound * 1000))
+		p.prospects = append(p.prospects, q)
+	}
+	b.prospects = p.prospects
 }
 
 // limit returns what a machine may cost so that the slots that are called for are filled up by the rest.
