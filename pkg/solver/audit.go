@@ -160,6 +160,7 @@ func narrower(a, b []int) []int {
 // evict takes the last n units of a group off their nodes and machines and returns them as a group of their own, unless that has
 // happened too often.
 func (s *solution) evict(g *group, n int) []*group {
+	s.changes++
 	from := g.placed() - n
 	out := g.part(from, g.placed())
 	g.pods, out.pins, out.place = g.pods[:from*g.size:from*g.size], nil, nil
@@ -173,7 +174,7 @@ func (s *solution) evict(g *group, n int) []*group {
 	}
 	if out.evictions++; out.evictions > mostEvictions {
 		out.miss = out.miss.nearer(miss{missTopology, "pods that it has to be with, or that balance its topology spread, found no place; see what keeps those"})
-		s.lost = append(s.lost, out)
+		s.lose(out)
 		return nil
 	}
 	if len(out.members) > 0 {

@@ -37,6 +37,8 @@ type group struct {
 	bundleMost int
 	// evictions is how often the pods have been taken off a place again.
 	evictions int
+	// lostAt is how many changes the solution had seen when it gave the group up.
+	lostAt int
 	// attachments are the volumes that a unit has to attach.
 	attachments []attachment
 	// pins are the labels that topology wants the pods' nodes to have, nil for any; place says where that is.

@@ -5,14 +5,18 @@ import (
 	"slices"
 )
 
-// mostPasses of planning: one does for nearly all problems, the others are for pods that have to give something up. After the
-// last but one, pods give up all that is left.
-const mostPasses = 64
+const (
+	// mostPasses of planning: one does for nearly all problems, the others are for pods that have to give something up. After the
+	// last but one, pods give up all that is left.
+	mostPasses = 64
+	// mostRevivals bounds how often pods that have found nothing are tried again because others have come or gone since.
+	mostRevivals = 4
+)
 
 // rounds plans until all pods are placed or another round would change nothing. In a round, groups get their place, then nodes
 // are filled and machines bought; what is left gives up a preference or tries elsewhere.
 func (s *solution) rounds(ctx context.Context) {
-	pending := s.groups
+	pending, revivals := s.groups, 0
 	for round := 0; len(pending) > 0; round++ {
 		stuck := s.assign(pending, round > 0)
 		s.placeAndBuy(ctx)
@@ -26,16 +30,45 @@ func (s *solution) rounds(ctx context.Context) {
 		}
 		s.settled = append(s.settled, s.groups...)
 		s.groups = nil
+		if placed {
+			s.changes++
+		}
 		short := len(left) > 0 || len(stuck) > 0 || round > 0
 		pending = s.next(left, stuck, placed && ctx.Err() == nil)
 		if short && len(s.rulebook.counters) > 0 {
 			pending = append(pending, s.audit()...)
+		}
+		if len(pending) == 0 && revivals < mostRevivals {
+			revivals++
+			pending = s.revive()
 		}
 		if ctx.Err() != nil || round == mostPasses {
 			s.lost = append(s.lost, pending...)
 			return
 		}
 	}
+}
+
+// lose gives a group up for now.
+func (s *solution) lose(g *group) {
+	g.lostAt = s.changes
+	s.lost = append(s.lost, g)
+}
+
+// revive returns the groups that were lost before others came or went: machines bought since may have room, and counts that kept
+// them out may have changed. What they have given up stays given up.
+func (s *solution) revive() []*group {
+	var out []*group
+	s.lost = slices.DeleteFunc(s.lost, func(g *group) bool {
+		again := g.lostAt < s.changes && g.miss.stage != missRefused && g.evictions <= mostEvictions
+		if again {
+			g.tried, g.pins, g.place, g.miss = nil, nil, nil, miss{}
+			out = append(out, g)
+		}
+		return again
+	})
+	sortGroups(out, s.dimensions)
+	return out
 }
 
 // assign gives the groups their place and returns those that have none.
@@ -140,7 +173,7 @@ func (s *solution) next(left, stuck []*group, placed bool) []*group {
 		case len(g.members) > 0:
 			out = append(out, s.concede(g)...)
 		default:
-			s.lost = append(s.lost, g)
+			s.lose(g)
 		}
 	}
 	return out
@@ -153,7 +186,7 @@ func (s *solution) concede(g *group) []*group {
 		if relaxed := s.grouper.relax(g); relaxed != nil {
 			return []*group{relaxed}
 		}
-		s.lost = append(s.lost, g)
+		s.lose(g)
 		return nil
 	}
 	if s.grouper.relaxable(g) {

@@ -25,8 +25,16 @@ func Solve(ctx context.Context, p Problem) Plan {
 	return s.plan
 }
 
-// placeAndBuy fills nodes and buys machines. As soon as only a few pods are left it settles them all in the best way.
+// placeAndBuy fills nodes and buys machines. What limits leave over still goes wherever there is room in the end.
 func (s *solution) placeAndBuy(ctx context.Context) {
+	s.fillAndBuy(ctx)
+	for _, shelf := range s.shelves {
+		s.topUp(shelf)
+	}
+}
+
+// fillAndBuy fills nodes and buys machines. As soon as only a few pods are left it settles them all in the best way.
+func (s *solution) fillAndBuy(ctx context.Context) {
 	s.fillPlanned()
 	if len(s.shelves) > 0 {
 		s.topUp(s.shelves[0])
@@ -53,6 +61,8 @@ type solution struct {
 	// groups are those that have a place to look for, in this round; settled ones have found it in an earlier one, lost ones
 	// have none.
 	groups, settled, lost []*group
+	// changes is how often pods have got a place, or lost it again.
+	changes int
 	// again are groups whose turn is in the next round.
 	again   []*group
 	shelves []*shelf // heaviest provisioner first
