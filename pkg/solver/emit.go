@@ -37,6 +37,7 @@ func (s *solution) emit(shelf *shelf) {
 	d := designer{shelf: shelf, share: shelf.budget.share(len(bought)), dearer: s.problem.Settings.mostDearer()}
 	designs := map[*lot]map[string]*Machine{}
 	var key []byte
+	s.plan.Machines = slices.Grow(s.plan.Machines, len(bought))
 	for _, b := range bought {
 		known, ok := designs[b.lot]
 		if !ok {
@@ -78,9 +79,17 @@ func (b purchase) key(to []byte) []byte {
 
 // take returns the pods of one machine.
 func (b purchase) take() []*corev1.Pod {
-	var out []*corev1.Pod
+	items := b.lot.items
+	if len(b.bin.picks) == 1 {
+		return items[b.bin.picks[0].item].group.take(b.bin.picks[0].count)
+	}
+	n := 0
 	for _, p := range b.bin.picks {
-		out = append(out, b.lot.items[p.item].group.take(p.count)...)
+		n += p.count * items[p.item].group.size
+	}
+	out := make([]*corev1.Pod, 0, n)
+	for _, p := range b.bin.picks {
+		out = append(out, items[p.item].group.take(p.count)...)
 	}
 	return out
 }

@@ -3,6 +3,7 @@ package solver
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -111,15 +112,8 @@ func sortGroups(groups []*group, d dimensions) {
 
 // comparePods orders pods by uid, as snapshots have them, then by name.
 func comparePods(a, b *corev1.Pod) int {
-	return cmp.Or(cmp.Compare(a.UID, b.UID), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
-}
-
-// inOrder returns the pods sorted; it does not change the list.
-func inOrder(list []*corev1.Pod) []*corev1.Pod {
-	if slices.IsSortedFunc(list, comparePods) {
-		return list
+	if c := strings.Compare(string(a.UID), string(b.UID)); c != 0 {
+		return c
 	}
-	list = slices.Clone(list)
-	slices.SortFunc(list, comparePods)
-	return list
+	return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 }

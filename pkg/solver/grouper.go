@@ -36,14 +36,17 @@ func newGrouper(p *Problem, d dimensions, b *rulebook) *grouper {
 	return r
 }
 
-// group returns the groups of the pods, which are in order, the largest requests first. The ties are those of each pod.
-func (r *grouper) group(all []*corev1.Pod, learned []*ties) []*group {
+// group returns the groups of the pods, which are in order, the largest requests first. Twins follow each other up to an end; the
+// ties are those of each run of them.
+func (r *grouper) group(all []*corev1.Pod, ends []int, learned []*ties) []*group {
 	var out []*group
-	for i, pod := range all {
-		if g := r.add(pod, learned[i]); g != nil {
+	start := 0
+	for i, end := range ends {
+		if g := r.add(all[start:end], learned[i]); g != nil {
 			g.rank = i
 			out = append(out, g)
 		}
+		start = end
 	}
 	for _, g := range out {
 		g.left = len(g.pods)
@@ -54,9 +57,9 @@ func (r *grouper) group(all []*corev1.Pod, learned []*ties) []*group {
 	return out
 }
 
-// add puts the pod into its group and returns the group if it is new.
-func (r *grouper) add(pod *corev1.Pod, t *ties) *group {
-	b := r.rulebook
+// add puts twins into their group and returns the group if it is new.
+func (r *grouper) add(run []*corev1.Pod, t *ties) *group {
+	b, pod := r.rulebook, run[0]
 	unknown := r.dimensions.requests(pod, r.scratch)
 	var shape digest
 	for _, n := range r.scratch {
@@ -72,6 +75,9 @@ func (r *grouper) add(pod *corev1.Pod, t *ties) *group {
 	if t != nil {
 		key = key.number(t.id)
 	}
+	if len(pod.Spec.ResourceClaims) > 0 { // it is refused
+		key = key.number(-7)
+	}
 	var carried *bearing
 	if len(b.traits) > 0 {
 		carried = b.bearing(pod)
@@ -81,10 +87,10 @@ func (r *grouper) add(pod *corev1.Pod, t *ties) *group {
 		key = key.number(int64(b.portMark(p)))
 	}
 	if g, ok := r.groups[key]; ok {
-		g.pods = append(g.pods, pod)
+		g.pods = append(g.pods, run...)
 		return nil
 	}
-	g := &group{size: 1, pods: []*corev1.Pod{pod}, requests: r.scratch.clone(), unknown: unknown, ties: t, wishes: w}
+	g := &group{size: 1, pods: slices.Clone(run), requests: r.scratch.clone(), unknown: unknown, ties: t, wishes: w}
 	g.shape = r.shape(shape)
 	g.filter = r.filter(pod, &w, filterKey)
 	if carried == nil {

@@ -74,10 +74,11 @@ type solution struct {
 
 func newSolution(p *Problem) *solution {
 	s := &solution{problem: p, dimensions: dimensionsOf(p), rulebook: newRulebook(p)}
-	pending, nodes := inOrder(p.Pods), byReadiness(p.Nodes)
-	var mine []*ties
-	for _, pod := range pending {
-		mine = append(mine, s.rulebook.learn(pod))
+	pending, ends := p.inOrder()
+	nodes := byReadiness(p.Nodes)
+	mine, start := make([]*ties, 0, len(ends)), 0
+	for _, end := range ends {
+		mine, start = append(mine, s.rulebook.learn(pending[start])), end
 	}
 	theirs := make([][]*ties, len(nodes))
 	for i, n := range nodes {
@@ -88,7 +89,7 @@ func newSolution(p *Problem) *solution {
 	s.rulebook.learnDaemons(p.DaemonSets)
 	s.rulebook.knows = p.knows()
 	s.grouper = newGrouper(p, s.dimensions, s.rulebook)
-	s.groups = s.grouper.group(pending, mine)
+	s.groups = s.grouper.group(pending, ends, mine)
 	s.nodes = hostsOf(nodes, theirs, s.dimensions, s.rulebook)
 	s.byName = make(map[string]*host, len(s.nodes))
 	for _, h := range s.nodes {
