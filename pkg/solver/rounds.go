@@ -85,7 +85,7 @@ func (s *solution) assign(pending []*group, late bool) []*group {
 		}
 	}
 	a := &assigner{atlas: s.atlas, late: late, relax: s.grouper.relax}
-	pending = s.joinNodes(a, pending)
+	pending = s.join(a, pending)
 	b := &bundler{atlas: s.atlas, rulebook: s.rulebook, grouper: s.grouper, taken: s.taken}
 	bundled, alone := b.bundle(pending)
 	for _, g := range alone {
@@ -106,47 +106,6 @@ func (s *solution) assign(pending []*group, late bool) []*group {
 func (s *solution) taken(m mark) bool {
 	return slices.ContainsFunc(s.nodes, func(h *host) bool { return h.company.look(m).count > 0 }) ||
 		slices.ContainsFunc(s.settled, func(g *group) bool { return g.placed() > 0 && g.carries(m) > 0 })
-}
-
-// joinNodes places pods that want company on their node where that is already, and returns the groups with what is left of those.
-func (s *solution) joinNodes(a *assigner, pending []*group) []*group {
-	out := make([]*group, 0, len(pending))
-	for _, g := range pending {
-		for _, h := range s.nodes {
-			if len(g.wants) == 0 || g.left == 0 || g.miss.stage == missRefused {
-				break
-			}
-			n := h.room(g)
-			if n == 0 {
-				continue
-			}
-			var at *place
-			if len(g.axes) > 0 {
-				places := a.places(g)
-				i := slices.IndexFunc(places, func(p *place) bool { return h.pinned(p.pins) })
-				if i < 0 {
-					continue
-				}
-				at = places[i]
-				n = a.most(g, at, n)
-			}
-			if n == 0 {
-				continue
-			}
-			part := g.part(g.placed(), g.placed()+n)
-			g = g.part(g.placed()+n, g.placed()+g.left)
-			if at != nil {
-				part.place, part.pins = at, at.pins
-				a.topology.count(part, at, n)
-			}
-			s.place(h, part, n)
-			s.settled = append(s.settled, part)
-		}
-		if g.left > 0 {
-			out = append(out, g)
-		}
-	}
-	return out
 }
 
 // next returns the groups of the next round; others are lost. Those that had no room where they were meant to be try elsewhere,

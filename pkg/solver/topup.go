@@ -52,23 +52,34 @@ func (s *shelf) tops() []*top {
 	return out
 }
 
+// room returns how many units of the group the machine has room for.
+func (t *top) room(g *group, options []option) int {
+	n := t.company.room(g.guest, g.requests.times(t.free, g.left))
+	if n == 0 {
+		return 0
+	}
+	o := &t.purchase.lot.offers[t.purchase.bin.offer]
+	if !slices.ContainsFunc(options, func(p option) bool { return t.agrees(p) && p.allows(o.stock, o.zone, o.capacityType) }) {
+		return 0
+	}
+	return n
+}
+
+// agrees reports whether the option settles on the labels of the machine, or would as well.
+func (t *top) agrees(p option) bool { return p.indifferent || p.lot == t.purchase.lot.key }
+
 // take puts as many units of the group on the machine as it has room for.
 func (t *top) take(g *group, options []option, joined map[*lot]int) {
-	n := t.company.room(g.guest, g.requests.times(t.free, g.left))
+	n := t.room(g, options)
 	if n == 0 {
 		return
 	}
 	l := t.purchase.lot
-	o := &l.offers[t.purchase.bin.offer]
-	agrees := func(p option) bool { return p.indifferent || p.lot == l.key }
-	if !slices.ContainsFunc(options, func(p option) bool { return agrees(p) && p.allows(o.stock, o.zone, o.capacityType) }) {
-		return
-	}
 	i, ok := joined[l]
 	if !ok {
 		i = len(l.items)
 		joined[l] = i
-		own := slices.DeleteFunc(slices.Clone(options), func(p option) bool { return !agrees(p) })
+		own := slices.DeleteFunc(slices.Clone(options), func(p option) bool { return !t.agrees(p) })
 		l.items = append(l.items, &item{group: g, class: &class{options: own}})
 	}
 	// Purchases of one kind share their picks and may be topped up differently.
