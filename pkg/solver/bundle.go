@@ -72,7 +72,7 @@ func (b *bundler) follow(g *group) bool {
 	var leaders []*group
 	units := 0
 	for _, l := range b.out {
-		if l.left > 0 && l.miss.stage != missRefused && !slices.ContainsFunc(g.wants, func(m mark) bool { return l.carries(m) == 0 }) {
+		if l.left > 0 && l.miss.stage != missRefused && !slices.ContainsFunc(g.wants, func(m mark) bool { return l.carries(m) == 0 }) && b.welcome(l) {
 			leaders, units = append(leaders, l), units+l.left
 		}
 	}
@@ -168,11 +168,13 @@ func (b *bundler) largest(beside []companion, g *group, most int) int {
 // hostable reports whether some node or machine can host a unit of the members.
 func (b *bundler) hostable(members []companion) bool {
 	unit, ok := b.merge(members)
-	if !ok {
-		return false
-	}
-	return slices.ContainsFunc(b.shelves, func(s *shelf) bool { options, _ := s.viable(unit); return len(options) > 0 }) ||
-		slices.ContainsFunc(b.hosts, func(h *host) bool { return h.room(unit) > 0 })
+	return ok && b.welcome(unit)
+}
+
+// welcome reports whether some node or machine can host a unit of the group: others cannot wait for pods that never come.
+func (b *bundler) welcome(g *group) bool {
+	return slices.ContainsFunc(b.shelves, func(s *shelf) bool { options, _ := s.viable(g); return len(options) > 0 }) ||
+		slices.ContainsFunc(b.hosts, func(h *host) bool { return h.room(g) > 0 })
 }
 
 // make takes the pods of so many units out of their groups and returns the bundle.

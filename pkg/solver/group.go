@@ -38,7 +38,7 @@ type group struct {
 	bundleMost int
 	// evictions is how often the pods have been taken off a place again.
 	evictions int
-	// lostAt is how many changes the solution had seen when it gave the group up.
+	// lostAt is of how many changes the solution knew when it gave the group up.
 	lostAt int
 	// attachments are the volumes that a unit has to attach.
 	attachments []attachment

@@ -18,6 +18,7 @@ const (
 func (s *solution) rounds(ctx context.Context) {
 	pending, revivals := s.groups, 0
 	for round := 0; len(pending) > 0; round++ {
+		s.known = s.changes
 		stuck := s.assign(pending, round > 0)
 		s.placeAndBuy(ctx)
 		var left []*group
@@ -49,9 +50,12 @@ func (s *solution) rounds(ctx context.Context) {
 	}
 }
 
-// lose gives a group up for now.
+// lose gives a group up for now. Those for which it matters where others are were looked at before this round's places were known.
 func (s *solution) lose(g *group) {
 	g.lostAt = s.changes
+	if len(g.axes) > 0 || len(g.wants) > 0 {
+		g.lostAt = s.known
+	}
 	s.lost = append(s.lost, g)
 }
 

@@ -61,8 +61,8 @@ type solution struct {
 	// groups are those that have a place to look for, in this round; settled ones have found it in an earlier one, lost ones
 	// have none.
 	groups, settled, lost []*group
-	// changes is how often pods have got a place, or lost it again.
-	changes int
+	// changes is how often pods have got a place, or lost it again; known how often before this round.
+	changes, known int
 	// again are groups whose turn is in the next round.
 	again   []*group
 	shelves []*shelf // heaviest provisioner first
