@@ -86,8 +86,12 @@ func (l *lot) display(offers []offer) {
 	})
 	var kept []int
 	for _, i := range order {
-		dominated := func(k int) bool { return l.dominates(&offers[k], &offers[i]) && hosts[i].within(hosts[k]) }
-		if !slices.ContainsFunc(kept, dominated) {
+		dominated := false
+		for at := len(kept) - 1; at >= 0 && !dominated; at-- { // one that costs nearly as much is the likeliest to hold as much
+			k := kept[at]
+			dominated = l.dominates(&offers[k], &offers[i]) && hosts[i].within(hosts[k])
+		}
+		if !dominated {
 			kept = append(kept, i)
 		}
 	}

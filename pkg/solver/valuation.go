@@ -202,12 +202,6 @@ type prospect struct {
 	value float64
 }
 
-// board is memory for prospects.
-type board struct {
-	prospects []prospect
-	offers    []int
-}
-
 // look lists the prospects in order of what a dollar could be worth there, the most first.
 func (p *packer) look() {
 	w := &p.worths
@@ -234,48 +228,7 @@ func (p *packer) look() {
 		}
 	}
 	p.horizon = min(p.horizon, mostTrials)
-	slices.SortFunc(p.prospects, func(a, b prospect) int {
-		return cmp.Or(cmp.Compare(a.late, b.late), cmp.Compare(b.rank, a.rank), cmp.Compare(b.potential, a.potential), cmp.Compare(a.offers[0], b.offers[0]))
-	})
-}
-
-// takings returns what one machine of each offer could take at most, given what it could of each class.
-func (p *packer) takings(wanted []float64) []float64 {
-	out := make([]float64, len(p.lot.offers))
-	for c, worth := range wanted {
-		if worth <= 0 {
-			continue
-		}
-		for i := range p.lot.classes[c].fits.all {
-			out[i] += worth
-		}
-	}
-	return out
-}
-
-// list makes a prospect of each kind that has live offers. It does so in the memory of the ones before.
-func (p *packer) list(takings []float64) {
-	w, b := &p.worths, &p.board
-	if b.prospects == nil {
-		b.prospects = make([]prospect, 0, len(p.lot.kinds))
-	}
-	p.prospects, b.offers = b.prospects[:0], append(b.offers[:0], w.offers...)
-	next := 0
-	for _, kind := range p.lot.kinds { // as the offers are, in order
-		q, from := prospect{stamp: -1}, next
-		for last := kind[len(kind)-1]; next < len(b.offers) && b.offers[next] <= last; next++ {
-			q.potential = max(q.potential, takings[b.offers[next]])
-		}
-		if next == from {
-			continue
-		}
-		q.offers = b.offers[from:next:next]
-		q.potential = min(q.potential, w.value(p.lot.offers[q.offers[0]].room))
-		q.bound = q.potential / p.cost(q.offers[0])
-		q.rank = int(math.Round(q.bound * 1000))
-		p.prospects = append(p.prospects, q)
-	}
-	b.prospects = p.prospects
+	p.arrange()
 }
 
 // limit returns what a machine may cost so that the slots that are called for are filled up by the rest.
@@ -312,11 +265,12 @@ func (p *packer) best() (bin, float64, bool) {
 // there is none. Those beyond the horizon count only while nothing else is any good.
 func (p *packer) leaders() (best, next int) {
 	best, next = -1, -1
-	for i := range p.prospects {
-		q := &p.prospects[i]
-		if i >= p.horizon && (best >= 0 || next >= 0) {
+	for place := range p.prospects {
+		if place >= p.horizon && (best >= 0 || next >= 0) {
 			break
 		}
+		i := p.prospectAt(place)
+		q := &p.prospects[i]
 		filled := q.stamp == p.stamp
 		if filled && len(q.bin.picks) > 0 && (best < 0 || q.bound > p.prospects[best].bound) {
 			best = i
