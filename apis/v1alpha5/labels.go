@@ -33,6 +33,9 @@ const (
 	ProvisionerHashAnnotation = "karpenter.sh/provisioner-hash"
 	// PriceAnnotation holds what a machine was planned to cost, in US dollars per hour.
 	PriceAnnotation = "karpenter.sh/price-per-hour"
+	// MinValuesRelaxedAnnotation set to "true" on a machine says that there was less to choose from than minValues of its
+	// Provisioner ask for.
+	MinValuesRelaxedAnnotation = "karpenter.sh/nodeclaim-min-values-relaxed"
 )
 
 // TerminationFinalizer pins Machines and their Nodes until the instance behind them is gone.

@@ -55,6 +55,17 @@ type MachineSpec struct {
 	// +listType=atomic
 	// +optional
 	Requirements []corev1.NodeSelectorRequirement `json:"requirements,omitempty"`
+	// MinValues maps a label -> how many different values of it the instance types that are on offer have to have between them
+	// when the machine is launched.
+	// +kubebuilder:validation:MaxProperties=100
+	// +kubebuilder:validation:XValidation:rule=`self.all(key, self[key] >= 1)`,message="must be at least 1 for each label"
+	// +optional
+	MinValues map[string]int32 `json:"minValues,omitempty"`
+	// MinValuesPolicy says what becomes of the machine where they have fewer: Strict gives it up, so that its pods are decided on
+	// anew, and BestEffort launches it and annotates it. Default: Strict.
+	// +kubebuilder:validation:Enum=Strict;BestEffort
+	// +optional
+	MinValuesPolicy MinValuesPolicy `json:"minValuesPolicy,omitempty"`
 	// Resources that the pods planned for the machine need, DaemonSets included.
 	// +optional
 	Resources ResourceRequirements `json:"resources,omitempty"`
@@ -68,6 +79,17 @@ type MachineSpec struct {
 	// +optional
 	LaunchGroup *LaunchGroup `json:"launchGroup,omitempty"`
 }
+
+// MinValuesPolicy is what becomes of a machine for which there is less to choose from than is asked for.
+type MinValuesPolicy string
+
+// Policies.
+const (
+	// MinValuesStrict buys no such machine.
+	MinValuesStrict MinValuesPolicy = "Strict"
+	// MinValuesBestEffort buys it, with MinValuesRelaxedAnnotation.
+	MinValuesBestEffort MinValuesPolicy = "BestEffort"
+)
 
 // ResourceRequirements is what a machine has to offer at least.
 type ResourceRequirements struct {

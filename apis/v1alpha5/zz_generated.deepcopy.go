@@ -259,6 +259,13 @@ func (in *MachineSpec) DeepCopyInto(out *MachineSpec) {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
+	if in.MinValues != nil {
+		in, out := &in.MinValues, &out.MinValues
+		*out = make(map[string]int32, len(*in))
+		for key, val := range *in {
+			(*out)[key] = val
+		}
+	}
 	in.Resources.DeepCopyInto(&out.Resources)
 	if in.Kubelet != nil {
 		in, out := &in.Kubelet, &out.Kubelet

@@ -54,7 +54,8 @@ func (p *process) act(ctx context.Context) error {
 			ClusterUID: uid, BatchIdle: o.BatchIdle, BatchMax: o.BatchMax, LaunchTimeout: o.LaunchTimeout,
 			Provisioning: provisioning.Settings{ExpendableBelow: o.ExpendableBelow, Solver: solver.Settings{
 				NodeFee: o.NodeFee, MostDearer: o.FallbackPriceRatio, Steps: o.SolverSteps,
-				IgnorePreferences: o.PreferencePolicy == options.PreferenceIgnore,
+				IgnorePreferences:   o.PreferencePolicy == options.PreferenceIgnore,
+				MinValuesBestEffort: o.MinValuesPolicy == options.MinValuesBestEffort,
 			}},
 			RegistrationTimeout: o.RegistrationTimeout, VisibilityWindow: visibilityWindow,
 		}),

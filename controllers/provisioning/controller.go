@@ -65,6 +65,14 @@ type Settings struct {
 	ExpendableBelow int32
 }
 
+// minValuesPolicy returns the policy by which machines are launched, that of the plan.
+func (s *Settings) minValuesPolicy() v1alpha5.MinValuesPolicy {
+	if s.Solver.MinValuesBestEffort {
+		return v1alpha5.MinValuesBestEffort
+	}
+	return v1alpha5.MinValuesStrict
+}
+
 // NewController returns a controller that decides for every window of batcher, once synced is closed.
 func NewController(world World, batcher *Batcher[types.UID], synced <-chan struct{}, journal journal.Journal, settings Settings) *Controller {
 	return &Controller{
@@ -186,7 +194,7 @@ func (c *Controller) reportUnplaced(unplaced []solver.Unplaced, offers catalogue
 }
 
 func (c *Controller) create(ctx context.Context, log logr.Logger, planned []solver.Machine, offers catalogue) error {
-	list, err := buildMachines(planned, offers)
+	list, err := buildMachines(planned, offers, c.settings.minValuesPolicy())
 	if err != nil {
 		return err
 	}

@@ -16,11 +16,14 @@ import (
 
 // buildMachines turns planned machines into Machines. Those that ask for the same thing share a launch group, so that one
 // request to the cloud serves them all.
-func buildMachines(planned []solver.Machine, c catalogue) ([]*v1alpha5.Machine, error) {
+func buildMachines(planned []solver.Machine, c catalogue, policy v1alpha5.MinValuesPolicy) ([]*v1alpha5.Machine, error) {
 	out := make([]*v1alpha5.Machine, 0, len(planned))
 	groups := map[string]*v1alpha5.LaunchGroup{}
 	for i := range planned {
 		machine := buildMachine(&planned[i], c.offers[planned[i].Provisioner].Provisioner)
+		if len(machine.Spec.MinValues) > 0 {
+			machine.Spec.MinValuesPolicy = policy
+		}
 		maps.Copy(machine.Annotations, c.hashes[planned[i].Provisioner])
 		key, err := json.Marshal(launchKey(machine))
 		if err != nil {
@@ -60,6 +63,9 @@ func buildMachine(planned *solver.Machine, provisioner *v1alpha5.Provisioner) *v
 		annotations = map[string]string{}
 	}
 	annotations[v1alpha5.PriceAnnotation] = strconv.FormatFloat(planned.PricePerHour, 'f', -1, 64)
+	if planned.MinValuesRelaxed {
+		annotations[v1alpha5.MinValuesRelaxedAnnotation] = "true"
+	}
 	requirements := append(planned.Requirements.NodeSelectorRequirements(), corev1.NodeSelectorRequirement{
 		Key: corev1.LabelInstanceTypeStable, Operator: corev1.NodeSelectorOpIn, Values: planned.InstanceTypes,
 	})
@@ -71,10 +77,23 @@ func buildMachine(planned *solver.Machine, provisioner *v1alpha5.Provisioner) *v
 		},
 		Spec: v1alpha5.MachineSpec{
 			Taints: v1alpha5.NodeTaints(provisioner.Spec.Taints), StartupTaints: v1alpha5.NodeTaints(provisioner.Spec.StartupTaints), Requirements: requirements,
+			MinValues: minValues(provisioner),
 			Resources: v1alpha5.ResourceRequirements{Requests: planned.Requests},
 			Kubelet:   provisioner.Spec.KubeletConfiguration, MachineTemplateRef: templateReference(provisioner),
 		},
 	}
+}
+
+// minValues returns what a machine still has to have to choose from when it is launched, nil for nothing.
+func minValues(provisioner *v1alpha5.Provisioner) map[string]int32 {
+	var out map[string]int32
+	for label, least := range v1alpha5.MinValues(provisioner.Spec.Requirements) {
+		if out == nil {
+			out = map[string]int32{}
+		}
+		out[label] = int32(least) //nolint:gosec // at most 50
+	}
+	return out
 }
 
 // templateReference names the template of a provisioner's machines, also where that is one made from spec.provider.

@@ -46,7 +46,7 @@ func TestMachinesThatLaunchAlikeShareAGroup(t *testing.T) {
 		planned("q", "a", "1", "c5.large", "m5.large"),
 		planned("p", "b", "1", "c5.large", "m5.large"),
 		planned("p", "a", "100m", "c5.large", "m5.large"),
-	}, offersOf(builders.Provisioner("p"), builders.Provisioner("q")))
+	}, offersOf(builders.Provisioner("p"), builders.Provisioner("q")), v1alpha5.MinValuesStrict)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestAMachineSaysWhatWasDecided(t *testing.T) {
 			p.Spec.StartupTaints = []v1alpha5.Taint{{Key: "cni", Effect: corev1.TaintEffectNoExecute}}
 			p.Spec.KubeletConfiguration = &v1alpha5.KubeletConfiguration{ClusterDNS: []string{"10.0.0.10"}}
 		})
-	list, err := buildMachines([]solver.Machine{planned("p", "a", "1", "c5.large", "m5.large")}, offersOf(p))
+	list, err := buildMachines([]solver.Machine{planned("p", "a", "1", "c5.large", "m5.large")}, offersOf(p), v1alpha5.MinValuesStrict)
 	if err != nil {
 		t.Fatal(err)
 	}

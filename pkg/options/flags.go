@@ -23,6 +23,7 @@ func (o *Options) flags() *pflag.FlagSet {
 	flags.DurationVar(&o.BatchMax, "batch-max-duration", 10*time.Second, "pods are decided on after this long at the latest")
 	flags.Int32Var(&o.ExpendableBelow, "expendable-pods-priority-cutoff", -10, "pods of a lower priority never cause a machine, and those that run hold no room: other pods preempt them")
 	flags.StringVar(&o.PreferencePolicy, "preference-policy", PreferenceRespect, "Respect meets preferred affinity, ScheduleAnyway and PreferNoSchedule as far as it can, also where that costs more; Ignore leaves them to the scheduler")
+	flags.StringVar(&o.MinValuesPolicy, "min-values-policy", MinValuesStrict, "Strict buys no machine for which there is less to choose from than minValues of its Provisioner ask for; BestEffort buys it with as much as there is, and annotates it")
 	flags.Float64Var(&o.NodeFee, "node-fee-per-hour", 0, "what a node costs on top of its price, in US dollars: licences, agents, the trouble of having one more")
 	flags.Float64Var(&o.FallbackPriceRatio, "fallback-price-ratio", 1.5, "how many times its cheapest instance type a machine may cost when others are sold out")
 	flags.IntVar(&o.SolverSteps, "solver-steps", 0, "most steps that go into making a plan cheaper: looks at one kind of pod for one machine; 0 leaves it to the solver")

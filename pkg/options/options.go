@@ -8,12 +8,20 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 )
 
 // Values of Options.PreferencePolicy.
 const (
 	PreferenceRespect = "Respect"
 	PreferenceIgnore  = "Ignore"
+)
+
+// Values of Options.MinValuesPolicy.
+const (
+	MinValuesStrict     = string(v1alpha5.MinValuesStrict)
+	MinValuesBestEffort = string(v1alpha5.MinValuesBestEffort)
 )
 
 // Options are kerf's settings.
@@ -40,6 +48,9 @@ type Options struct {
 	ExpendableBelow int32
 	// PreferencePolicy is Respect or Ignore: whether preferred affinity, ScheduleAnyway and PreferNoSchedule count in plans.
 	PreferencePolicy string
+	// MinValuesPolicy is Strict or BestEffort: what becomes of a machine for which there is not the choice that minValues of its
+	// Provisioner ask for.
+	MinValuesPolicy string
 	// NodeFee is what a node costs on top of its price, US dollars per hour.
 	NodeFee float64
 	// FallbackPriceRatio is how many times its cheapest instance type a machine may cost when others are sold out.

@@ -38,7 +38,7 @@ LlxzhbDsAiEAiR7XvZxbYX+W1kETGfcQzdLLmtkn4dmqKRQmynvJScQ=
 func defaults() options.Options {
 	return options.Options{
 		ClusterName: "c", BatchIdle: time.Second, BatchMax: 10 * time.Second,
-		ExpendableBelow: -10, PreferencePolicy: "Respect", FallbackPriceRatio: 1.5,
+		ExpendableBelow: -10, PreferencePolicy: "Respect", MinValuesPolicy: "Strict", FallbackPriceRatio: 1.5,
 		LaunchTimeout: 5 * time.Minute, RegistrationTimeout: 15 * time.Minute, LaunchTemplateTTL: time.Minute,
 		VMMemoryOverheadPercent: 0.075, MetricsPort: 8080, HealthProbePort: 8081,
 		WebhookPort: 8443, WebhookCertificateLifetime: 168 * time.Hour, WebhookCertSecret: "karpenter-cert",
@@ -79,6 +79,7 @@ func settings() map[string]struct {
 		"batch-max-duration":              {"20s", func(o *options.Options) { o.BatchMax = 20 * time.Second }},
 		"expendable-pods-priority-cutoff": {"-100", func(o *options.Options) { o.ExpendableBelow = -100 }},
 		"preference-policy":               {"Ignore", func(o *options.Options) { o.PreferencePolicy = "Ignore" }},
+		"min-values-policy":               {"BestEffort", func(o *options.Options) { o.MinValuesPolicy = "BestEffort" }},
 		"node-fee-per-hour":               {"0.02", func(o *options.Options) { o.NodeFee = 0.02 }},
 		"fallback-price-ratio":            {"1", func(o *options.Options) { o.FallbackPriceRatio = 1 }},
 		"solver-steps":                    {"1000", func(o *options.Options) { o.SolverSteps = 1000 }},
@@ -164,6 +165,7 @@ func TestWhatCannotWorkIsRefusedByTheNameOfItsFlag(t *testing.T) {
 		"max below idle":                    {"--batch-max-duration=500ms", "--batch-max-duration: 500ms is below --batch-idle-duration 1s"},
 		"a priority in words":               {"--expendable-pods-priority-cutoff=low", "expendable-pods-priority-cutoff"},
 		"a policy of nobody":                {"--preference-policy=ignore", `--preference-policy: "ignore" is neither Respect nor Ignore`},
+		"a policy of another kind":          {"--min-values-policy=Ignore", `--min-values-policy: "Ignore" is neither Strict nor BestEffort`},
 		"a node for a gift":                 {"--node-fee-per-hour=-0.1", "--node-fee-per-hour: -0.1 is not from 0 to 1000"},
 		"a fee not a number":                {"--node-fee-per-hour=NaN", "--node-fee-per-hour: NaN is not from 0 to 1000"},
 		"a fallback that has to be cheaper": {"--fallback-price-ratio=0.9", "--fallback-price-ratio: 0.9 is not from 1 to 1000"},

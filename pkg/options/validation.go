@@ -92,6 +92,8 @@ func (o *Options) validateTimes(refused *refusals) {
 func (o *Options) validatePlans(refused *refusals) {
 	refused.when(o.PreferencePolicy != PreferenceRespect && o.PreferencePolicy != PreferenceIgnore, "preference-policy",
 		"%q is neither %s nor %s", o.PreferencePolicy, PreferenceRespect, PreferenceIgnore)
+	refused.when(o.MinValuesPolicy != MinValuesStrict && o.MinValuesPolicy != MinValuesBestEffort, "min-values-policy",
+		"%q is neither %s nor %s", o.MinValuesPolicy, MinValuesStrict, MinValuesBestEffort)
 	refused.when(!(o.NodeFee >= 0 && o.NodeFee <= maxFee), "node-fee-per-hour", "%g is not from 0 to %g", o.NodeFee, float64(maxFee))
 	refused.when(!(o.FallbackPriceRatio >= 1 && o.FallbackPriceRatio <= maxRatio), "fallback-price-ratio",
 		"%g is not from 1 to %g", o.FallbackPriceRatio, float64(maxRatio))

@@ -141,6 +141,24 @@ func TestAProvisionerIsWhatItsMachinesAre(t *testing.T) {
 	}
 }
 
+func TestMinValuesReachTheProblem(t *testing.T) {
+	p := builders.Provisioner("p", builders.Requirement("karpenter.k8s.aws/instance-family", corev1.NodeSelectorOpExists),
+		builders.Requirement("beta.kubernetes.io/instance-type", corev1.NodeSelectorOpExists),
+		builders.Requirement(corev1.LabelInstanceTypeStable, corev1.NodeSelectorOpNotIn, "t3.nano"),
+		builders.Requirement(v1alpha5.CapacityTypeLabel, corev1.NodeSelectorOpIn, "spot"))
+	for i, least := range []int32{3, 5, 4} {
+		p.Spec.Requirements[i].MinValues = &least
+	}
+	got := build(state.Snapshot{}, offersOf(p, builders.Provisioner("q"))).Provisioners
+	want := map[string]int{"karpenter.k8s.aws/instance-family": 3, corev1.LabelInstanceTypeStable: 5}
+	if diff := cmp.Diff(want, got[0].MinValues); diff != "" {
+		t.Errorf("minValues (-want +got):\n%s", diff)
+	}
+	if got[1].MinValues != nil {
+		t.Errorf("a provisioner without minValues has %v", got[1].MinValues)
+	}
+}
+
 func TestProvisionersComeInOrderOfName(t *testing.T) {
 	for range 10 {
 		problem := build(state.Snapshot{}, offersOf(builders.Provisioner("c"), builders.Provisioner("a"), builders.Provisioner("b")))

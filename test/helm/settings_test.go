@@ -185,7 +185,7 @@ func TestTheChartRefusesTheTagsThatTheControllerRefuses(t *testing.T) {
 // meaningless are values of other charts that kerf needs no setting for: any value of theirs is fine.
 func meaningless() []string {
 	return []string{
-		"settings.eksControlPlane", "settings.minValuesPolicy", "settings.disableDryRun", "settings.disableClusterStateObservability",
+		"settings.eksControlPlane", "settings.disableDryRun", "settings.disableClusterStateObservability",
 		"settings.aws.enablePodENI", "settings.aws.assumeRoleDuration", "enabled", "global",
 	}
 }
@@ -209,7 +209,7 @@ func TestEveryValueOfAnotherChartHasAnAnswer(t *testing.T) {
 		}
 	}
 	want := template(t, "--set=clusterName=demo")
-	got := template(t, "--set=clusterName=demo,settings.eksControlPlane=true,settings.minValuesPolicy=Strict,settings.aws.enablePodENI=true,"+
+	got := template(t, "--set=clusterName=demo,settings.eksControlPlane=true,settings.aws.enablePodENI=true,"+
 		"settings.aws.assumeRoleDuration=15m,enabled=true,global.region=x,settings.reservedENIs=0,settings.featureGates.driftEnabled=true,"+
 		"settings.interruptionQueue=demo,settings.aws.enableENILimitedPodDensity=false,"+
 		"settings.ignoreDRARequests=false,settings.enableZonalShift=true,settings.disableDryRun=true,settings.disableClusterStateObservability=true")

@@ -61,6 +61,8 @@ type Machine struct {
 	// InstanceTypes that hold the pods, cheapest first, and zones that they may be in.
 	InstanceTypes []string `json:"instanceTypes"`
 	Zones         []string `json:"zones"`
+	// MinValuesRelaxed is true where there is less to choose from than the provisioner's minValues ask for.
+	MinValuesRelaxed bool `json:"minValuesRelaxed,omitempty"`
 
 	// workloads count the pods by what they belong to, in order.
 	workloads []tally
@@ -143,7 +145,7 @@ func newMachine(m *solver.Machine, offers problem.Offers, fee float64) Machine {
 		Provisioner: m.Provisioner, Zone: m.Zone, CapacityType: m.CapacityType,
 		PricePerHour: dollars(m.PricePerHour), CostPerHour: dollars(m.PricePerHour + fee),
 		Requests: m.Requests, InstanceTypes: m.InstanceTypes, Zones: m.Requirements.Get(corev1.LabelTopologyZone).Values(), Pods: []string{},
-		workloads: tallies(m.Pods),
+		MinValuesRelaxed: m.MinValuesRelaxed, workloads: tallies(m.Pods),
 	}
 	for _, pod := range m.Pods {
 		out.Pods = append(out.Pods, manifests.Key(pod))

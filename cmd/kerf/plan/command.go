@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/catalog"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/offline"
 	"github.com/kerf-autoscaler/kerf/pkg/manifests"
@@ -36,6 +37,7 @@ type flags struct {
 	output, explain string
 	timeout         time.Duration
 	expendable      int32
+	minValues       string
 	settings        solver.Settings
 }
 
@@ -72,6 +74,7 @@ func NewCommand() *cobra.Command {
 	set.Float64Var(&f.settings.MostDearer, "most-dearer", 0, "how many times its cheapest instance type a machine may cost when that is sold out (default 1.5)")
 	set.IntVar(&f.settings.Steps, "steps", 0, "bound on the work that goes into making the plan cheaper (default is the controller's)")
 	set.BoolVar(&f.settings.IgnorePreferences, "ignore-preferences", false, "leave preferred affinity, ScheduleAnyway and PreferNoSchedule out of account")
+	set.StringVar(&f.minValues, "min-values-policy", string(v1alpha5.MinValuesStrict), "Strict buys no machine for which there is less to choose from than minValues of its Provisioner ask for; BestEffort does")
 	set.Int32Var(&f.expendable, "expendable-pods-priority-cutoff", problem.DefaultExpendableBelow, "pods of a lower priority cause no machine")
 	set.StringVar(&f.version, "kubernetes-version", "1.34", "minor version that nodes run; it decides which images there are")
 	set.Float64Var(&f.memoryOverhead, "vm-memory-overhead-percent", 0.075, "part of an instance's memory that its kernel keeps, as a fraction")
@@ -144,6 +147,11 @@ func (f *flags) check() error {
 	if forms := []string{outputTable, outputWide, outputJSON, outputYAML}; !slices.Contains(forms, f.output) {
 		errs = append(errs, fmt.Errorf("--output: %q is none of %s", f.output, strings.Join(forms, ", ")))
 	}
+	policies := []string{string(v1alpha5.MinValuesStrict), string(v1alpha5.MinValuesBestEffort)}
+	if !slices.Contains(policies, f.minValues) {
+		errs = append(errs, fmt.Errorf("--min-values-policy: %q is neither %s", f.minValues, strings.Join(policies, " nor ")))
+	}
+	f.settings.MinValuesBestEffort = f.minValues == policies[1]
 	for _, n := range []struct {
 		name  string
 		value float64

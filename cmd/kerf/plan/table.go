@@ -110,6 +110,9 @@ func (a *Answer) writeMachines(w io.Writer, wide bool) error {
 	for _, m := range a.collapsed() {
 		t.add(thousands(m.count), m.InstanceType, m.Zone, m.CapacityType, price(m.CostPerHour), price(m.CostPerHour*float64(m.count)),
 			thousands(len(m.Pods)), percent(m.CPUFilled), percent(m.MemoryFilled), m.Provisioner)
+		if m.MinValuesRelaxed {
+			t.under("there is less to choose from than minValues ask for")
+		}
 		if wide {
 			t.under("pods:  " + strings.Join(written(m.workloads), ", "))
 			t.under("types: " + strings.Join(m.InstanceTypes, ", "))

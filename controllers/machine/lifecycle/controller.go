@@ -58,6 +58,7 @@ func NewController(client client.Client, live client.Reader, provider cloudprovi
 
 // +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=get;list;watch;patch;delete
 // +kubebuilder:rbac:groups=karpenter.sh,resources=machines/status,verbs=patch
+// +kubebuilder:rbac:groups=karpenter.sh,resources=provisioners,verbs=list;watch
 // +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch;patch
 
 // Register adds the controller to a manager.

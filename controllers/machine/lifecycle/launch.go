@@ -48,7 +48,7 @@ func (l *launch) reconcile(ctx context.Context, machine *v1alpha5.Machine) (reco
 	case err != nil:
 		return reconcile.Result{}, err
 	case machine.Status.Launch == nil:
-		return l.writeIntent(machine, members)
+		return l.intend(ctx, machine, members)
 	case machine.Status.Launch.Answered && awaited(machine, members):
 		return reconcile.Result{RequeueAfter: formationPoll}, nil
 	case machine.Status.Launch.Answered:
@@ -59,8 +59,7 @@ func (l *launch) reconcile(ctx context.Context, machine *v1alpha5.Machine) (reco
 		return reconcile.Result{}, l.create(ctx, machine)
 	case broken:
 		intent := machine.Status.Launch
-		machine.Status.Launch = alone(machine, intent.Attempt+1, intent.RequestHash, l.settings.ClusterUID, l.journal.Clock.Now())
-		return reconcile.Result{}, nil
+		return reconcile.Result{}, l.writeIntent(ctx, machine, alone(machine, intent.Attempt+1, intent.RequestHash, l.settings.ClusterUID, l.journal.Clock.Now()))
 	default:
 		conditions.Unknown(v1alpha5.ConditionLaunched, v1alpha5.ReasonAwaitingGroup, "waiting for the intents of its launch group")
 		return l.await(ctx, machine, members)
@@ -95,21 +94,28 @@ func able(list []v1alpha5.Machine, group string) int {
 	})
 }
 
-// writeIntent puts the intent into the status, whose writing wakes the machine again: the cloud is asked only by a reconcile
-// that finds the intent written.
-func (l *launch) writeIntent(machine *v1alpha5.Machine, members []v1alpha5.Machine) (reconcile.Result, error) {
-	conditions := machines.Conditions(machine)
+// intend writes the first intent once it is settled which machines launch together.
+func (l *launch) intend(ctx context.Context, machine *v1alpha5.Machine, members []v1alpha5.Machine) (reconcile.Result, error) {
 	intent, err := newIntent(machine, members, l.settings.ClusterUID, l.journal.Clock.Now())
 	if err != nil {
 		return reconcile.Result{}, err
 	}
 	if intent == nil {
-		conditions.Unknown(v1alpha5.ConditionLaunched, v1alpha5.ReasonAwaitingGroup, "waiting for the machines of its launch group")
+		machines.Conditions(machine).Unknown(v1alpha5.ConditionLaunched, v1alpha5.ReasonAwaitingGroup, "waiting for the machines of its launch group")
 		return reconcile.Result{RequeueAfter: formationPoll}, nil
 	}
+	return reconcile.Result{}, l.writeIntent(ctx, machine, intent)
+}
+
+// writeIntent puts the intent into the status, whose writing wakes the machine again: the cloud is asked only by a reconcile
+// that finds the intent written. A machine for which too little is left to choose from is dropped instead.
+func (l *launch) writeIntent(ctx context.Context, machine *v1alpha5.Machine, intent *v1alpha5.Launch) error {
+	if dropped, err := l.choose(ctx, machine); dropped || err != nil {
+		return err
+	}
 	machine.Status.Launch = intent
-	conditions.Unknown(v1alpha5.ConditionLaunched, v1alpha5.ReasonAwaitingAnswer, "asking for an instance")
-	return reconcile.Result{}, nil
+	machines.Conditions(machine).Unknown(v1alpha5.ConditionLaunched, v1alpha5.ReasonAwaitingAnswer, "asking for an instance")
+	return nil
 }
 
 func (l *launch) members(ctx context.Context, machine *v1alpha5.Machine) ([]v1alpha5.Machine, error) {

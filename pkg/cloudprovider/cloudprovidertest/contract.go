@@ -27,6 +27,7 @@ func Run(t *testing.T, newWorld func(*testing.T) World) {
 		"a request that is served in part leaves the rest without":        partialFulfilment,
 		"a request without capacity is told so and launches nothing":      noCapacity,
 		"the next instance type serves where the first has no capacity":   fallback,
+		"what has sold out is no longer there to choose from":             lackOfChoice,
 		"a machine without a written intent launches nothing":             noIntent,
 		"a deleted instance ends as not found":                            deletion,
 		"an unknown instance is not found":                                unknownInstance,
@@ -167,6 +168,26 @@ func noCapacity(t *testing.T, w World) {
 			if slices.Contains(s.instanceTypes, i.Name) && o.Zone == s.zone && o.CapacityType == s.capacityType && o.Available {
 				t.Errorf("%s in %s is still available after the cloud had none of it", i.Name, o.Zone)
 			}
+		}
+	}
+}
+
+func lackOfChoice(t *testing.T, w World) {
+	s := w.shape(t, v1alpha5.CapacityTypeSpot)
+	machine := w.group("manifold", 1, s)[0]
+	machine.Spec.MinValues = map[string]int32{corev1.LabelInstanceTypeStable: 2, corev1.LabelTopologyZone: 1, "team": 1}
+	for _, want := range []cloudprovider.Lack{{}, {Label: corev1.LabelInstanceTypeStable, Have: 1, Want: 2}} {
+		instanceTypes, err := w.Provider.InstanceTypes(t.Context(), w.Provisioner)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := instanceTypes.Lack(machine); got != want {
+			t.Errorf("the machine lacks %+v, want %+v", got, want)
+		}
+		w.SetCapacity(s.instanceTypes[0], s.zone, s.capacityType, 0)
+		only := shape{instanceTypes: s.instanceTypes[:1], zone: s.zone, capacityType: s.capacityType}
+		if got := createAll(t.Context(), t, w.Provider, w.group("sold-out", 1, only)); got[0] != "" {
+			t.Errorf("got %q, want insufficient capacity", got[0])
 		}
 	}
 }
