@@ -6,9 +6,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
@@ -25,12 +28,16 @@ func TestSolverScenarios(t *testing.T) {
 //
 //	add-type NAME cpu= memory= pods= RESOURCE= reserved-cpu= on-demand=PRICE spot=PRICE zones=Z,Z sold-out=Z special=true label=KEY:VALUE label=KEY
 //	add-provisioner NAME weight= limit=RESOURCE:QUANTITY require=KEY:OPERATOR:V,V label=KEY:VALUE taint=KEY:VALUE:EFFECT types=PREFIX
-//	add-node NAME in-flight=true label= possible=KEY:OPERATOR:V,V taint= cpu= memory= pods=
-//	add-pod NAME replicas= node= label= cpu= memory= RESOURCE= select= affinity=KEY:OPERATOR:V,V+... tolerate= port= apart= with= spread=KEY:SKEW claim=
+//	add-node NAME in-flight=true label= possible=KEY:OPERATOR:V,V taint= attachable=DRIVER:N cpu= memory= pods=
+//	add-pod NAME replicas= node= namespace= leaving=true label= cpu= memory= RESOURCE= select= affinity=KEY:OPERATOR:V,V+...
+//	  prefer=KEY:OPERATOR:V,V tolerate= port= apart= with= spread=KEY:SKEW claim= attach=DRIVER:N
 //	add-daemon NAME, with the arguments of add-pod
+//	add-namespace NAME label=
 //	solve
 //
-// apart, with and spread are about the pods that share the label app with the pod; apart and with take a topology key.
+// apart and with take a topology key. They and spread are about the pods that share the label app with the pod, unless words
+// separated by semicolons follow that say something else: of=KEY:VALUE or of=nothing for an empty selector, in=NAMESPACE, and for
+// spread min=DOMAINS, taints, which honors these, and anywhere, which does not look at node affinity.
 type planner struct {
 	types   cloudprovider.InstanceTypes
 	problem solver.Problem
@@ -43,14 +50,24 @@ func (p *planner) run(c command) (string, error) {
 	case "add-provisioner":
 		return "", p.addProvisioner(c)
 	case "add-node":
-		p.addNode(c)
-		return "", nil
+		return "", p.addNode(c)
 	case "add-pod":
 		return "", p.addPods(c)
 	case "add-daemon":
 		modifiers, err := podModifiers(c)
 		p.problem.DaemonSets = append(p.problem.DaemonSets, builders.Pod(append(modifiers, builders.Name(c.name))...))
 		return "", err
+	case "add-namespace":
+		labels := map[string]string{}
+		for _, a := range c.arguments {
+			key, value, _ := strings.Cut(a.value, ":")
+			labels[key] = value
+		}
+		if p.problem.Namespaces == nil {
+			p.problem.Namespaces = map[string]map[string]string{}
+		}
+		p.problem.Namespaces[c.name] = labels
+		return "", nil
 	case "solve":
 		return printPlan(solver.Solve(context.Background(), p.problem)), nil
 	}
@@ -125,7 +142,7 @@ func (p *planner) addProvisioner(c command) error {
 	return nil
 }
 
-func (p *planner) addNode(c command) {
+func (p *planner) addNode(c command) error {
 	n := solver.Node{Name: c.name, Initialized: true, Labels: map[string]string{corev1.LabelHostname: c.name}, Available: corev1.ResourceList{}}
 	for _, a := range c.arguments {
 		key, value, _ := strings.Cut(a.value, ":")
@@ -139,11 +156,18 @@ func (p *planner) addNode(c command) {
 			n.Possible = n.Possible.Union(scheduling.NewRequirements(r))
 		case "taint":
 			n.Taints = append(n.Taints, taint(a.value))
+		case "attachable":
+			count, err := strconv.Atoi(value)
+			if err != nil {
+				return err
+			}
+			n.Attachable = map[string]int{key: count}
 		default:
 			n.Available[corev1.ResourceName(a.key)] = resource.MustParse(a.value)
 		}
 	}
 	p.problem.Nodes = append(p.problem.Nodes, n)
+	return nil
 }
 
 func (p *planner) addPods(c command) error {
@@ -169,9 +193,28 @@ func (p *planner) addPods(c command) error {
 		}
 	}
 	for i := range replicas {
-		p.problem.Pods = append(p.problem.Pods, builders.Pod(append(modifiers, builders.Name(fmt.Sprintf("%s-%d", c.name, i)))...))
+		pod := builders.Pod(append(modifiers, builders.Name(fmt.Sprintf("%s-%d", c.name, i)))...)
+		p.problem.Pods = append(p.problem.Pods, pod)
+		for _, a := range c.arguments {
+			if a.key == "attach" {
+				if err := p.attach(pod, a.value); err != nil {
+					return err
+				}
+			}
+		}
 	}
 	return nil
+}
+
+// attach gives the pod so many volumes of a driver, as DRIVER:N.
+func (p *planner) attach(pod *corev1.Pod, volumes string) error {
+	driver, count, _ := strings.Cut(volumes, ":")
+	n, err := strconv.Atoi(count)
+	if p.problem.Volumes == nil {
+		p.problem.Volumes = map[types.UID]solver.Volumes{}
+	}
+	p.problem.Volumes[pod.UID] = solver.Volumes{Attachments: map[string]int{driver: n}}
+	return err
 }
 
 func podModifiers(c command) ([]builders.PodModifier, error) {
@@ -180,7 +223,7 @@ func podModifiers(c command) ([]builders.PodModifier, error) {
 	for _, a := range c.arguments {
 		key, value, _ := strings.Cut(a.value, ":")
 		switch a.key {
-		case "replicas", "node":
+		case "replicas", "node", "attach":
 		case "label":
 			app[key] = value
 		case "select":
@@ -194,20 +237,24 @@ func podModifiers(c command) ([]builders.PodModifier, error) {
 		case "tolerate":
 			t := taint(a.value)
 			out = append(out, builders.Toleration(corev1.Toleration{Key: t.Key, Value: t.Value, Effect: t.Effect}))
-		case "port", "spread":
-			n, err := strconv.ParseInt(a.value[strings.LastIndex(a.value, ":")+1:], 10, 32)
+		case "prefer":
+			out = append(out, prefer(requirement(a.value).NodeSelectorRequirements()))
+		case "namespace":
+			out = append(out, builders.Namespace(a.value))
+		case "leaving":
+			out = append(out, func(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)} })
+		case "port":
+			n, err := strconv.ParseInt(a.value, 10, 32)
 			if err != nil {
 				return nil, err
 			}
-			if a.key == "port" {
-				out = append(out, builders.HostPort(int32(n)))
-			} else {
-				out = append(out, builders.Spread(key, int32(n), app))
+			out = append(out, builders.HostPort(int32(n)))
+		case "spread", "apart", "with":
+			tie, err := tieTo(a, app)
+			if err != nil {
+				return nil, err
 			}
-		case "apart":
-			out = append(out, builders.AntiAffinity(a.value, app))
-		case "with":
-			out = append(out, builders.Affinity(a.value, app))
+			out = append(out, tie)
 		case "claim":
 			out = append(out, builders.Claim(a.value))
 		default:
