@@ -52,10 +52,10 @@ func tieTo(a argument, app map[string]string) (builders.PodModifier, error) {
 		constraint.MaxSkew = int32(n)
 	}
 	return func(p *corev1.Pod) {
-		switch {
-		case a.key == "spread":
+		switch a.key {
+		case "spread":
 			p.Spec.TopologySpreadConstraints = append(p.Spec.TopologySpreadConstraints, constraint)
-		case a.key == "apart":
+		case "apart":
 			builders.AntiAffinity(key, nil)(p)
 			terms := p.Spec.Affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution
 			terms[len(terms)-1] = term
