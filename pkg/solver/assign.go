@@ -98,7 +98,7 @@ func (a *assigner) starts(g *group) bool {
 
 // first reports whether a unit of the group may come first of all that the affinity is about.
 func (t *topology) first(g *group, w *together) bool {
-	return g.carries(w.mark) > 0 && !slices.ContainsFunc(w.counters, func(i int) bool { return t.counters[i].total > 0 })
+	return g.carries(w.mark) > 0 && !w.late && !slices.ContainsFunc(w.counters, func(i int) bool { return t.counters[i].total > 0 })
 }
 
 // divideUp gives parts of the group to places and returns what cannot be anywhere, nil if that is nothing.

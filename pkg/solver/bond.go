@@ -7,7 +7,8 @@ import (
 )
 
 // guest returns what a pod that is yet to come brings to its node. Those who come by a loose rule come first, so what they
-// count are others of their kind; pods that no such rule is about come after them and need not be counted for it.
+// count are others of their kind; pods that no such rule is about come after them and need not be counted for it. A rule is not
+// loose where its pod may have to wait for them.
 func (b *rulebook) guest(pod *corev1.Pod, t *ties, of *bearing) guest {
 	rules := b.rules(pod, t, of)
 	loose := slices.ContainsFunc(rules, func(r rule) bool { return r.loose })
@@ -39,7 +40,7 @@ func (b *rulebook) rules(pod *corev1.Pod, t *ties, of *bearing) []rule {
 	}
 	if t != nil {
 		for _, n := range t.near {
-			r := rule{mark: n.mark, most: n.skew, loose: n.soft || n.skew > 0}
+			r := rule{mark: n.mark, most: n.skew, loose: n.soft || n.skew > 0 && !n.after}
 			if _, own := slices.BinarySearch(of.marks, n.mark); n.skew == 0 {
 				r.most = oneIf(own)
 			}

@@ -217,16 +217,16 @@ func (b *bundler) merge(members []companion) (*group, bool) {
 		if there.room(g.guest, m.n) < m.n || b.quarrels(g, m.n, members) {
 			return nil, false
 		}
+		if g.ties != nil && !seen[g.ties] {
+			seen[g.ties] = true
+			own.add(g, out.carries, b.topology)
+		}
 		there.join(g.guest, m.n)
 		out.guest = out.guest.and(g.guest, m.n)
 		out.carried = addCarries(out.carried, g.carried, m.n)
 		out.attachments = addAttachments(out.attachments, g.attachments, m.n)
 		if g != first {
 			out.filter = b.grouper.bothFilters(out.filter, g.filter)
-		}
-		if g.ties != nil && !seen[g.ties] {
-			seen[g.ties] = true
-			own.add(g.ties, b.topology)
 		}
 	}
 	out.ties = &own
@@ -253,14 +253,16 @@ func (b *bundler) quarrels(g *group, n int, members []companion) bool {
 	})
 }
 
-// add takes over the ties to pods outside of the unit: what is wanted on the node is there.
-func (t *ties) add(o *ties, of *topology) {
+// add takes over the ties of a member to pods outside of the unit: what it wants to be near, and those before it bring, is there.
+func (t *ties) add(member *group, before func(mark) int, of *topology) {
+	o := member.ties
 	t.spreads = append(t.spreads, o.spreads...)
 	t.apart = append(t.apart, o.apart...)
 	t.keys = append(t.keys, o.keys...)
 	t.labeled = append(t.labeled, o.labeled...)
 	for _, w := range o.with {
-		if !w.onNode {
+		if !w.onNode && before(w.mark) == 0 {
+			w.late = w.late || member.carries(w.mark) == 0
 			t.with = append(t.with, w)
 			continue
 		}

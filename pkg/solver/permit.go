@@ -54,14 +54,10 @@ func (t *topology) apartMost(g *group, x *apart, p *place, n int) int {
 	if t.occupied(x.carriers, p) {
 		return 0
 	}
-	switch own := g.carries(x.mark); {
-	case own == 0:
+	if g.carries(x.mark) == 0 {
 		return n
-	case g.size > 1:
-		return 0
-	default:
-		return 1
 	}
+	return 1 // within a unit, nobody keeps away from another
 }
 
 // joins reports whether a unit of the group finds the company that it wants in the place, or may be the first.

@@ -36,6 +36,8 @@ type tie struct {
 	mark mark
 	skew int // 0 for anti-affinity
 	soft bool
+	// after says that pods with the mark may have to be there before the pod can come, as it requires the company of such pods.
+	after bool
 }
 
 // spread is a topology spread constraint over domains larger than a node.
@@ -62,6 +64,8 @@ type together struct {
 	counters []int // of the mark, one for each axis
 	onNode   bool  // over hostnames, too
 	soft     bool
+	// late says that those of a bundle who have the mark come after the one who wants it.
+	late bool
 }
 
 // tiesDigest returns what the ties of a pod depend on; false if there are none.
@@ -234,8 +238,13 @@ func (p *parser) antiAffinity(term *corev1.PodAffinityTerm, soft bool) {
 // near notes a rule within a node.
 func (p *parser) near(t tie) {
 	tr := &p.traits[t.mark]
-	tr.onNode, tr.strict = true, tr.strict || !t.soft && t.skew == 0
+	tr.onNode, tr.strict = true, tr.strict || !t.soft && (t.skew == 0 || t.after)
 	p.out.near = append(p.out.near, t)
+}
+
+// follows reports whether the pod requires the company of pods that may have the mark.
+func (p *parser) follows(m mark) bool {
+	return slices.ContainsFunc(p.out.with, func(w together) bool { return !w.soft && !p.disjoint(w.mark, m) })
 }
 
 func (p *parser) spread(c *corev1.TopologySpreadConstraint, soft bool) {
@@ -253,7 +262,7 @@ func (p *parser) spread(c *corev1.TopologySpreadConstraint, soft bool) {
 	}
 	m := p.selectorMark(scope{names: []string{p.pod.Namespace}}, s, true)
 	if c.TopologyKey == corev1.LabelHostname {
-		p.near(tie{mark: m, skew: int(c.MaxSkew), soft: soft})
+		p.near(tie{mark: m, skew: int(c.MaxSkew), soft: soft, after: !soft && p.follows(m)})
 		return
 	}
 	axis, ok := p.axis(c.TopologyKey, soft)
