@@ -9,7 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
-	"k8s.io/apimachinery/pkg/util/sets"
 )
 
 // rule bounds how many pods with a mark a node may have while a pod with the rule is there, that pod included.
@@ -271,53 +270,4 @@ func (b *rulebook) mark(text string, make func() trait, list *[]mark) (mark, boo
 		}
 	}
 	return m, !ok
-}
-
-// disjoint reports whether it is plain from the selectors of two marks that no pod has both.
-func (b *rulebook) disjoint(m, n mark) bool {
-	for _, x := range b.selectors(m) {
-		for _, y := range b.selectors(n) {
-			if exclusive(x, y) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// selectors returns those that all select the pods with the mark.
-func (b *rulebook) selectors(m mark) []labels.Selector {
-	var out []labels.Selector
-	for _, part := range append(b.traits[m].parts, m) {
-		if s := b.traits[part].selector; s != nil {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-// exclusive reports whether selectors ask for different values of one label, or one of them for nobody.
-func exclusive(x, y labels.Selector) bool {
-	first, some := x.Requirements()
-	second, others := y.Requirements()
-	if !some || !others {
-		return true
-	}
-	values := func(r labels.Requirement) sets.String {
-		switch r.Operator() {
-		case selection.In, selection.Equals, selection.DoubleEquals:
-			return r.Values()
-		default:
-			return nil
-		}
-	}
-	for _, r := range first {
-		a := values(r)
-		for _, q := range second {
-			if c := values(q); a != nil && c != nil && r.Key() == q.Key() && !a.HasAny(c.UnsortedList()...) {
-				return true
-			}
-		}
-	}
-	return false
 }

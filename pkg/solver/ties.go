@@ -36,7 +36,7 @@ type tie struct {
 	mark mark
 	skew int // 0 for anti-affinity
 	soft bool
-	// after says that pods with the mark may have to be there before the pod can come, as it requires the company of such pods.
+	// after says that pods with the mark may have to be there before the pod can come, as it requires the company of others.
 	after bool
 }
 
@@ -242,9 +242,9 @@ func (p *parser) near(t tie) {
 	p.out.near = append(p.out.near, t)
 }
 
-// follows reports whether the pod requires the company of pods that may have the mark.
-func (p *parser) follows(m mark) bool {
-	return slices.ContainsFunc(p.out.with, func(w together) bool { return !w.soft && !p.disjoint(w.mark, m) })
+// follows reports whether the pod has to wait for others, and they perhaps for others still.
+func (p *parser) follows() bool {
+	return slices.ContainsFunc(p.out.with, func(w together) bool { return !w.soft })
 }
 
 func (p *parser) spread(c *corev1.TopologySpreadConstraint, soft bool) {
@@ -262,7 +262,7 @@ func (p *parser) spread(c *corev1.TopologySpreadConstraint, soft bool) {
 	}
 	m := p.selectorMark(scope{names: []string{p.pod.Namespace}}, s, true)
 	if c.TopologyKey == corev1.LabelHostname {
-		p.near(tie{mark: m, skew: int(c.MaxSkew), soft: soft, after: !soft && p.follows(m)})
+		p.near(tie{mark: m, skew: int(c.MaxSkew), soft: soft, after: !soft && p.follows()})
 		return
 	}
 	axis, ok := p.axis(c.TopologyKey, soft)
