@@ -82,11 +82,23 @@ func (d *designer) sketch(b purchase) *sketch {
 	for _, p := range b.bin.picks {
 		it := b.lot.items[p.item]
 		k.load.add(it.group.requests, int64(p.count))
-		i := slices.IndexFunc(it.class.options, func(q option) bool { return k.offer.suits(&q) })
-		k.stocks.and(it.class.options[i].stocks)
-		k.zones.and(it.class.options[i].zones)
+		stocks, zones := d.open(k.offer, it.class.options)
+		k.stocks.and(stocks)
+		k.zones.and(zones)
 	}
 	return k
+}
+
+// open returns the instance types and zones that somebody with the options accepts beside those of the offer. Whoever is there
+// has an option that suits it; should none, nothing but what was bought is sure to do.
+func (d *designer) open(o *offer, options []option) (stocks, zones bitset) {
+	if i := slices.IndexFunc(options, func(q option) bool { return o.suits(&q) }); i >= 0 {
+		return options[i].stocks, options[i].zones
+	}
+	stocks, zones = newBitset(len(d.shelf.stocks)), newBitset(len(d.shelf.zones))
+	stocks.add(o.stock)
+	zones.add(o.zone)
+	return stocks, zones
 }
 
 // design returns the machine without its pods.

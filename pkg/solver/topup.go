@@ -52,14 +52,14 @@ func (s *shelf) tops() []*top {
 	return out
 }
 
-// room returns how many units of the group the machine has room for.
+// room returns how many units of the group the machine has room for, whichever instance type of its kit it becomes.
 func (t *top) room(g *group, options []option) int {
 	n := t.company.room(g.guest, g.requests.times(t.free, g.left))
 	if n == 0 {
 		return 0
 	}
 	o := &t.purchase.lot.offers[t.purchase.bin.offer]
-	if !slices.ContainsFunc(options, func(p option) bool { return t.agrees(p) && p.allows(o.stock, o.zone, o.capacityType) }) {
+	if !slices.ContainsFunc(options, func(p option) bool { return t.agrees(p) && o.suits(&p) }) {
 		return 0
 	}
 	return n
