@@ -232,12 +232,17 @@ func (a *assigner) commit(g *group, p *place, n int) {
 func (t *topology) count(g *group, p *place, n int) {
 	for _, s := range g.stakes {
 		c := t.counters[s.counter]
-		if d := p.at(c.axis); d >= 0 && c.reach.covers(p) {
-			if seen := c.reach.filter(g.filter, p.pins); seen != never {
-				c.add(d, s.n*n, seen == surely)
-				c.note(d, seen)
-			}
+		d := p.at(c.axis)
+		if d < 0 || !c.reach.covers(p) {
+			continue
 		}
+		if known := t.standings[post{s.counter, g}]; known != nil {
+			certain := known.take(surely, n)
+			c.put(d, s.n*certain, surely)
+			c.put(d, s.n*known.take(maybe, n-certain), maybe)
+			continue
+		}
+		c.put(d, s.n*n, c.reach.filter(g.filter, p.pins))
 	}
 	if g.ties == nil {
 		return

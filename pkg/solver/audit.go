@@ -58,6 +58,10 @@ func (s *solution) census(known bool) {
 	t.clear()
 	t.countNodes(s.nodes)
 	s.countDaemons()
+	t.standings = nil
+	if known {
+		s.stand()
+	}
 	for _, c := range t.counters {
 		if !c.spread {
 			continue
@@ -111,26 +115,18 @@ func (s *solution) noteSold(c *counter, shelf *shelf) {
 	axis := s.rulebook.axes[c.axis]
 	for i := range shelf.sold {
 		p := &shelf.sold[i]
-		where, seen := []int(nil), never
-		outside := !c.reach.meets(shelf, p.lot.labels)
+		seen := c.reach.sold(shelf, p)
+		if seen == never {
+			continue
+		}
+		var where []int
 		for _, k := range p.bin.picks {
 			g := p.lot.items[k.item].group
-			switch c.reach.filter(g.filter, g.pins) {
-			case never:
-				outside = true
-			case surely:
-				seen = surely
-			case maybe:
-				seen = max(seen, maybe)
-			}
 			if g.place != nil && g.place.at(c.axis) >= 0 {
 				where = []int{g.place.at(c.axis)}
 			} else if where == nil || len(where) > 1 {
 				where = narrower(where, s.mayBe(shelf, g, axis))
 			}
-		}
-		if outside {
-			continue
 		}
 		for _, d := range where {
 			if c.reach.lets(axis.key, axis.values[d]) {
@@ -195,12 +191,7 @@ func (s *solution) leaveNodes(gone map[*corev1.Pod]bool) {
 	if len(touched) == 0 {
 		return
 	}
-	unit := map[*corev1.Pod]*group{} // the first pod of each placed unit -> its group
-	for _, g := range s.settled {
-		for i := 0; i < len(g.pods); i += g.size {
-			unit[g.pods[i]] = g
-		}
-	}
+	unit := s.units()
 	for name := range touched {
 		s.byName[name].reset(s.dimensions)
 	}

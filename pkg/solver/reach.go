@@ -27,6 +27,8 @@ type reach struct {
 	known   func(key string) bool
 	hosts   map[*nodeClass]presence
 	filters map[located]presence
+	// machines that are sold.
+	machines map[bought]presence
 }
 
 // located is where a filter lets pods go that are pinned.
@@ -58,7 +60,7 @@ func (t *topology) reachOf(g *group, s *spread, keys []string, taints []corev1.T
 	if ok {
 		return r
 	}
-	r = &reach{digest: f.own.digest, keys: keys, axes: axes, hosts: map[*nodeClass]presence{}, filters: map[located]presence{}, known: t.knows}
+	r = &reach{digest: f.own.digest, keys: keys, axes: axes, hosts: map[*nodeClass]presence{}, filters: map[located]presence{}, machines: map[bought]presence{}, known: t.knows}
 	if affinity {
 		r.affinity, r.alternatives, r.named = true, f.own.alternatives, f.own.named
 	}
@@ -195,21 +197,4 @@ func covers(q, a scheduling.Requirements) bool {
 		}
 	}
 	return true
-}
-
-// meets reports whether machines of the shelf that have these labels of the provisioner's own can count.
-func (r *reach) meets(s *shelf, labels map[string]string) bool {
-	if r == nil || !r.affinity {
-		return true
-	}
-	own := s.template.Union(scheduling.FromLabels(labels))
-	return slices.ContainsFunc(r.alternatives, func(q scheduling.Requirements) bool {
-		for key, x := range q {
-			_, varies := s.catalogue.column(key)
-			if !own.Has(key) && !varies && !always(key) && !x.AllowsAbsent() {
-				return false
-			}
-		}
-		return q.Conflict(own) == ""
-	})
 }

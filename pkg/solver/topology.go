@@ -15,6 +15,8 @@ type topology struct {
 	// carriers and holders list the counters of a mark, by mark.
 	carriers, holders [][]int
 	reaches           map[digest]*reach
+	// standings say where units of settled groups count, where that depends on their nodes and machines.
+	standings map[post]*standing
 	// knows says of a label key whether any node or machine has it.
 	knows func(key string) bool
 }
@@ -148,6 +150,14 @@ func (c *counter) add(d, n int, sure bool) {
 	}
 }
 
+// put counts n pods on nodes in a domain, which count or may.
+func (c *counter) put(d, n int, seen presence) {
+	if n > 0 && seen != never {
+		c.add(d, n, seen == surely)
+		c.note(d, seen)
+	}
+}
+
 func (c *counter) grow(d int) {
 	for len(c.most) <= d {
 		c.most, c.sure, c.there = append(c.most, 0), append(c.sure, 0), append(c.there, never)
@@ -203,7 +213,9 @@ func (t *topology) countNodes(hosts []*host) {
 			if p := c.reach.host(h); p != never {
 				domains := h.class.domains(t, c.axis)
 				for _, d := range domains {
-					c.note(d, min(p, sureIf(len(domains) == 1)))
+					if len(domains) == 1 || c.reach.lets(t.axes[c.axis].key, t.axes[c.axis].values[d]) {
+						c.note(d, min(p, sureIf(len(domains) == 1)))
+					}
 				}
 			}
 		}
@@ -232,7 +244,9 @@ func (t *topology) countResident(h *host, r *resident) {
 		}
 		domains := h.class.domains(t, c.axis)
 		for _, d := range domains {
-			c.add(d, 1, p == surely && len(domains) == 1)
+			if len(domains) == 1 || c.reach.lets(t.axes[c.axis].key, t.axes[c.axis].values[d]) {
+				c.add(d, 1, p == surely && len(domains) == 1)
+			}
 		}
 	}
 	for _, m := range r.bearing.marks {

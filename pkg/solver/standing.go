@@ -1,0 +1,207 @@
+package solver
+
+import (
+	"math"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
+)
+
+// standing is on how many nodes and machines that a counter looks at a group has units: by presence, in units.
+type standing [surely + 1]int
+
+// post is a group with units that a counter may count.
+type post struct {
+	counter int
+	group   *group
+}
+
+// stand finds out where the nodes and machines are that counters look at and on which settled groups have units. Before a pod
+// has a machine, only what it asks of one says whether that counts.
+func (s *solution) stand() {
+	t := &s.rulebook.topology
+	t.standings = map[post]*standing{}
+	note := func(g *group, n int, seen func(r *reach) presence) {
+		for _, k := range g.stakes {
+			if r := t.counters[k.counter].reach; r != nil {
+				at := post{k.counter, g}
+				if t.standings[at] == nil {
+					t.standings[at] = &standing{}
+				}
+				t.standings[at][seen(r)] += n
+			}
+		}
+	}
+	unit := s.units()
+	for _, p := range s.plan.Placements {
+		if g := unit[p.Pod]; g != nil {
+			note(g, 1, func(r *reach) presence { return r.host(s.byName[p.Node]) })
+		}
+	}
+	for _, shelf := range s.shelves {
+		for i := range shelf.sold {
+			p := &shelf.sold[i]
+			for _, k := range p.bin.picks {
+				note(p.lot.items[k.item].group, k.count, func(r *reach) presence { return r.sold(shelf, p) })
+			}
+		}
+	}
+}
+
+// units maps the first pod of each settled unit -> its group.
+func (s *solution) units() map[*corev1.Pod]*group {
+	out := map[*corev1.Pod]*group{}
+	for _, g := range s.settled {
+		for i := 0; i < len(g.pods); i += g.size {
+			out[g.pods[i]] = g
+		}
+	}
+	return out
+}
+
+// take takes up to n units out of those that are seen so, and returns how many.
+func (s *standing) take(seen presence, n int) int {
+	n = min(n, s[seen])
+	s[seen] -= n
+	return n
+}
+
+// bought is a machine that a spread looks at or not: purchases of a lot with the same key turn out the same.
+type bought struct {
+	lot *lot
+	key string
+}
+
+// sold says whether pods on a machine that is sold count, whichever instance type and zone it gets.
+func (r *reach) sold(s *shelf, p *purchase) presence {
+	if r == nil {
+		return surely
+	}
+	key := bought{p.lot, string(p.key(nil))}
+	out, known := r.machines[key]
+	if !known {
+		out = r.judge(s, p)
+		r.machines[key] = out
+	}
+	return out
+}
+
+func (r *reach) judge(s *shelf, p *purchase) presence {
+	if r.sample != nil && scheduling.Taints(s.provisioner.Taints).Tolerated(r.sample) != "" {
+		return never
+	}
+	alternatives := []scheduling.Requirements{{}}
+	if r.affinity {
+		alternatives = r.alternatives
+	}
+	keys := scheduling.Requirements{}
+	for _, key := range r.keys {
+		keys.Add(scheduling.NewRequirement(key, corev1.NodeSelectorOpExists))
+	}
+	outcomes := s.outcomes(p)
+	out := newBitset(len(s.stocks))
+	some := false
+	for _, q := range alternatives {
+		met, may := outcomes.meet(q.Union(keys))
+		some = some || may
+		out.or(met)
+	}
+	switch {
+	case !some:
+		return never
+	case outcomes.stocks.within(out):
+		return surely
+	default:
+		return maybe
+	}
+}
+
+// outcomes are what a machine that is sold can turn out to be: more may join it, which only rules some of them out.
+type outcomes struct {
+	shelf         *shelf
+	labels        map[string]string
+	capacityType  string
+	stocks, zones bitset
+}
+
+func (s *shelf) outcomes(p *purchase) *outcomes {
+	d := designer{shelf: s}
+	k := d.sketch(*p)
+	way := k.offer.capacityType
+	out := &outcomes{
+		shelf: s, labels: p.lot.labels, capacityType: s.ways[way].capacityType,
+		stocks: newBitset(len(s.stocks)), zones: newBitset(len(s.zones)),
+	}
+	for t := range k.stocks.all {
+		w := &s.stocks[t].wares[way]
+		if !w.sold || !d.holds(k, t, way) {
+			continue
+		}
+		for z := range k.zones.all {
+			if !math.IsInf(w.prices[z], 1) {
+				out.stocks.add(t)
+				out.zones.add(z)
+			}
+		}
+	}
+	return out
+}
+
+// meet returns the instance types as which the machine meets the requirements for sure, and whether it may meet them at all.
+func (o *outcomes) meet(q scheduling.Requirements) (bitset, bool) {
+	met, may := slices.Clone(o.stocks), slices.Clone(o.stocks)
+	for key, x := range q {
+		if labels, known := o.shelf.catalogue.column(key); known {
+			met.and(labels.accepting(x, o.shelf.template.Get(key)))
+			may.and(labels.touching(x, o.shelf.template.Get(key)))
+			continue
+		}
+		switch o.label(key, x) {
+		case never:
+			return newBitset(len(o.shelf.stocks)), false
+		case maybe:
+			met = newBitset(len(o.shelf.stocks))
+		}
+	}
+	return met, !may.empty()
+}
+
+// label says whether a label that no instance type decides meets a requirement.
+func (o *outcomes) label(key string, x scheduling.Requirement) presence {
+	is := func(ok bool) presence {
+		if ok {
+			return surely
+		}
+		return never
+	}
+	value, settled := o.labels[key]
+	open, own := o.shelf.template[key]
+	switch {
+	case key == corev1.LabelHostname:
+		return is(x.Has(newHostname))
+	case key == v1alpha5.CapacityTypeLabel:
+		return is(x.Has(o.capacityType))
+	case key == corev1.LabelTopologyZone:
+		in := 0
+		for z := range o.zones.all {
+			in += oneIf(x.Has(o.shelf.zones[z]))
+		}
+		if in > 0 && in < o.zones.count() {
+			return maybe
+		}
+		return is(in > 0)
+	case settled:
+		return is(x.Has(value))
+	case !own:
+		return is(x.AllowsAbsent())
+	case x.AllowsAbsent() && x.Covers(open): // nobody says what it should be: it is left out, or the provider chooses
+		return surely
+	case x.AllowsAbsent() || x.Compatible(open):
+		return maybe
+	default:
+		return never
+	}
+}
