@@ -119,38 +119,13 @@ func (s *solution) noteSold(c *counter, shelf *shelf) {
 		if seen == never {
 			continue
 		}
-		var where []int
-		for _, k := range p.bin.picks {
-			g := p.lot.items[k.item].group
-			if g.place != nil && g.place.at(c.axis) >= 0 {
-				where = []int{g.place.at(c.axis)}
-			} else if where == nil || len(where) > 1 {
-				where = narrower(where, s.mayBe(shelf, g, axis))
-			}
-		}
-		for _, d := range where {
-			if c.reach.lets(axis.key, axis.values[d]) {
-				c.note(d, min(seen, sureIf(len(where) == 1)))
+		where := shelf.outcomesOf(p).values(axis.key)
+		for _, value := range where {
+			if c.reach.lets(axis.key, value) {
+				c.note(axis.domain(value), min(seen, sureIf(len(where) == 1)))
 			}
 		}
 	}
-}
-
-// mayBe returns the domains in which a machine of the shelf may be that hosts the group.
-func (s *solution) mayBe(shelf *shelf, g *group, a *axis) []int {
-	out := []int{}
-	for value := range shelf.domains(g, a.key) {
-		out = append(out, a.domain(value))
-	}
-	return out
-}
-
-// narrower returns the shorter of two lists of domains; nil is all of them.
-func narrower(a, b []int) []int {
-	if a == nil || len(b) < len(a) {
-		return b
-	}
-	return a
 }
 
 // evict takes the last n units of a group off their nodes and machines and returns them as a group of their own, unless that has

@@ -24,6 +24,8 @@ type lot struct {
 	shapes []shape
 	// kinds are offers that differ in nothing but who may go there, such as those of one instance type in several zones.
 	kinds [][]int
+	// outcomes are what machines that were sold can turn out to be, by what tells purchases apart.
+	outcomes map[string]*outcomes
 	// marks is above all marks that an item or a DaemonSet of the lot knows.
 	marks int
 }

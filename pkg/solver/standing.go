@@ -101,7 +101,7 @@ func (r *reach) judge(s *shelf, p *purchase) presence {
 	for _, key := range r.keys {
 		keys.Add(scheduling.NewRequirement(key, corev1.NodeSelectorOpExists))
 	}
-	outcomes := s.outcomes(p)
+	outcomes := s.outcomesOf(p)
 	out := newBitset(len(s.stocks))
 	some := false
 	for _, q := range alternatives {
@@ -125,6 +125,20 @@ type outcomes struct {
 	labels        map[string]string
 	capacityType  string
 	stocks, zones bitset
+}
+
+// outcomesOf returns what a machine can turn out to be; it is shared and must not be changed.
+func (s *shelf) outcomesOf(p *purchase) *outcomes {
+	key := string(p.key(nil))
+	out, known := p.lot.outcomes[key]
+	if !known {
+		if p.lot.outcomes == nil {
+			p.lot.outcomes = map[string]*outcomes{}
+		}
+		out = s.outcomes(p)
+		p.lot.outcomes[key] = out
+	}
+	return out
 }
 
 func (s *shelf) outcomes(p *purchase) *outcomes {
@@ -204,4 +218,33 @@ func (o *outcomes) label(key string, x scheduling.Requirement) presence {
 	default:
 		return never
 	}
+}
+
+// values returns what a label may be, in order; none if it may be anything.
+func (o *outcomes) values(key string) []string {
+	s := o.shelf
+	var out []string
+	switch labels, known := s.catalogue.column(key); {
+	case key == corev1.LabelTopologyZone:
+		for z := range o.zones.all {
+			out = append(out, s.zones[z])
+		}
+	case key == v1alpha5.CapacityTypeLabel:
+		out = append(out, o.capacityType)
+	case known:
+		for t := range o.stocks.all {
+			q := labels.label(t).Intersect(s.template.Get(key))
+			if !q.Finite() {
+				return nil
+			}
+			out = slices.AppendSeq(out, q.All())
+		}
+		slices.Sort(out)
+		out = slices.Compact(out)
+	default:
+		if value, settled := o.labels[key]; settled {
+			out = append(out, value)
+		}
+	}
+	return out
 }
