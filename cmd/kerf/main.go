@@ -19,12 +19,14 @@ import (
 
 // Exit codes, which scripts rely on.
 const (
-	exitUnplaced = 1
-	exitBadInput = 2
+	exitUnplaced    = 1
+	exitBadInput    = 2
+	exitInterrupted = 130 // as of a program that a shell's Ctrl-C ended
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // whoever does not want to wait for the end interrupts again
 	code := run(ctx, os.Args, os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -43,6 +45,9 @@ func run(ctx context.Context, arguments []string, stdin io.Reader, stdout, stder
 		return 0
 	case errors.Is(err, plan.ErrUnplaced):
 		return exitUnplaced
+	case errors.Is(err, context.Canceled):
+		_, _ = fmt.Fprintln(stderr, "interrupted: there is no answer")
+		return exitInterrupted
 	}
 	_, _ = fmt.Fprintln(stderr, err) // there is nobody else to tell
 	return exitBadInput

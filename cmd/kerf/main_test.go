@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -256,6 +257,16 @@ func TestAPlanThatIsCutShortSaysSo(t *testing.T) {
 	out, _, code := kerf(t, "", "plan", "-f", "testdata/web.yaml", "--timeout", "1ns")
 	if code != exitUnplaced || !strings.Contains(out, "6") || !strings.Contains(out, "Deployment shop/web") {
 		t.Errorf("exit %d: %s", code, out)
+	}
+}
+
+func TestAnInterruptedPlanIsNoAnswer(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out, stderr bytes.Buffer
+	code := run(ctx, []string{"kerf", "plan", "-f", "testdata/web.yaml"}, strings.NewReader(""), &out, &stderr)
+	if code != exitInterrupted || out.Len() > 0 || stderr.String() != "interrupted: there is no answer\n" {
+		t.Errorf("exit %d: %s%s", code, out.String(), stderr.String())
 	}
 }
 

@@ -142,8 +142,16 @@ func checkQuantities(list corev1.ResourceList, path *field.Path) field.ErrorList
 		if q.Sign() < 0 {
 			errs = append(errs, field.Invalid(path.Key(string(name)), q.String(), "must not be below 0"))
 		}
+		if !isResource(string(name)) {
+			errs = append(errs, field.Invalid(path.Key(string(name)), string(name), "is no resource; all but those of Kubernetes have a domain, like example.com/widgets"))
+		}
 	}
 	return sorted(errs)
+}
+
+// isResource reports whether a container may ask for a resource of that name.
+func isResource(name string) bool {
+	return slices.Contains([]string{"cpu", "memory", "ephemeral-storage"}, name) || strings.HasPrefix(name, corev1.ResourceHugePagesPrefix) || strings.Contains(name, "/")
 }
 
 func checkResources(r *corev1.ResourceRequirements, path *field.Path) field.ErrorList {
@@ -198,6 +206,9 @@ func checkAffinity(a *corev1.Affinity, path *field.Path) field.ErrorList {
 	if n := a.NodeAffinity; n != nil {
 		at := path.Child("nodeAffinity")
 		if n.RequiredDuringSchedulingIgnoredDuringExecution != nil {
+			if len(n.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms) == 0 {
+				errs = append(errs, field.Required(at.Child("requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"), "needs at least one"))
+			}
 			for i, term := range n.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms {
 				errs = append(errs, checkNodeTerm(term, at.Child("requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms").Index(i))...)
 			}

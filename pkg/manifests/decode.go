@@ -32,7 +32,7 @@ type fault struct {
 type decoder struct {
 	faults []fault
 	path   []string // of the value at hand, e.g. spec, containers, [0]
-	// unfolded counts the values that aliases stand for; a short file can mean billions.
+	// unfolded counts the values that aliases stand for, in all objects; a short file can mean billions.
 	unfolded int
 	inAlias  bool
 	// fields maps a struct type -> JSON name -> index of the field.
@@ -43,7 +43,7 @@ func newDecoder() *decoder { return &decoder{fields: map[reflect.Type]map[string
 
 // decode fills what a pointer points to with all that can be read, and returns what cannot.
 func (d *decoder) decode(n *yaml.Node, into any) []fault {
-	d.faults, d.path, d.unfolded = nil, nil, 0
+	d.faults, d.path = nil, nil
 	d.value(n, reflect.ValueOf(into).Elem())
 	return d.faults
 }
@@ -122,12 +122,14 @@ func (d *decoder) object(n *yaml.Node, into reflect.Value) {
 	}
 	fields := d.fieldsOf(into.Type())
 	seen := map[string]bool{}
+	reported := len(d.path) > 0 && d.path[0] == "status" // nobody writes it; a newer cluster may report more than is known here
 	for _, m := range members(n) {
 		name := m.key.Value
 		index, known := fields[name]
 		switch {
 		case seen[name]:
 			d.fail(m.key, "%q is there twice", name)
+		case !known && reported:
 		case !known:
 			d.unknown(m.key, suggestion(name, fields))
 		default:

@@ -14,6 +14,7 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
@@ -33,7 +34,40 @@ type made struct {
 	meta   metav1.Object
 	faults []fault
 	judge  verdict
+	pods   replicas
 	add    func(*Objects)
+}
+
+// replicas returns how many pods an object stands for, and the field that says so; the field is "" for a pod itself.
+type replicas func() (int, string)
+
+// replicasOf returns how many pods an object asks for.
+func replicasOf(object any) (int, string) {
+	const field = "spec.replicas"
+	switch o := object.(type) {
+	case *corev1.Pod:
+		return 1, ""
+	case *appsv1.Deployment:
+		return int(ptr.Deref(o.Spec.Replicas, 1)), field
+	case *appsv1.ReplicaSet:
+		return int(ptr.Deref(o.Spec.Replicas, 1)), field
+	case *appsv1.StatefulSet:
+		return int(ptr.Deref(o.Spec.Replicas, 1)), field
+	case *corev1.ReplicationController:
+		return int(ptr.Deref(o.Spec.Replicas, 1)), field
+	case *batchv1.Job:
+		return atOnce(&o.Spec), "spec.parallelism"
+	case *batchv1.CronJob:
+		return atOnce(&o.Spec.JobTemplate.Spec), "spec.jobTemplate.spec.parallelism"
+	default:
+		return 0, ""
+	}
+}
+
+// atOnce returns how many pods of a job run at a time.
+func atOnce(s *batchv1.JobSpec) int {
+	n := ptr.Deref(s.Parallelism, 1)
+	return int(min(n, ptr.Deref(s.Completions, n)))
 }
 
 // judge returns what is wrong with an object, and what is doubtful.
@@ -51,6 +85,7 @@ func of[T any, P interface {
 			return made{
 				meta: P(object), faults: d.decode(n, object),
 				judge: func() (field.ErrorList, []string) { return judge(object) },
+				pods:  func() (int, string) { return replicasOf(object) },
 				add:   func(o *Objects) { into := list(o); *into = append(*into, object) },
 			}
 		},

@@ -58,7 +58,12 @@ type reader struct {
 	mistakes []Mistake
 	// places maps kind, namespace and name of an object -> where it was read.
 	places map[string]string
+	// depth is how many lists the document at hand is in, and pods how many pods the objects so far stand for.
+	depth, pods int
 }
+
+// maxPods is how many pods all files together may stand for: more than three times what Kubernetes supports in one cluster.
+const maxPods = 500_000
 
 // Read reads the objects of the sources. Mistakes are in order of file and line; with any, the objects are incomplete.
 func Read(sources []Source) (Objects, []Mistake) {
@@ -88,6 +93,12 @@ func (r *reader) fail(file string, line int, format string, arguments ...any) {
 
 // document reads an object or a list of objects. Items of a list may leave out what they are.
 func (r *reader) document(file string, n *yaml.Node, apiVersion, kindName string) {
+	before := r.decoder.inAlias
+	defer func() { r.decoder.inAlias = before }()
+	r.decoder.inAlias = before || n.Kind == yaml.AliasNode
+	if !r.bounded(file, n) {
+		return
+	}
 	n = resolved(n)
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
 		return
@@ -102,24 +113,74 @@ func (r *reader) document(file string, n *yaml.Node, apiVersion, kindName string
 		return
 	}
 	if items := get(n, "items"); strings.HasSuffix(kindName, "List") && (items == nil || items.Kind == yaml.SequenceNode) {
-		itemKind := strings.TrimSuffix(kindName, "List")
-		itemVersion := apiVersion
-		if itemKind == "" {
-			itemVersion = "" // a plain List says nothing of its items
-		}
-		if items != nil {
-			for _, item := range items.Content {
-				r.document(file, item, itemVersion, itemKind)
-			}
-		}
+		r.list(file, items, apiVersion, strings.TrimSuffix(kindName, "List"))
 		return
 	}
 	i := slices.IndexFunc(r.kinds, func(k kind) bool { return k.apiVersion == apiVersion && k.name == kindName })
-	if i < 0 {
-		r.objects.Ignored[apiVersion+" "+kindName]++
+	if i >= 0 {
+		r.object(file, n, r.kinds[i])
 		return
 	}
-	r.object(file, n, r.kinds[i])
+	if right := r.rightVersion(apiVersion, kindName); right != "" {
+		r.fail(file, n.Line, "%s is no version of %s; write %s", apiVersion, kindName, right)
+		return
+	}
+	r.objects.Ignored[apiVersion+" "+kindName]++
+}
+
+// list reads the items of a list; there may be none.
+func (r *reader) list(file string, items *yaml.Node, apiVersion, itemKind string) {
+	if items == nil {
+		return
+	}
+	if itemKind == "" {
+		apiVersion = "" // a plain List says nothing of its items
+	}
+	r.depth++
+	for _, item := range items.Content {
+		r.document(file, item, apiVersion, itemKind)
+	}
+	r.depth--
+}
+
+// weight is how many values an object behind an alias counts as, beside those that it has.
+const weight = 10
+
+// bounded reports whether a document may be read. Few lines can stand for more objects than there is memory for.
+func (r *reader) bounded(file string, n *yaml.Node) bool {
+	before := r.decoder.unfolded
+	if r.decoder.inAlias {
+		r.decoder.unfolded += weight
+	}
+	switch {
+	case r.depth > maxDepth:
+		r.fail(file, n.Line, tooDeep)
+	case before <= maxUnfolded && r.decoder.unfolded > maxUnfolded:
+		r.fail(file, n.Line, "aliases stand for more than %d values", maxUnfolded)
+	}
+	return r.depth <= maxDepth && r.decoder.unfolded <= maxUnfolded && r.pods <= maxPods
+}
+
+// rightVersion returns the API version in which a kind is read that was stated in another of its group, or in a group that only
+// Kubernetes uses; "" for a kind of somebody else that has the name by chance.
+func (r *reader) rightVersion(apiVersion, kindName string) string {
+	i := slices.IndexFunc(r.kinds, func(k kind) bool { return k.name == kindName })
+	if i < 0 {
+		return ""
+	}
+	if group := groupOf(apiVersion); group != groupOf(r.kinds[i].apiVersion) && strings.Contains(group, ".") {
+		return ""
+	}
+	return r.kinds[i].apiVersion
+}
+
+// groupOf returns the group of an API version; "" for the core.
+func groupOf(apiVersion string) string {
+	group, _, ok := strings.Cut(apiVersion, "/")
+	if !ok {
+		return ""
+	}
+	return group
 }
 
 func (r *reader) object(file string, n *yaml.Node, k kind) {
@@ -132,8 +193,16 @@ func (r *reader) object(file string, n *yaml.Node, k kind) {
 	if meta.GetName() != "" || meta.GetGenerateName() != "" {
 		title += " " + Key(meta)
 	}
+	r.count(file, n, title, made.pods)
 	for _, f := range made.faults {
+		if f.unknown && meta.GetUID() != "" { // an API server has taken it: one that knows more
+			r.objects.Warnings = append(r.objects.Warnings, Mistake{File: file, Line: f.line, Text: title + ": " + join(f.path, f.text)})
+			continue
+		}
 		r.fail(file, f.line, "%s: %s", title, join(f.path, f.text))
+	}
+	if r.decoder.unfolded > maxUnfolded {
+		return // what was cut off looks wrong in other ways, too
 	}
 	errs, warnings := made.judge()
 	for _, err := range append(checkName(meta), errs...) {
@@ -152,6 +221,17 @@ func (r *reader) object(file string, n *yaml.Node, k kind) {
 	}
 	r.places[title] = place
 	made.add(&r.objects)
+}
+
+// count adds the pods that an object stands for.
+func (r *reader) count(file string, n *yaml.Node, title string, replicas replicas) {
+	pods, field := replicas()
+	if pods <= 0 || r.pods > maxPods {
+		return
+	}
+	if r.pods += pods; r.pods > maxPods {
+		r.fail(file, lineOf(n, field), "%s: %s", title, join(field, fmt.Sprintf("with this there are more than %d pods, which is more than can be planned for", maxPods)))
+	}
 }
 
 // hides reports whether what could not be read makes a field look as if it were absent.

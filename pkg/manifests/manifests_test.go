@@ -125,9 +125,84 @@ spec:
 }
 
 func TestKindsThatDecideOnNoMachineAreCounted(t *testing.T) {
-	objects := text(t, "apiVersion: v1\nkind: Service\n---\napiVersion: v1\nkind: Service\n---\napiVersion: extensions/v1beta1\nkind: Deployment\n---\napiVersion: v1\nkind: ServiceList\nitems: [{}]\n")
-	if diff := cmp.Diff(map[string]int{"v1 Service": 3, "extensions/v1beta1 Deployment": 1}, objects.Ignored); diff != "" {
+	objects := text(t, "apiVersion: v1\nkind: Service\n---\napiVersion: v1\nkind: Service\n---\napiVersion: cluster.x-k8s.io/v1beta1\nkind: Machine\n---\napiVersion: v1\nkind: ServiceList\nitems: [{}]\n")
+	if diff := cmp.Diff(map[string]int{"v1 Service": 3, "cluster.x-k8s.io/v1beta1 Machine": 1}, objects.Ignored); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// mistaken reads one source that is a string, and returns what is wrong with it.
+func mistaken(content string) (manifests.Objects, string) {
+	objects, mistakes := manifests.Read([]manifests.Source{{Name: "file", Content: []byte(content)}})
+	var lines []string
+	for _, m := range mistakes {
+		lines = append(lines, m.String())
+	}
+	return objects, strings.Join(lines, "\n")
+}
+
+func TestTheWrongVersionOfAKindIsAMistake(t *testing.T) {
+	for apiVersion, want := range map[string]string{
+		"extensions/v1beta1": "apps/v1", "apps/v1beta2": "apps/v1", "v1": "apps/v1", "apps.example.com/v1": "",
+	} {
+		if want != "" {
+			want = "file:1: " + apiVersion + " is no version of Deployment; write " + want
+		}
+		if _, got := mistaken("apiVersion: " + apiVersion + "\nkind: Deployment\n"); got != want {
+			t.Errorf("%s: got %q, want %q", apiVersion, got, want)
+		}
+	}
+}
+
+func TestAFewLinesCannotStandForMoreThanThereIsRoomFor(t *testing.T) {
+	const one = "apiVersion: apps/v1\nkind: ReplicaSet\nmetadata: {name: %s}\nspec:\n  selector: {matchLabels: {a: b}}\n  template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c}]}}\n  replicas: %d\n---\n"
+	bomb := "apiVersion: v1\nkind: List\nitems:\n- &l0 {apiVersion: v1, kind: %s, metadata: {generateName: p}, spec: {containers: [{name: c}]}}\n"
+	for i := range 9 {
+		bomb += fmt.Sprintf("- &l%d {apiVersion: v1, kind: List, items: [%s*l%d]}\n", i+1, strings.Repeat(fmt.Sprintf("*l%d,", i), 9), i)
+	}
+	for name, tc := range map[string]struct{ content, want string }{
+		"replicas":             {fmt.Sprintf(one, "a", 2147483647), "file:7: ReplicaSet default/a: spec.replicas: with this there are more than 500000 pods"},
+		"replicas of several":  {fmt.Sprintf(one, "a", 300_000) + fmt.Sprintf(one, "b", 300_000), "file:15: ReplicaSet default/b: spec.replicas: with this"},
+		"replicas in bounds":   {fmt.Sprintf(one, "a", 300_000) + fmt.Sprintf(one, "b", 200_000), ""},
+		"a job":                {"apiVersion: batch/v1\nkind: Job\nmetadata: {name: j}\nspec:\n  parallelism: 600000\n  template: {spec: {containers: [{name: c}]}}\n", "file:5: Job default/j: spec.parallelism: with this"},
+		"a job of few":         {"apiVersion: batch/v1\nkind: Job\nmetadata: {name: j}\nspec:\n  parallelism: 600000\n  completions: 3\n  template: {spec: {containers: [{name: c}]}}\n", ""},
+		"aliased pods":         {fmt.Sprintf(bomb, "Pod"), "aliases stand for more than 1000000 values"},
+		"aliases of no matter": {fmt.Sprintf(bomb, "Service"), "aliases stand for more than 1000000 values"},
+		"a list in itself":     {"apiVersion: v1\nkind: List\nitems: &a [{apiVersion: v1, kind: List, items: *a}]\n", "file:3: values are within each other too deeply"},
+	} {
+		if _, got := mistaken(tc.content); !strings.Contains(got, tc.want) || tc.want == "" && got != "" || strings.Count(got, "\n") > 2 {
+			t.Errorf("%s: got %.300q, want %q", name, got, tc.want)
+		}
+	}
+}
+
+func TestWhatANewerClusterReportsIsNoMistake(t *testing.T) {
+	objects, got := mistaken("apiVersion: v1\nkind: Node\nmetadata: {name: node}\nstatus: {future: {a: 1}, nodeInfo: {b: 2}, capacity: {cpu: 3}}\n")
+	if got != "" || len(objects.Nodes) != 1 || objects.Nodes[0].Status.Capacity.Cpu().String() != "3" {
+		t.Errorf("status: %s, read %v", got, objects.Nodes)
+	}
+	const pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p%s}\nspec:\n  future: 1\n  containers: [{name: c}]\n"
+	objects, got = mistaken(fmt.Sprintf(pod, ", uid: u"))
+	if got != "" || len(objects.Pods) != 1 || len(objects.Warnings) != 1 || objects.Warnings[0].Line != 5 {
+		t.Errorf("a pod of a cluster: %s, warnings %v", got, objects.Warnings)
+	}
+	if _, got = mistaken(fmt.Sprintf(pod, "")); got != `file:5: Pod default/p: spec: there is no field "future"` {
+		t.Errorf("a pod of a file: %s", got)
+	}
+}
+
+func TestWhatAnAPIServerRefusesOfAPodIsAMistake(t *testing.T) {
+	const pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: c\n    resources: {requests: {%s: 1}}\n  affinity:\n    nodeAffinity:\n      requiredDuringSchedulingIgnoredDuringExecution:\n        nodeSelectorTerms: [%s]\n"
+	for _, name := range []string{"cpu", "ephemeral-storage", "hugepages-2Mi", "nvidia.com/gpu"} {
+		if _, got := mistaken(fmt.Sprintf(pod, name, "{}")); got != "" {
+			t.Error(got)
+		}
+	}
+	if _, got := mistaken(fmt.Sprintf(pod, "memroy", "{}")); !strings.Contains(got, "file:7: ") || !strings.Contains(got, `"memroy": is no resource`) {
+		t.Error(got)
+	}
+	if _, got := mistaken(fmt.Sprintf(pod, "cpu", "")); !strings.Contains(got, "file:11: ") || !strings.Contains(got, "needs at least one") {
+		t.Error(got)
 	}
 }
 

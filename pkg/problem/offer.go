@@ -11,6 +11,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/resources"
 	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
 	"github.com/kerf-autoscaler/kerf/pkg/solver"
+	"github.com/kerf-autoscaler/kerf/pkg/state"
 )
 
 // Offer is a Provisioner and what it may buy.
@@ -55,6 +56,26 @@ func (o Offer) provisioner(used corev1.ResourceList) solver.Provisioner {
 	return out
 }
 
+// charge returns what an entry counts against whose limits; no name where that is nobody's.
+//
+// Machines on their way out do not count: what replaces them has to fit into the limits, or their pods could never leave. A Node
+// of a provisioner whose Machine is not there, or not in the files, counts for as long as it is capacity that pods are placed on.
+func (o Offers) charge(entry state.Entry) (string, corev1.ResourceList) {
+	switch {
+	case entry.Machine != nil && entry.Machine.DeletionTimestamp.IsZero():
+		return entry.Machine.ProvisionerName(), o.launched(entry.Machine)
+	case entry.Machine == nil && !entry.Deleting():
+		return entry.Node.Labels[v1alpha5.ProvisionerNameLabel], withNode(entry.Node.Status.Capacity)
+	default:
+		return "", nil
+	}
+}
+
+// withNode counts a node among what it has.
+func withNode(capacity corev1.ResourceList) corev1.ResourceList {
+	return resources.Sum(capacity, corev1.ResourceList{v1alpha5.ResourceNodes: *resource.NewQuantity(1, resource.DecimalSI)})
+}
+
 // launched returns what a Machine counts against its provisioner's limits until it is gone: its capacity or, before it has an
 // instance, the most that it can become, and never less than what it was planned to hold.
 func (o Offers) launched(machine *v1alpha5.Machine) corev1.ResourceList {
@@ -65,7 +86,7 @@ func (o Offers) launched(machine *v1alpha5.Machine) corev1.ResourceList {
 			capacity = resources.Max(capacity, t.Capacity)
 		}
 	}
-	return resources.Sum(capacity, corev1.ResourceList{v1alpha5.ResourceNodes: *resource.NewQuantity(1, resource.DecimalSI)})
+	return withNode(capacity)
 }
 
 // least returns the least of each resource that a Machine without an instance will have for pods.

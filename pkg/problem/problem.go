@@ -42,10 +42,8 @@ func Build(facts Facts) solver.Problem {
 	used := map[string]corev1.ResourceList{}
 	var staying []state.Entry
 	for _, entry := range facts.Snapshot.Entries {
-		// Machines on their way out do not count: what replaces them has to fit into the limits, or their pods could never leave.
-		if entry.Machine != nil && entry.Machine.DeletionTimestamp.IsZero() {
-			name := entry.Machine.ProvisionerName()
-			used[name] = resources.Sum(used[name], facts.Offers.launched(entry.Machine))
+		if name, launched := facts.Offers.charge(entry); name != "" {
+			used[name] = resources.Sum(used[name], launched)
 		}
 		switch {
 		case entry.Deleting():

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
@@ -66,6 +67,15 @@ func TestAMachineWhoseNodeVanishedHostsNothing(t *testing.T) {
 	}
 }
 
+// nodeOf returns a node of provisioner p with 3 cpu and no machine.
+func nodeOf(name string, deleted *metav1.Time) *corev1.Node {
+	node := builders.Node(name)
+	node.Labels = map[string]string{v1alpha5.ProvisionerNameLabel: "p"}
+	node.Status.Capacity = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("3")}
+	node.DeletionTimestamp = deleted
+	return node
+}
+
 func TestWhatLimitsLeave(t *testing.T) {
 	joined := func(name string, modifiers ...builders.MachineModifier) state.Entry {
 		return state.Entry{Machine: builders.Machine(name, "p", append([]builders.MachineModifier{builders.LaunchedAs("i-"+name, "4", "16Gi", 58)}, modifiers...)...)}
@@ -89,6 +99,10 @@ func TestWhatLimitsLeave(t *testing.T) {
 		"machines are limited like a resource": {
 			builders.Provisioner("p", builders.Limit(v1alpha5.ResourceNodes, "3")),
 			[]state.Entry{joined("a"), {Machine: builders.Machine("b", "p", instanceTypes("c5.large"))}}, map[string]string{"nodes": "1"},
+		},
+		"a node whose machine is not there counts while it is capacity": {
+			builders.Provisioner("p", limit, builders.Limit(v1alpha5.ResourceNodes, "3")),
+			[]state.Entry{{Node: nodeOf("n", nil)}, {Node: nodeOf("going", new(metav1.Now()))}}, map[string]string{"cpu": "7", "nodes": "2"},
 		},
 		"machines of others and nodes of nobody do not count": {
 			builders.Provisioner("p", limit),

@@ -6,7 +6,7 @@ import (
 )
 
 // outOfTime is the reason of pods whose turn never came.
-const outOfTime = "the time for planning was over before its turn; it is planned for again in the next pass"
+const outOfTime = "the time for planning was over before its turn; planning again, or with more time, may find it a place"
 
 // stopped returns why pods that the shelf could host were not planned for.
 func (s *shelf) stopped(ctx context.Context, g *group, options []option) miss {

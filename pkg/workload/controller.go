@@ -13,8 +13,10 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/rand"
+	"k8s.io/utils/ptr"
 )
 
 // Ref names a controller.
@@ -36,6 +38,14 @@ type Controller struct {
 	wanted int
 	// first is the number of the first pod.
 	first int
+	// completions is how many numbers a Job has that runs some of them at a time; nil where all run at once.
+	completions *int
+	// over are numbers that are done with.
+	over spans
+	// settled says that a pod's name follows from its number alone, as the API of the controller promises.
+	settled bool
+	// selector says which pods of nobody a controller with settled names takes for its own.
+	selector labels.Selector
 	// number returns the number that an existing pod has; nil where pods are not numbered.
 	number func(*corev1.Pod) (int, bool)
 	// finish adds to a pod what follows from its number; may be nil.
@@ -83,6 +93,10 @@ func OfStatefulSet(s *appsv1.StatefulSet) Controller {
 	if s.Spec.Ordinals != nil {
 		c.first = int(s.Spec.Ordinals.Start)
 	}
+	c.settled, c.selector = true, labels.Nothing()
+	if selector, err := metav1.LabelSelectorAsSelector(s.Spec.Selector); err == nil {
+		c.selector = selector
+	}
 	c.number = func(pod *corev1.Pod) (int, bool) { return ending(pod.Name, s.Name) }
 	c.finish = func(pod *corev1.Pod, number int) []*corev1.PersistentVolumeClaim {
 		pod.Labels[appsv1.StatefulSetPodNameLabel] = pod.Name
@@ -120,6 +134,11 @@ func OfJob(j *batchv1.Job) Controller {
 	if j.Spec.CompletionMode == nil || *j.Spec.CompletionMode != batchv1.IndexedCompletion {
 		return c
 	}
+	completions := c.wanted
+	if j.Spec.Completions != nil {
+		completions = orOne(j.Spec.Completions)
+	}
+	c.completions, c.over = &completions, spansOf(j.Status.CompletedIndexes+","+ptr.Deref(j.Status.FailedIndexes, ""))
 	c.number = func(pod *corev1.Pod) (int, bool) {
 		n, err := strconv.Atoi(pod.Annotations[batchv1.JobCompletionIndexAnnotation])
 		return n, err == nil
@@ -143,7 +162,8 @@ func runs(s *batchv1.JobSpec, status *batchv1.JobStatus) int {
 	}
 	most := orOne(s.Parallelism)
 	if s.Completions != nil {
-		most = min(most, int(max(*s.Completions-status.Succeeded, 0)))
+		failed := spansOf(ptr.Deref(status.FailedIndexes, "")).size()
+		most = min(most, max(int(*s.Completions-status.Succeeded)-failed, 0))
 	}
 	return most
 }
@@ -167,12 +187,12 @@ func (c *Controller) label(key, value string) {
 	c.template.Labels[key] = value
 }
 
-// pod returns the pod of a number, with the claims that come with it.
-func (c *Controller) pod(number int) (*corev1.Pod, []*corev1.PersistentVolumeClaim) {
+// pod returns the pod of a number under a name, with the claims that come with it.
+func (c *Controller) pod(number int, name string) (*corev1.Pod, []*corev1.PersistentVolumeClaim) {
 	pod := &corev1.Pod{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
 		ObjectMeta: metav1.ObjectMeta{
-			Name: c.stem + "-" + strconv.Itoa(number), Namespace: c.Namespace,
+			Name: name, Namespace: c.Namespace,
 			Labels: maps.Clone(c.template.Labels), Annotations: maps.Clone(c.template.Annotations),
 			OwnerReferences: []metav1.OwnerReference{{
 				APIVersion: c.apiVersion, Kind: c.Kind, Name: c.Name, UID: c.uid, Controller: new(true), BlockOwnerDeletion: new(true),
@@ -180,7 +200,7 @@ func (c *Controller) pod(number int) (*corev1.Pod, []*corev1.PersistentVolumeCla
 		},
 		Spec: *c.template.Spec.DeepCopy(),
 	}
-	pod.UID = uidOf("", "Pod", pod.Namespace, pod.Name)
+	pod.UID = uidOf("", "Pod", pod.Namespace, pod.Name) + types.UID(" of "+c.Kind) // a pod in a file may go by the name alone
 	if pod.Labels == nil {
 		pod.Labels = map[string]string{}
 	}

@@ -2,6 +2,7 @@ package workload
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"strconv"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kerf-autoscaler/kerf/pkg/pods"
 )
@@ -18,15 +21,50 @@ type Expansion struct {
 	Pods []*corev1.Pod
 	// Claims that come with pods, also those that may exist already.
 	Claims []*corev1.PersistentVolumeClaim
+	// Hindered are pods, as namespace/name, that cannot be made since another has the name that they must have.
+	Hindered []string
 }
 
 // Expand returns the pods that the controllers would make beside those that are there, as a dump of a cluster has both. A
-// ReplicaSet of a Deployment that is among the controllers, and a CronJob that has a Job among them, make none themselves.
-func Expand(controllers []Controller, present []*corev1.Pod) Expansion {
+// ReplicaSet of a Deployment that is among the controllers, and a CronJob that has a Job among them, make none themselves. No
+// two pods have a name or a UID in common. The error is that of the context.
+func Expand(ctx context.Context, controllers []Controller, present []*corev1.Pod) (Expansion, error) {
 	index := make(map[Ref]int, len(controllers))
 	for i, c := range controllers {
 		index[c.Ref] = i
 	}
+	idle := idleOnes(controllers, index)
+	own := make([][]*corev1.Pod, len(controllers)) // by index of controllers
+	there := map[types.NamespacedName]*corev1.Pod{}
+	for _, pod := range present {
+		if pods.IsTerminal(pod) || pods.IsTerminating(pod) {
+			continue
+		}
+		there[types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}] = pod
+		if i, ok := makerOf(pod, controllers, index); ok {
+			own[i] = append(own[i], pod)
+		}
+	}
+	e := &expander{there: there}
+	for _, settled := range []bool{true, false} { // those that can take another name come last
+		for i := range controllers {
+			if idle[i] || controllers[i].settled != settled {
+				continue
+			}
+			if err := e.make(ctx, &controllers[i], own[i]); err != nil {
+				return Expansion{}, err
+			}
+		}
+	}
+	slices.SortFunc(e.out.Pods, func(a, b *corev1.Pod) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+	})
+	slices.Sort(e.out.Hindered)
+	return e.out, nil
+}
+
+// idleOnes says by index which controllers leave it to others of the list to make pods.
+func idleOnes(controllers []Controller, index map[Ref]int) []bool {
 	idle := make([]bool, len(controllers))
 	for i, c := range controllers {
 		if c.owner == nil {
@@ -41,41 +79,40 @@ func Expand(controllers []Controller, present []*corev1.Pod) Expansion {
 			}
 		}
 	}
-	own := make([][]*corev1.Pod, len(controllers)) // by index of controllers
-	for _, pod := range present {
-		if pods.IsTerminal(pod) || pods.IsTerminating(pod) {
+	return idle
+}
+
+// expander makes pods and knows which names are gone.
+type expander struct {
+	there map[types.NamespacedName]*corev1.Pod
+	out   Expansion
+}
+
+// make makes the pods that a controller lacks.
+func (e *expander) make(ctx context.Context, c *Controller, own []*corev1.Pod) error {
+	for _, number := range c.missing(own) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		name := types.NamespacedName{Namespace: c.Namespace, Name: c.stem + "-" + strconv.Itoa(number)}
+		if other := e.there[name]; other != nil && c.settled {
+			if !c.adopts(other) {
+				e.out.Hindered = append(e.out.Hindered, name.String())
+			}
 			continue
 		}
-		if i, ok := makerOf(pod, controllers, index); ok {
-			own[i] = append(own[i], pod)
+		for more := 0; e.there[name] != nil; more++ {
+			name.Name = c.stem + "-" + strconv.Itoa(number) + "-" + strconv.Itoa(more)
 		}
+		pod, claims := c.pod(number, name.Name)
+		e.there[name] = pod
+		e.out.Pods, e.out.Claims = append(e.out.Pods, pod), append(e.out.Claims, claims...)
 	}
-	var out Expansion
-	for i := range controllers {
-		if idle[i] {
-			continue
-		}
-		for _, number := range controllers[i].missing(own[i]) {
-			pod, claims := controllers[i].pod(number)
-			out.Pods, out.Claims = append(out.Pods, pod), append(out.Claims, claims...)
-		}
-	}
-	slices.SortFunc(out.Pods, func(a, b *corev1.Pod) int {
-		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
-	})
-	return out
+	return nil
 }
 
 // missing returns the numbers of the pods that are not there.
 func (c *Controller) missing(own []*corev1.Pod) []int {
-	taken := map[int]bool{}
-	if c.number != nil {
-		for _, pod := range own {
-			if n, ok := c.number(pod); ok {
-				taken[n] = true
-			}
-		}
-	}
 	var out []int
 	if c.number == nil {
 		for n := range max(c.wanted-len(own), 0) {
@@ -83,12 +120,33 @@ func (c *Controller) missing(own []*corev1.Pod) []int {
 		}
 		return out
 	}
-	for n := c.first; n < c.first+c.wanted; n++ {
-		if !taken[n] {
+	taken := map[int]bool{}
+	for _, pod := range own {
+		if n, ok := c.number(pod); ok {
+			taken[n] = true
+		}
+	}
+	if c.completions == nil {
+		for n := c.first; n < c.first+c.wanted; n++ {
+			if !taken[n] {
+				out = append(out, n)
+			}
+		}
+		return out
+	}
+	for n := 0; n < *c.completions && len(out) < c.wanted-len(own); n++ {
+		if end, over := c.over.end(n); over {
+			n = end
+		} else if !taken[n] {
 			out = append(out, n)
 		}
 	}
 	return out
+}
+
+// adopts reports whether a pod of nobody becomes one of the controller's.
+func (c *Controller) adopts(pod *corev1.Pod) bool {
+	return metav1.GetControllerOfNoCopy(pod) == nil && c.selector.Matches(labels.Set(pod.Labels))
 }
 
 // makerOf returns the controller that a pod counts for: its owner or, where the owner is in between, whose it is in the end.

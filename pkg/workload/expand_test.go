@@ -1,6 +1,8 @@
 package workload_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
 	"github.com/kerf-autoscaler/kerf/pkg/workload"
@@ -34,7 +37,9 @@ func replicaSet(replicas int32, owner string) *appsv1.ReplicaSet {
 }
 
 func statefulSet(replicas, start int32) *appsv1.StatefulSet {
-	s := &appsv1.StatefulSet{ObjectMeta: meta("s"), Spec: appsv1.StatefulSetSpec{Replicas: &replicas, Template: template()}}
+	s := &appsv1.StatefulSet{ObjectMeta: meta("s"), Spec: appsv1.StatefulSetSpec{
+		Replicas: &replicas, Template: template(), Selector: &metav1.LabelSelector{MatchLabels: template().Labels},
+	}}
 	if start > 0 {
 		s.Spec.Ordinals = &appsv1.StatefulSetOrdinals{Start: start}
 	}
@@ -64,8 +69,29 @@ func owned(name, kind, owner string, modify ...func(*corev1.Pod)) *corev1.Pod {
 	return pod
 }
 
+// expand expands without being interrupted.
+func expand(t *testing.T, controllers []workload.Controller, present ...*corev1.Pod) workload.Expansion {
+	t.Helper()
+	out, err := workload.Expand(t.Context(), controllers, present)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// indexed returns the controller that an indexed job is, and a pod of it with a number.
+func indexed(modify func(*batchv1.Job)) workload.Controller {
+	return workload.OfJob(job(func(j *batchv1.Job) {
+		j.Spec.CompletionMode, j.Spec.Parallelism, j.Spec.Completions = ptr.To(batchv1.IndexedCompletion), ptr.To[int32](2), ptr.To[int32](10)
+		modify(j)
+	}))
+}
+
+func ofIndexed(index string) *corev1.Pod {
+	return owned("x"+index, "Job", "j", func(p *corev1.Pod) { p.Annotations = map[string]string{batchv1.JobCompletionIndexAnnotation: index} })
+}
+
 func TestControllersMakeThePodsThatAreMissing(t *testing.T) {
-	indexed := ptr.To(batchv1.IndexedCompletion)
 	for name, tc := range map[string]struct {
 		controllers []workload.Controller
 		present     []*corev1.Pod
@@ -111,10 +137,32 @@ func TestControllersMakeThePodsThatAreMissing(t *testing.T) {
 		}))}, nil, ""},
 		"a job that waits": {[]workload.Controller{workload.OfJob(job(func(j *batchv1.Job) { j.Spec.Suspend = new(true) }))}, nil, ""},
 		"the numbers that an indexed job lacks": {
-			[]workload.Controller{workload.OfJob(job(func(j *batchv1.Job) {
-				j.Spec.CompletionMode, j.Spec.Parallelism, j.Spec.Completions = indexed, ptr.To[int32](3), ptr.To[int32](3)
-			}))},
-			[]*corev1.Pod{owned("x", "Job", "j", func(p *corev1.Pod) { p.Annotations = map[string]string{batchv1.JobCompletionIndexAnnotation: "0"} })}, "j-1 j-2",
+			[]workload.Controller{indexed(func(j *batchv1.Job) { j.Spec.Parallelism, j.Spec.Completions = ptr.To[int32](3), ptr.To[int32](3) })},
+			[]*corev1.Pod{ofIndexed("0")}, "j-1 j-2",
+		},
+		"an indexed job that runs as many as it may": {
+			[]workload.Controller{indexed(func(j *batchv1.Job) { j.Status.Succeeded = 4 })}, []*corev1.Pod{ofIndexed("4"), ofIndexed("5")}, "",
+		},
+		"the first numbers that an indexed job has not done": {
+			[]workload.Controller{indexed(func(j *batchv1.Job) {
+				j.Status.Succeeded, j.Status.CompletedIndexes, j.Status.FailedIndexes = 4, "0,2-4", new("1,6,x,9-8")
+			})}, []*corev1.Pod{ofIndexed("5")}, "j-7",
+		},
+		"no more than an indexed job has left": {
+			[]workload.Controller{indexed(func(j *batchv1.Job) {
+				j.Status.Succeeded, j.Status.CompletedIndexes, j.Status.FailedIndexes = 7, "0-6", new("7-8")
+			})}, nil, "j-9",
+		},
+		"a stateful set takes for its own whom it would": {
+			[]workload.Controller{workload.OfStatefulSet(statefulSet(2, 0))}, []*corev1.Pod{{ObjectMeta: metav1.ObjectMeta{
+				Namespace: "n", Name: "s-0", Labels: template().Labels,
+			}}}, "s-1",
+		},
+		"names that are gone are left out": {
+			[]workload.Controller{
+				workload.OfReplicationController(&corev1.ReplicationController{ObjectMeta: meta("s"), Spec: corev1.ReplicationControllerSpec{Replicas: ptr.To[int32](2), Template: new(template())}}),
+				workload.OfStatefulSet(statefulSet(2, 0)),
+			}, []*corev1.Pod{{ObjectMeta: meta("s-0-0")}}, "s-0 s-0-1 s-1 s-1-0",
 		},
 		"one run of a cron job": {[]workload.Controller{workload.OfCronJob(cronJob(false))}, nil, "c-0 c-1"},
 		"a cron job that waits": {[]workload.Controller{workload.OfCronJob(cronJob(true))}, nil, ""},
@@ -125,7 +173,7 @@ func TestControllersMakeThePodsThatAreMissing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for _, pod := range workload.Expand(tc.controllers, tc.present).Pods {
+			for _, pod := range expand(t, tc.controllers, tc.present...).Pods {
 				name := pod.Name
 				if hash := pod.Labels["pod-template-hash"]; hash != "" {
 					name = strings.Replace(name, "-"+hash, "", 1)
@@ -139,8 +187,43 @@ func TestControllersMakeThePodsThatAreMissing(t *testing.T) {
 	}
 }
 
+func TestAPodThatCannotHaveItsNameIsNotMade(t *testing.T) {
+	stranger := &corev1.Pod{ObjectMeta: meta("s-0")}
+	got := expand(t, []workload.Controller{workload.OfStatefulSet(statefulSet(2, 0))}, stranger)
+	if diff := cmp.Diff([]string{"n/s-0"}, got.Hindered); diff != "" || len(got.Pods) != 1 || got.Pods[0].Name != "s-1" {
+		t.Errorf("made %d pods, hindered (-want +got):\n%s", len(got.Pods), diff)
+	}
+}
+
+func TestNoTwoPodsHaveAUIDInCommon(t *testing.T) {
+	plain := &corev1.Pod{ObjectMeta: meta("j-0")}
+	workload.Default(plain)
+	made := expand(t, []workload.Controller{
+		workload.OfJob(job(func(j *batchv1.Job) { j.Spec.Parallelism = ptr.To[int32](2) })), workload.OfStatefulSet(statefulSet(2, 0)),
+		workload.OfReplicaSet(replicaSet(3, "")), workload.OfDeployment(deployment(ptr.To[int32](3))),
+	}, plain)
+	seen := map[types.UID]string{}
+	for _, pod := range append(made.Pods, plain) {
+		if other, twice := seen[pod.UID]; twice {
+			t.Errorf("%s has the UID of %s", pod.Name, other)
+		}
+		seen[pod.UID] = pod.Name
+	}
+	if len(seen) != 11 {
+		t.Errorf("there are %d pods", len(seen))
+	}
+}
+
+func TestExpandingEndsWhenItIsInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := workload.Expand(ctx, []workload.Controller{workload.OfDeployment(deployment(nil))}, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 func TestAPodOfAStatefulSetHasWhatFollowsFromItsNumber(t *testing.T) {
-	made := workload.Expand([]workload.Controller{workload.OfStatefulSet(statefulSet(1, 3))}, nil)
+	made := expand(t, []workload.Controller{workload.OfStatefulSet(statefulSet(1, 3))})
 	pod := made.Pods[0]
 	if pod.Labels["apps.kubernetes.io/pod-index"] != "3" || pod.Labels["statefulset.kubernetes.io/pod-name"] != "s-3" || pod.Labels["app"] != "a" {
 		t.Errorf("labels are %v", pod.Labels)
@@ -160,7 +243,7 @@ func TestTheHashOfATemplateTellsTemplatesApart(t *testing.T) {
 	hash := func(modify func(*appsv1.Deployment)) string {
 		d := deployment(nil)
 		modify(d)
-		return workload.Expand([]workload.Controller{workload.OfDeployment(d)}, nil).Pods[0].Labels["pod-template-hash"]
+		return expand(t, []workload.Controller{workload.OfDeployment(d)}).Pods[0].Labels["pod-template-hash"]
 	}
 	same, other := hash(func(d *appsv1.Deployment) { d.Spec.Replicas = ptr.To[int32](7) }), hash(func(d *appsv1.Deployment) { d.Spec.Template.Spec.NodeName = "x" })
 	if first := hash(func(*appsv1.Deployment) {}); first == "" || first != same || first == other {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -114,35 +115,54 @@ func (f *flags) run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	progress.stage("making the pods of controllers")
 	w, err := newWorld(ctx, objects, market)
 	if err != nil {
 		return err
 	}
 	w.notePrices(facts, f.region)
+	answer, err := f.plan(ctx, w, progress)
+	if err != nil {
+		return err
+	}
+	progress.done()
+	return f.tell(s, answer, w.notes)
+}
+
+// plan solves and explains. What an interruption leaves is no answer; what is there when the time is over is one.
+func (f *flags) plan(interruptible context.Context, w *world, progress *progress) (Answer, error) {
+	ctx := interruptible
 	if f.timeout > 0 {
 		bounded, cancel := context.WithTimeout(ctx, f.timeout)
 		defer cancel()
 		ctx = bounded
 	}
-	inquiry := inquiry{world: w, problem: w.problem(f.expendable, f.settings)}
-	w.noteLeftAlone(inquiry.problem.Pods, f.expendable)
+	progress.stage("gathering what there is to decide on")
+	inquiry := inquiry{world: w, facts: w.facts(f.expendable, f.settings)}
+	inquiry.problem = problem.Build(inquiry.facts)
+	inquiry.leftAlone = w.leftAlone(inquiry.problem.Pods, f.expendable)
 	progress.stage("planning for %s", count(len(inquiry.problem.Pods), "pod", "pods"))
 	plan := solver.Solve(ctx, inquiry.problem)
+	inquiry.placeRest(ctx, &plan)
+	w.noteDaemons(&plan, inquiry.problem.DaemonSets)
 	answer := newAnswer(&plan, w.offers, f.settings.NodeFee)
-	if f.explain != "" {
+	if f.explain != "" && interruptible.Err() == nil {
 		progress.stage("explaining %s", f.explain)
+		var err error
 		if answer.Explanations, err = inquiry.explain(ctx, &plan, f.explain); err != nil {
-			return err
+			return Answer{}, err
 		}
 	}
-	progress.done()
-	return f.tell(s, answer, w.notes)
+	return answer, interruptible.Err()
 }
 
 func (f *flags) check() error {
 	var errs []error
 	if len(f.files) == 0 {
 		errs = append(errs, errors.New("no file is given: kerf plan -f FILE..., or - for standard input; see kerf plan --help"))
+	}
+	if f.catalog == manifests.Stdin && slices.Contains(f.files, manifests.Stdin) {
+		errs = append(errs, errors.New("--catalog: standard input is read for -f already; one of them has to be a file"))
 	}
 	if forms := []string{outputTable, outputWide, outputJSON, outputYAML}; !slices.Contains(forms, f.output) {
 		errs = append(errs, fmt.Errorf("--output: %q is none of %s", f.output, strings.Join(forms, ", ")))
@@ -158,7 +178,7 @@ func (f *flags) check() error {
 		valid bool
 		want  string
 	}{
-		{"--node-fee", f.settings.NodeFee, f.settings.NodeFee >= 0, "0 or more"},
+		{"--node-fee", f.settings.NodeFee, f.settings.NodeFee >= 0 && !math.IsInf(f.settings.NodeFee, 1), "0 or more, and finite"},
 		{"--most-dearer", f.settings.MostDearer, f.settings.MostDearer == 0 || f.settings.MostDearer >= 1, "1 or more"},
 		{"--steps", float64(f.settings.Steps), f.settings.Steps >= 0, "0 or more"},
 		{"--vm-memory-overhead-percent", f.memoryOverhead, f.memoryOverhead >= 0 && f.memoryOverhead < 1, "a fraction from 0 to below 1"},

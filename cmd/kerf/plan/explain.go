@@ -13,6 +13,7 @@ import (
 
 	"github.com/kerf-autoscaler/kerf/pkg/manifests"
 	"github.com/kerf-autoscaler/kerf/pkg/pods"
+	"github.com/kerf-autoscaler/kerf/pkg/problem"
 	"github.com/kerf-autoscaler/kerf/pkg/solver"
 	"github.com/kerf-autoscaler/kerf/pkg/workload"
 )
@@ -35,6 +36,8 @@ type Explanation struct {
 	Misses []Miss `json:"misses"`
 	// Changes that would lead to another answer.
 	Changes []Change `json:"changes"`
+	// untried says that no change was looked for.
+	untried bool
 }
 
 // Change is what would become of the whole plan if one thing were different.
@@ -51,7 +54,10 @@ type Change struct {
 // inquiry is a problem that questions are asked about.
 type inquiry struct {
 	world   *world
+	facts   problem.Facts
 	problem solver.Problem
+	// leftAlone maps a pod that waits, and is no part of the problem, -> why nothing is bought for it.
+	leftAlone map[*corev1.Pod]string
 }
 
 // fate is what a plan does with a pod.
@@ -83,6 +89,10 @@ func (q *inquiry) explain(ctx context.Context, plan *solver.Plan, name string) (
 		list := groups[key]
 		e := q.about(list, fates[list[0].UID])
 		ref := workload.Of(list[0])
+		if e.untried = q.leftAlone[list[0]] != ""; e.untried {
+			out = append(out, e)
+			continue
+		}
 		if _, known := changes[ref]; !known {
 			changes[ref] = q.changes(ctx, plan, slices.DeleteFunc(slices.Clone(asked), func(p *corev1.Pod) bool { return workload.Of(p) != ref }))
 		}
@@ -95,7 +105,7 @@ func (q *inquiry) explain(ctx context.Context, plan *solver.Plan, name string) (
 // called returns the pods that a name means, in order.
 func (q *inquiry) called(name string) []*corev1.Pod {
 	var out []*corev1.Pod
-	for _, pod := range q.problem.Pods {
+	for _, pod := range slices.AppendSeq(slices.Clone(q.problem.Pods), maps.Keys(q.leftAlone)) {
 		if answersTo(pod, name) {
 			out = append(out, pod)
 		}
@@ -109,10 +119,27 @@ func (q *inquiry) called(name string) []*corev1.Pod {
 // answersTo reports whether a name means the pod or what it belongs to.
 func answersTo(pod *corev1.Pod, name string) bool {
 	ref := workload.Of(pod)
+	if short, rest, ok := strings.Cut(name, "/"); ok && abbreviated(short) != "" {
+		name = abbreviated(short) + "/" + rest
+	}
 	return slices.Contains([]string{
 		pod.Name, pod.Namespace + "/" + pod.Name, ref.Name, ref.Namespace + "/" + ref.Name,
 		strings.ToLower(ref.Kind) + "/" + ref.Name, ref.Kind + "/" + ref.Name,
 	}, name) || strings.EqualFold(name, "pod/"+pod.Name)
+}
+
+// abbreviated returns the kind that kubectl has a short name or a plural for, in small letters; "" for no such word.
+func abbreviated(word string) string {
+	kinds := map[string][]string{
+		"pod": {"po", "pods"}, "deployment": {"deploy", "deployments"}, "replicaset": {"rs", "replicasets"}, "statefulset": {"sts", "statefulsets"},
+		"job": {"jobs"}, "cronjob": {"cj", "cronjobs"}, "replicationcontroller": {"rc", "replicationcontrollers"},
+	}
+	for kind, words := range kinds {
+		if slices.Contains(words, strings.ToLower(word)) {
+			return kind
+		}
+	}
+	return ""
 }
 
 // unknown says what else there is to ask for.

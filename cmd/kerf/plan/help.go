@@ -12,9 +12,10 @@ Without a Provisioner, an empty one is assumed: on-demand, linux, amd64, categor
 Selectors of an AWSNodeTemplate cannot be resolved offline: there is a subnet in every zone of --zones.
 
 The answer goes to standard output, all else to standard error. Exit codes: 0 when every pod has a place, 1 when one has
-none, 2 when a file or a flag is wrong; mistakes in files come as file:line: message, all of them at once.`
+none, 2 when a file or a flag is wrong, 130 when it is interrupted; mistakes in files come as file:line: message, all of them
+at once.`
 
-const example = `  # What would ten replicas cost?
+const example = `  # What would this Deployment cost?
   kerf plan -f examples/nginx-to-scaleout.yaml
 
   # The same, bought as examples/provisioner.yaml says (spot, at most 1000 CPUs)
@@ -37,4 +38,4 @@ const example = `  # What would ten replicas cost?
 
   # Three instance types at prices of your own
   printf 'name,usd_per_hour\nm5.large,0.06\nm5.xlarge,0.12\nc5.large,0.05\n' > types.csv
-  kerf plan -f examples --catalog types.csv`
+  kerf plan -f examples/nginx-to-scaleout.yaml --catalog types.csv`

@@ -53,6 +53,9 @@ func (e *Explanation) whereTo() string {
 }
 
 func (e *Explanation) different() []string {
+	if e.untried {
+		return nil
+	}
 	if len(e.Changes) == 0 {
 		return []string{"nothing that was tried: selectors, affinity, spread, tolerations, half the requests, requirements and limits of provisioners"}
 	}

@@ -1,10 +1,10 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -49,10 +49,7 @@ func (q *inquiry) changes(ctx context.Context, plan *solver.Plan, asked []*corev
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Change) int {
-		if a.Unplaced != b.Unplaced {
-			return a.Unplaced - b.Unplaced
-		}
-		return int(math.Copysign(1, b.Cheaper-a.Cheaper))
+		return cmp.Or(cmp.Compare(a.Unplaced, b.Unplaced), cmp.Compare(b.Cheaper, a.Cheaper))
 	})
 	return out
 }

@@ -52,12 +52,23 @@ func newWorld(ctx context.Context, o manifests.Objects, m market) (*world, error
 	if err := w.buyFrom(ctx, m, o); err != nil {
 		return nil, err
 	}
-	expansion := workload.Expand(controllersOf(o), o.Pods)
+	giveNames(o.Pods)
+	expansion, err := workload.Expand(ctx, controllersOf(o), o.Pods)
+	if err != nil {
+		return nil, err
+	}
+	if len(expansion.Hindered) > 0 {
+		w.note("pods that a StatefulSet cannot make, since others have their names, are left out: %s", few(expansion.Hindered))
+	}
 	w.addNodes(o)
-	w.addPods(slices.Concat(w.named(o.Pods), expansion.Pods), o.Nodes)
 	for _, d := range o.DaemonSets {
 		w.addDaemonSet(d)
 	}
+	ownByName(o.Pods, o.DaemonSets)
+	if err := w.addPods(ctx, slices.Concat(o.Pods, expansion.Pods), o.Nodes); err != nil {
+		return nil, err
+	}
+	w.noteClasses()
 	w.addStorage(o, expansion.Claims)
 	w.addNamespaces(o.Namespaces)
 	return w, nil
@@ -67,11 +78,9 @@ func (w *world) note(format string, arguments ...any) {
 	w.notes = append(w.notes, fmt.Sprintf(format, arguments...))
 }
 
-// problem returns what is to be solved.
-func (w *world) problem(expendableBelow int32, settings solver.Settings) solver.Problem {
-	return problem.Build(problem.Facts{
-		Snapshot: w.cluster.Snapshot(moment()), Offers: w.offers, ExpendableBelow: expendableBelow, Settings: settings,
-	})
+// facts returns what problems are made from.
+func (w *world) facts(expendableBelow int32, settings solver.Settings) problem.Facts {
+	return problem.Facts{Snapshot: w.cluster.Snapshot(moment()), Offers: w.offers, ExpendableBelow: expendableBelow, Settings: settings}
 }
 
 // defaultProvisioner is what plans are made for where the files have none: what an empty one means.
@@ -149,14 +158,37 @@ func controllersOf(o manifests.Objects) []workload.Controller {
 	return out
 }
 
-// named gives pods a name of their own that only say what it starts with.
-func (w *world) named(list []*corev1.Pod) []*corev1.Pod {
-	for i, pod := range list {
-		if pod.Name == "" {
-			pod.Name = fmt.Sprintf("%s%d", pod.GenerateName, i)
+// giveNames gives pods a name of their own that only say what it starts with.
+func giveNames(list []*corev1.Pod) {
+	taken := make(map[string]bool, len(list))
+	for _, pod := range list {
+		taken[manifests.Key(pod)] = true
+	}
+	next := map[string]int{} // namespace and start of a name -> number to try
+	for _, pod := range list {
+		if pod.Name != "" {
+			continue
+		}
+		start := manifests.Key(pod)
+		for pod.Name == "" || taken[manifests.Key(pod)] {
+			pod.Name = fmt.Sprintf("%s%d", pod.GenerateName, next[start])
+			next[start]++
+		}
+		taken[manifests.Key(pod)] = true
+	}
+}
+
+// ownByName gives the pods of DaemonSets the UID that their DaemonSet has here: files may leave either out.
+func ownByName(list []*corev1.Pod, daemonSets []*appsv1.DaemonSet) {
+	uids := map[string]types.UID{}
+	for _, d := range daemonSets {
+		uids[manifests.Key(d)] = d.UID
+	}
+	for _, pod := range list {
+		if owner := metav1.GetControllerOfNoCopy(pod); owner != nil && owner.Kind == "DaemonSet" && uids[pod.Namespace+"/"+owner.Name] != "" {
+			owner.UID = uids[pod.Namespace+"/"+owner.Name]
 		}
 	}
-	return list
 }
 
 // addNodes adds nodes as their kubelets would have registered them, and machines.
@@ -181,14 +213,22 @@ func (w *world) addNodes(o manifests.Objects) {
 }
 
 // addPods adds pods that run on given nodes, and those that are to be placed.
-func (w *world) addPods(list []*corev1.Pod, nodes []*corev1.Node) {
+func (w *world) addPods(ctx context.Context, list []*corev1.Pod, nodes []*corev1.Node) error {
 	known := map[string]bool{}
 	for _, node := range nodes {
 		known[node.Name] = true
 	}
 	var elsewhere, over int
+	seen := make(map[types.UID]bool, len(list))
 	for _, pod := range list {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		w.complete(pod)
+		if seen[pod.UID] { // copied within a file: an API server would have given it another
+			pod.UID = types.UID(manifests.Key(pod) + " " + string(pod.UID))
+		}
+		seen[pod.UID] = true
 		switch {
 		case pods.IsTerminal(pod) || pods.IsTerminating(pod) && pod.Spec.NodeName == "":
 			over++
@@ -206,6 +246,7 @@ func (w *world) addPods(list []*corev1.Pod, nodes []*corev1.Node) {
 	if elsewhere > 0 {
 		w.note("%s", count(elsewhere, "pod runs on a node that is not given, and is left out", "pods run on nodes that are not given, and are left out"))
 	}
+	return nil
 }
 
 // complete makes of a pod in a file what an API server would have made of it.

@@ -98,8 +98,16 @@ func TestMistakesInACatalogueComeAllAtOnceWithTheirLines(t *testing.T) {
 			"name,zones,usd_per_hour\nx9.huge,a,1\n",
 			[]string{"2: vcpu: must be stated and above 0: the type is not built in; memory_mib: must be stated and above 0"},
 		},
-		"zones left out":     {"name,usd_per_hour,vcpu,memory_mib,enis_default_card,ipv4_per_eni\nx9.huge,1,1,1,1,2\n", []string{"2: zones: must be stated"}},
-		"zones of no use":    {"name,zones\nm5.large,a||b\nc5.large,\"a,b\"\n", []string{`2: zones: "a||b" is no list of zones`, `3: zones: "a,b"`}},
+		"zones left out":  {"name,usd_per_hour,vcpu,memory_mib,enis_default_card,ipv4_per_eni\nx9.huge,1,1,1,1,2\n", []string{"2: zones: must be stated"}},
+		"zones of no use": {"name,zones\nm5.large,a||b\nc5.large,\"a,b\"\n", []string{`2: zones: "a||b" is no list of zones`, `3: zones: "a,b"`}},
+		"zones of another region": {
+			"name,zones\nm5.large,eu-west-1a\nc5.large,us-east-10a\nr5.large,a|b2\n", []string{
+				`2: zones: "eu-west-1a" is no list of zones of us-east-1`, `3: zones: "us-east-10a"`, `4: zones: "a|b2"`,
+			},
+		},
+		"spot in another region": {
+			"name,zones,spot_usd_per_hour\nm5.large,a,eu-west-1a=1\n", []string{`2: spot_usd_per_hour: "eu-west-1a" is no zone of us-east-1`},
+		},
 		"spot elsewhere":     {"name,zones,spot_usd_per_hour\nm5.large,a,b=1\n", []string{"2: spot_usd_per_hour: the type is not offered in us-east-1b"}},
 		"below zero":         {"name,vcpu\nm5.large,-4\n", []string{"2: vcpu: must not be below 0"}},
 		"no number":          {"name,vcpu,bare_metal\nm5.large,four,perhaps\n", []string{"2: vcpu: strconv"}},

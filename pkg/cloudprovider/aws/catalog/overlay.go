@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -148,18 +149,27 @@ func (o *overlay) zones(e entry) ([]string, error) {
 	}
 	var out []string
 	for part := range strings.SplitSeq(stated, "|") {
-		zone := strings.TrimSpace(part)
-		if !strings.HasPrefix(zone, o.region) {
-			zone = o.region + zone
-		}
-		if zone == o.region || strings.ContainsAny(zone, " ,;/") {
-			return nil, fmt.Errorf("%s: %q is no list of zones; one is like a|b or %sa|%sb", columnZones, stated, o.region, o.region)
+		zone, ok := zoneOf(o.region, strings.TrimSpace(part))
+		if !ok {
+			return nil, fmt.Errorf("%s: %q is no list of zones of %s; one is like a|b or %sa|%sb", columnZones, stated, o.region, o.region, o.region)
 		}
 		o.out.addZoneOf(o.region, zone)
 		out = append(out, zone)
 	}
 	slices.Sort(out)
 	return slices.Compact(out), nil
+}
+
+// afterRegion is what follows the region in the name of a zone: a letter, or for local zones the place they are in: -lax-1a.
+var afterRegion = regexp.MustCompile(`^([a-z]|(-[a-z0-9]+)+)$`)
+
+// zoneOf returns the full name of a zone, of which the user may state only the letter; false for no zone of the region.
+func zoneOf(region, stated string) (string, bool) {
+	if len(stated) == 1 {
+		stated = region + stated
+	}
+	rest, ok := strings.CutPrefix(stated, region)
+	return stated, ok && afterRegion.MatchString(rest)
 }
 
 // price returns the on-demand price; false for a type that is not sold so.
@@ -193,9 +203,11 @@ func (o *overlay) spotPrices(e entry, zones []string) (map[string]float64, error
 	}
 	var errs []error
 	for part := range strings.SplitSeq(stated, "|") {
-		zone, text, _ := strings.Cut(strings.TrimSpace(part), "=")
-		if !strings.HasPrefix(zone, o.region) {
-			zone = o.region + zone
+		stated, text, _ := strings.Cut(strings.TrimSpace(part), "=")
+		zone, ok := zoneOf(o.region, stated)
+		if !ok {
+			errs = append(errs, fmt.Errorf("%s: %q is no zone of %s; one is like a or %sa", columnSpot, stated, o.region, o.region))
+			continue
 		}
 		if !slices.Contains(zones, zone) {
 			errs = append(errs, fmt.Errorf("%s: the type is not offered in %s", columnSpot, zone))
