@@ -3,24 +3,39 @@ package solver
 import "context"
 
 const (
-	// plentySteps, and stepsPerUnit for each unit, but not more than mostSteps, are what a plan may take to become cheaper where
+	// plentySteps, and stepsPerPod for each pod, but not more than mostSteps, are what a plan may take to become cheaper where
 	// the settings do not say: on an ordinary core some ten milliseconds per million.
-	plentySteps  = 2_000_000
-	stepsPerUnit = 1000
-	mostSteps    = 12_000_000
+	plentySteps = 2_000_000
+	stepsPerPod = 1000
+	mostSteps   = 12_000_000
 )
 
 // effort is how many more steps the making of a plan may take beyond what placing the pods needs.
-type effort struct{ steps int }
+type effort struct {
+	steps int
+	tempo *tempo
+}
+
+// newEffort returns the effort for a problem.
+func newEffort(p *Problem, at *tempo) *effort {
+	e := &effort{steps: p.Settings.Steps, tempo: at}
+	if e.steps <= 0 {
+		e.steps = min(plentySteps+stepsPerPod*len(p.Pods), mostSteps)
+	}
+	return e
+}
 
 func (e *effort) spend(steps int) { e.steps -= steps }
 
-func (e *effort) over() bool { return e.steps <= 0 }
+func (e *effort) over() bool { return e.steps <= 0 || e.tempo.hasty() }
 
 // share returns a part of what is left of the effort.
 func (e *effort) share(part, whole int) *effort {
-	return &effort{steps: int(float64(e.steps) * float64(part) / float64(max(whole, 1)))}
+	return e.most(int(float64(e.steps) * float64(part) / float64(max(whole, 1))))
 }
+
+// most returns an effort of so many steps, or of what is left if that is less.
+func (e *effort) most(steps int) *effort { return &effort{steps: min(e.steps, steps), tempo: e.tempo} }
 
 // buy plans machines of one provisioner for all groups that it can host: what machines bought before have left is used first.
 func (s *solution) buy(ctx context.Context, shelf *shelf) {
@@ -28,12 +43,6 @@ func (s *solution) buy(ctx context.Context, shelf *shelf) {
 	lots, units := shelf.lots(s.groups, s.problem.Settings.NodeFee), 0
 	for _, l := range lots {
 		units += l.units()
-	}
-	if s.effort == nil {
-		s.effort = &effort{steps: s.problem.Settings.Steps}
-		if s.effort.steps <= 0 {
-			s.effort.steps = min(plentySteps+stepsPerUnit*units, mostSteps)
-		}
 	}
 	for _, l := range lots {
 		mine := s.effort.share(l.units(), units)

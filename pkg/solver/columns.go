@@ -85,7 +85,7 @@ func (p *packer) finish(ctx context.Context) []bin {
 func (c *columns) dive(ctx context.Context) []bin {
 	p := c.packer
 	whole := p.effort
-	p.effort = &effort{steps: min(whole.steps, mostDiving)}
+	p.effort = whole.most(mostDiving)
 	given := p.effort.steps
 	defer func() {
 		whole.spend(given - p.effort.steps)

@@ -154,10 +154,12 @@ func (s *solution) fillPlanned() {
 	}
 }
 
-// fillNodes places what fits on nodes, node by node the largest first.
+// fillNodes places what fits on nodes, node by node the largest first. If half of the time passes meanwhile, the rest of it is for
+// machines: nodes that are full must not keep pods from them for ever.
 func (s *solution) fillNodes(ctx context.Context) {
+	leisurely := !s.effort.tempo.hasty()
 	for _, h := range s.nodes {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || leisurely && s.effort.tempo.hasty() {
 			return
 		}
 		for _, g := range s.groups {

@@ -111,7 +111,7 @@ func (p *packer) done() bool {
 // pack buys for what is left until nothing is left, limits stop it or the time is over. It spends the shelf's budget.
 func (p *packer) pack(ctx context.Context) []bin {
 	var bins []bin
-	for ctx.Err() == nil && !p.done() {
+	for !p.done() && ctx.Err() == nil {
 		if p.stale() && !p.appraise() {
 			break
 		}

@@ -19,7 +19,8 @@ type Plan struct {
 	// LowerBoundPerHour is what no plan for the pods on these machines can cost less than, US dollars per hour, if pods go to the
 	// provisioners that weights send them to: the value of the linear program that buys their requests in fractions of machines.
 	LowerBoundPerHour float64
-	// CutShort says that the context ended before the plan was done: pods may be unplaced, or machines dearer than need be.
+	// CutShort says that the time, or half of it, was over before the plan was done: pods may be unplaced, or machines dearer than
+	// need be.
 	CutShort bool
 }
 

@@ -35,7 +35,7 @@ func (s *solution) rounds(ctx context.Context) {
 			s.changes++
 		}
 		short := len(left) > 0 || len(stuck) > 0 || round > 0
-		pending = s.next(left, stuck, placed && ctx.Err() == nil)
+		pending = s.next(left, stuck, placed && len(stuck) > 0 && ctx.Err() == nil)
 		if short && len(s.rulebook.counters) > 0 {
 			pending = append(pending, s.audit()...)
 		}
@@ -43,7 +43,7 @@ func (s *solution) rounds(ctx context.Context) {
 			revivals++
 			pending = s.revive()
 		}
-		if ctx.Err() != nil || round == mostPasses {
+		if len(pending) > 0 && (ctx.Err() != nil || round == mostPasses) {
 			s.lost = append(s.lost, pending...)
 			return
 		}

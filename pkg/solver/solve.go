@@ -8,17 +8,21 @@ import (
 
 // Solve plans for all pods of the problem at the least cost per hour it finds: first on nodes that are there or on their way,
 // then on machines of the heaviest provisioner that can host a pod. The same problem gives the same plan in whatever order its
-// lists are; only a context that ends before the plan is done makes a difference, by leaving pods unplaced.
+// lists are; only a context that ends soon makes a difference. When half of its time is over, what is left is planned for in the
+// quickest way rather than in the cheapest; when it ends, pods are left unplaced. Plan.CutShort says so.
 //
 // What it plans holds: requests with DaemonSets on every instance type listed, required node affinity, taints, limits, host
 // ports, volumes, and whatever pods require of each other. Preferences count as requirements first and are given up one at a
 // time where they cannot be met. Pods that require what it does not plan for are left unplaced, with that as the reason.
 func Solve(ctx context.Context, p Problem) Plan {
-	s := newSolution(&p)
-	s.rounds(ctx)
+	at, done := newTempo(ctx)
+	defer done()
+	s := newSolution(&p, at)
+	s.rounds(at)
 	for _, shelf := range s.shelves {
 		s.emit(shelf)
 	}
+	s.plan.CutShort = at.cut.Load()
 	s.giveReasons(ctx)
 	s.plan.LowerBoundPerHour = s.lowerBound()
 	slices.SortStableFunc(s.plan.Placements, func(a, b Placement) int { return comparePods(a.Pod, b.Pod) })
@@ -68,12 +72,12 @@ type solution struct {
 	shelves []*shelf // heaviest provisioner first
 	nodes   []*host  // initialized first, then by name
 	byName  map[string]*host
-	effort  *effort // what is left of it; nil before anything is bought
+	effort  *effort // what is left of it
 	plan    Plan
 }
 
-func newSolution(p *Problem) *solution {
-	s := &solution{problem: p, dimensions: dimensionsOf(p), rulebook: newRulebook(p)}
+func newSolution(p *Problem, at *tempo) *solution {
+	s := &solution{problem: p, dimensions: dimensionsOf(p), rulebook: newRulebook(p), effort: newEffort(p, at)}
 	pending, ends := p.inOrder()
 	nodes := byReadiness(p.Nodes)
 	mine, start := make([]*ties, 0, len(ends)), 0

@@ -36,6 +36,9 @@ func (p *packer) buy(ctx context.Context) []bin {
 	}
 	price, left := p.total(best), slices.Clone(p.left)
 	for _, times := range thrifts() {
+		if p.effort.tempo.hasty() {
+			break
+		}
 		p.spend(best, -1)
 		p.load(start)
 		p.thrift = thrift{perLimit: max(price, leastWorth) * times, whole: whole}
@@ -67,6 +70,9 @@ func (p *packer) exhaust(ctx context.Context) []bin {
 	start := slices.Clone(p.left)
 	bins := p.pack(ctx)
 	alike := p.alike(start)
+	if p.done() && p.effort.tempo.hasty() {
+		return bins
+	}
 	if p.done() && (sum(start) <= fewUnits || sum(start) <= mostAttempted && !alike && p.lot.plain()) {
 		bins = p.retry(ctx, start, bins)
 	}
