@@ -244,6 +244,19 @@ func (r Requirement) Or(o Requirement) Requirement {
 // Empty reports whether nothing passes, neither a value nor absence.
 func (r Requirement) Empty() bool { return !r.complement && len(r.values) == 0 && !r.absent }
 
+// Equal reports whether r and o are about the same key and say the same of it.
+func (r Requirement) Equal(o Requirement) bool {
+	return r.key == o.key && r.complement == o.complement && r.absent == o.absent && slices.Equal(r.values, o.values) &&
+		equalBounds(r.greaterThan, o.greaterThan) && equalBounds(r.lessThan, o.lessThan)
+}
+
+func equalBounds(a, b *int64) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
+}
+
 // Compatible reports whether some node passes both r and o.
 func (r Requirement) Compatible(o Requirement) bool {
 	switch {
@@ -285,7 +298,7 @@ func (r Requirement) NodeSelectorRequirements() []corev1.NodeSelectorRequirement
 	return out
 }
 
-// String returns the requirement as a person would write it, with at most five values.
+// String returns the requirement as a person would write it, with at most five values: text to read, not to compare.
 func (r Requirement) String() string {
 	values := r.Values()
 	if len(values) > 5 {

@@ -138,7 +138,10 @@ func (r Requirements) NodeSelectorRequirements() []corev1.NodeSelectorRequiremen
 	return out
 }
 
-// String lists the requirements, ordered by key.
+// Equal reports whether r and o say the same of the same keys.
+func (r Requirements) Equal(o Requirements) bool { return maps.EqualFunc(r, o, Requirement.Equal) }
+
+// String lists the requirements, ordered by key: text to read, not to compare.
 func (r Requirements) String() string {
 	parts := make([]string, 0, len(r))
 	for _, key := range r.Keys() {

@@ -119,6 +119,31 @@ func TestRequirementsArePrintedAsAPersonWouldWriteThem(t *testing.T) {
 	}
 }
 
+func TestRequirementsAreEqualThatSayTheSame(t *testing.T) {
+	const key = "a"
+	different := []scheduling.Requirement{
+		scheduling.NewRequirement(key, corev1.NodeSelectorOpIn, "1", "2", "3", "4", "5", "6", "7"),
+		scheduling.NewRequirement(key, corev1.NodeSelectorOpIn, "1", "2", "3", "4", "5", "8", "9"),
+		scheduling.NewRequirement(key, corev1.NodeSelectorOpNotIn, "1", "2", "3", "4", "5", "6", "7"),
+		scheduling.NewRequirement(key, corev1.NodeSelectorOpExists), scheduling.NewRequirement(key, corev1.NodeSelectorOpDoesNotExist),
+		scheduling.NewRequirement(key, corev1.NodeSelectorOpGt, "3"), scheduling.NewRequirement(key, corev1.NodeSelectorOpGt, "4"),
+		scheduling.NewRequirement(key, corev1.NodeSelectorOpLt, "3"), scheduling.NewRequirement("b", corev1.NodeSelectorOpExists),
+		scheduling.NewRequirement(key, corev1.NodeSelectorOpIn, "1").Or(scheduling.NewRequirement(key, corev1.NodeSelectorOpDoesNotExist)),
+		scheduling.NewRequirement(key, corev1.NodeSelectorOpIn, "1"),
+	}
+	for i, r := range different {
+		again := scheduling.FromNodeSelector(r.NodeSelectorRequirements())
+		if len(again) == 1 && r.String() != "a In [1]" && !again.Equal(scheduling.NewRequirements(r)) {
+			t.Errorf("%s read again is %s", r, again)
+		}
+		for j, o := range different {
+			if got := r.Equal(o); got != (i == j) {
+				t.Errorf("%d %s and %d %s: equal is %v", i, r, j, o, got)
+			}
+		}
+	}
+}
+
 func TestAConflictNamesWhatIsAskedForAndWhatThereIs(t *testing.T) {
 	provisioner := scheduling.FromNodeSelector([]corev1.NodeSelectorRequirement{expression("zone", corev1.NodeSelectorOpIn, "a", "b")})
 	pod := scheduling.FromLabels(map[string]string{"zone": "c", "team": "red"})

@@ -2,6 +2,7 @@ package volumes
 
 import (
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
@@ -150,18 +151,19 @@ func distinct(alternatives []scheduling.Requirements) []scheduling.Requirements 
 		return alternatives
 	}
 	var out []scheduling.Requirements
-	at := map[string]int{} // label, or text of an alternative about several -> its index in out
+	at := map[string]int{} // label -> the index in out of the alternative about it alone
 	for _, alternative := range alternatives {
 		label, values := only(alternative)
-		if label == "" {
-			label = alternative.String()
-		}
 		i, again := at[label]
 		switch {
+		case label == "":
+			if !slices.ContainsFunc(out, alternative.Equal) {
+				out = append(out, alternative)
+			}
 		case !again:
 			at[label] = len(out)
 			out = append(out, alternative)
-		case len(values) > 0:
+		default:
 			_, others := only(out[i])
 			out[i] = scheduling.NewRequirements(scheduling.NewRequirement(label, corev1.NodeSelectorOpIn, append(others, values...)...))
 		}

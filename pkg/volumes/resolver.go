@@ -101,7 +101,7 @@ func (r *Resolver) Demand(pod *corev1.Pod) Demand {
 // require adds the alternatives of one volume, unless another volume of the pod has the same.
 func (d *Demand) require(alternatives []scheduling.Requirements) {
 	same := func(other []scheduling.Requirements) bool {
-		return slices.EqualFunc(alternatives, other, func(a, b scheduling.Requirements) bool { return a.String() == b.String() })
+		return slices.EqualFunc(alternatives, other, scheduling.Requirements.Equal)
 	}
 	if len(alternatives) > 0 && !slices.ContainsFunc(d.Topologies, same) {
 		d.Topologies = append(d.Topologies, alternatives)

@@ -229,3 +229,22 @@ func TestWhichFreeVolumesFitAClaim(t *testing.T) {
 		})
 	}
 }
+
+// Lists of more than a handful of values are cut short where people read them, never where they are told apart.
+func TestLongListsOfPlacesAreToldApart(t *testing.T) {
+	one, other := []string{"1", "2", "3", "4", "5", "6", "7"}, []string{"1", "2", "3", "4", "5", "8", "9"}
+	storage := inventory(
+		builders.VolumeClaim("data", builders.BoundTo("v")), builders.VolumeClaim("logs", builders.BoundTo("w")), builders.VolumeClaim("copy", builders.BoundTo("x")),
+		builders.PersistentVolume("v", builders.ClaimedBy("data"), builders.ReachedFrom("rack", one...)),
+		builders.PersistentVolume("w", builders.ClaimedBy("logs"), builders.ReachedFrom("rack", other...)),
+		builders.PersistentVolume("x", builders.ClaimedBy("copy"), builders.ReachedFromAll(in(zone, "a"), in("rack", one...)),
+			builders.ReachedFromAll(in(zone, "a"), in("rack", other...))),
+	)
+	got := volumes.NewResolver(storage, nil).Demand(builders.Pod(builders.Claim("data"), builders.Claim("logs"), builders.Claim("copy")))
+	if got.Trouble != "" || len(got.Topologies) != 3 {
+		t.Fatalf("trouble %q, %d volumes, want none and 3", got.Trouble, len(got.Topologies))
+	}
+	if n := len(got.Topologies[2]); n != 2 {
+		t.Errorf("the volume that two terms reach has %d alternatives", n)
+	}
+}
