@@ -41,7 +41,6 @@ type shelf struct {
 	// waysOf maps which runs the provisioner's own labels let be -> the ways that there are then.
 	waysOf map[string][]int
 	budget *budget
-	// choices are the answers to what was asked before.
 	// choices, values, verdicts and rankings are the answers to what was asked before.
 	choices  map[question]*choice
 	values   map[valuesQuestion]map[string]float64

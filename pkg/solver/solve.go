@@ -11,9 +11,12 @@ import (
 // lists are; only a context that ends soon makes a difference. When half of its time is over, what is left is planned for in the
 // quickest way rather than in the cheapest; when it ends, pods are left unplaced. Plan.CutShort says so.
 //
-// What it plans holds: requests with DaemonSets on every instance type listed, required node affinity, taints, limits, host
-// ports, volumes, and whatever pods require of each other. Preferences count as requirements first and are given up one at a
-// time where they cannot be met. Pods that require what it does not plan for are left unplaced, with that as the reason.
+// What it plans holds to all that is required: requests with those of DaemonSets on every instance type listed, the node selector
+// and one term of the required node affinity, taints, limits, minValues, host ports, what volumes can be reached from and how many
+// a node attaches, topology spread, and affinity and anti-affinity between pods, also those that run. Preferences count as
+// requirements first and are given up one at a time where they cannot be met, unless Settings.IgnorePreferences says otherwise.
+// Nothing is preempted. Pods that ask for what it does not plan for, resource claims and ties over too many topology keys, are
+// left unplaced, with that as the reason.
 func Solve(ctx context.Context, p Problem) Plan {
 	at, done := newTempo(ctx)
 	defer done()
