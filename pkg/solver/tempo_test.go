@@ -15,7 +15,8 @@ import (
 
 // fuse is a context that ends after so many looks at whether it has ended.
 type fuse struct {
-	context.Context
+	context.Context //nolint:containedctx // it is a context itself
+
 	left, looks int
 }
 
@@ -28,7 +29,8 @@ func (f *fuse) Err() error {
 
 // hurry is a context whose deadline has come, but that never ends.
 type hurry struct {
-	context.Context
+	context.Context //nolint:containedctx // it is a context itself
+
 	since time.Time
 }
 
