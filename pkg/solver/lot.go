@@ -65,12 +65,17 @@ type offer struct {
 
 // lots returns the groups that the shelf can host, sorted by the labels they settle on; the others learn why not. Groups that
 // ask for no labels come last and join the first lot there is, so that they fill up what others leave. Fee is what a machine
-// costs on top of its price.
-func (s *shelf) lots(groups []*group, fee float64) []*lot {
+// costs on top of its price. If it gets late meanwhile, the groups that are left wait: those that were looked at need machines.
+func (s *shelf) lots(at *tempo, groups []*group, fee float64) []*lot {
 	byLabels := map[string]*lot{}
 	var indifferent []waiting
+	early, stopped := !at.late(), false
 	for _, g := range groups {
 		if g.left == 0 || g.miss.stage == missRefused {
+			continue
+		}
+		if stopped = stopped || early && at.late() || at.Err() != nil; stopped {
+			g.miss = g.miss.nearer(miss{missTime, outOfTime})
 			continue
 		}
 		options, m := s.viable(g)

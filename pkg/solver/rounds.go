@@ -21,19 +21,7 @@ func (s *solution) rounds(ctx context.Context) {
 		s.known = s.changes
 		stuck := s.assign(pending, round > 0)
 		s.placeAndBuy(ctx)
-		var left []*group
-		placed := false
-		for _, g := range s.groups {
-			if g.left > 0 {
-				left = append(left, g)
-			}
-			placed = placed || g.placed() > 0
-		}
-		s.settled = append(s.settled, s.groups...)
-		s.groups = nil
-		if placed {
-			s.changes++
-		}
+		left, placed := s.settle()
 		short := len(left) > 0 || len(stuck) > 0 || round > 0
 		pending = s.next(left, stuck, placed && len(stuck) > 0 && ctx.Err() == nil)
 		if short && len(s.rulebook.counters) > 0 {
@@ -48,6 +36,22 @@ func (s *solution) rounds(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// settle ends a round: it returns the groups that are not placed in full, and whether any pod is placed.
+func (s *solution) settle() (left []*group, placed bool) {
+	for _, g := range s.groups {
+		if g.left > 0 {
+			left = append(left, g)
+		}
+		placed = placed || g.placed() > 0
+	}
+	s.settled = append(s.settled, s.groups...)
+	s.groups = nil
+	if placed {
+		s.changes++
+	}
+	return left, placed
 }
 
 // lose gives a group up for now. Those for which it matters where others are were looked at before this round's places were known.

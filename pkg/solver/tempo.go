@@ -13,6 +13,8 @@ type tempo struct {
 	context.Context //nolint:containedctx // it is a context itself
 	// leisure ends when half of the time is over; if the time has no known end, with the context.
 	leisure context.Context //nolint:containedctx // likewise
+	// looking ends when three quarters of the time are over.
+	looking context.Context //nolint:containedctx // likewise
 	cut     atomic.Bool
 }
 
@@ -20,14 +22,15 @@ type tempo struct {
 func newTempo(ctx context.Context) (*tempo, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
-		return &tempo{Context: ctx, leisure: ctx}, func() {}
+		return &tempo{Context: ctx, leisure: ctx, looking: ctx}, func() {}
 	}
 	left := time.Until(deadline) //nolint:forbidigo // the deadline is an argument, how far off it is can only be asked
 	leisure, cancel := context.WithTimeout(ctx, left/2)
 	if left <= 0 {
 		cancel() // a deadline that is past is nearer than half of what is left
 	}
-	return &tempo{Context: ctx, leisure: leisure}, cancel
+	looking, stop := context.WithTimeout(ctx, left*3/4)
+	return &tempo{Context: ctx, leisure: leisure, looking: looking}, func() { cancel(); stop() }
 }
 
 // Err returns why the time is over; nil if it is not.
@@ -35,6 +38,9 @@ func (p *tempo) Err() error { return p.noted(p.Context.Err()) }
 
 // hasty reports whether it is too late to make anything cheaper.
 func (p *tempo) hasty() bool { return p.noted(p.leisure.Err()) != nil }
+
+// late reports whether it is time to buy for those pods that were looked at.
+func (p *tempo) late() bool { return p.looking.Err() != nil }
 
 func (p *tempo) noted(err error) error {
 	if err != nil {
