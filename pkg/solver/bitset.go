@@ -66,6 +66,7 @@ func (b bitset) contains(condition func(int) bool) bool {
 	return false
 }
 
+// count returns the number of members.
 func (b bitset) count() int {
 	n := 0
 	for _, word := range b {
@@ -81,15 +82,6 @@ func (b bitset) empty() bool {
 		}
 	}
 	return true
-}
-
-// len returns the number of members.
-func (b bitset) len() int {
-	n := 0
-	for _, word := range b {
-		n += bits.OnesCount64(word)
-	}
-	return n
 }
 
 // all yields the members in order.

@@ -35,7 +35,7 @@ func (s *solution) lowerBound() float64 {
 		}
 	}
 	m := newMarket(s.shelves)
-	c := census{solution: s, market: m, kinds: map[string]*kind{}, known: map[kindKey]*kind{}, slots: map[mark]float64{}}
+	c := account{solution: s, market: m, kinds: map[string]*kind{}, known: map[kindKey]*kind{}, slots: map[mark]float64{}}
 	c.count()
 	if len(c.list) == 0 {
 		return 0
@@ -100,8 +100,8 @@ type kindKey struct {
 	shelves string
 }
 
-// census adds up what the pods on machines ask for.
-type census struct {
+// account adds up what the pods on machines ask for.
+type account struct {
 	solution *solution
 	market   *market
 	kinds    map[string]*kind   // what the pods may be on -> kind
@@ -111,13 +111,13 @@ type census struct {
 	ofGroup  map[*group]*member // what is known about a group so far
 }
 
-// member is a group in the census.
+// member is a group in the account.
 type member struct {
 	kind  *kind
 	units int
 }
 
-func (c *census) count() {
+func (c *account) count() {
 	c.ofGroup = map[*group]*member{}
 	var order []*group
 	for k, shelf := range c.market.shelves {
@@ -147,7 +147,7 @@ func (c *census) count() {
 
 // countSlots adds up the part of a machine that units take by rules that bound how many of themselves share one: n of them are
 // at most as many as the strictest of their rules says, so that the parts on a machine never exceed one.
-func (c *census) countSlots(g *group, units int) {
+func (c *account) countSlots(g *group, units int) {
 	for _, r := range g.guest.rules {
 		if own := g.guest.carries(r.mark); own > 0 && r.most > 0 && g.size == 1 {
 			c.slots[r.mark] += float64(units) * float64(own) / float64(r.most)
@@ -156,7 +156,7 @@ func (c *census) countSlots(g *group, units int) {
 }
 
 // kind returns the kind of a group that the shelf has sold machines for.
-func (c *census) kind(g *group, shelf int) *kind {
+func (c *account) kind(g *group, shelf int) *kind {
 	free := *g
 	free.pins = nil
 	open := newBitset(len(c.market.shelves))
@@ -181,7 +181,7 @@ func (c *census) kind(g *group, shelf int) *kind {
 	return k
 }
 
-func (c *census) kindOf(f *filter, shelves bitset) *kind {
+func (c *account) kindOf(f *filter, shelves bitset) *kind {
 	var key strings.Builder
 	k := &kind{offers: make(bitset, c.market.words), total: make([]float64, len(c.solution.dimensions.names))}
 	for i := range shelves.all {
@@ -202,7 +202,7 @@ func (c *census) kindOf(f *filter, shelves bitset) *kind {
 
 // cuts returns the kinds that get rows of their own, those with the largest part in what is asked for first, each with what
 // the pods ask for that may be nowhere but on its offers.
-func (c *census) cuts(everywhere bitset, total []float64) []*kind {
+func (c *account) cuts(everywhere bitset, total []float64) []*kind {
 	part := func(k *kind) float64 {
 		most := 0.0
 		for r, q := range k.total {

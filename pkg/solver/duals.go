@@ -2,10 +2,10 @@ package solver
 
 import "slices"
 
-// product is something to buy: a price for a bundle of resources.
+// product is something to buy: a price for what it holds of resources.
 type product struct {
-	price  float64
-	bundle vector
+	price float64
+	holds vector
 }
 
 const (
@@ -16,7 +16,7 @@ const (
 )
 
 // duals returns what one unit of each resource is worth when a demand is bought at the least cost in fractions of products:
-// the shadow prices of the linear program min price·x, bundle·x >= demand. No product is worth more than its price.
+// the shadow prices of the linear program min price·x, holds·x >= demand. No product is worth more than its price.
 //
 // It is the revised simplex method with an explicit inverse: there are as many rows as resources, a handful, and thousands of
 // columns. Rows are scaled to a demand of 1; the first basis is artificial, at a price that nobody would pay.
@@ -128,7 +128,7 @@ func (l *simplex) holds(demand []float64) bool {
 func (l *simplex) expand() {
 	for i := len(l.starts) - 1; i < len(l.products); i++ {
 		for k, r := range l.rows {
-			if have := l.products[i].bundle[r]; have != 0 {
+			if have := l.products[i].holds[r]; have != 0 {
 				l.entries = append(l.entries, entry{k, float64(have) / l.scale[k]})
 			}
 		}
@@ -152,7 +152,7 @@ func (l *simplex) start() {
 func (l *simplex) prohibitive(k int) float64 {
 	most := 1.0
 	for i := range l.products {
-		if have := l.products[i].bundle[l.rows[k]]; have > 0 {
+		if have := l.products[i].holds[l.rows[k]]; have > 0 {
 			most = max(most, l.products[i].price*l.scale[k]/float64(have))
 		}
 	}

@@ -138,7 +138,7 @@ func (f *filler) restore(o *offer) {
 // left. Those that are unlike it in one way are left to go with those that are unlike it in the other.
 func (f *filler) next(axis int) {
 	for f.cursors[axis] < len(f.packer.worths.order) {
-		s := f.alike(axis)
+		s := f.closest(axis)
 		if s < 0 {
 			f.cursors[axis] = len(f.packer.worths.order)
 			return
@@ -151,8 +151,8 @@ func (f *filler) next(axis int) {
 	}
 }
 
-// alike returns, of the next few shapes of the axis that fit, the one that is most like what is left; negative if none fits.
-func (f *filler) alike(axis int) int {
+// closest returns, of the next few shapes of the axis that fit, the one that is most like what is left; negative if none fits.
+func (f *filler) closest(axis int) int {
 	p := f.packer
 	w := &p.worths
 	best, most, seen, first := -1, 0.0, 0, true

@@ -26,7 +26,7 @@ const (
 // until there are none. Whatever prices come out are scaled down until no offer is worth more than it costs: then the demand
 // costs at least what it is worth at these prices, however far from the optimum they are.
 type relaxation struct {
-	columns []bundle
+	columns []pricedOffer
 	demand  []float64 // by row
 	height  int       // number of resources
 	cuts    int
@@ -35,14 +35,14 @@ type relaxation struct {
 	blends map[uint64][]float64
 }
 
-// bundle is an offer as a column: what it costs, what it holds, and in which cuts it is, as bits.
-type bundle struct {
+// pricedOffer is an offer as a column: what it costs, what it holds, and in which cuts it is, as bits.
+type pricedOffer struct {
 	price  float64
 	usable vector
 	cuts   uint64
 }
 
-func newRelaxation(m *market, c *census) *relaxation {
+func newRelaxation(m *market, c *account) *relaxation {
 	l := &relaxation{height: len(c.solution.dimensions.names), blends: map[uint64][]float64{}}
 	everywhere, total := make(bitset, m.words), make([]float64, l.height)
 	for _, k := range c.list {
@@ -80,13 +80,13 @@ func (l *relaxation) add(m *market, shelf int, everywhere bitset, cuts []*kind, 
 				if !w.sold || math.IsInf(price, 1) || !m.block(everywhere, shelf, c, z).has(t) {
 					continue
 				}
-				o := bundle{price: price + fee, usable: w.usable}
+				o := pricedOffer{price: price + fee, usable: w.usable}
 				for i, k := range cuts {
 					if m.block(k.offers, shelf, c, z).has(t) {
 						o.cuts |= 1 << i
 					}
 				}
-				same := func(p bundle) bool { return p.price == o.price && p.cuts == o.cuts }
+				same := func(p pricedOffer) bool { return p.price == o.price && p.cuts == o.cuts }
 				if !slices.ContainsFunc(l.columns[from:], same) {
 					l.columns = append(l.columns, o)
 				}
@@ -139,7 +139,7 @@ func (l *relaxation) first() []int {
 }
 
 // product returns the column over all rows.
-func (l *relaxation) product(o *bundle) product {
+func (l *relaxation) product(o *pricedOffer) product {
 	v := make(vector, 0, len(l.demand))
 	v = append(v, o.usable...)
 	for i := range l.cuts {
@@ -212,7 +212,7 @@ func (l *relaxation) waive(worth []float64) {
 		if o.price > 0 {
 			continue
 		}
-		for r, q := range l.product(o).bundle {
+		for r, q := range l.product(o).holds {
 			if q > 0 {
 				worth[r] = 0
 			}

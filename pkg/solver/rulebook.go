@@ -39,11 +39,11 @@ type rulebook struct {
 	ports   []mark
 	joint   []mark // traits of several parts
 	// keys are the labels of pods that any selector looks at, in the order in which they were met.
-	keys    []string
-	hasKey  map[string]bool
-	tiesOf  map[digest]*ties
-	marksOf map[digest]*bearing
-	alike   map[digest]*bearing
+	keys     []string
+	hasKey   map[string]bool
+	tiesOf   map[digest]*ties
+	marksOf  map[digest]*bearing
+	bearings map[digest]*bearing
 	// daemons are the marks of DaemonSets' pods that others keep away from over whole domains: they will be on every new node.
 	daemons map[mark]bool
 	// parsed counts ties.
@@ -62,7 +62,7 @@ func newRulebook(p *Problem) *rulebook {
 		digester: newDigester(), topology: newTopology(), namespaces: p.Namespaces,
 		preferences: !p.Settings.IgnorePreferences, discouraged: discouraged(p),
 		index: map[string]mark{}, byLabel: map[label][]mark{}, hasKey: map[string]bool{},
-		tiesOf: map[digest]*ties{}, marksOf: map[digest]*bearing{}, alike: map[digest]*bearing{},
+		tiesOf: map[digest]*ties{}, marksOf: map[digest]*bearing{}, bearings: map[digest]*bearing{},
 	}
 }
 
@@ -161,10 +161,10 @@ func (b *rulebook) bearing(pod *corev1.Pod) *bearing {
 	for _, m := range marks {
 		same = same.number(int64(m))
 	}
-	out, ok := b.alike[same]
+	out, ok := b.bearings[same]
 	if !ok {
-		out = &bearing{marks: marks, id: int64(len(b.alike))}
-		b.alike[same] = out
+		out = &bearing{marks: marks, id: int64(len(b.bearings))}
+		b.bearings[same] = out
 	}
 	b.marksOf[d] = out
 	return out

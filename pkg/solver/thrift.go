@@ -69,14 +69,14 @@ func windows() []int { return []int{1, 4, 32} }
 func (p *packer) exhaust(ctx context.Context) []bin {
 	start := slices.Clone(p.left)
 	bins := p.pack(ctx)
-	alike := p.alike(start)
+	interchangeable := p.interchangeable(start)
 	if p.done() && p.effort.tempo.hasty() {
 		return bins
 	}
-	if p.done() && (sum(start) <= fewUnits || sum(start) <= mostAttempted && !alike && p.lot.plain()) {
+	if p.done() && (sum(start) <= fewUnits || sum(start) <= mostAttempted && !interchangeable && p.lot.plain()) {
 		bins = p.retry(ctx, start, bins)
 	}
-	if p.done() && alike {
+	if p.done() && interchangeable {
 		bins = p.cheaper(ctx, start, bins)
 	}
 	bins = p.improve(ctx, bins)

@@ -178,18 +178,18 @@ func (s *shelf) kitFor(o *option, g *group) (*kit, spot) {
 // kitAt tries one anchor of each way to fall within limits and to have DaemonSets, the cheapest first.
 func (s *shelf) kitAt(o *option, at spot, g *group) *kit {
 	fits := func(t int) bool { return s.fits(g, s.stocks[t], &s.stocks[t].wares[at.way]) }
-	type kind struct {
+	type trial struct {
 		load   *load
 		charge string
 	}
-	tried := map[kind]bool{}
+	tried := map[trial]bool{}
 	for _, t := range s.catalogue.byPrice(s.ways[at.way].kind, s.places[at.zone]) {
 		t := int(t)
 		w := &s.stocks[t].wares[at.way]
 		if !w.sold || !o.stocks.has(t) || math.IsInf(w.prices[at.zone], 1) || !fits(t) {
 			continue
 		}
-		k := kind{load: w.load, charge: fmt.Sprint(s.stocks[t].capacity)}
+		k := trial{load: w.load, charge: fmt.Sprint(s.stocks[t].capacity)}
 		if tried[k] {
 			continue
 		}

@@ -29,12 +29,12 @@ const (
 	mostColumns = 2000
 )
 
-// columns plans the machines of a lot by the linear program over whole fillings of machines, which sees what the one over
+// fillings plans the machines of a lot by the linear program over whole fillings of machines, which sees what the one over
 // resources does not: that pods do not come in fractions, and that what one machine has does not help on another. Its columns
 // are fillings. There are far too many to list, so that only those are made that gain something at the shadow prices of the
 // shapes, until there are no more or the effort is over. Fillings then are bought in whole numbers, and the packer plans for
 // the rest.
-type columns struct {
+type fillings struct {
 	packer  *packer
 	simplex *simplex
 	rows    []int // shapes
@@ -53,7 +53,7 @@ func (p *packer) columned(ctx context.Context, start []int, bins []bin) ([]bin, 
 	if !p.appraise() {
 		return nil, false
 	}
-	c := &columns{packer: p, offers: slices.Clone(p.worths.offers)}
+	c := &fillings{packer: p, offers: slices.Clone(p.worths.offers)}
 	c.last = slices.Repeat([]float64{math.Inf(1)}, len(p.lot.offers))
 	c.begin(bins)
 	c.generate(ctx, len(c.offers))
@@ -82,7 +82,7 @@ func (p *packer) finish(ctx context.Context) []bin {
 
 // dive plans for what is left by columns that are made for it, and buys the whole ones, or else one of which most is bought, again
 // and again.
-func (c *columns) dive(ctx context.Context) []bin {
+func (c *fillings) dive(ctx context.Context) []bin {
 	p := c.packer
 	whole := p.effort
 	p.effort = whole.most(mostDiving)
@@ -108,7 +108,7 @@ func (c *columns) dive(ctx context.Context) []bin {
 }
 
 // begin sets up the program for what is left, with those of the fillings that are not too much for it as first columns.
-func (c *columns) begin(bins []bin) {
+func (c *fillings) begin(bins []bin) {
 	p := c.packer
 	c.rows = slices.DeleteFunc(slices.Clone(p.active), func(s int) bool { return p.counts[s] == 0 })
 	demand := make([]float64, len(c.rows))
@@ -122,9 +122,9 @@ func (c *columns) begin(bins []bin) {
 	c.simplex.start()
 }
 
-// alike reports whether columns make sense for so many of each item: whether they are of few shapes, and it does not matter which
-// items of a shape are taken.
-func (p *packer) alike(left []int) bool {
+// interchangeable reports whether fillings make sense for so many of each item: whether they are of few shapes, and it does not
+// matter which items of a shape are taken.
+func (p *packer) interchangeable(left []int) bool {
 	shapes := newBitset(len(p.lot.shapes))
 	for i, n := range left {
 		if n > 0 {
@@ -136,22 +136,22 @@ func (p *packer) alike(left []int) bool {
 			return false
 		}
 	}
-	return shapes.len() <= mostRows
+	return shapes.count() <= mostRows
 }
 
 // add makes a column of a filling, and reports whether it is one: whether there was none like it and there is enough left.
-func (c *columns) add(b bin) bool {
+func (c *fillings) add(b bin) bool {
 	l := c.packer.lot
-	bundle := make(vector, len(c.rows))
+	holds := make(vector, len(c.rows))
 	for _, k := range b.picks {
 		r, ok := slices.BinarySearch(c.rows, l.items[k.item].shape)
 		if !ok {
 			return false
 		}
-		bundle[r] += int64(k.count)
+		holds[r] += int64(k.count)
 	}
-	key := make([]byte, 0, 4*len(bundle)+4)
-	for r, n := range bundle {
+	key := make([]byte, 0, 4*len(holds)+4)
+	for r, n := range holds {
 		if n > int64(c.packer.counts[c.rows[r]]) {
 			return false
 		}
@@ -165,12 +165,12 @@ func (c *columns) add(b bin) bool {
 	}
 	c.known[string(key)] = true
 	c.bins = append(c.bins, b)
-	c.simplex.products = append(c.simplex.products, product{c.packer.cost(b.offer), bundle})
+	c.simplex.products = append(c.simplex.products, product{c.packer.cost(b.offer), holds})
 	return true
 }
 
 // generate adds columns for as long as some gain, or until so many looks in a row found none.
-func (c *columns) generate(ctx context.Context, looks int) {
+func (c *fillings) generate(ctx context.Context, looks int) {
 	before := math.Inf(1)
 	for idle, turn := 0, 1; ctx.Err() == nil && !c.packer.effort.over() && len(c.bins) < mostColumns && idle*columnOthers <= looks; turn++ {
 		c.appraise(c.resume())
@@ -191,7 +191,7 @@ func (c *columns) generate(ctx context.Context, looks int) {
 }
 
 // resume solves the program over the columns that there are.
-func (c *columns) resume() []float64 {
+func (c *fillings) resume() []float64 {
 	before := c.simplex.pivots
 	worth := c.simplex.resume()
 	c.packer.effort.spend((c.simplex.pivots - before + 1) * (len(c.rows)*len(c.rows) + len(c.simplex.entries)) / stepsPerProduct)
@@ -199,7 +199,7 @@ func (c *columns) resume() []float64 {
 }
 
 // appraise makes the packer value shapes at their worth in the program, and fill machines with the densest first.
-func (c *columns) appraise(worth []float64) {
+func (c *fillings) appraise(worth []float64) {
 	p := c.packer
 	w := &p.worths
 	w.density = w.density[:0]
@@ -219,7 +219,7 @@ func (c *columns) appraise(worth []float64) {
 }
 
 // look fills the most promising offers and some others, and returns how many columns that gives.
-func (c *columns) look() int {
+func (c *fillings) look() int {
 	p := c.packer
 	slices.SortStableFunc(c.offers, func(a, b int) int { return cmp.Compare(c.last[b], c.last[a]) })
 	found := 0
@@ -242,7 +242,7 @@ func (c *columns) look() int {
 }
 
 // whole buys the whole part of each column's amount.
-func (c *columns) whole(out []bin) []bin {
+func (c *fillings) whole(out []bin) []bin {
 	for k, column := range c.simplex.basis {
 		if column >= 0 {
 			out = c.buy(out, c.bins[column], int(c.simplex.basic[k]+1e-6))
@@ -252,7 +252,7 @@ func (c *columns) whole(out []bin) []bin {
 }
 
 // largest returns the column that is bought most of.
-func (c *columns) largest() int {
+func (c *fillings) largest() int {
 	best, most := 0, 0.0
 	for k, column := range c.simplex.basis {
 		if column >= 0 && c.simplex.basic[k] > most {
@@ -263,7 +263,7 @@ func (c *columns) largest() int {
 }
 
 // buy buys a number of copies of a column's filling, with whatever items of the same shapes are left.
-func (c *columns) buy(out []bin, like bin, copies int) []bin {
+func (c *fillings) buy(out []bin, like bin, copies int) []bin {
 	p := c.packer
 	charge := p.lot.shelf.stocks[p.lot.offers[like.offer].stock].capacity
 	for copies > 0 {
