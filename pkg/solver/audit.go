@@ -144,7 +144,7 @@ func (s *solution) evict(g *group, n int) []*group {
 		shelf.takeBack(g, gone)
 	}
 	if out.evictions++; out.evictions > mostEvictions {
-		out.miss = out.miss.nearer(miss{missTopology, "pods that it has to be with, or that balance its topology spread, found no place; see what keeps those"})
+		out.miss = out.miss.nearer(miss{stage: missTopology, text: "pods that it has to be with, or that balance its topology spread, found no place; see what keeps those"})
 		s.lose(out)
 		return nil
 	}

@@ -73,7 +73,10 @@ func TestVolumesDecideWhereAPodCanBe(t *testing.T) {
 	}{
 		"the zone that all volumes share": {volumes: solver.Volumes{Topologies: [][]scheduling.Requirements{in("zone-a", "zone-b"), in("zone-b", "zone-c")}}, want: "zone-b"},
 		"none where they share no zone":   {volumes: solver.Volumes{Topologies: [][]scheduling.Requirements{in("zone-a"), in("zone-b")}}, miss: "affinity"},
-		"none where there is trouble":     {volumes: solver.Volumes{Trouble: "claim data does not exist"}, miss: "claim data does not exist"},
+		"none where there is no machine": {
+			volumes: solver.Volumes{Topologies: [][]scheduling.Requirements{in("zone-x")}, Claims: []string{"data"}}, miss: `the volume of claim "data" is elsewhere: topology.kubernetes.io/zone In [zone-x] is asked for`,
+		},
+		"none where there is trouble": {volumes: solver.Volumes{Trouble: "claim data does not exist"}, miss: "claim data does not exist"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			plan := solver.Solve(t.Context(), solver.Problem{

@@ -171,7 +171,7 @@ func (r *grouper) refuse(pod *corev1.Pod, t *ties) miss {
 	default:
 		return miss{}
 	}
-	return miss{missRefused, reason}
+	return miss{stage: missRefused, text: reason}
 }
 
 // weigh finds the counters that each group adds to, once all counters are known, and the axes on which its place matters.

@@ -3,6 +3,7 @@ package solver
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // misses says for each provisioner, the heaviest first, why it buys no machine for a group that is left; nil if none was asked.
@@ -25,13 +26,34 @@ func (s *solution) misses(ctx context.Context, g *group) []Miss {
 func (s *shelf) misses(ctx context.Context, g *group) miss {
 	options, m := s.viable(g)
 	switch {
+	case len(options) == 0 && m.stage == missTaint && s.hostsTolerant(g):
+		m.stage = missToleration
+		return m
 	case len(options) == 0:
 		return m
 	case ctx.Err() != nil:
-		return miss{missTime, outOfTime}
+		return miss{stage: missTime, text: outOfTime}
 	default:
 		return s.overspent(g, options)
 	}
+}
+
+// hostsTolerant reports whether a machine could host a unit of the group if its pods tolerated the taints.
+func (s *shelf) hostsTolerant(g *group) bool {
+	c := s.chooseTolerated(g.filter, g.pins)
+	return slices.ContainsFunc(c.options, func(o option) bool { return s.hosts(&o, g) })
+}
+
+// nearest returns the nearest miss of a group that is left, now that there is time to look closer at what stops it.
+func (s *solution) nearest(ctx context.Context, g *group) miss {
+	if g.miss.stage == missNothing || g.miss.stage >= missMinValues {
+		return g.miss
+	}
+	out := g.miss
+	for _, shelf := range s.shelves {
+		out = out.nearer(shelf.misses(ctx, g))
+	}
+	return out
 }
 
 // overspent returns which limit leaves room for no machine that hosts a unit of the group; nothing if there is room for one.
@@ -63,6 +85,6 @@ func (s *shelf) overspent(g *group, options []option) miss {
 		return miss{}
 	}
 	name := s.budget.names[limit]
-	return miss{missLimit, fmt.Sprintf("limit %s of provisioner %s is reached: %s is left, the smallest machine for it takes %s; raise it in spec.limits",
+	return miss{stage: missLimit, text: fmt.Sprintf("limit %s of provisioner %s is reached: %s is left, the smallest machine for it takes %s; raise it in spec.limits",
 		name, s.provisioner.Name, amount(name, max(s.budget.left[limit], 0)), amount(name, least))}
 }

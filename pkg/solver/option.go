@@ -105,15 +105,21 @@ func (s *shelf) chooseAfresh(f *filter, p *pins) choice {
 	name := s.provisioner.Name
 	if reason := f.untolerated(s.provisioner.Taints); reason != "" {
 		taint := strings.TrimSuffix(reason, " is not tolerated")
-		return choice{miss: miss{missTaint, fmt.Sprintf("%s of provisioner %s is not tolerated; add a toleration to the pod or allow it in another provisioner", taint, name)}}
+		return choice{miss: miss{stage: missTaint, text: fmt.Sprintf("%s of provisioner %s is not tolerated; add a toleration to the pod or allow it in another provisioner", taint, name)}}
 	}
+	return s.chooseTolerated(f, p)
+}
+
+// chooseTolerated returns what the shelf has for pods that tolerate its taints.
+func (s *shelf) chooseTolerated(f *filter, p *pins) choice {
+	name := s.provisioner.Name
 	for _, key := range s.template.Keys() {
 		if s.template[key].Empty() {
-			return choice{miss: miss{missRequirement, fmt.Sprintf("labels and requirements of provisioner %s contradict each other on %s; change one of them", name, key)}}
+			return choice{miss: miss{stage: missRequirement, text: fmt.Sprintf("labels and requirements of provisioner %s contradict each other on %s; change one of them", name, key)}}
 		}
 	}
 	if len(f.alternatives) == 0 {
-		return choice{miss: miss{missRequirement, "its required node affinity has no term that a new node can match"}}
+		return choice{miss: miss{stage: missRequirement, text: "its required node affinity has no term that a new node can match"}}
 	}
 	var c choice
 	seen := map[string]bool{}
@@ -190,21 +196,49 @@ func (s *shelf) narrow(o *option, own scheduling.Requirements, q scheduling.Requ
 	case isOfferingKey(key):
 	case key == corev1.LabelHostname:
 		if q.Finite() || !q.Has(newHostname) {
-			return miss{missRequirement, fmt.Sprintf("%s is asked for, a new node has a name of its own", q)}
+			return miss{stage: missRequirement, text: fmt.Sprintf("%s is asked for, a new node has a name of its own; remove it from the pod", q)}
 		}
 	case defined && !template.Compatible(q):
-		return miss{missRequirement, fmt.Sprintf("%s is asked for where there is %s; change it in provisioner %s or in the pod", q, template, name)}
+		return miss{stage: missRequirement, key: key, text: fmt.Sprintf("%s is asked for where there is %s; change it in provisioner %s or in the pod", q, template, name)}
 	case known:
 		o.stocks.and(labels.accepting(q, s.template.Get(key)))
 		if o.stocks.empty() {
-			return miss{missType, fmt.Sprintf("%s is asked for, no instance type that provisioner %s allows has it", q, name)}
+			return s.unmatched(q)
 		}
 	case defined:
 		own.Add(q)
 	case !q.AllowsAbsent():
-		return miss{missRequirement, fmt.Sprintf("%s is asked for, provisioner %s does not define the label; add it to its labels or requirements", q, name)}
+		return miss{stage: missRequirement, key: key, tell: func() string { return s.undefined(q) }}
 	}
 	return miss{}
+}
+
+// unmatched says that no allowed instance type has a label, and what to change.
+func (s *shelf) unmatched(q scheduling.Requirement) miss {
+	return miss{stage: missType, key: q.Key(), tell: func() string {
+		text := fmt.Sprintf("%s is asked for, no instance type that provisioner %s allows has it", q, s.provisioner.Name)
+		f := &filter{alternatives: []scheduling.Requirements{scheduling.NewRequirements(q)}}
+		for _, r := range s.remedies(f, make(vector, len(s.dimensions.names))) {
+			if !slices.ContainsFunc(r.obstacles, func(o obstacle) bool { return o.byPod }) {
+				return text + fmt.Sprintf("; allow %s there, e.g. %s", obstaclesText(r.obstacles), s.stocks[r.stock].instanceType.Name)
+			}
+		}
+		if q.Finite() && q.Len() > 0 {
+			if guess := meant(q.Values()[0], s.catalogue.values(q.Key())); guess != "" {
+				return text + guess
+			}
+		}
+		return text + "; no other has it, so change it in the pod"
+	}}
+}
+
+// obstaclesText names the labels.
+func obstaclesText(obstacles []obstacle) string {
+	var out []string
+	for _, o := range obstacles {
+		out = append(out, "another "+o.key)
+	}
+	return strings.Join(out, " and ")
 }
 
 // offers returns why none of the values of offerings meets the requirement.
@@ -213,9 +247,9 @@ func (s *shelf) offers(values []string, q scheduling.Requirement) miss {
 	case slices.ContainsFunc(values, q.Has):
 		return miss{}
 	case len(values) == 0:
-		return miss{missOffering, fmt.Sprintf("provisioner %s has no instance type on offer", s.provisioner.Name)}
+		return miss{stage: missOffering, tell: s.nothingOnOffer}
 	default:
-		return miss{missRequirement, fmt.Sprintf("%s is asked for, provisioner %s has offerings in [%s] only", q, s.provisioner.Name, strings.Join(values, " "))}
+		return miss{stage: missRequirement, key: q.Key(), text: fmt.Sprintf("%s is asked for, provisioner %s has offerings in [%s] only; change it there or in the pod", q, s.provisioner.Name, strings.Join(values, " "))}
 	}
 }
 
@@ -237,7 +271,7 @@ func (s *shelf) settle(own scheduling.Requirements) (map[string]string, miss) {
 		case both.Finite() && len(values) > 0:
 			labels[key] = values[0]
 		case !both.Finite() && there && !asked.AllowsAbsent():
-			return nil, miss{missRequirement, fmt.Sprintf("%s is asked for, but neither the pod nor provisioner %s says which value; name one", asked, s.provisioner.Name)}
+			return nil, miss{stage: missRequirement, text: fmt.Sprintf("%s is asked for, but neither the pod nor provisioner %s says which value; name one", asked, s.provisioner.Name)}
 		}
 	}
 	return labels, miss{}

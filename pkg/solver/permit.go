@@ -168,13 +168,13 @@ func (a *assigner) skewed(s *spread, places []*place) miss {
 	slices.Sort(counts)
 	counts = counts[:min(len(counts), 5)]
 	names, _ := a.names(s.axis, places)
-	return miss{missTopology, fmt.Sprintf("topology spread over %s: one more pod in [%s] exceeds maxSkew %d (%s); allow machines in more domains, or raise maxSkew",
+	return miss{stage: missTopology, text: fmt.Sprintf("topology spread over %s: one more pod in [%s] exceeds maxSkew %d (%s); allow machines in more domains, or raise maxSkew",
 		a.topology.axes[s.axis].key, names, s.maxSkew, strings.Join(counts, ", "))}
 }
 
 func (a *assigner) crowded(axis int, how string, places []*place) miss {
 	names, n := a.names(axis, places)
-	return miss{missTopology, fmt.Sprintf("anti-affinity over %s: all %d domains that it may use [%s] have a pod that it %s; allow machines in more, or use a topology spread constraint",
+	return miss{stage: missTopology, text: fmt.Sprintf("anti-affinity over %s: all %d domains that it may use [%s] have a pod that it %s; allow machines in more, or use a topology spread constraint",
 		a.topology.axes[axis].key, n, names, how)}
 }
 
@@ -184,14 +184,14 @@ func (a *assigner) lonely(g *group, w *together, places []*place) miss {
 		keys = append(keys, a.topology.axes[a.topology.counters[i].axis].key)
 	}
 	if len(w.counters) == 0 {
-		return miss{missTopology, "affinity over kubernetes.io/hostname: no pod that it wants to be with has a place"}
+		return miss{stage: missTopology, text: "affinity over kubernetes.io/hostname: no pod that it wants to be with has a place"}
 	}
 	names, _ := a.names(a.topology.counters[w.counters[0]].axis, places)
 	hint := "start one there, or allow machines where they are"
 	if g.carries(w.mark) == 0 {
 		hint = "start one of those, or allow machines where they are; it does not match its own selector, so it cannot be the first"
 	}
-	return miss{missTopology, fmt.Sprintf("affinity over %s: no pod that it wants to be with runs or is planned in [%s]; %s", strings.Join(keys, " and "), names, hint)}
+	return miss{stage: missTopology, text: fmt.Sprintf("affinity over %s: no pod that it wants to be with runs or is planned in [%s]; %s", strings.Join(keys, " and "), names, hint)}
 }
 
 // homeless says which label no node or machine for the group has that its ties need.
@@ -203,9 +203,9 @@ func (a *assigner) homeless(g *group) miss {
 		}
 	}
 	if len(keys) == 0 {
-		return miss{missTopology, "topology: other pods are tied to it over domains in which the nodes that could host it are not settled yet; it is planned for once they are"}
+		return miss{stage: missTopology, text: "topology: other pods are tied to it over domains in which the nodes that could host it are not settled yet; it is planned for once they are"}
 	}
-	return miss{missTopology, fmt.Sprintf("topology: no machine or node that it may use has the label %s, which its affinity or topology spread is about; add it to a provisioner", strings.Join(keys, ", "))}
+	return miss{stage: missTopology, text: fmt.Sprintf("topology: no machine or node that it may use has the label %s, which its affinity or topology spread is about; add it to a provisioner", strings.Join(keys, ", "))}
 }
 
 // lonelyOnNode is the reason of pods whose company on the same node is nowhere, or has no room for them.
@@ -214,5 +214,5 @@ func lonelyOnNode(g *group) miss {
 	if g.bundleMost > 0 || slices.ContainsFunc(g.wants, func(m mark) bool { return g.carries(m) > 0 }) {
 		hint = "allow larger instance types, or prefer it instead of requiring it"
 	}
-	return miss{missTopology, "affinity over kubernetes.io/hostname: no node or machine has both a pod that it wants to be with and room for it; " + hint}
+	return miss{stage: missTopology, text: "affinity over kubernetes.io/hostname: no node or machine has both a pod that it wants to be with and room for it; " + hint}
 }

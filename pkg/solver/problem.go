@@ -55,6 +55,8 @@ type Volumes struct {
 	// Topologies has one list of alternatives per volume: a node has to meet one of each list. No machine that is yet to come meets
 	// one that names a host. They are not part of the pod's own node affinity: topology spread does not see them.
 	Topologies [][]scheduling.Requirements
+	// Claims names the claim of each topology, in the same order; they matter to reasons only, and may be left out.
+	Claims []string
 	// Attachments maps a CSI driver -> how many volumes it has to attach for the pod.
 	Attachments map[string]int
 	// Trouble says why no node can help until a person acts, e.g. that the claim does not exist; "" when there is none.

@@ -20,6 +20,8 @@ const (
 	missTaint             // a taint is not tolerated
 	missRequirement       // the provisioner's labels do not meet a requirement
 	missType              // no instance type meets a requirement
+	missAbsent            // no instance type has a resource at all
+	missToleration        // but for a taint, a machine could host it
 	missSize              // no instance type is large enough
 	missOffering          // what is large enough is not on offer
 	missMinValues         // what is on offer is too much alike
@@ -33,6 +35,10 @@ const (
 type miss struct {
 	stage stage
 	text  string
+	// tell makes the text where that takes a search, once it is known that somebody will read it.
+	tell func() string
+	// key is the label that is asked for in vain; "" if it is none.
+	key string
 }
 
 // nearer returns the nearer of two misses; the first wins a tie, so heavier provisioners speak first.
@@ -45,22 +51,34 @@ func (m miss) nearer(o miss) miss {
 
 // reason returns the text in at most maxReason bytes.
 func (m miss) reason() string {
-	if len(m.text) <= maxReason {
-		return m.text
+	if m.tell != nil {
+		return shorten(m.tell())
 	}
-	const end = "..."
-	cut := maxReason - len(end)
-	for cut > 0 && !utf8.RuneStart(m.text[cut]) {
-		cut--
+	return shorten(m.text)
+}
+
+// shorten leaves out the middle of a text that is too long: it starts with what is asked for and ends with what to do about it.
+func shorten(text string) string {
+	if len(text) <= maxReason {
+		return text
 	}
-	return m.text[:cut] + end
+	const gap = "..."
+	end := max(strings.LastIndex(text, "; "), len(text)-maxReason/2)
+	head := maxReason - len(gap) - (len(text) - end)
+	for head > 0 && !utf8.RuneStart(text[head]) {
+		head--
+	}
+	for end < len(text) && !utf8.RuneStart(text[end]) {
+		end++
+	}
+	return text[:head] + gap + text[end:]
 }
 
 // amount writes thousandths of a resource as a person would: cores, Mi or Gi, plain numbers.
 func amount(name corev1.ResourceName, n int64) string {
 	switch {
 	case n >= absurd:
-		return "an absurd amount of"
+		return "more than " + amount(name, absurd-1)
 	case name == corev1.ResourceCPU:
 		return decimal(float64(n) / 1000)
 	case isBytes(name) && n >= 1000<<30:

@@ -67,28 +67,40 @@ func TestReasonsSayWhatIsMissingAndWhatToChange(t *testing.T) {
 		},
 		"a label that no instance type has": {
 			pod:  []builders.PodModifier{selecting(categoryLabel, "c")},
-			want: categoryLabel + " In [c] is asked for, no instance type that provisioner default allows has it",
+			want: categoryLabel + " In [c] is asked for, no instance type that provisioner default allows has it; no other has it, so change it in the pod",
 		},
 		"a zone": {
 			pod:  []builders.PodModifier{selecting(corev1.LabelTopologyZone, "zone-c")},
-			want: "topology.kubernetes.io/zone In [zone-c] is asked for, provisioner default has offerings in [zone-a] only",
+			want: "topology.kubernetes.io/zone In [zone-c] is asked for, provisioner default has offerings in [zone-a] only; change it there or in the pod",
 		},
 		"a capacity type": {
 			pod:         []builders.PodModifier{selecting(v1alpha5.CapacityTypeLabel, "spot")},
 			provisioner: []func(*solver.Provisioner){requires(corev1.LabelInstanceTypeStable, "In", "m5.xlarge")},
-			want:        "karpenter.sh/capacity-type In [spot] is asked for, provisioner default has offerings in [on-demand] only",
+			want:        "karpenter.sh/capacity-type In [spot] is asked for, provisioner default has offerings in [on-demand] only; change it there or in the pod",
 		},
 		"a hostname": {
 			pod:  []builders.PodModifier{selecting(corev1.LabelHostname, "node-1")},
-			want: "kubernetes.io/hostname In [node-1] is asked for, a new node has a name of its own",
+			want: "kubernetes.io/hostname In [node-1] is asked for, a new node has a name of its own; remove it from the pod",
 		},
 		"cpu of which larger types have enough": {
 			pod: []builders.PodModifier{builders.CPU("3")}, provisioner: []func(*solver.Provisioner){requires(corev1.LabelInstanceTypeStable, "In", "m5.large")},
-			want: "3 cpu asked, largest allowed type m5.large has 2; allow a larger instance size in provisioner default",
+			want: "3 cpu asked, largest allowed type m5.large has 2; allow node.kubernetes.io/instance-type m5.xlarge in provisioner default",
 		},
 		"cpu of which no type has enough": {
 			pod:  []builders.PodModifier{builders.CPU("8")},
 			want: "8 cpu asked, largest allowed type m5.xlarge has 3.92; no instance type is that large, so ask for less or split the pod",
+		},
+		"a label that is misspelt": {
+			pod:  []builders.PodModifier{selecting("karpenter.k8s.aws/instance-categry", "m")},
+			want: "karpenter.k8s.aws/instance-categry In [m] is asked for, provisioner default does not define the label; did you mean karpenter.k8s.aws/instance-category?",
+		},
+		"a resource that is misspelt": {
+			pod:  []builders.PodModifier{builders.Request("memroy", "1")},
+			want: "memroy is asked for, no instance type of provisioner default has any; did you mean memory?",
+		},
+		"an instance type that there is not": {
+			provisioner: []func(*solver.Provisioner){requires(corev1.LabelInstanceTypeStable, "In", "m5.larg")},
+			want:        "node.kubernetes.io/instance-type In [m5.larg] of provisioner default leaves no instance type on offer; allow another value, e.g. m5.large",
 		},
 		"memory": {
 			pod:  []builders.PodModifier{builders.Memory("20Gi")},
@@ -96,7 +108,7 @@ func TestReasonsSayWhatIsMissingAndWhatToChange(t *testing.T) {
 		},
 		"a resource that nothing has": {
 			pod:  []builders.PodModifier{builders.Request("example.com/widget", "1")},
-			want: "example.com/widget is asked for, no instance type of provisioner default has any",
+			want: "example.com/widget is asked for, no instance type of provisioner default has any; remove the request, or correct its name",
 		},
 		"what is large enough is sold only in another way": {
 			pod:  []builders.PodModifier{builders.CPU("3"), selecting(v1alpha5.CapacityTypeLabel, "spot")},
@@ -104,7 +116,7 @@ func TestReasonsSayWhatIsMissingAndWhatToChange(t *testing.T) {
 		},
 		"nothing on offer": {
 			provisioner: []func(*solver.Provisioner){requires(v1alpha5.CapacityTypeLabel, "In", "other")},
-			want:        "provisioner default has no instance type on offer",
+			want:        "karpenter.sh/capacity-type In [other] of provisioner default leaves no instance type on offer; allow another value, e.g. spot",
 		},
 		"a limit": {
 			pod: []builders.PodModifier{builders.CPU("3")}, provisioner: []func(*solver.Provisioner){func(p *solver.Provisioner) {
@@ -114,7 +126,7 @@ func TestReasonsSayWhatIsMissingAndWhatToChange(t *testing.T) {
 		},
 		"a DaemonSet in the way": {
 			pod: []builders.PodModifier{builders.HostPort(80)}, daemon: []builders.PodModifier{builders.HostPort(80)},
-			want: "a DaemonSet of provisioner default holds a host port of the pod, keeps it away, or leaves no room on any instance type",
+			want: "a DaemonSet of provisioner default holds a host port of the pod, keeps it away, or leaves no room on any instance type; change the DaemonSet or the pod",
 		},
 		"too few values": {
 			pod: []builders.PodModifier{builders.CPU("3")}, provisioner: []func(*solver.Provisioner){func(p *solver.Provisioner) {
@@ -134,6 +146,52 @@ func TestReasonsSayWhatIsMissingAndWhatToChange(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// withDevices are twoSizes and a type with a device; nodes of all of them have a disk of 20Gi.
+func withDevices() cloudprovider.InstanceTypes {
+	device := builders.InstanceType("g4dn.xlarge", builders.TypeLabel(categoryLabel, "g"), builders.Capacity("4", "16Gi", 29),
+		builders.Has("nvidia.com/gpu", "1"), builders.OnDemand(0.5, "zone-a"))
+	types := append(cloudprovider.InstanceTypes{device}, twoSizes()...)
+	for _, it := range types {
+		builders.Has(corev1.ResourceEphemeralStorage, "20Gi")(it)
+	}
+	return types
+}
+
+func TestReasonsNameWhatExcludesTheTypeThatWouldDo(t *testing.T) {
+	for name, tc := range map[string]struct {
+		pod  builders.PodModifier
+		want string
+	}{
+		"another category": {
+			pod:  builders.Request("nvidia.com/gpu", "1"),
+			want: "1 nvidia.com/gpu asked, no type that is allowed has any; allow karpenter.k8s.aws/instance-category g, e.g. g4dn.xlarge, in provisioner default",
+		},
+		"the disk of the template": {
+			pod:  builders.Request(corev1.ResourceEphemeralStorage, "50Gi"),
+			want: "50Gi ephemeral-storage asked, largest allowed type m5.large has 20Gi; raise volumeSize in blockDeviceMappings of the AWSNodeTemplate of provisioner default",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := solver.Problem{Pods: []*corev1.Pod{builders.Pod(tc.pod)}, Provisioners: plain(requires(categoryLabel, "In", "m"))}
+			p.Provisioners[0].InstanceTypes = withDevices()
+			if got := solver.Solve(t.Context(), p).Unplaced; len(got) != 1 || got[0].Reason != tc.want {
+				t.Errorf("unplaced: %v, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestAMissingTolerationIsNearerThanAMissingDevice(t *testing.T) {
+	p := solver.Problem{Pods: []*corev1.Pod{builders.Pod(builders.Request("nvidia.com/gpu", "1"))}}
+	p.Provisioners = append(plain(requires(categoryLabel, "In", "m")), solver.Provisioner{
+		Name: "gpu", InstanceTypes: withDevices(), Taints: []corev1.Taint{{Key: "gpu", Effect: corev1.TaintEffectNoSchedule}},
+	})
+	p.Provisioners[0].InstanceTypes = withDevices()
+	if got := solver.Solve(t.Context(), p).Unplaced; len(got) != 1 || !strings.HasPrefix(got[0].Reason, "taint gpu") {
+		t.Errorf("unplaced: %v, want the taint", got)
 	}
 }
 

@@ -129,13 +129,15 @@ func (s *solution) giveReasons(ctx context.Context) {
 	for _, g := range s.lost {
 		switch {
 		case g.miss.stage == missNothing && ctx.Err() != nil:
-			g.miss = miss{missTime, outOfTime}
+			g.miss = miss{stage: missTime, text: outOfTime}
 		case g.miss.stage == missNothing && len(s.shelves) == 0:
-			g.miss = miss{missNone, "no provisioner exists; create one"}
+			g.miss = miss{stage: missNone, text: "no provisioner exists; create one"}
 		}
+		g.miss = s.nearest(ctx, g)
 		reason, misses := g.miss.reason(), s.misses(ctx, g)
 		for _, pod := range g.take(g.left) {
-			s.plan.Unplaced = append(s.plan.Unplaced, Unplaced{Pod: pod, Reason: reason, Misses: misses})
+			why := s.problem.Volumes[pod.UID].blame(pod, g.miss.key, reason)
+			s.plan.Unplaced = append(s.plan.Unplaced, Unplaced{Pod: pod, Reason: why, Misses: misses})
 		}
 	}
 	slices.SortStableFunc(s.plan.Unplaced, func(a, b Unplaced) int { return comparePods(a.Pod, b.Pod) })

@@ -103,7 +103,7 @@ func TestAnEndedContextLeavesPodsForTheNextPass(t *testing.T) {
 	}
 }
 
-func TestReasonsHaveAtMost300Bytes(t *testing.T) {
+func TestReasonsHaveAtMost300BytesAndKeepTheAdvice(t *testing.T) {
 	long := strings.Repeat("ü", 63)
 	plan := solver.Solve(t.Context(), solver.Problem{
 		Pods: []*corev1.Pod{builders.Pod(builders.NodeAffinity(corev1.NodeSelectorRequirement{
@@ -112,7 +112,7 @@ func TestReasonsHaveAtMost300Bytes(t *testing.T) {
 		Provisioners: plain(),
 	})
 	reason := plan.Unplaced[0].Reason
-	if len(reason) > 300 || len(reason) < 290 || !strings.HasSuffix(reason, "...") || strings.ContainsRune(reason, '\uFFFD') {
+	if len(reason) > 300 || len(reason) < 290 || !strings.HasSuffix(reason, "; no other has it, so change it in the pod") || !strings.Contains(reason, "...") || strings.ContainsRune(reason, '\uFFFD') {
 		t.Errorf("reason of %d bytes: %s", len(reason), reason)
 	}
 }

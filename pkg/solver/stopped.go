@@ -11,10 +11,10 @@ const outOfTime = "the time for planning was over before its turn; planning agai
 // stopped returns why pods that the shelf could host were not planned for.
 func (s *shelf) stopped(ctx context.Context, g *group, options []option) miss {
 	if ctx.Err() != nil {
-		return miss{missTime, outOfTime}
+		return miss{stage: missTime, text: outOfTime}
 	}
 	if m := s.overspent(g, options); m.stage != missNothing {
 		return m
 	}
-	return miss{missLimit, fmt.Sprintf("the limits of provisioner %s were reached when its turn came; raise spec.limits", s.provisioner.Name)}
+	return miss{stage: missLimit, text: fmt.Sprintf("the limits of provisioner %s were reached when its turn came; raise spec.limits", s.provisioner.Name)}
 }

@@ -103,12 +103,12 @@ func (w *ware) offered(zones bitset) bool {
 // whyNot returns why no machine of the option can host a unit of the group.
 func (s *shelf) whyNot(o *option, g *group) miss {
 	if g.unknown != "" {
-		return miss{missSize, fmt.Sprintf("%s is asked for, no instance type of provisioner %s has any", g.unknown, s.provisioner.Name)}
+		return s.nowhere(g.unknown)
 	}
 	for t := range o.stocks.all {
 		for k := range o.ways.all {
 			if st := s.stocks[t]; s.fits(g, st, &st.wares[k]) {
-				return miss{missOffering, fmt.Sprintf("instance types that are large enough, e.g. %s, are not on offer as [%s] in [%s]; allow other zones, capacity types or instance types in provisioner %s",
+				return miss{stage: missOffering, text: fmt.Sprintf("instance types that are large enough, e.g. %s, are not on offer as [%s] in [%s]; allow other zones, capacity types or instance types in provisioner %s",
 					st.instanceType.Name, s.waysText(o.ways), names(s.zones, o.zones), s.provisioner.Name)}
 			}
 		}
@@ -145,10 +145,10 @@ func (s *shelf) tooAlike(o *option, g *group) miss {
 	}
 	i, lacks := a.lacking()
 	if !lacks {
-		return miss{missMinValues, fmt.Sprintf("no %d instance types that host the pod have all that minValues of provisioner %s ask for in one zone, as one capacity type and within limits; lower minValues",
+		return miss{stage: missMinValues, text: fmt.Sprintf("no %d instance types that host the pod have all that minValues of provisioner %s ask for in one zone, as one capacity type and within limits; lower minValues",
 			mostInstanceTypes, s.provisioner.Name)}
 	}
-	return miss{missMinValues, fmt.Sprintf("instance types that host the pod have %d values of %s, minValues of provisioner %s asks for %d; lower it, or allow more",
+	return miss{stage: missMinValues, text: fmt.Sprintf("instance types that host the pod have %d values of %s, minValues of provisioner %s asks for %d; lower it, or allow more",
 		a.have[i], s.wants[i].key, s.provisioner.Name, s.wants[i].least)}
 }
 
@@ -173,24 +173,63 @@ func names(all []string, set bitset) string {
 
 // tooLarge names the instance type that comes nearest to holding a pod of the group, and the resource that it lacks most.
 func (s *shelf) tooLarge(o *option, g *group) miss {
-	nearest, lacking, least, has := -1, 0, math.Inf(1), int64(0)
+	nearest, lacking, least, usable := -1, 0, math.Inf(1), vector(nil)
 	for t := range o.stocks.all {
 		for c := range o.ways.all {
-			usable := s.stocks[t].wares[c].usable
-			if worst, lack := lack(g.requests, usable); lack < least {
-				nearest, lacking, least, has = t, worst, lack, usable[worst]
+			left := s.stocks[t].wares[c].usable
+			if worst, lack := lack(g.requests, left); lack < least {
+				nearest, lacking, least, usable = t, worst, lack, left
 			}
 		}
 	}
 	if nearest < 0 {
-		return miss{missOffering, fmt.Sprintf("provisioner %s has no instance type on offer", s.provisioner.Name)}
+		return miss{stage: missOffering, tell: s.nothingOnOffer}
 	}
 	if least <= 1 {
-		return miss{missSize, fmt.Sprintf("a DaemonSet of provisioner %s holds a host port of the pod, keeps it away, or leaves no room on any instance type", s.provisioner.Name)}
+		return miss{stage: missSize, text: fmt.Sprintf("a DaemonSet of provisioner %s holds a host port of the pod, keeps it away, or leaves no room on any instance type; change the DaemonSet or the pod", s.provisioner.Name)}
 	}
-	name := s.dimensions.names[lacking]
-	return miss{missSize, fmt.Sprintf("%s %s asked, largest allowed type %s has %s; %s",
-		amount(name, g.requests[lacking]), name, s.stocks[nearest].instanceType.Name, amount(name, max(has, 0)), s.advice(g))}
+	out := miss{stage: missSize}
+	if usable[lacking] <= 0 && s.stocks[nearest].allocatable[lacking] <= 0 {
+		out.stage = missAbsent
+	}
+	f, requests := g.filter, g.requests.clone()
+	out.tell = func() string { return s.shortage(f, requests, nearest, lacking, usable) }
+	return out
+}
+
+// shortage says how much of a resource the nearest instance type lacks, beside DaemonSets, and what to change. Of disk all have the
+// same, so that comes first if it is short everywhere.
+func (s *shelf) shortage(f *filter, requests vector, nearest, lacking int, usable vector) string {
+	if disk, ok := s.dimensions.index[corev1.ResourceEphemeralStorage]; ok && !slices.ContainsFunc(s.catalogue.allocatables, func(a vector) bool { return a[disk] >= requests[disk] }) {
+		lacking = disk
+	}
+	name, st := s.dimensions.names[lacking], s.stocks[nearest]
+	with := requests.clone() // and with the DaemonSets that run on the nearest
+	for i, n := range with {
+		if taken := st.allocatable[i] - usable[i]; n < absurd && taken > 0 {
+			with[i] = n + taken
+		}
+	}
+	has := "no type that is allowed has any"
+	if usable[lacking] > 0 {
+		has = fmt.Sprintf("largest allowed type %s has %s", st.instanceType.Name, amount(name, usable[lacking]))
+	}
+	return fmt.Sprintf("%s %s asked, %s; %s", amount(name, requests[lacking]), name, has, s.advise(f, with, nearest, lacking))
+}
+
+// nowhere says that no instance type and no node has a resource.
+func (s *shelf) nowhere(name corev1.ResourceName) miss {
+	return miss{stage: missAbsent, tell: func() string {
+		var known []string
+		for _, n := range s.dimensions.names {
+			known = append(known, string(n))
+		}
+		text := fmt.Sprintf("%s is asked for, no instance type of provisioner %s has any", name, s.provisioner.Name)
+		if guess := meant(string(name), known); guess != "" {
+			return text + guess
+		}
+		return text + "; remove the request, or correct its name"
+	}}
 }
 
 // lack returns the resource of which the largest part is missing, and how many times what is there is asked for.
@@ -209,12 +248,4 @@ func lack(requests, usable vector) (int, float64) {
 		}
 	}
 	return worst, most
-}
-
-// advice says whether some instance type that the provisioner does not allow would do.
-func (s *shelf) advice(g *group) string {
-	if slices.ContainsFunc(s.catalogue.allocatables, g.requests.within) {
-		return "allow a larger instance size in provisioner " + s.provisioner.Name
-	}
-	return "no instance type is that large, so ask for less or split the pod"
 }

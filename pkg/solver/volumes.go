@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -36,6 +37,20 @@ func distinct(list []scheduling.Requirements) []scheduling.Requirements {
 		seen[key] = true
 		return was
 	})
+}
+
+// blame says which claim of the pod asks for the label that is asked for in vain, if the pod itself does not.
+func (v Volumes) blame(pod *corev1.Pod, key, reason string) string {
+	asks := func(q scheduling.Requirements) bool { return q.Has(key) }
+	if key == "" || slices.ContainsFunc(scheduling.PodRequirements(pod), asks) {
+		return reason
+	}
+	for i, alternatives := range v.Topologies[:min(len(v.Topologies), len(v.Claims))] {
+		if slices.ContainsFunc(alternatives, asks) {
+			return shorten(fmt.Sprintf("the volume of claim %q is elsewhere: %s", v.Claims[i], strings.Replace(reason, "or in the pod", "or move the volume", 1)))
+		}
+	}
+	return reason
 }
 
 // preference returns the heaviest preferred term of the node affinity that is still held to.

@@ -17,6 +17,8 @@ import (
 type Demand struct {
 	// Topologies has one list of alternatives per volume that cannot be reached from everywhere: a node has to meet one of each.
 	Topologies [][]scheduling.Requirements
+	// Claims names the claim of each topology, in the same order.
+	Claims []string
 	// Attachments maps a CSI driver -> how many volumes it has to attach for the pod.
 	Attachments map[string]int
 	// Trouble says why no node can help until somebody acts; "" when there is none.
@@ -87,7 +89,7 @@ func (r *Resolver) Demand(pod *corev1.Pod) Demand {
 		if trouble != "" {
 			return Demand{Trouble: trouble}
 		}
-		out.require(alternatives)
+		out.require(claim.Name, alternatives)
 	}
 	for _, driver := range attached {
 		if out.Attachments == nil {
@@ -99,12 +101,12 @@ func (r *Resolver) Demand(pod *corev1.Pod) Demand {
 }
 
 // require adds the alternatives of one volume, unless another volume of the pod has the same.
-func (d *Demand) require(alternatives []scheduling.Requirements) {
+func (d *Demand) require(claim string, alternatives []scheduling.Requirements) {
 	same := func(other []scheduling.Requirements) bool {
 		return slices.EqualFunc(alternatives, other, scheduling.Requirements.Equal)
 	}
 	if len(alternatives) > 0 && !slices.ContainsFunc(d.Topologies, same) {
-		d.Topologies = append(d.Topologies, alternatives)
+		d.Topologies, d.Claims = append(d.Topologies, alternatives), append(d.Claims, claim)
 	}
 }
 

@@ -85,15 +85,17 @@ func TestWhatWasOverBeforeAnErrorIsNotLost(t *testing.T) {
 }
 
 func TestWorkloadsOfATraceAreLeftOutAloud(t *testing.T) {
-	var progress bytes.Buffer
-	s := settings{workloads: regexp.MustCompile("^trace"), repeat: 1, progress: &progress}
-	contests, err := compete(t.Context(), s, recipes(""))
-	if err != nil || len(contests) > 0 {
-		t.Errorf("%d contests, %v, want none", len(contests), err)
-	}
-	for _, name := range []string{"trace-cpu", "trace-all"} {
-		if want := name + ": left out: no trace was named"; !strings.Contains(progress.String(), want) {
-			t.Errorf("%q does not say %q", progress.String(), want)
+	for path, why := range map[string]string{"": "no trace was named", "nowhere.csv": "stat nowhere.csv: no such file"} {
+		var progress bytes.Buffer
+		s := settings{workloads: regexp.MustCompile("^trace"), repeat: 1, progress: &progress}
+		contests, err := compete(t.Context(), s, recipes(path))
+		if err != nil || len(contests) > 0 {
+			t.Errorf("%d contests, %v, want none", len(contests), err)
+		}
+		for _, name := range []string{"trace-cpu", "trace-all"} {
+			if want := name + ": left out: " + why; !strings.Contains(progress.String(), want) {
+				t.Errorf("%q does not say %q", progress.String(), want)
+			}
 		}
 	}
 }
@@ -130,7 +132,7 @@ func TestFlagsThatMeanNothingAreRefused(t *testing.T) {
 		"--workloads (":         "reading --workloads",
 		"--workloads ^nothing$": "no workload that",
 		"mix-500":               `unexpected argument "mix-500"`,
-		"--trace nowhere.csv --workloads ^trace-cpu$": "nowhere.csv",
+		"--trace nowhere.csv --workloads ^trace-cpu$": "no workload that",
 	} {
 		if err := run(t.Context(), strings.Fields(arguments), &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s says %v, want %q", arguments, err, want)

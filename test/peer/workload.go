@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -34,6 +35,8 @@ func recipes(trace string) []recipe {
 	noTrace := ""
 	if trace == "" {
 		noTrace = "no trace was named; see --trace"
+	} else if _, err := os.Stat(trace); err != nil {
+		noTrace = err.Error()
 	}
 	list := []recipe{
 		{name: "two-shapes", about: "500 pods of 900m and 3100Mi, 500 of 3500m and 28Gi", make: twoShapes},
