@@ -70,21 +70,30 @@ func (s *shelf) ruledOut(t int) []obstacle {
 			out = append(out, obstacle{key: key})
 		}
 	}
+	return append(out, s.unsold(t)...)
+}
+
+// unsold returns which of zone and capacity type keeps the provisioner from all offerings of the instance type.
+func (s *shelf) unsold(t int) []obstacle {
 	zone, capacityType := s.template.Get(corev1.LabelTopologyZone), s.template.Get(v1alpha5.CapacityTypeLabel)
-	both, zoneOnly, typeOnly := false, false, false
+	inZone, ofType := false, false // some offering is in an allowed zone, or of an allowed capacity type
 	for k, name := range s.catalogue.capacityTypes {
 		for z, price := range s.catalogue.pricesOf(t, k) {
 			if math.IsInf(price, 1) {
 				continue
 			}
 			there, sold := zone.Has(s.catalogue.zones[z]), capacityType.Has(name)
-			both, zoneOnly, typeOnly = both || there && sold, zoneOnly || there, typeOnly || sold
+			if there && sold {
+				return nil
+			}
+			inZone, ofType = inZone || there, ofType || sold
 		}
 	}
-	if !both && !zoneOnly || !both && typeOnly {
+	var out []obstacle
+	if !inZone || ofType {
 		out = append(out, obstacle{key: corev1.LabelTopologyZone})
 	}
-	if !both && !typeOnly {
+	if !ofType {
 		out = append(out, obstacle{key: v1alpha5.CapacityTypeLabel})
 	}
 	return out
