@@ -75,7 +75,7 @@ func (s *shelf) lots(at *tempo, groups []*group, fee float64) []*lot {
 			continue
 		}
 		if stopped = stopped || early && at.late() || at.Err() != nil; stopped {
-			g.miss = g.miss.nearer(miss{missTime, outOfTime})
+			g.miss = g.miss.nearer(miss{stage: missTime, text: outOfTime})
 			continue
 		}
 		options, m := s.viable(g)
