@@ -145,6 +145,9 @@ func (h *host) pinned(p *pins) bool {
 
 // fillPlanned places pods on the nodes that they were meant for before.
 func (s *solution) fillPlanned() {
+	if len(s.problem.Planned) == 0 {
+		return
+	}
 	for _, h := range s.nodes {
 		for _, g := range s.groups {
 			if most := g.planned[h.node.Name]; most > 0 {

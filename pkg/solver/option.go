@@ -37,7 +37,9 @@ type choice struct {
 	options []option
 	// plain are the options with ordinary instance types only, in the same order.
 	plain []option
-	miss  miss
+	// tops are what the largest instance types of each option have, from the first pod on that none can host.
+	tops []tops
+	miss miss
 }
 
 // question is what a choice depends on: a filter, and the text of the pins.
@@ -60,6 +62,7 @@ func (s *shelf) choose(f *filter, p *pins) *choice {
 		for i := range fresh.options {
 			fresh.plain = append(fresh.plain, s.withoutSpecial(&fresh.options[i]))
 		}
+		fresh.tops = make([]tops, len(fresh.options))
 		c = &fresh
 		s.choices[key] = c
 	}

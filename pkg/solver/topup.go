@@ -9,6 +9,9 @@ func (s *solution) topUp(shelf *shelf) {
 	}
 	var tops []*top
 	for _, g := range s.groups {
+		if s.effort.tempo.Err() != nil {
+			return
+		}
 		if g.left == 0 || g.miss.stage == missRefused {
 			continue
 		}

@@ -21,7 +21,7 @@ func (s *shelf) viable(g *group) ([]option, miss) {
 	if !g.guest.plain() && s.minds() {
 		return s.judge(g)
 	}
-	q := valuesQuestion{question: question{g.filter, g.pins.text()}, requests: g.asking()}
+	q := g.question()
 	known, ok := s.verdicts[q]
 	if !ok {
 		known.options, known.miss = s.judge(g)
@@ -30,16 +30,32 @@ func (s *shelf) viable(g *group) ([]option, miss) {
 	return known.options, known.miss
 }
 
+// question returns what the verdict on the group depends on where nobody minds it.
+func (g *group) question() valuesQuestion {
+	return valuesQuestion{question: question{g.filter, g.pins.text()}, requests: g.asking()}
+}
+
+// judged reports whether the verdict on the group is known.
+func (s *shelf) judged(g *group) bool {
+	_, known := s.verdicts[g.question()]
+	return known
+}
+
 func (s *shelf) judge(g *group) ([]option, miss) {
 	c := s.choose(g.filter, g.pins)
 	out := make([]option, 0, len(c.options))
 	m := c.miss
 	for i := range c.options {
 		plain, any := &c.plain[i], &c.options[i]
+		if r, over := c.exceeds(i, g); over {
+			m = m.nearer(s.beyond(c.tops[i], r, g))
+			continue
+		}
 		switch hosts := s.hosts(plain, g); {
 		case hosts && s.varied(plain, g):
 			out = append(out, *plain)
 		case !hosts && !s.hosts(any, g):
+			c.tops[i] = s.topsOf(any, c.tops[i])
 			m = m.nearer(s.whyNot(any, g))
 		case s.varied(any, g):
 			out = append(out, *any)
