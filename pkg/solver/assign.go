@@ -47,6 +47,11 @@ func (a *assigner) assign(groups []*group) {
 // settle divides a group, giving up preferences until all of it has a place or none is left to give up.
 func (a *assigner) settle(g *group) {
 	for {
+		if a.tempo.Err() != nil {
+			g.miss = g.miss.nearer(miss{missTime, outOfTime})
+			a.stuck = append(a.stuck, g)
+			return
+		}
 		rest := a.divideUp(g)
 		if rest == nil {
 			return
@@ -107,7 +112,7 @@ func (a *assigner) divideUp(g *group) *group {
 	if len(places) == 0 {
 		if a.relaxable(g) || a.anywhere(g) {
 			rest := g.part(0, g.left)
-			rest.miss = rest.miss.nearer(a.homeless(g))
+			rest.miss = rest.miss.nearer(a.candid(g, a.homeless(g)))
 			return rest
 		}
 		a.active = append(a.active, g) // buying will say why there is no machine
@@ -118,7 +123,7 @@ func (a *assigner) divideUp(g *group) *group {
 	done := a.planned(g, places, into)
 	for done < units {
 		i, n := a.best(g, places, units-done)
-		if n == 0 {
+		if n == 0 || a.tempo.Err() != nil {
 			break
 		}
 		a.commit(g, places[i], n)
@@ -138,7 +143,7 @@ func (a *assigner) divideUp(g *group) *group {
 		return nil
 	}
 	rest := g.part(done, units)
-	rest.miss = rest.miss.nearer(a.reason(g, places))
+	rest.miss = rest.miss.nearer(a.candid(g, a.reason(g, places)))
 	return rest
 }
 

@@ -94,9 +94,9 @@ func (r *grouper) filterDigest(pod *corev1.Pod, w *wishes) (all, own, toleration
 	if w.untainted {
 		all = all.number(2)
 	}
-	if affine {
+	if affine && w.node.all > 0 {
 		preferred := a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution
-		for i := range w.node.all {
+		for i := range preferred {
 			all = b.nodeTerms(all, preferred[i].Preference).number(int64(preferred[i].Weight))
 		}
 		all = all.number(int64(w.node.given))

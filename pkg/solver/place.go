@@ -9,6 +9,8 @@ import (
 const (
 	// mostPlaces bounds the combinations of domains that are looked at for a group. Zones times capacity types are a dozen.
 	mostPlaces = 4096
+	// mostDivisions bounds how often a shelf is asked into which domains of one axis more a place divides, for a group.
+	mostDivisions = 6000
 	// mostAxes bounds the topology keys that one pod may be tied over, mostKeys those of all pods.
 	mostAxes = 8
 	mostKeys = 64
@@ -47,15 +49,31 @@ type atlas struct {
 	shelves  []*shelf
 	hosts    []*host
 	known    map[placesKey][]*place
-	pins     map[digest]*pins
+	// thinned are those of which there are too many to look at all.
+	thinned map[placesKey]bool
+	tempo   *tempo
+	pins    map[digest]*pins
 }
 
-func newAtlas(t *topology, shelves []*shelf, hosts []*host) *atlas {
-	return &atlas{topology: t, shelves: shelves, hosts: hosts, known: map[placesKey][]*place{}, pins: map[digest]*pins{}}
+func newAtlas(t *topology, shelves []*shelf, hosts []*host, at *tempo) *atlas {
+	return &atlas{
+		topology: t, shelves: shelves, hosts: hosts, tempo: at,
+		known: map[placesKey][]*place{}, thinned: map[placesKey]bool{}, pins: map[digest]*pins{},
+	}
 }
 
 // places returns where units of the group can be as far as labels, taints and the size of machines go.
 func (a *atlas) places(g *group) []*place {
+	key := a.placesKey(g)
+	out, ok := a.known[key]
+	if !ok {
+		out, a.thinned[key] = a.survey(g)
+		a.known[key] = out
+	}
+	return out
+}
+
+func (a *atlas) placesKey(g *group) placesKey {
 	key := placesKey{filter: g.filter, shape: g.shape}
 	for _, axis := range g.axes {
 		key.axes = key.axes.number(int64(axis))
@@ -63,12 +81,15 @@ func (a *atlas) places(g *group) []*place {
 			key.axes = key.axes.number(-1)
 		}
 	}
-	out, ok := a.known[key]
-	if !ok {
-		out = a.survey(g)
-		a.known[key] = out
+	return key
+}
+
+// candid returns the miss of a group, with a word about places that were not looked at.
+func (a *atlas) candid(g *group, m miss) miss {
+	if m.stage != missNothing && a.thinned[a.placesKey(g)] {
+		m.text = "of all combinations of domains, which are too many, only some were looked at; " + m.text
 	}
-	return out
+	return m
 }
 
 // needs reports whether the group's nodes must have a domain on the axis.
@@ -83,8 +104,8 @@ func (g *group) needs(axis int, t *topology) bool {
 		})
 }
 
-// survey lists what can be bought, then what nodes add to it.
-func (a *atlas) survey(g *group) []*place {
+// survey lists what can be bought, then what nodes add to it, and reports whether that is but a part of it.
+func (a *atlas) survey(g *group) ([]*place, bool) {
 	nowhere := make([]int, len(a.topology.axes))
 	for i := range nowhere {
 		nowhere[i] = -1
@@ -93,12 +114,20 @@ func (a *atlas) survey(g *group) []*place {
 	if g.unknown != "" || len(a.shelves) == 0 {
 		list = nil
 	}
+	whole, divisions := true, mostDivisions
 	for _, axis := range g.axes {
+		before := len(list)
+		list = thin(list, max(divisions/max(len(a.shelves), 1), 1))
+		whole = whole && len(list) == before
+		divisions -= len(list) * len(a.shelves)
 		var next []*place
 		for _, p := range list {
-			next = append(next, a.divide(g, p, axis)...)
+			if a.tempo.Err() == nil {
+				next = append(next, a.divide(g, p, axis)...)
+			}
 		}
-		list = next[:min(len(next), mostPlaces)]
+		list = thin(next, mostPlaces)
+		whole = whole && len(list) == len(next)
 	}
 	index := map[digest]*place{}
 	for _, p := range list {
@@ -110,7 +139,19 @@ func (a *atlas) survey(g *group) []*place {
 	for _, p := range list {
 		p.pins = a.pinsOf(p, g.axes)
 	}
-	return list
+	return list, !whole
+}
+
+// thin returns at most so many of the places, evenly from all of the list, so that each domain of the first axes has some left.
+func thin(list []*place, most int) []*place {
+	if len(list) <= most {
+		return list
+	}
+	out := make([]*place, 0, most)
+	for i := range most {
+		out = append(out, list[i*len(list)/most])
+	}
+	return out
 }
 
 // divide returns the parts of a place by domain of one more axis.

@@ -12,8 +12,14 @@ type wishes struct {
 	untainted bool
 }
 
+// mostWishes bounds the preferences of one kind that a pod is held to, the heaviest: each that is given up is another try.
+const mostWishes = 32
+
 // wish counts the preferences of one kind that a pod has, and those that it has given up.
 type wish struct{ all, given int }
+
+// wishFor returns the wish for so many preferences of one kind.
+func wishFor(terms int) wish { return wish{all: min(terms, mostWishes)} }
 
 func (w wish) left() bool { return w.given < w.all }
 
@@ -26,13 +32,13 @@ func (b *rulebook) wishesOf(pod *corev1.Pod) wishes {
 	w.untainted = b.discouraged
 	if a := pod.Spec.Affinity; a != nil {
 		if a.PodAffinity != nil {
-			w.affinity.all = len(a.PodAffinity.PreferredDuringSchedulingIgnoredDuringExecution)
+			w.affinity = wishFor(len(a.PodAffinity.PreferredDuringSchedulingIgnoredDuringExecution))
 		}
 		if a.PodAntiAffinity != nil {
-			w.antiAffinity.all = len(a.PodAntiAffinity.PreferredDuringSchedulingIgnoredDuringExecution)
+			w.antiAffinity = wishFor(len(a.PodAntiAffinity.PreferredDuringSchedulingIgnoredDuringExecution))
 		}
 		if a.NodeAffinity != nil {
-			w.node.all = len(a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution)
+			w.node = wishFor(len(a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution))
 		}
 	}
 	for i := range pod.Spec.TopologySpreadConstraints {
@@ -40,6 +46,7 @@ func (b *rulebook) wishesOf(pod *corev1.Pod) wishes {
 			w.spreads.all++
 		}
 	}
+	w.spreads = wishFor(w.spreads.all)
 	return w
 }
 
