@@ -48,7 +48,7 @@ func (a *assigner) assign(groups []*group) {
 func (a *assigner) settle(g *group) {
 	for {
 		if a.tempo.Err() != nil {
-			g.miss = g.miss.nearer(miss{missTime, outOfTime})
+			g.miss = g.miss.nearer(miss{stage: missTime, text: outOfTime})
 			a.stuck = append(a.stuck, g)
 			return
 		}

@@ -20,8 +20,6 @@ type catalogue struct {
 	types cloudprovider.InstanceTypes // in order of name
 	// allocatables of the types.
 	allocatables []vector
-	// top is the most of each resource that any of them has.
-	top vector
 	// ordinary are the types that are not special.
 	ordinary bitset
 	// columns maps a key that was asked about -> what it may be on each type; nil if it is no key of instance types.
@@ -69,14 +67,12 @@ func compareTypes(a, b *cloudprovider.InstanceType) int {
 
 func newCatalogue(types cloudprovider.InstanceTypes, d dimensions) *catalogue {
 	c := &catalogue{
-		types: types, allocatables: make([]vector, len(types)), top: make(vector, len(d.names)),
-		ordinary: newBitset(len(types)), columns: map[string]*column{},
+		types: types, allocatables: make([]vector, len(types)), ordinary: newBitset(len(types)), columns: map[string]*column{},
 	}
 	room := make(vector, len(types)*len(d.names))
 	for i, t := range types {
 		c.allocatables[i] = room[i*len(d.names) : (i+1)*len(d.names) : (i+1)*len(d.names)]
 		d.allocatable(t, c.allocatables[i])
-		c.top.raise(c.allocatables[i])
 		if !t.Special {
 			c.ordinary.add(i)
 		}

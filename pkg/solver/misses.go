@@ -25,7 +25,7 @@ func (s *solution) misses(ctx context.Context, g *group) []Miss {
 // misses returns why the shelf has no machine for a unit of the group; nothing if it has.
 func (s *shelf) misses(ctx context.Context, g *group) miss {
 	if ctx.Err() != nil && !s.judged(g) {
-		return miss{missTime, outOfTime}
+		return miss{stage: missTime, text: outOfTime}
 	}
 	options, m := s.viable(g)
 	switch {

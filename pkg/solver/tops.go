@@ -1,15 +1,12 @@
 package solver
 
-import (
-	"fmt"
-	"slices"
-)
-
 // tops are the most that any instance type has of each resource once DaemonSets have theirs, and which type that is. A pod that
 // asks for more of one is too large for them all, which takes no look at each.
 type tops struct {
 	most  vector
 	types []int
+	// usable is all that the type has of which there is the most of a resource.
+	usable []vector
 }
 
 // topsOf returns the tops of an option, unless they are known.
@@ -17,15 +14,16 @@ func (s *shelf) topsOf(o *option, known tops) tops {
 	if known.most != nil {
 		return known
 	}
-	out := tops{most: make(vector, len(s.dimensions.names)), types: make([]int, len(s.dimensions.names))}
+	out := tops{most: make(vector, len(s.dimensions.names)), types: make([]int, len(s.dimensions.names)), usable: make([]vector, len(s.dimensions.names))}
 	for r := range out.types {
 		out.types[r] = -1
 	}
 	for t := range o.stocks.all {
 		for k := range o.ways.all {
-			for r, n := range s.stocks[t].wares[k].usable {
+			usable := s.stocks[t].wares[k].usable
+			for r, n := range usable {
 				if n > out.most[r] {
-					out.most[r], out.types[r] = n, t
+					out.most[r], out.types[r], out.usable[r] = n, t, usable
 				}
 			}
 		}
@@ -46,15 +44,8 @@ func (c *choice) exceeds(i int, g *group) (int, bool) {
 
 // beyond says that no instance type has as much of a resource as a unit of the group asks for.
 func (s *shelf) beyond(t tops, resource int, g *group) miss {
-	name := s.dimensions.names[resource]
-	return miss{missSize, fmt.Sprintf("%s %s asked, largest allowed type %s has %s; %s",
-		amount(name, g.requests[resource]), name, s.stocks[t.types[resource]].instanceType.Name, amount(name, t.most[resource]), s.advice(g))}
-}
-
-// advice says whether some instance type that the provisioner does not allow would do.
-func (s *shelf) advice(g *group) string {
-	if g.requests.within(s.catalogue.top) && slices.ContainsFunc(s.catalogue.allocatables, g.requests.within) {
-		return "allow a larger instance size in provisioner " + s.provisioner.Name
-	}
-	return "no instance type is that large, so ask for less or split the pod"
+	f, requests := g.filter, g.requests.clone()
+	return miss{stage: missSize, tell: func() string {
+		return s.shortage(f, requests, t.types[resource], resource, t.usable[resource])
+	}}
 }
