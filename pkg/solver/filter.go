@@ -22,6 +22,8 @@ type filter struct {
 	untainted bool
 	// alternatives of requirements; any will do. Those of volumes and preferences are among them.
 	alternatives []scheduling.Requirements
+	// cut says that there were too many of them to keep all.
+	cut bool
 	// own are the requirements of the pods alone, which decide which nodes their topology spread looks at.
 	own own
 	// named says that some alternative is about the hostname.
@@ -34,6 +36,14 @@ type own struct {
 	alternatives []scheduling.Requirements
 	// any says that they let the pods onto all nodes, named that some is about the hostname.
 	any, named bool
+}
+
+// candid returns a reason with a word about alternatives that were not looked at.
+func (f *filter) candid(reason string) string {
+	if !f.cut {
+		return reason
+	}
+	return miss{text: fmt.Sprintf("of the places that its node affinity and volumes allow, %d were looked at; %s", mostAlternatives, reason)}.reason()
 }
 
 // untolerated returns why taints keep the pods off, or "".
@@ -68,6 +78,7 @@ func (r *grouper) bothFilters(f, g *filter) *filter {
 	out.others = append(slices.Clone(f.others), append([]*corev1.Pod{g.sample}, g.others...)...)
 	out.untainted = f.untainted || g.untainted
 	out.alternatives = distinct(both(f.alternatives, g.alternatives))
+	out.cut = f.cut || g.cut || len(out.alternatives) > mostAlternatives
 	out.alternatives = out.alternatives[:min(len(out.alternatives), mostAlternatives)]
 	out.named = f.named || g.named
 	out.tolerations = f.tolerations.and(g.tolerations)
@@ -116,7 +127,7 @@ func (r *grouper) filter(pod *corev1.Pod, w *wishes, key digest) *filter {
 	f.own.named = slices.ContainsFunc(f.own.alternatives, named)
 	f.alternatives = f.own.alternatives
 	if v, ok := r.problem.Volumes[pod.UID]; ok {
-		f.alternatives = withVolumes(f.alternatives, v.Topologies)
+		f.alternatives, f.cut = withVolumes(f.alternatives, v.Topologies)
 	}
 	if term, ok := preference(pod, w.node); ok {
 		f.alternatives = both(f.alternatives, []scheduling.Requirements{scheduling.FromNodeSelector(term.MatchExpressions)})

@@ -8,7 +8,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
 	"github.com/kerf-autoscaler/kerf/pkg/solver"
 	"github.com/kerf-autoscaler/kerf/test/builders"
 )
@@ -76,5 +78,20 @@ func TestAPodWithMoreCombinationsOfDomainsThanAreLookedAtLearnsSo(t *testing.T) 
 	plan := solver.Solve(t.Context(), p)
 	if len(plan.Unplaced) != 1 || !strings.Contains(plan.Unplaced[0].Reason, "only some were looked at") {
 		t.Errorf("unplaced: %v, want one that says that not all combinations were looked at", plan.Unplaced)
+	}
+}
+
+func TestAPodWhoseVolumesHaveMorePlacesThanAreLookedAtLearnsSo(t *testing.T) {
+	var zones []scheduling.Requirements
+	for i := range 1200 {
+		zones = append(zones, scheduling.FromLabels(map[string]string{corev1.LabelTopologyZone: fmt.Sprint("far-", i)}))
+	}
+	p := fullCatalogue(t, size{1, 1353, 0})
+	pod := builders.Pod(builders.Name("far"))
+	p.Pods = []*corev1.Pod{pod}
+	p.Volumes = map[types.UID]solver.Volumes{pod.UID: {Topologies: [][]scheduling.Requirements{zones}}}
+	plan := solver.Solve(t.Context(), p)
+	if len(plan.Unplaced) != 1 || !strings.Contains(plan.Unplaced[0].Reason, "1000 were looked at") {
+		t.Errorf("unplaced: %v, want one that says how many places were looked at", plan.Unplaced)
 	}
 }

@@ -134,7 +134,7 @@ func (s *solution) giveReasons(ctx context.Context) {
 			g.miss = miss{stage: missNone, text: "no provisioner exists; create one"}
 		}
 		g.miss = s.nearest(ctx, g)
-		reason, misses := g.miss.reason(), s.misses(ctx, g)
+		reason, misses := g.filter.candid(g.miss.reason()), s.misses(ctx, g)
 		for _, pod := range g.take(g.left) {
 			why := s.problem.Volumes[pod.UID].blame(pod, g.miss.key, reason)
 			s.plan.Unplaced = append(s.plan.Unplaced, Unplaced{Pod: pod, Reason: why, Misses: misses})

@@ -17,15 +17,16 @@ import (
 const mostAlternatives = 1000
 
 // withVolumes returns the alternatives with one topology of each volume. Combinations that no node can meet are left out as
-// soon as they appear, so that volumes in the same zones do not multiply.
-func withVolumes(alternatives []scheduling.Requirements, topologies [][]scheduling.Requirements) []scheduling.Requirements {
+// soon as they appear, so that volumes in the same zones do not multiply. It reports whether there are too many to keep them all.
+func withVolumes(alternatives []scheduling.Requirements, topologies [][]scheduling.Requirements) ([]scheduling.Requirements, bool) {
+	cut := false
 	for _, volume := range topologies {
 		alternatives = distinct(both(alternatives, volume))
 		if len(alternatives) > mostAlternatives {
-			alternatives = alternatives[:mostAlternatives]
+			alternatives, cut = alternatives[:mostAlternatives], true
 		}
 	}
-	return alternatives
+	return alternatives, cut
 }
 
 // distinct drops alternatives that are there already.
