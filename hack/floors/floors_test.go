@@ -54,6 +54,7 @@ func violations() []violation {
 		{directory: "apis/v1alpha1", calls: clock, imports: with(engines, module+"/apis/v1alpha5", module+"/pkg/resources", "github.com/samber/lo")},
 		{directory: "apis/v1alpha5", calls: clock, imports: with(engines, module+"/apis/v1alpha1")},
 		{directory: "pkg/resources", calls: clock, imports: with(engines, module+"/pkg/scheduling", module+"/pkg/cloudprovider")},
+		{directory: "pkg/spelling", calls: clock, imports: with(engines, module+"/pkg/scheduling", module+"/pkg/cloudprovider")},
 		{directory: "pkg/pods", calls: clock, imports: with(engines, module+"/pkg/scheduling", module+"/pkg/state")},
 		{directory: "pkg/conditions", calls: clock, imports: with(engines, module+"/pkg/scheduling")},
 		{directory: "pkg/scheduling", calls: clock, imports: with(engines, module+"/pkg/cloudprovider", module+"/pkg/state")},

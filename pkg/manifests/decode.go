@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/spelling"
 )
 
 // fault is a mistake within an object.
@@ -354,7 +355,7 @@ func (d *decoder) fieldsOf(t reflect.Type) map[string][]int {
 func suggestion(name string, fields map[string][]int) string {
 	best, least := "", 3
 	for known := range fields {
-		distance := edits(strings.ToLower(name), strings.ToLower(known))
+		distance := spelling.Edits(strings.ToLower(name), strings.ToLower(known))
 		if distance < least || distance == least && best != "" && known < best {
 			best, least = known, distance
 		}
@@ -363,24 +364,4 @@ func suggestion(name string, fields map[string][]int) string {
 		return ""
 	}
 	return best
-}
-
-// edits returns how many letters have to be put in, taken out or changed to make one word of another.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
 }

@@ -12,6 +12,7 @@ import (
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
+	"github.com/kerf-autoscaler/kerf/pkg/spelling"
 )
 
 // mostSuggested is how many values a remedy names.
@@ -245,7 +246,7 @@ func likeliest(values []string, q scheduling.Requirement) string {
 	best := "one that an instance type has"
 	least := math.MaxInt
 	for _, v := range values {
-		if n := edits(like, v); !q.Has(v) && n < least {
+		if n := spelling.Edits(like, v); !q.Has(v) && n < least {
 			best, least = v, n
 		}
 	}

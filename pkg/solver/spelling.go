@@ -3,6 +3,8 @@ package solver
 import (
 	"path"
 	"slices"
+
+	"github.com/kerf-autoscaler/kerf/pkg/spelling"
 )
 
 // nearestWord returns the word that a person most likely meant by a misspelt one: the first of those that take the fewest edits, at
@@ -10,32 +12,11 @@ import (
 func nearestWord(misspelt string, words []string) string {
 	best, least := "", min(2, len(path.Base(misspelt))/3)+1
 	for _, word := range words {
-		if n := edits(misspelt, word); n > 0 && n < least {
+		if n := spelling.Edits(misspelt, word); n > 0 && n < least {
 			best, least = word, n
 		}
 	}
 	return best
-}
-
-// edits counts the letters to insert, drop or replace to make b of a.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // meant suggests the nearest word, or nothing.
