@@ -11,36 +11,68 @@ import (
 const (
 	// mostKinds bounds the kinds of pods that are told apart; the rest counts only in what all pods ask for.
 	mostKinds = 64
-	// mostCuts bounds the kinds that get rows of their own in the linear program, and mostSlots the rules that do.
-	mostCuts  = 6
-	mostSlots = 3
+	// mostCuts bounds the kinds that get rows of their own in the linear program.
+	mostCuts = 6
 )
 
 // lowerBound returns what no plan for the pods on machines can cost less than, if each pod is bought for by a provisioner that
 // its weight order allows and keeps the preferences that it keeps in this plan: the value of a linear program that buys what the
-// pods ask for in fractions of machines. Which zones and other domains the pods were pinned to does not matter to it, since
-// another plan may choose others.
+// pods ask for in fractions of machines. Which zones and other domains the pods were pinned to does not matter to it, nor with
+// whom they share a machine, since another plan may choose others.
 //
 // Two things make it tighter than the sums of all requests alone. Pods that may only be on some offers must be bought for
-// there, whatever is cheap elsewhere. And pods of which a machine takes only so many, by anti-affinity or a host port, need
-// as many machines.
+// there, whatever is cheap elsewhere. And pods of which a machine takes only so many, by anti-affinity, a host port or a spread
+// over hosts that could have an empty one, need as many machines, of those that are large enough for one of them.
 func (s *solution) lowerBound() float64 {
-	for _, sold := range s.shelves {
-		for _, b := range sold.sold {
-			for _, p := range b.bin.picks {
-				for _, shelf := range s.shelves {
-					shelf.choose(b.lot.items[p.item].group.filter, nil) // so that all ways to buy are known
-				}
-			}
+	order, counts := s.onMachines()
+	for _, o := range order {
+		for _, shelf := range s.shelves {
+			shelf.choose(o.group.filter, nil) // so that all ways to buy are known
 		}
 	}
 	m := newMarket(s.shelves)
-	c := account{solution: s, market: m, kinds: map[string]*kind{}, known: map[kindKey]*kind{}, slots: map[mark]float64{}}
-	c.count()
+	c := account{solution: s, market: m, kinds: map[string]*kind{}, known: map[kindKey]*kind{}, claims: map[mark][]claim{}}
+	for _, o := range order {
+		c.count(o, counts[o])
+	}
+	c.sort()
 	if len(c.list) == 0 {
 		return 0
 	}
 	return newRelaxation(m, &c).bound()
+}
+
+// onMachine is a group of single pods with the place of the shelf that has sold the machines for it.
+type onMachine struct {
+	group *group
+	shelf int
+}
+
+// onMachines returns who is on machines, in order, and how many pods of each.
+func (s *solution) onMachines() ([]onMachine, map[onMachine]int) {
+	var order []onMachine
+	counts := map[onMachine]int{}
+	var note func(o onMachine, n int)
+	note = func(o onMachine, n int) {
+		for _, m := range o.group.members {
+			note(onMachine{m.group, o.shelf}, n*m.n)
+		}
+		if len(o.group.members) > 0 {
+			return
+		}
+		if counts[o] == 0 {
+			order = append(order, o)
+		}
+		counts[o] += n
+	}
+	for k, shelf := range s.shelves {
+		for _, sold := range shelf.sold {
+			for _, p := range sold.bin.picks {
+				note(onMachine{sold.lot.items[p.item].group, k}, p.count)
+			}
+		}
+	}
+	return order, counts
 }
 
 // market numbers all offers of the shelves: each shelf, way to buy and zone has a block of words in a bitset, with a bit for
@@ -104,54 +136,24 @@ type kindKey struct {
 type account struct {
 	solution *solution
 	market   *market
-	kinds    map[string]*kind   // what the pods may be on -> kind
-	known    map[kindKey]*kind  // cache of kinds
-	slots    map[mark]float64   // rule that holders keep among themselves -> machines that they need
-	list     []*kind            // in order of key
-	ofGroup  map[*group]*member // what is known about a group so far
+	kinds    map[string]*kind  // what the pods may be on -> kind
+	known    map[kindKey]*kind // cache of kinds
+	list     []*kind           // in order of key
+	claims   map[mark][]claim
 }
 
-// member is a group in the account.
-type member struct {
-	kind  *kind
-	units int
+// count adds so many pods of a group.
+func (c *account) count(o onMachine, pods int) {
+	k := c.kind(o.group, o.shelf)
+	for r, q := range o.group.requests {
+		k.total[r] += float64(max(q, 0)) * float64(pods)
+	}
+	c.claim(o.group, k, pods)
 }
 
-func (c *account) count() {
-	c.ofGroup = map[*group]*member{}
-	var order []*group
-	for k, shelf := range c.market.shelves {
-		for _, sold := range shelf.sold {
-			for _, p := range sold.bin.picks {
-				g := sold.lot.items[p.item].group
-				of, ok := c.ofGroup[g]
-				if !ok {
-					of = &member{kind: c.kind(g, k)}
-					c.ofGroup[g], order = of, append(order, g)
-				}
-				of.units += p.count
-			}
-		}
-	}
-	for _, g := range order {
-		of := c.ofGroup[g]
-		for r, q := range g.requests {
-			of.kind.total[r] += float64(max(q, 0)) * float64(of.units)
-		}
-		c.countSlots(g, of.units)
-	}
+func (c *account) sort() {
 	for _, key := range slices.Sorted(maps.Keys(c.kinds)) {
 		c.list = append(c.list, c.kinds[key])
-	}
-}
-
-// countSlots adds up the part of a machine that units take by rules that bound how many of themselves share one: n of them are
-// at most as many as the strictest of their rules says, so that the parts on a machine never exceed one.
-func (c *account) countSlots(g *group, units int) {
-	for _, r := range g.guest.rules {
-		if own := g.guest.carries(r.mark); own > 0 && r.most > 0 && g.size == 1 {
-			c.slots[r.mark] += float64(units) * float64(own) / float64(r.most)
-		}
 	}
 }
 
@@ -168,7 +170,7 @@ func (c *account) kind(g *group, shelf int) *kind {
 		}
 		// Heavier ones may have taken the pods where topology was assigned in another way, or limits were spent on others; if it
 		// was limits that moved them here, lighter ones may have, too.
-		if options, _ := s.viable(&free); len(options) > 0 {
+		if options, _ := s.viable(&free); len(options) > 0 || g.filter.cut {
 			open.add(i)
 		}
 	}
@@ -187,6 +189,10 @@ func (c *account) kindOf(f *filter, shelves bitset) *kind {
 	for i := range shelves.all {
 		options := c.market.shelves[i].choose(f, nil).options
 		key.WriteString(strconv.Itoa(i))
+		if s := c.market.shelves[i]; f.cut { // what was not looked at may be anything
+			any := option{stocks: s.allowed, zones: fullBitset(len(s.zones)), ways: fullBitset(len(s.ways))}.identified()
+			options = []option{any}
+		}
 		for o := range options {
 			writeString(&key, options[o].key)
 		}

@@ -148,6 +148,61 @@ func TestTheLowerBoundKnowsWherePodsMayBe(t *testing.T) {
 	}
 }
 
+// A pod that nobody else may follow but those who count less strictly does share its machine with one of these.
+func TestTheLowerBoundAllowsForCompanyThatCountsLessStrictly(t *testing.T) {
+	web := map[string]string{"app": "web"}
+	var p solver.Problem
+	for i := range 4 {
+		for skew := range int32(2) {
+			p.Pods = append(p.Pods, builders.Pod(builders.Name(fmt.Sprintf("skew-%d-%d", skew+1, i)), builders.Labels(web), builders.CPU("100m"),
+				builders.Spread(corev1.LabelHostname, skew+1, web)))
+		}
+	}
+	p.Provisioners = plain(offering(cloudprovider.InstanceTypes{builders.InstanceType("small", builders.Capacity("2", "8Gi", 20), builders.OnDemand(0.1, "zone-a"))}))
+	plan := solver.Solve(t.Context(), p)
+	if len(plan.Machines) != 4 || math.Abs(plan.LowerBoundPerHour-0.4) > 1e-6 {
+		t.Errorf("%d machines, lower bound $%v/h, want 4 and $0.4/h", len(plan.Machines), plan.LowerBoundPerHour)
+	}
+}
+
+// Each of these pods needs a machine of its own, but only some need a large one.
+func TestTheLowerBoundBuysMachinesOfTheirSizeForPodsThatKeepApart(t *testing.T) {
+	web := map[string]string{"app": "web"}
+	types := cloudprovider.InstanceTypes{
+		builders.InstanceType("small", builders.Capacity("1", "4Gi", 20), builders.OnDemand(0.1, "zone-a")),
+		builders.InstanceType("large", builders.Capacity("8", "32Gi", 20), builders.OnDemand(0.7, "zone-a")),
+	}
+	var p solver.Problem
+	for i := range 10 {
+		cpu := []string{"100m", "2"}[i%2]
+		p.Pods = append(p.Pods, builders.Pod(builders.Name(fmt.Sprint("pod-", i)), builders.Labels(web), builders.CPU(cpu), builders.AntiAffinity(corev1.LabelHostname, web)))
+	}
+	p.Provisioners = plain(offering(types))
+	plan := solver.Solve(t.Context(), p)
+	if math.Abs(plan.LowerBoundPerHour-plan.CostPerHour) > 1e-6 || math.Abs(plan.CostPerHour-4) > 1e-9 {
+		t.Errorf("lower bound $%v/h, cost $%v/h, want $4/h", plan.LowerBoundPerHour, plan.CostPerHour)
+	}
+}
+
+// The plan may have a leader for each follower, but one leader would do for both: the other need not be where followers have to be.
+func TestTheLowerBoundLetsPodsChooseTheirCompany(t *testing.T) {
+	web := map[string]string{"app": "web"}
+	var p solver.Problem
+	for i := range 2 {
+		p.Pods = append(p.Pods,
+			builders.Pod(builders.Name(fmt.Sprint("leader-", i)), builders.Labels(web), builders.CPU("2")),
+			builders.Pod(builders.Name(fmt.Sprint("follower-", i)), builders.CPU("100m"), builders.Affinity(corev1.LabelHostname, web),
+				builders.NodeSelector(map[string]string{v1alpha5.CapacityTypeLabel: v1alpha5.CapacityTypeOnDemand})))
+	}
+	p.Provisioners = plain(offering(cloudprovider.InstanceTypes{
+		builders.InstanceType("small", builders.Capacity("3", "12Gi", 20), builders.OnDemand(1, "zone-a"), builders.Spot(0.1, "zone-a")),
+	}))
+	plan := solver.Solve(t.Context(), p)
+	if len(plan.Unplaced) > 0 || plan.LowerBoundPerHour > 1.1 {
+		t.Errorf("lower bound $%v/h, %d pods unplaced; two machines do at $1.1/h", plan.LowerBoundPerHour, len(plan.Unplaced))
+	}
+}
+
 func TestTheLowerBoundOfWhatIsFreeIsNothing(t *testing.T) {
 	free := builders.InstanceType("free", builders.Capacity("2", "4Gi", 20), builders.OnDemand(0, "zone-a"))
 	plan := solver.Solve(t.Context(), solver.Problem{Pods: shapes(20, 1), Provisioners: plain(offering(append(catalogue(20), free)))})

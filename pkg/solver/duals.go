@@ -15,16 +15,12 @@ const (
 	pivotTolerance = 1e-9
 )
 
-// duals returns what one unit of each resource is worth when a demand is bought at the least cost in fractions of products:
-// the shadow prices of the linear program min price·x, holds·x >= demand. No product is worth more than its price.
+// simplex finds what one unit of each resource is worth when a demand is bought at the least cost in fractions of products: the
+// shadow prices of the linear program min price·x, holds·x >= demand. No product is worth more than its price.
 //
 // It is the revised simplex method with an explicit inverse: there are as many rows as resources, a handful, and thousands of
-// columns. Rows are scaled to a demand of 1; the first basis is artificial, at a price that nobody would pay.
-func duals(products []product, demand []float64) []float64 {
-	return newSimplex(products, demand).solve()
-}
-
-// simplex is the state of the method. Columns below the number of products are those; the ones after it are surplus.
+// columns. Rows are scaled to a demand of 1; the first basis is artificial, at a price that nobody would pay. Columns below the
+// number of products are those; the ones after it are surplus.
 type simplex struct {
 	products []product
 	size     int       // number of resources

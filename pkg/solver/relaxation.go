@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"math"
+	"math/bits"
 	"slices"
 )
 
@@ -20,30 +21,71 @@ const (
 )
 
 // relaxation is the linear program that bounds what the pods cost from below. It has a row for each resource of which something
-// is asked for, over all offers; one for each resource of each cut, over the offers of the cut; and one for each slot.
+// is asked for, over all offers; one for each resource of each cut, over the offers of the cut; and one for each cohort of each
+// slot, over the offers that a pod of the cohort may be on. A machine's slot is for one cohort, whichever.
 //
-// Offers are columns. Few of them matter, so the program is solved over some and the ones that its prices undervalue are added
-// until there are none. Whatever prices come out are scaled down until no offer is worth more than it costs: then the demand
-// costs at least what it is worth at these prices, however far from the optimum they are.
+// Offers are columns, with a cohort for each slot. Few of them matter, so the program is solved over some and the ones that its
+// prices undervalue are added until there are none. Whatever prices come out are scaled down until no offer is worth more than it
+// costs, its slots given to the cohorts that pay most: then the demand costs at least what it is worth at these prices, however far
+// from the optimum they are.
 type relaxation struct {
 	columns []pricedOffer
 	demand  []float64 // by row
 	height  int       // number of resources
-	cuts    int
-	slots   int
-	// blends holds, by set of cuts, what a unit of each resource is worth on the offers that are in all of these.
-	blends map[uint64][]float64
+	cuts    []*kind
+	quotas  []quota
+	// starts are the rows of the first cohort of each slot.
+	starts []int
+	niches []niche
+	index  map[nicheKey]int
+	// narrow are the kinds of cohorts that may not be on all offers, each with its cohorts as bits.
+	narrow []narrowKind
 }
 
-// pricedOffer is an offer as a column: what it costs, what it holds, and in which cuts it is, as bits.
+// fits says of each slot which cohorts an offer is for, as bits.
+type fits [mostSlots]uint32
+
+// picks are the cohorts that the slots of a machine are for; -1 for none.
+type picks [mostSlots]int8
+
+// narrowKind is a kind with its cohorts.
+type narrowKind struct {
+	*kind
+	cohorts fits
+}
+
+// nicheKey is all that matters of an offer but its price and what it holds: in which cuts it is, as bits, and for which cohorts.
+type nicheKey struct {
+	cuts uint64
+	fits fits
+}
+
+// niche is the offers of a key.
+type niche struct {
+	nicheKey
+	// worth is what a unit of each resource is worth there, slot what the slots are when they are for the picks.
+	worth []float64
+	slot  float64
+	picks picks
+	// cheapest column.
+	cheapest int
+}
+
+// pricedOffer is an offer as a column: what it costs, what it holds, and its niche.
 type pricedOffer struct {
 	price  float64
 	usable vector
-	cuts   uint64
+	niche  int
+}
+
+// trial is a column with the cohorts that its slots are for.
+type trial struct {
+	column int
+	picks  picks
 }
 
 func newRelaxation(m *market, c *account) *relaxation {
-	l := &relaxation{height: len(c.solution.dimensions.names), blends: map[uint64][]float64{}}
+	l := &relaxation{height: len(c.solution.dimensions.names), quotas: c.quotas(), index: map[nicheKey]int{}}
 	everywhere, total := make(bitset, m.words), make([]float64, l.height)
 	for _, k := range c.list {
 		everywhere.or(k.offers)
@@ -51,42 +93,59 @@ func newRelaxation(m *market, c *account) *relaxation {
 			total[r] += q
 		}
 	}
-	cuts := c.cuts(everywhere, total)
-	l.cuts, l.demand = len(cuts), append(l.demand, total...)
-	for _, k := range cuts {
+	l.cuts, l.demand = c.cuts(everywhere, total), append(l.demand, total...)
+	for _, k := range l.cuts {
 		l.demand = append(l.demand, k.total...)
 	}
-	slots := slices.SortedFunc(maps.Values(c.slots), func(a, b float64) int { return cmp.Compare(b, a) })
-	for _, n := range slots[:min(len(slots), mostSlots)] {
-		l.demand, l.slots = append(l.demand, n*slotUnits), l.slots+1
+	for i := range l.quotas {
+		l.starts = append(l.starts, len(l.demand))
+		for k, of := range l.quotas[i].cohorts {
+			l.demand = append(l.demand, of.need*slotUnits)
+			if of.kind != nil && !everywhere.within(of.kind.offers) {
+				l.narrowed(of.kind).cohorts[i] |= 1 << k
+			}
+		}
 	}
 	for i := range m.shelves {
 		if m.of(everywhere, i).empty() {
 			continue
 		}
-		l.add(m, i, everywhere, cuts, max(c.solution.problem.Settings.NodeFee, 0))
+		l.add(m, i, everywhere, max(c.solution.problem.Settings.NodeFee, 0))
 	}
 	return l
 }
 
-// add appends the offers of a shelf, those in zones that neither price nor cuts tell apart once.
-func (l *relaxation) add(m *market, shelf int, everywhere bitset, cuts []*kind, fee float64) {
+// narrowed returns the kind among the narrow ones.
+func (l *relaxation) narrowed(k *kind) *narrowKind {
+	i := slices.IndexFunc(l.narrow, func(n narrowKind) bool { return n.kind == k })
+	if i < 0 {
+		i = len(l.narrow)
+		l.narrow = append(l.narrow, narrowKind{kind: k})
+	}
+	return &l.narrow[i]
+}
+
+// add appends the offers of a shelf, those in zones that neither price nor niche tell apart once.
+func (l *relaxation) add(m *market, shelf int, everywhere bitset, fee float64) {
 	s := m.shelves[shelf]
 	l.columns = slices.Grow(l.columns, len(s.stocks)*len(s.ways))
 	for t, st := range s.stocks {
 		for c := range st.wares {
 			w, from := &st.wares[c], len(l.columns)
+			if !w.sold {
+				continue
+			}
+			var large fits
+			for i := range l.quotas {
+				large[i] = l.quotas[i].within(w.usable)
+			}
 			for z, price := range w.prices {
-				if !w.sold || math.IsInf(price, 1) || !m.block(everywhere, shelf, c, z).has(t) {
+				if math.IsInf(price, 1) || !m.block(everywhere, shelf, c, z).has(t) {
 					continue
 				}
-				o := pricedOffer{price: price + fee, usable: w.usable}
-				for i, k := range cuts {
-					if m.block(k.offers, shelf, c, z).has(t) {
-						o.cuts |= 1 << i
-					}
-				}
-				same := func(p pricedOffer) bool { return p.price == o.price && p.cuts == o.cuts }
+				in := func(k *kind) bool { return m.block(k.offers, shelf, c, z).has(t) }
+				o := pricedOffer{price: price + fee, usable: w.usable, niche: l.niche(large, in)}
+				same := func(p pricedOffer) bool { return p.price == o.price && p.niche == o.niche }
 				if !slices.ContainsFunc(l.columns[from:], same) {
 					l.columns = append(l.columns, o)
 				}
@@ -95,77 +154,137 @@ func (l *relaxation) add(m *market, shelf int, everywhere bitset, cuts []*kind, 
 	}
 }
 
+// niche returns the place of the niche of an offer that is large enough for some cohorts and in some kinds.
+func (l *relaxation) niche(large fits, in func(*kind) bool) int {
+	key := nicheKey{fits: large}
+	for i, k := range l.cuts {
+		if in(k) {
+			key.cuts |= 1 << i
+		}
+	}
+	for _, k := range l.narrow {
+		if in(k.kind) {
+			continue
+		}
+		for i := range key.fits {
+			key.fits[i] &^= k.cohorts[i]
+		}
+	}
+	i, ok := l.index[key]
+	if !ok {
+		i = len(l.niches)
+		l.index[key] = i
+		l.niches = append(l.niches, niche{nicheKey: key, worth: make([]float64, l.height), cheapest: len(l.columns)})
+	}
+	return i
+}
+
 // bound returns the best bound found.
 func (l *relaxation) bound() float64 {
 	best := 0.0
-	chosen := map[int]bool{}
-	undervalued := l.first()
+	chosen := map[trial]bool{}
 	var products []product
-	for range mostSieves {
-		for _, i := range undervalued {
-			if !chosen[i] {
-				chosen[i] = true
-				products = append(products, l.product(&l.columns[i]))
+	add := func(trials []trial) bool {
+		before := len(products)
+		for _, t := range trials {
+			if !chosen[t] {
+				chosen[t] = true
+				products = append(products, l.product(t))
 			}
 		}
-		worth := duals(products, l.demand)
-		var value float64
-		value, undervalued = l.judge(worth)
+		return len(products) > before
+	}
+	add(l.first())
+	program := newSimplex(products, l.demand)
+	program.start()
+	for range mostSieves {
+		program.products = products
+		value, undervalued := l.judge(program.resume())
 		best = max(best, value)
-		if !slices.ContainsFunc(undervalued, func(i int) bool { return !chosen[i] }) {
+		if !add(undervalued) {
 			break
 		}
 	}
 	return best * (1 - belowRounding)
 }
 
-// first returns for each set of cuts and each resource the offer that has most of it for its price.
-func (l *relaxation) first() []int {
-	type niche struct {
-		cuts     uint64
-		resource int
-	}
-	most, index := map[niche]float64{}, map[niche]int{}
+// first returns for each niche and each resource the offer that has most of it for its price, and for each cohort the cheapest that
+// it may be on.
+func (l *relaxation) first() []trial {
+	type corner struct{ niche, resource int }
+	most, index := map[corner]float64{}, map[corner]int{}
 	for i := range l.columns {
 		o := &l.columns[i]
+		if n := &l.niches[o.niche]; o.price < l.columns[n.cheapest].price {
+			n.cheapest = i
+		}
 		for r, q := range o.usable {
-			n := niche{o.cuts, r}
+			n := corner{o.niche, r}
 			if there := float64(q) / max(o.price, leastWorth); there > most[n] {
 				most[n], index[n] = there, i
 			}
 		}
 	}
-	return slices.Compact(slices.Sorted(maps.Values(index)))
-}
-
-// product returns the column over all rows.
-func (l *relaxation) product(o *pricedOffer) product {
-	v := make(vector, 0, len(l.demand))
-	v = append(v, o.usable...)
-	for i := range l.cuts {
-		if o.cuts&(1<<i) != 0 {
-			v = append(v, o.usable...)
-		} else {
-			v = append(v, make(vector, l.height)...)
+	var out []trial
+	for _, i := range slices.Compact(slices.Sorted(maps.Values(index))) {
+		out = append(out, trial{i, l.niches[l.columns[i].niche].any()})
+	}
+	for i := range l.quotas {
+		for k := range l.quotas[i].cohorts {
+			least := -1
+			for n := range l.niches {
+				if at := l.niches[n].cheapest; l.niches[n].fits[i]&(1<<k) != 0 && (least < 0 || l.columns[at].price < l.columns[least].price) {
+					least = at
+				}
+			}
+			if least >= 0 {
+				t := trial{least, l.niches[l.columns[least].niche].any()}
+				t.picks[i] = int8(k)
+				out = append(out, t)
+			}
 		}
 	}
-	for i, q := range v {
-		v[i] = max(q, 0)
+	return out
+}
+
+// any returns cohorts that may be on the offers of the niche.
+func (n *niche) any() picks {
+	var out picks
+	for i, of := range n.fits {
+		out[i] = -1
+		if of != 0 {
+			out[i] = int8(bits.TrailingZeros32(of))
+		}
 	}
-	for range l.slots {
-		v = append(v, slotUnits)
+	return out
+}
+
+// product returns a column over all rows.
+func (l *relaxation) product(t trial) product {
+	o := &l.columns[t.column]
+	v := make(vector, len(l.demand))
+	for r, q := range o.usable {
+		v[r] = max(q, 0)
+	}
+	for i := range l.cuts {
+		if l.niches[o.niche].cuts&(1<<i) != 0 {
+			copy(v[l.height*(1+i):], v[:l.height])
+		}
+	}
+	for i, start := range l.starts {
+		if k := t.picks[i]; k >= 0 {
+			v[start+int(k)] = slotUnits
+		}
 	}
 	return product{o.price, v}
 }
 
 // judge returns what the demand is worth after the prices of the rows are scaled down until no offer is worth more than it
 // costs, and the offers that are worth most for their price if they are worth more than that.
-func (l *relaxation) judge(worth []float64) (float64, []int) {
+func (l *relaxation) judge(worth []float64) (float64, []trial) {
 	l.waive(worth)
-	clear(l.blends)
-	slot := 0.0
-	for _, w := range worth[l.height*(1+l.cuts):] {
-		slot += w * slotUnits
+	for i := range l.niches {
+		l.value(&l.niches[i], worth)
 	}
 	dearest := 0.0
 	var above []valued
@@ -174,8 +293,9 @@ func (l *relaxation) judge(worth []float64) (float64, []int) {
 		if o.price <= 0 {
 			continue // worth nothing once prices are waived
 		}
-		v := slot
-		for r, w := range l.blend(worth, o.cuts) {
+		n := &l.niches[o.niche]
+		v := n.slot
+		for r, w := range n.worth {
 			v += w * float64(max(o.usable[r], 0))
 		}
 		ratio := v / o.price
@@ -188,9 +308,9 @@ func (l *relaxation) judge(worth []float64) (float64, []int) {
 		return 0, nil
 	}
 	slices.SortFunc(above, func(a, b valued) int { return cmp.Or(cmp.Compare(b.ratio, a.ratio), cmp.Compare(a.column, b.column)) })
-	var undervalued []int
+	var undervalued []trial
 	for _, v := range above[:min(len(above), sieve)] {
-		undervalued = append(undervalued, v.column)
+		undervalued = append(undervalued, trial{v.column, l.niches[l.columns[v.column].niche].picks})
 	}
 	total := 0.0
 	for r, w := range worth {
@@ -212,28 +332,41 @@ func (l *relaxation) waive(worth []float64) {
 		if o.price > 0 {
 			continue
 		}
-		for r, q := range l.product(o).holds {
+		n := &l.niches[o.niche]
+		for r, q := range l.product(trial{i, n.any()}).holds {
 			if q > 0 {
 				worth[r] = 0
+			}
+		}
+		for s, start := range l.starts {
+			for k := range l.quotas[s].cohorts {
+				if n.fits[s]&(1<<k) != 0 {
+					worth[start+k] = 0
+				}
 			}
 		}
 	}
 }
 
-// blend returns what a unit of each resource is worth on offers in these cuts.
-func (l *relaxation) blend(worth []float64, cuts uint64) []float64 {
-	out, ok := l.blends[cuts]
-	if !ok {
-		out = slices.Clone(worth[:l.height])
-		for i := range l.cuts {
-			if cuts&(1<<i) == 0 {
-				continue
-			}
-			for r := range out {
-				out[r] += worth[l.height*(1+i)+r]
+// value sets what a unit of each resource is worth in the niche, and its slots given to those that pay most.
+func (l *relaxation) value(n *niche, worth []float64) {
+	copy(n.worth, worth[:l.height])
+	for i := range l.cuts {
+		if n.cuts&(1<<i) == 0 {
+			continue
+		}
+		for r := range n.worth {
+			n.worth[r] += worth[l.height*(1+i)+r]
+		}
+	}
+	n.slot, n.picks = 0, n.any()
+	for i, start := range l.starts {
+		best := 0.0
+		for k := range l.quotas[i].cohorts {
+			if w := worth[start+k]; n.fits[i]&(1<<k) != 0 && w > best {
+				best, n.picks[i] = w, int8(k)
 			}
 		}
-		l.blends[cuts] = out
+		n.slot += best * slotUnits
 	}
-	return out
 }
