@@ -36,6 +36,7 @@ func (w *world) survivesKills(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.awaitRunning(t, k.name, 3)
+			w.awaitAnswers(t, k.name)
 			w.oneInstanceEach(t, k.name)
 			w.end(t, k.name)
 		})
@@ -79,6 +80,24 @@ func (w *world) instanceThere(_ context.Context, provisioner string) error {
 		return errors.New("there is none")
 	}
 	return nil
+}
+
+// awaitAnswers waits until every Machine knows its instance. Nodes join and run pods without a controller: that pods run does not
+// say that the controller is back and has found what it launched.
+func (w *world) awaitAnswers(t *testing.T, provisioner string) {
+	t.Helper()
+	w.await(t, "every machine of "+provisioner+" to know its instance", func(ctx context.Context) error {
+		machines, err := w.machines(ctx, provisioner)
+		if err != nil {
+			return err
+		}
+		for _, m := range machines {
+			if m.Status.ProviderID == "" {
+				return fmt.Errorf("machine %s does not", m.Name)
+			}
+		}
+		return nil
+	})
 }
 
 // oneInstanceEach checks that instances and Machines of a provisioner belong to each other one by one, and that no instance was
