@@ -98,10 +98,13 @@ bench: ## Run the benchmarks matching BENCH COUNT times, compare them with BASEL
 	@if [ -f "$(BASELINE)" ]; then bin/benchstat "$(BASELINE)" bin/bench.txt; fi
 	@$(GO) run ./hack/figures bin/bench.txt
 
-TRACE ?=
+# The names of workloads, as a regular expression; "bin/peer-runner --list" names them.
 WORKLOADS ?= .
+# A CSV file with the pods of the openb trace; the workloads that are made of it are left out without one.
+TRACE ?=
+# How many times each side may solve a workload, of which the fastest counts; who has had ten seconds is not asked again.
 REPEAT ?= 3
-peer-bench: ## Give the same pods to kerf and to Karpenter, as many as WORKLOADS and the file TRACE say, and compare time and money.
+peer-bench: ## Give the same pods to kerf and to Karpenter (WORKLOADS, of the file TRACE too), each REPEAT times, and compare time and money.
 	@$(BUILD) peer
 	@# As it is: make would take what follows a dollar, the end of a regular expression, for a variable.
 	@bin/peer-runner --workloads '$(value WORKLOADS)' --repeat $(REPEAT) $(if $(TRACE),--trace '$(value TRACE)') --output bin/peer.json

@@ -13,21 +13,10 @@ import (
 
 // BenchmarkSolve plans for the worlds that others are measured with.
 func BenchmarkSolve(b *testing.B) {
-	for _, bc := range []struct {
-		name  string
-		world func(testing.TB, size) solver.Problem
-		size  size
-	}{
-		{"karpenter-mix", karpenterMix, size{500, 400, 0}},
-		{"karpenter-mix", karpenterMix, size{5000, 400, 0}},
-		{"karpenter-mix", karpenterMix, size{50000, 400, 0}},
-		{"full-catalogue", fullCatalogue, size{5000, 1353, 0}},
-		{"busy-cluster", busyCluster, size{5000, 400, 2000}},
-		{"one-template", oneTemplate, size{51000, 1, 0}},
-		{"all-different", allDifferent, size{3000, 1353, 0}},
-		{"identical", identical, size{5000, 700, 0}},
-	} {
-		b.Run(bc.name+"/"+bc.size.String(), func(b *testing.B) { measure(b, bc.world(b, bc.size)) })
+	for _, m := range measured() {
+		for _, s := range m.large {
+			b.Run(m.name+"/"+s.String(), func(b *testing.B) { measure(b, m.world(b, s)) })
+		}
 	}
 }
 

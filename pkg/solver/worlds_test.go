@@ -178,23 +178,25 @@ func identical(_ testing.TB, s size) solver.Problem {
 	return solver.Problem{Pods: shapes(s.pods, 5), Provisioners: []solver.Provisioner{{Name: "default", InstanceTypes: catalogue(s.types)}}}
 }
 
-// measured are the worlds that benchmarks measure, with a size that a test can do.
+// measured are the worlds that others are measured with: the sizes that benchmarks plan for, and one that a test can do.
 func measured() []struct {
 	name  string
 	world func(testing.TB, size) solver.Problem
 	small size
+	large []size
 } {
 	return []struct {
 		name  string
 		world func(testing.TB, size) solver.Problem
 		small size
+		large []size
 	}{
-		{"karpenter-mix", karpenterMix, size{200, 40, 0}},
-		{"full-catalogue", fullCatalogue, size{200, 1353, 0}},
-		{"busy-cluster", busyCluster, size{200, 60, 50}},
-		{"one-template", oneTemplate, size{510, 1, 0}},
-		{"all-different", allDifferent, size{100, 1353, 0}},
-		{"identical", identical, size{200, 100, 0}},
+		{"karpenter-mix", karpenterMix, size{200, 40, 0}, []size{{500, 400, 0}, {5000, 400, 0}, {50000, 400, 0}}},
+		{"full-catalogue", fullCatalogue, size{200, 1353, 0}, []size{{5000, 1353, 0}}},
+		{"busy-cluster", busyCluster, size{200, 60, 50}, []size{{5000, 400, 2000}}},
+		{"one-template", oneTemplate, size{510, 1, 0}, []size{{51000, 1, 0}}},
+		{"all-different", allDifferent, size{100, 1353, 0}, []size{{3000, 1353, 0}}},
+		{"identical", identical, size{200, 100, 0}, []size{{5000, 700, 0}}},
 	}
 }
 
