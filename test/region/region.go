@@ -1,5 +1,9 @@
 // Package region offers the real instance types of one region to the tests of the whole and to the comparison with others: what
 // EC2 sells there, at the prices of the catalogue, with what a node leaves for pods.
+//
+// It works out the kubelet's share of a node by itself, although the product's own instance types do so, too. Figures that are
+// compared over years and with other programs must not move with the product's defaults, and a mistake in the product's arithmetic
+// must not make the plans that it is tested with look right.
 package region
 
 import (
