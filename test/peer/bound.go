@@ -40,24 +40,38 @@ func lowerBound(w workload) (float64, error) {
 	return cheapestCover(demand, wares(w, names))
 }
 
+// wares lists what can be bought: of the offerings of a type, the cheapest, and dearer ones that leave more, since fewer DaemonSets
+// run there.
 func wares(w workload, names []corev1.ResourceName) []ware {
 	var out []ware
-	s := newShop(w)
+	r := newReferee(w)
 	for i := range w.provisioners {
 		p := &w.provisioners[i]
 		for _, it := range p.InstanceTypes {
-			offering, ok := it.Offerings.Compatible(p.Requirements).Cheapest()
-			if !ok || it.Requirements.Conflict(p.Requirements) != "" {
-				continue
+			var ofType []ware
+			for _, s := range r.asAny(p, it) {
+				next := ware{price: s.offering.Price, room: r.room(s, names)}
+				if !slices.ContainsFunc(ofType, func(o ware) bool { return o.price <= next.price && slices.Equal(o.room, next.room) }) {
+					ofType = append(ofType, next)
+				}
 			}
-			room := resources.Positive(resources.Sub(it.Allocatable(), s.overhead(p, it)))
-			next := ware{price: offering.Price}
-			for _, name := range names {
-				q := room[name]
-				next.room = append(next.room, q.AsApproximateFloat64())
-			}
-			out = append(out, next)
+			out = append(out, ofType...)
 		}
+	}
+	return out
+}
+
+// room returns what a node leaves for pods beside its DaemonSets, one figure per resource.
+func (r *referee) room(s *site, names []corev1.ResourceName) []float64 {
+	free := s.node.Status.Allocatable
+	for _, d := range crew(r.daemons, s.node) {
+		free = resources.Sub(free, d.requests)
+	}
+	free = resources.Positive(free)
+	var out []float64
+	for _, name := range names {
+		q := free[name]
+		out = append(out, q.AsApproximateFloat64())
 	}
 	return out
 }

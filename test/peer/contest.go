@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math"
 	"runtime"
 	"time"
 )
@@ -16,7 +15,14 @@ type try func(ctx context.Context) (func() answer, error)
 type side struct {
 	name string
 	ask  func(ctx context.Context, w workload) (try, error)
+	// steady says that it always gives the same answer, so that there is no sense in asking again for a better one.
+	steady bool
 }
+
+// mostTries is how often a side is asked for a plan that can be carried out. Karpenter's plans are not the same from run to run: where
+// pods have to be with their like in one zone, some have them in two, since the first of them may leave open in which
+// zone it is, and then the next may start anew in another.
+const mostTries = 20
 
 // outcome is what a side made of a workload.
 type outcome struct {
@@ -24,6 +30,10 @@ type outcome struct {
 	invoice
 	seconds   float64 // of the fastest run
 	allocated uint64  // bytes, of the run that took least
+	runs      int
+	// spoilt counts the runs whose plans could not be carried out, and spoiltBy is what was wrong with the first.
+	spoilt   int
+	spoiltBy string
 }
 
 // contest is a workload with what both sides made of it.
@@ -66,27 +76,27 @@ func meet(ctx context.Context, s settings, r recipe) (contest, error) {
 	if c.bound, err = lowerBound(w); err != nil {
 		return contest{}, fmt.Errorf("computing the lower bound: %w", err)
 	}
-	shop := newShop(w)
+	referee := newReferee(w)
 	for _, side := range []struct {
 		side
 		outcome *outcome
-	}{{side{"kerf", askKerf}, &c.kerf}, {side{"Karpenter", askKarpenter}, &c.karpenter}} {
-		if *side.outcome, err = side.run(ctx, s, w); err != nil {
+	}{{side{"kerf", askKerf, true}, &c.kerf}, {side{"Karpenter", askKarpenter, false}, &c.karpenter}} {
+		if *side.outcome, err = side.run(ctx, s, w, referee); err != nil {
 			return contest{}, fmt.Errorf("asking %s: %w", side.name, err)
 		}
 		o := side.outcome
-		o.invoice = shop.bill(o.answer)
-		fmt.Fprintf(s.progress, "  %s: %d of %d pods on %d nodes at $%.2f/h in %.3f s\n",
-			side.name, o.placed(), c.pods, len(o.nodes), o.usd, o.seconds)
+		fmt.Fprintf(s.progress, "  %s: %d of %d pods on %d nodes in %.3f s: %s\n",
+			side.name, o.placed(), c.pods, len(o.nodes), o.seconds, o.invoice)
 	}
 	return c, nil
 }
 
-// run asks a side as often as it may be asked, and keeps the fastest run.
-func (d side) run(ctx context.Context, s settings, w workload) (outcome, error) {
-	out := outcome{seconds: math.Inf(1), allocated: math.MaxUint64}
+// run asks a side as often as it may be asked, and keeps the time of its fastest run and the best of its plans. A run with a plan that
+// cannot be carried out does not count: a side that is not steady is asked again.
+func (d side) run(ctx context.Context, s settings, w workload, referee *referee) (outcome, error) {
+	out, none := outcome{}, true
 	spent := time.Duration(0)
-	for range s.repeat {
+	for {
 		try, err := d.ask(ctx, w)
 		if err != nil {
 			return outcome{}, fmt.Errorf("preparing: %w", err)
@@ -95,13 +105,42 @@ func (d side) run(ctx context.Context, s settings, w workload) (outcome, error) 
 		if err != nil {
 			return outcome{}, err
 		}
-		out.answer = finish()
-		out.seconds, out.allocated = min(out.seconds, took.Seconds()), min(out.allocated, allocated)
-		if spent += took; spent >= s.patience {
-			break
+		next := outcome{answer: finish(), seconds: took.Seconds(), allocated: allocated}
+		next.invoice = referee.bill(next.answer)
+		if out.runs++; len(next.faults) == 0 {
+			out.keep(next, none)
+			none = false
+		} else {
+			fmt.Fprintf(s.progress, "  %s: %s\n", d.name, next.invoice)
+			out.spoil(next)
+		}
+		spent += took
+		if len(next.faults) > 0 && (d.steady || (none && out.runs >= mostTries)) {
+			next.runs, next.spoilt, next.spoiltBy = out.runs, out.spoilt, out.spoiltBy
+			return next, nil
+		}
+		if !none && (out.runs >= s.repeat || spent >= s.patience) {
+			return out, nil
 		}
 	}
-	return out, nil
+}
+
+// keep takes what is better of a run whose plan can be carried out.
+func (o *outcome) keep(next outcome, first bool) {
+	if first || next.placed() > o.placed() || (next.placed() == o.placed() && next.usd < o.usd) {
+		o.answer, o.invoice = next.answer, next.invoice
+	}
+	if first {
+		o.seconds, o.allocated = next.seconds, next.allocated
+	}
+	o.seconds, o.allocated = min(o.seconds, next.seconds), min(o.allocated, next.allocated)
+}
+
+// spoil counts a run whose plan cannot be carried out.
+func (o *outcome) spoil(next outcome) {
+	if o.spoilt++; o.spoilt == 1 {
+		o.spoiltBy = next.faults[0]
+	}
 }
 
 // watch runs a try with the clock and the allocations counted, and says every now and then that it still runs.

@@ -8,6 +8,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -64,20 +65,34 @@ func ofResults(results karpenter.Results) answer {
 		for _, it := range claim.InstanceTypeOptions {
 			node.instanceTypes = append(node.instanceTypes, it.Name)
 		}
-		for _, key := range []string{corev1.LabelTopologyZone, karpenterv1.CapacityTypeLabelKey} {
-			if claim.Requirements.Has(key) {
-				r := claim.Requirements.Get(key).NodeSelectorRequirement()
-				node.requirements.Add(scheduling.NewRequirement(key, r.Operator, r.Values...))
+		for key, r := range claim.Requirements {
+			if key != corev1.LabelHostname { // a stand-in: there is no node yet
+				node.requirements.Add(requirementOf(r.NodeSelectorRequirement()))
 			}
 		}
 		out.nodes = append(out.nodes, node)
 	}
 	for pod, err := range results.PodErrors {
+		out.unplaced = append(out.unplaced, pod)
 		if reason := pod.Name + ": " + err.Error(); out.refusal == "" || reason < out.refusal {
 			out.refusal = reason
 		}
 	}
 	return out
+}
+
+// requirementOf returns what Karpenter requires of a label in kerf's form, which has no bounds that are part of their range.
+func requirementOf(r karpenterv1.NodeSelectorRequirementWithMinValues) scheduling.Requirement {
+	inclusive := map[corev1.NodeSelectorOperator]struct {
+		exclusive corev1.NodeSelectorOperator
+		shift     int
+	}{karpenterv1.NodeSelectorOpGte: {corev1.NodeSelectorOpGt, -1}, karpenterv1.NodeSelectorOpLte: {corev1.NodeSelectorOpLt, 1}}
+	if bound, ok := inclusive[r.Operator]; ok && len(r.Values) == 1 {
+		if n, err := strconv.Atoi(r.Values[0]); err == nil {
+			return scheduling.NewRequirement(r.Key, bound.exclusive, strconv.Itoa(n+bound.shift))
+		}
+	}
+	return scheduling.NewRequirement(r.Key, r.Operator, r.Values...)
 }
 
 // newMarket turns provisioners into pools, the heaviest first as Karpenter wants them, and their instance types into its own.

@@ -12,7 +12,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/test/builders"
 )
 
-// solveBoth returns what Karpenter and kerf make of a workload, each priced by the shop.
+// solveBoth returns what Karpenter and kerf make of a workload, each priced by the referee.
 func solveBoth(t *testing.T, w workload) map[string]outcome {
 	t.Helper()
 	learnLabels(labelsOf(w.provisioners))
@@ -30,7 +30,7 @@ func solveBoth(t *testing.T, w workload) map[string]outcome {
 			t.Fatal(err)
 		}
 		o := outcome{answer: finish()}
-		o.invoice = newShop(w).bill(o.answer)
+		o.invoice = newReferee(w).bill(o.answer)
 		if len(o.faults) > 0 {
 			t.Errorf("%s: %v", name, o.faults)
 		}

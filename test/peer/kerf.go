@@ -22,6 +22,9 @@ func ofPlan(plan solver.Plan) answer {
 			provisioner: m.Provisioner, instanceTypes: m.InstanceTypes, requirements: m.Requirements, pods: m.Pods,
 		})
 	}
+	for _, u := range plan.Unplaced {
+		out.unplaced = append(out.unplaced, u.Pod)
+	}
 	if len(plan.Unplaced) > 0 {
 		out.refusal = plan.Unplaced[0].Pod.Name + ": " + plan.Unplaced[0].Reason
 	}

@@ -20,8 +20,8 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// errFailed says that the comparison has run and that kerf did not hold its own; why has been printed already.
-var errFailed = errors.New("kerf did worse than the other side")
+// errFailed says that the comparison has run, and that kerf did not hold its own or a plan is none; why has been printed already.
+var errFailed = errors.New("kerf did worse than the other side, or a plan cannot be carried out")
 
 // settings are what the flags say.
 type settings struct {
@@ -74,7 +74,7 @@ func run(ctx context.Context, arguments []string, out io.Writer) error {
 	if err != nil { // the file is for whole runs; what there is of this one has been printed
 		return err
 	}
-	if len(rows) == 0 {
+	if len(contests) == 0 {
 		return fmt.Errorf("no workload that %q names can be made; --list names them", s.workloads)
 	}
 	if s.output != "" {
@@ -120,17 +120,26 @@ in this process, and prints a table of what came out:
   pods, types   how many pods there are to place, and how many instance types to buy for them
   seconds       the fastest of the runs. Inputs are converted before. kerf's includes all that Solve does; Karpenter's leaves
                 its preparations out (topology, daemon overhead, filtering of types), as its own benchmark does
-  $/h           each node at its cheapest offering that is left under its requirements, over the instance types left for it
+  $/h           each node at its cheapest offering that is left under its requirements, over the instance types left for it, each
+                of which has to hold its pods
   bound         what no plan can cost less than: the linear program that buys the sums of cpu, memory, pods and devices in
                 fractions of machines, solved apart from both
   MB            allocated by one run, in 10^6 bytes
 
-It exits with 1 if kerf places fewer pods than Karpenter, costs more, counts its costs wrong, claims a lower bound that is none, or
-puts more on a machine than it holds; and says which. It exits with 2 if the comparison could not be made.
+Both plans are held against what Kubernetes would make of them: every pod is placed once or refused; instance types and offerings
+are there to be bought within the limits; room beside DaemonSets, node selectors and affinity, taints, host ports, affinity and
+anti-affinity between pods, topology spread. A plan that breaks a rule has no price: it is printed what is wrong with which pod,
+and the workload gets no row. Karpenter, whose plans differ from run to run, is asked again first, up to twenty times in all.
+
+It exits with 1 if a plan of either side breaks a rule, or kerf places fewer pods than Karpenter, costs more, counts its costs wrong
+or claims a lower bound that is none; and says which. It exits with 2 if the comparison could not be made.
 
   make peer-bench                                     all workloads that need no file
   make peer-bench TRACE=openb_pod_list_default.csv    and those of the trace of a cluster with GPUs
-  make peer-bench WORKLOADS='^mix-500$' REPEAT=5      one of them
+  make peer-bench WORKLOADS='^mix-500$' REPEAT=5      one of them, each side five times at most
+
+It says what it does as it goes, a side that takes long every ten seconds. All workloads take about a quarter of an hour on two
+cores, with the trace twice that: nearly all of it is Karpenter's time with the largest.
 
 Flags:
 %s`

@@ -25,9 +25,13 @@ type row struct {
 	PeerAllocBytes uint64  `json:"peer_alloc_bytes"`
 }
 
+// rowsOf leaves out contests with a plan that cannot be carried out: judge says which and why.
 func rowsOf(contests []contest) []row {
 	out := make([]row, 0, len(contests))
 	for _, c := range contests {
+		if c.void() {
+			continue
+		}
 		out = append(out, row{
 			Workload: c.name, Pods: c.pods, Types: c.types,
 			KerfSeconds: c.kerf.seconds, PeerSeconds: c.karpenter.seconds,

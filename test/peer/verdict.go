@@ -12,7 +12,7 @@ const tolerance = 1e-9
 // boundTolerance is the same for the values of linear programs that were solved in two ways.
 const boundTolerance = 1e-6
 
-// judge prints what kerf has to answer for, and says whether it is anything.
+// judge prints what kerf has to answer for, and plans that are none, and says whether there is anything.
 func judge(out io.Writer, contests []contest) error {
 	failed := false
 	for _, c := range contests {
@@ -30,9 +30,15 @@ func judge(out io.Writer, contests []contest) error {
 	return nil
 }
 
-// verdict returns what kerf did worse than Karpenter or wrong. Costs are compared where both place as many pods: who places more
-// may spend more.
+// void reports whether there is nothing to compare, since a side's plan could not be carried out.
+func (c contest) void() bool { return len(c.kerf.faults)+len(c.karpenter.faults) > 0 }
+
+// verdict returns what kerf did worse than Karpenter, and what either did wrong. Costs are compared where both place as many pods:
+// who places more may spend more.
 func (c contest) verdict() []string {
+	if c.void() {
+		return append(listed("kerf", c.kerf.faults), listed("Karpenter", c.karpenter.faults)...)
+	}
 	var out []string
 	k, p := c.kerf, c.karpenter
 	switch {
@@ -47,12 +53,18 @@ func (c contest) verdict() []string {
 	if most, what := c.highestBound(); k.claimedBound > most*(1+boundTolerance) {
 		out = append(out, fmt.Sprintf("kerf claims a lower bound of $%.6f/h, %s $%.6f/h", k.claimedBound, what, most))
 	}
-	for i, fault := range k.faults {
-		if i == 3 {
-			out = append(out, fmt.Sprintf("and %d faults more of kerf's plan", len(k.faults)-i))
-			break
+	return out
+}
+
+// listed returns the first faults of a side's plan, and how many there are more.
+func listed(side string, faults []string) []string {
+	const most = 5
+	var out []string
+	for i, fault := range faults {
+		if i == most {
+			return append(out, fmt.Sprintf("%s's plan cannot be carried out: and %d faults more", side, len(faults)-i))
 		}
-		out = append(out, "kerf's plan: "+fault)
+		out = append(out, side+"'s plan cannot be carried out: "+fault)
 	}
 	return out
 }
@@ -84,8 +96,11 @@ func (c contest) remarks() []string {
 	if n := c.kerf.placed(); n < c.pods {
 		out = append(out, fmt.Sprintf("kerf places %d of %d pods; it refuses %s", n, c.pods, c.kerf.refusal))
 	}
-	for _, fault := range c.karpenter.faults {
-		out = append(out, "Karpenter's plan: "+fault)
+	if k := c.karpenter; k.spoilt > 0 && k.spoilt < k.runs {
+		out = append(out, fmt.Sprintf("%d of Karpenter's %d plans could not be carried out, and do not count; in the first, %s", k.spoilt, k.runs, k.spoiltBy))
+	}
+	if c.void() {
+		out = append(out, "there is no row for it: a plan that cannot be carried out has no price")
 	}
 	return out
 }
