@@ -44,8 +44,16 @@ func TestPodRequirementsListTheAlternatives(t *testing.T) {
 		"a term without expressions matches nothing": {
 			pod: builders.Pod(builders.NodeAffinity()),
 		},
-		"a term that selects a node by name counts for a DaemonSet only, without the name": {
-			pod: builders.Pod(builders.NodeAffinity(zone), add(fields)), want: []string{"zone In [a]"}, wantAll: []string{"zone In [a]", ""},
+		"a term that selects a node by name counts for a DaemonSet without the name": {
+			pod: builders.Pod(builders.NodeAffinity(zone), add(fields)), want: []string{"zone In [a]", ".metadata.name In [node-1]"}, wantAll: []string{"zone In [a]", ""},
+		},
+		"names and labels of one term have to match both": {
+			pod: builders.Pod(builders.NodeAffinity(), func(p *corev1.Pod) {
+				p.Spec.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0] = corev1.NodeSelectorTerm{
+					MatchExpressions: []corev1.NodeSelectorRequirement{zone}, MatchFields: fields.MatchFields,
+				}
+			}),
+			want: []string{".metadata.name In [node-1], zone In [a]"}, wantAll: []string{"zone In [a]"},
 		},
 		"beta keys become the stable ones": {
 			pod:     builders.Pod(builders.NodeSelector(map[string]string{"beta.kubernetes.io/arch": "arm64"})),

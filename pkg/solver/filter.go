@@ -137,7 +137,10 @@ func (r *grouper) filter(pod *corev1.Pod, w *wishes, key digest) *filter {
 	return f
 }
 
-func named(q scheduling.Requirements) bool { return q.Has(corev1.LabelHostname) }
+// named reports whether the requirements are about what each node has for itself.
+func named(q scheduling.Requirements) bool {
+	return q.Has(corev1.LabelHostname) || q.Has(scheduling.NodeName)
+}
 
 // both returns all combinations of an alternative of each list that some node can meet.
 func both(a, b []scheduling.Requirements) []scheduling.Requirements {

@@ -90,7 +90,7 @@ func (t *topology) domainsOf(c *nodeClass, axis int) []int {
 // may reports whether the nodes can turn out to meet the requirements.
 func (c *nodeClass) may(q scheduling.Requirements) bool {
 	for key, r := range q {
-		if key == corev1.LabelHostname {
+		if key == corev1.LabelHostname || key == scheduling.NodeName {
 			continue
 		}
 		value, there := c.labels[key]
@@ -112,7 +112,7 @@ func (h *host) accepts(q scheduling.Requirements) bool {
 	labels := h.class.labels
 	if named(q) {
 		labels = maps.Clone(labels)
-		labels[corev1.LabelHostname] = h.hostname
+		labels[corev1.LabelHostname], labels[scheduling.NodeName] = h.hostname, h.node.Name
 	}
 	return q.Accepts(labels, h.class.possible) == ""
 }

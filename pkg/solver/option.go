@@ -197,7 +197,7 @@ func (s *shelf) narrow(o *option, own scheduling.Requirements, q scheduling.Requ
 	labels, known := s.catalogue.column(key)
 	switch {
 	case isOfferingKey(key):
-	case key == corev1.LabelHostname:
+	case key == corev1.LabelHostname || key == scheduling.NodeName:
 		if q.Finite() || !q.Has(newHostname) {
 			return miss{stage: missRequirement, text: fmt.Sprintf("%s is asked for, a new node has a name of its own; remove it from the pod", q)}
 		}

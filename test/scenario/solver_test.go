@@ -30,7 +30,7 @@ func TestSolverScenarios(t *testing.T) {
 //	add-provisioner NAME weight= limit=RESOURCE:QUANTITY require=KEY:OPERATOR:V,V label=KEY:VALUE taint=KEY:VALUE:EFFECT types=PREFIX
 //	add-node NAME in-flight=true label= possible=KEY:OPERATOR:V,V taint= attachable=DRIVER:N cpu= memory= pods=
 //	add-pod NAME replicas= node= namespace= leaving=true label= cpu= memory= RESOURCE= select= affinity=KEY:OPERATOR:V,V+...
-//	  prefer=KEY:OPERATOR:V,V tolerate= port= apart= with= spread=KEY:SKEW claim= attach=DRIVER:N
+//	  node-name=OPERATOR:NAME prefer=KEY:OPERATOR:V,V tolerate= port= apart= with= spread=KEY:SKEW claim= attach=DRIVER:N
 //	add-daemon NAME, with the arguments of add-pod
 //	add-namespace NAME label=
 //	solve
@@ -217,6 +217,14 @@ func (p *planner) attach(pod *corev1.Pod, volumes string) error {
 	return err
 }
 
+// nodeName makes the last term of the required node affinity one about the name of the node.
+func nodeName(operator corev1.NodeSelectorOperator, name string) builders.PodModifier {
+	return func(p *corev1.Pod) {
+		terms := p.Spec.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
+		terms[len(terms)-1].MatchFields = []corev1.NodeSelectorRequirement{{Key: metav1.ObjectNameField, Operator: operator, Values: []string{name}}}
+	}
+}
+
 func podModifiers(c command) ([]builders.PodModifier, error) {
 	app := map[string]string{"app": c.name}
 	out := []builders.PodModifier{builders.Labels(app)}
@@ -234,6 +242,8 @@ func podModifiers(c command) ([]builders.PodModifier, error) {
 				all = append(all, requirement(expression).NodeSelectorRequirements()...)
 			}
 			out = append(out, builders.NodeAffinity(all...))
+		case "node-name":
+			out = append(out, builders.NodeAffinity(), nodeName(corev1.NodeSelectorOperator(key), value))
 		case "tolerate":
 			t := taint(a.value)
 			out = append(out, builders.Toleration(corev1.Toleration{Key: t.Key, Value: t.Value, Effect: t.Effect}))
