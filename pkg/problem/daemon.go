@@ -18,7 +18,7 @@ import (
 //
 // A pod that it has made already tells best what the next will be: admission has added what the template does not say, such as
 // the defaults of a LimitRange, and tolerations that every pod of a DaemonSet gets. The newest pod counts, if it was made from
-// the template of now. That it is tied to its node is disregarded wherever such pods are looked at.
+// the template of now. Only its affinity to nodes is not what the next will have: its controller has tied it to its own node.
 func daemonPods(snapshot state.Snapshot) []*corev1.Pod {
 	newest := map[types.UID]*corev1.Pod{} // UID of the DaemonSet -> pod
 	for _, daemonSet := range snapshot.DaemonSets {
@@ -62,10 +62,23 @@ func daemonPod(daemonSet *appsv1.DaemonSet, live *corev1.Pod) *corev1.Pod {
 	pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
 	if live != nil && live.Labels[appsv1.DeprecatedTemplateGeneration] == daemonSet.Annotations[appsv1.DeprecatedTemplateGeneration] {
 		pod.Labels, pod.Spec = live.Labels, live.Spec
-		pod.Spec.NodeName = ""
+		pod.Spec.NodeName, pod.Spec.Affinity = "", withNodeAffinity(live.Spec.Affinity, template.Spec.Affinity)
 	}
 	pod.Name, pod.Namespace, pod.UID = daemonSet.Name, daemonSet.Namespace, daemonSet.UID
 	return pod
+}
+
+// withNodeAffinity returns an affinity with the other's affinity to nodes in place of its own.
+func withNodeAffinity(affinity, other *corev1.Affinity) *corev1.Affinity {
+	out := corev1.Affinity{}
+	if affinity != nil {
+		out = *affinity
+	}
+	out.NodeAffinity = nil
+	if other != nil {
+		out.NodeAffinity = other.NodeAffinity
+	}
+	return &out
 }
 
 // runsOn reports whether a DaemonSet's pod may come to run on the node, whatever becomes of labels that are not settled.

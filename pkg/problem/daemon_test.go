@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
 	"github.com/kerf-autoscaler/kerf/pkg/state"
 	"github.com/kerf-autoscaler/kerf/test/builders"
 )
@@ -33,6 +34,21 @@ func tied(p *corev1.Pod) {
 			{Key: "metadata.name", Operator: corev1.NodeSelectorOpIn, Values: []string{"n"}},
 		}}},
 	}}}
+}
+
+func TestADaemonSetsNextPodHasTheAffinityToNodesOfTheTemplate(t *testing.T) {
+	arm := corev1.NodeSelectorRequirement{Key: corev1.LabelArchStable, Operator: corev1.NodeSelectorOpIn, Values: []string{"arm64"}}
+	set := daemonSet("d", "100m", func(s *corev1.PodSpec) { s.Affinity = builders.Pod(builders.NodeAffinity(arm)).Spec.Affinity })
+	apart := builders.AntiAffinity(corev1.LabelHostname, map[string]string{"app": "d"})
+	snapshot := clusterOf([]*corev1.Node{builders.Node("n")}, named("old", "2", builders.OwnedBy("apps/v1", "DaemonSet", "d"), builders.OnNode("n"), tied, apart))
+	snapshot.DaemonSets = []*appsv1.DaemonSet{set}
+	pod := build(snapshot, nil).DaemonSets[0]
+	if got := scheduling.DaemonRequirements(pod); len(got) != 1 || got[0].String() != "kubernetes.io/arch In [arm64]" {
+		t.Errorf("the next pod asks for %v, want what the template does", got)
+	}
+	if pod.Spec.Affinity.PodAntiAffinity == nil || pod.Spec.Containers[0].Resources.Requests.Cpu().String() != "2" {
+		t.Errorf("the next pod is %+v, want it like the newest otherwise", pod.Spec)
+	}
 }
 
 func TestADaemonSetsNextPodIsLikeItsNewest(t *testing.T) {
