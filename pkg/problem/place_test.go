@@ -1,10 +1,12 @@
 package problem
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
 	"github.com/kerf-autoscaler/kerf/pkg/solver"
@@ -100,6 +102,23 @@ func TestNothingIsBoughtForExpendablePodsOfANodeThatGoes(t *testing.T) {
 	got := build(clusterOf([]*corev1.Node{going}, named("low", "1", priority(-11), builders.OnNode("n")), named("p", "1", builders.OnNode("n"))), nil)
 	if diff := cmp.Diff([]string{"p"}, podNames(got.Pods)); diff != "" {
 		t.Errorf("pods to place (-want +got):\n%s", diff)
+	}
+}
+
+func TestAClaimForOnePodAtATimeGoesToOneOfThoseThatWait(t *testing.T) {
+	cluster := state.NewCluster()
+	cluster.UpdateStorageClass(builders.StorageClass("gp3"))
+	cluster.UpdateClaim(builders.VolumeClaim("one", func(c *corev1.PersistentVolumeClaim) {
+		c.Spec.AccessModes = []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOncePod}
+	}))
+	for _, name := range []string{"c", "a", "b"} {
+		cluster.UpdatePod(named(name, "1", builders.Claim("one")))
+	}
+	got := build(cluster.Snapshot(epoch()), nil).Volumes
+	for name, want := range map[types.UID]bool{"default/a": false, "default/b": true, "default/c": true} {
+		if trouble := got[name].Trouble; strings.Contains(trouble, `pod "a" is to have it`) != want {
+			t.Errorf("trouble of pod %s is %q, want that another is to have the claim: %t", name, trouble, want)
+		}
 	}
 }
 

@@ -124,12 +124,18 @@ func (s *survey) displaced(entry state.Entry) []*corev1.Pod {
 	return out
 }
 
-// volumesOf returns what the volumes of the pods ask of their nodes, for those that ask for something.
+// volumesOf returns what the volumes of the pods ask of their nodes, for those that ask for something. A claim that one pod at a
+// time may use goes to the first of them by UID.
 func (s *survey) volumesOf(list []*corev1.Pod) map[types.UID]solver.Volumes {
 	out := map[types.UID]solver.Volumes{}
-	for _, pod := range list {
-		if demand := s.storage.Demand(pod); !demand.Empty() {
+	inOrder := slices.SortedFunc(slices.Values(list), func(a, b *corev1.Pod) int { return cmp.Compare(a.UID, b.UID) })
+	for _, pod := range inOrder {
+		demand := s.storage.Demand(pod)
+		if !demand.Empty() {
 			out[pod.UID] = solver.Volumes(demand)
+		}
+		if demand.Trouble == "" {
+			s.storage.Occupy(pod)
 		}
 	}
 	return out

@@ -55,7 +55,7 @@ func NewResolver(inventory Inventory, hosts map[string]string) *Resolver {
 	return r
 }
 
-// Occupy notes that a pod on a node has its claims, so that no other gets those that only one may have.
+// Occupy notes that a pod has its claims, on a node or before any other, so that no other gets those that only one may have.
 func (r *Resolver) Occupy(pod *corev1.Pod) {
 	if len(r.exclusive) == 0 {
 		return
@@ -130,7 +130,11 @@ func (r *Resolver) claimOf(pod *corev1.Pod, volume *corev1.Volume) (claim *corev
 		return nil, fmt.Sprintf("claim %q was not made for this pod, but has the name that its ephemeral volume %q needs: delete or rename one of the two", key.Name, volume.Name)
 	}
 	if holder := r.exclusive[key]; holder != nil && holder.UID != pod.UID {
-		return nil, fmt.Sprintf("claim %q may be used by one pod at a time, and pod %q has it", key.Name, holder.Name)
+		has := "has"
+		if holder.Spec.NodeName == "" {
+			has = "is to have"
+		}
+		return nil, fmt.Sprintf("claim %q may be used by one pod at a time, and pod %q %s it", key.Name, holder.Name, has)
 	}
 	return claim, ""
 }

@@ -85,6 +85,12 @@ func TestAClaimForOnePodAtATimeHasNoSecond(t *testing.T) {
 	if got := r.Demand(builders.Pod(builders.Claim("one"))).Trouble; !strings.Contains(got, `pod "holder" has it`) {
 		t.Errorf("trouble of a second pod is %q", got)
 	}
+	waiting := builders.Pod(builders.Name("waiting"), builders.Claim("one"))
+	r.Occupy(waiting)
+	if got := r.Demand(builders.Pod(builders.Claim("one"))).Trouble; !strings.Contains(got, `pod "waiting" is to have it`) {
+		t.Errorf("trouble of a pod that comes after one that waits is %q", got)
+	}
+	r.Occupy(holder)
 	for _, pod := range []*corev1.Pod{holder, builders.Pod(builders.Claim("many"))} {
 		if got := r.Demand(pod).Trouble; got != "" {
 			t.Errorf("trouble of %s is %q, want none", pod.Name, got)
