@@ -41,17 +41,20 @@ func describeObjects(w *world.World) string {
 		object("provisioner "+p.Name, p.Spec)
 	}
 	for _, n := range w.Nodes {
-		if n.Machine != nil {
+		if n.Node == nil {
 			object("machine "+n.Name(), map[string]any{"labels": n.Machine.Labels, "requirements": n.Machine.Spec.Requirements, "taints": n.Machine.Spec.Taints, "allocatable": n.Machine.Status.Allocatable})
 			continue
 		}
-		object("node "+n.Name(), map[string]any{"labels": n.Node.Labels, "taints": n.Node.Spec.Taints, "allocatable": n.Node.Status.Allocatable, "attachable": n.Attachable})
+		object("node "+n.Name(), map[string]any{"leaving": n.Leaving, "starting": n.Machine != nil, "labels": n.Node.Labels, "taints": n.Node.Spec.Taints, "allocatable": n.Node.Status.Allocatable, "attachable": n.Attachable})
 		for _, pod := range n.Pods {
 			object("runs "+pod.Name, pod)
 		}
 	}
 	for _, d := range w.DaemonSets {
 		object("daemon set "+d.Name, d.Spec)
+	}
+	for _, pod := range w.Aside {
+		object("aside "+pod.Name, map[string]any{"namespace": pod.Namespace, "labels": pod.Labels, "spec": pod.Spec, "nominated": pod.Status.NominatedNodeName})
 	}
 	for _, pod := range w.Pods {
 		object(fmt.Sprintf("pod %s (planned before for %q)", pod.Name, w.Planned[pod.UID]), map[string]any{"namespace": pod.Namespace, "labels": pod.Labels, "spec": pod.Spec})

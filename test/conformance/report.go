@@ -44,8 +44,9 @@ func (r *report) add(one result) {
 		left[string(u.Pod.UID)] = true
 	}
 	r.unplaced += len(left)
-	r.planned += len(one.world.Pods) - len(left)
-	for _, pod := range one.world.Pods {
+	waiting := one.world.Waiting()
+	r.planned += len(waiting) - len(left)
+	for _, pod := range waiting {
 		for _, kind := range one.world.Kinds(pod) {
 			r.drawn[kind]++
 			if !left[string(pod.UID)] {

@@ -42,6 +42,7 @@ func scenarioOf(w *world.World) (commands string, missing []string) {
 	s.workloads(p.Pods)
 	s.lack(len(p.Volumes) > 0, "volumes")
 	s.lack(len(p.Planned) > 0, "what was planned before")
+	s.lack(p.Settings.MinValuesBestEffort, "minValues")
 	s.text.WriteString("solve\n")
 	return s.text.String(), slices.Sorted(maps.Keys(s.missing))
 }
@@ -88,6 +89,7 @@ func (s *scenario) instanceType(t *cloudprovider.InstanceType) {
 
 func (s *scenario) provisioner(p solver.Provisioner) {
 	var arguments []string
+	s.lack(len(p.MinValues) > 0, "minValues")
 	if p.Weight != 0 {
 		arguments = append(arguments, fmt.Sprintf("weight=%d", p.Weight))
 	}
@@ -172,6 +174,7 @@ func (s *scenario) affinity(pod *corev1.Pod) []string {
 	if n := a.NodeAffinity; n != nil {
 		s.lack(len(n.PreferredDuringSchedulingIgnoredDuringExecution) > 0, "preferences")
 		for _, alternative := range required(n) {
+			s.lack(len(alternative.MatchFields) > 0, "fields of nodes")
 			out = append(out, "affinity="+strings.Join(requirements(scheduling.FromNodeSelector(alternative.MatchExpressions), ""), "+"))
 		}
 	}

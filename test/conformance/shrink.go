@@ -65,6 +65,9 @@ func smaller(w *world.World) []*world.World {
 	for i := range w.DaemonSets {
 		change(func(c *world.World) { c.DaemonSets = slices.Delete(c.DaemonSets, i, i+1) })
 	}
+	for i := range w.Aside {
+		change(func(c *world.World) { c.Aside = slices.Delete(c.Aside, i, i+1) })
+	}
 	for uid := range w.Planned {
 		change(func(c *world.World) { delete(c.Planned, uid) })
 	}
@@ -156,6 +159,9 @@ func simplifications(pod *corev1.Pod) []func(*corev1.Pod) {
 	add(s.Tolerations != nil, func(p *corev1.Pod) { p.Spec.Tolerations = nil })
 	add(s.Volumes != nil, func(p *corev1.Pod) { p.Spec.Volumes = nil })
 	add(s.InitContainers != nil, func(p *corev1.Pod) { p.Spec.InitContainers = nil })
+	add(s.Resources != nil, func(p *corev1.Pod) { p.Spec.Resources = nil })
+	add(s.Priority != nil && !world.Expendable(pod), func(p *corev1.Pod) { p.Spec.Priority = nil })
+	add(s.PreemptionPolicy != nil, func(p *corev1.Pod) { p.Spec.PreemptionPolicy = nil })
 	add(s.Overhead != nil, func(p *corev1.Pod) { p.Spec.Overhead = nil })
 	add(s.Containers[0].Ports != nil, func(p *corev1.Pod) { p.Spec.Containers[0].Ports = nil })
 	for i, c := range s.TopologySpreadConstraints {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
@@ -25,10 +26,11 @@ type member struct {
 	node *corev1.Node
 	// others are what it might have turned out to be instead.
 	others []*corev1.Node
-	// fresh nodes get the pods of DaemonSets before any planned one comes.
+	// fresh nodes get the pods of DaemonSets that they do not have yet before any planned one comes.
 	fresh bool
-	// running are the pods of a node that is there.
-	running []*corev1.Pod
+	// running are the pods of a node that is there, and those that the scheduler keeps room for; yielding are those beside them that
+	// are expendable.
+	running, yielding []*corev1.Pod
 	// planned are the pods that the plan means for it.
 	planned []*corev1.Pod
 }
@@ -67,8 +69,19 @@ func (j *judge) register(way int) {
 		on[p.Node] = append(on[p.Node], p.Pod)
 	}
 	for _, n := range j.world.Nodes {
+		if n.Leaving {
+			continue
+		}
 		m := j.member(way, j.world.Outcomes(n))
-		m.fresh, m.running, m.planned = n.Machine != nil, n.Pods, on[n.Name()]
+		m.fresh, m.planned = n.Machine != nil, on[n.Name()]
+		for _, pod := range n.Pods {
+			if world.Expendable(pod) {
+				m.yielding = append(m.yielding, pod)
+			} else {
+				m.running = append(m.running, pod)
+			}
+		}
+		m.running = append(m.running, j.world.Nominated(n.Name())...)
 		j.cluster = append(j.cluster, m)
 	}
 	for i := range j.plan.Machines {
@@ -112,12 +125,17 @@ func (j *judge) newNode(name string, o outcome, provisioner solver.Provisioner) 
 	return world.Registered(name, o.labels, provisioner.Taints, o.instanceType)
 }
 
-// before returns the pods that are on a node before any planned one comes.
+// before returns the pods that are on a node before any planned one comes, those aside that give way.
 func (j *judge) before(m *member, node *corev1.Node) []*corev1.Pod {
-	if m.fresh {
-		return j.daemons(node)
+	if !m.fresh {
+		return m.running
 	}
-	return m.running
+	return slices.Concat(m.running, slices.DeleteFunc(j.daemons(node), func(daemon *corev1.Pod) bool {
+		return slices.ContainsFunc(m.running, func(pod *corev1.Pod) bool {
+			owner := metav1.GetControllerOfNoCopy(pod)
+			return owner != nil && owner.UID == daemon.UID
+		})
+	}))
 }
 
 // daemons returns the pods that DaemonSets put onto a new node.

@@ -3,6 +3,7 @@ package judge
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
 	"github.com/kerf-autoscaler/kerf/pkg/solver"
+	"github.com/kerf-autoscaler/kerf/test/conformance/world"
 )
 
 // leftover is what the plan leaves: pods that are the same but for their names.
@@ -78,15 +80,31 @@ func (j *judge) host(ctx context.Context, pod *corev1.Pod) (string, error) {
 			return describe(j.cluster[i].node), err
 		}
 	}
-	for node := range j.buyable(pod) {
-		j.scheduler.Add(node, j.daemons(node)...)
-		refusal, err := j.scheduler.Ask(ctx, pod, node.Name)
-		j.scheduler.Remove(node.Name)
+	for _, p := range j.problem.Provisioners {
+		if host, err := j.seller(ctx, p, pod); err != nil || host != "" {
+			return host, err
+		}
+	}
+	return "", nil
+}
+
+// seller returns a node that the provisioner could buy for the pod, "" if there is none. Where it wants to choose from several
+// values, those count that nodes of one zone, capacity type and set of own labels have.
+func (j *judge) seller(ctx context.Context, p solver.Provisioner, pod *corev1.Pod) (string, error) {
+	choice := map[string][]*cloudprovider.InstanceType{}
+	for b := range j.buyable(p, pod) {
+		j.scheduler.Add(b.node, j.daemons(b.node)...)
+		refusal, err := j.scheduler.Ask(ctx, pod, b.node.Name)
+		j.scheduler.Remove(b.node.Name)
 		if err != nil {
 			return "", err
 		}
-		if refusal.None() {
-			return describe(node), nil
+		if !refusal.None() {
+			continue
+		}
+		choice[b.place] = append(choice[b.place], b.instanceType)
+		if j.world.BestEffort || lacking(choice[b.place], p.MinValues) == "" {
+			return describe(b.node), nil
 		}
 	}
 	return "", nil
@@ -94,6 +112,13 @@ func (j *judge) host(ctx context.Context, pod *corev1.Pod) (string, error) {
 
 // takes reports whether a node takes the pod, whatever it turns out to be.
 func (j *judge) takes(ctx context.Context, m *member, pod *corev1.Pod) (bool, error) {
+	if j.yield() {
+		defer func(evicted []*corev1.Pod) {
+			for _, e := range evicted {
+				j.scheduler.Bind(e, m.node.Name)
+			}
+		}(j.scheduler.Evict(m.node.Name, world.Expendable))
+	}
 	refusal, err := j.scheduler.Ask(ctx, pod, m.node.Name)
 	if err != nil || !refusal.None() {
 		return false, err
@@ -112,20 +137,30 @@ func (j *judge) takes(ctx context.Context, m *member, pod *corev1.Pod) (bool, er
 	return true, nil
 }
 
-// buyable yields every node that could be bought for the pod within what the plan leaves of the limits.
-func (j *judge) buyable(pod *corev1.Pod) iter.Seq[*corev1.Node] {
-	return func(yield func(*corev1.Node) bool) {
-		for _, p := range j.problem.Provisioners {
-			left := j.remaining(p)
-			for _, t := range p.InstanceTypes {
-				after := left.DeepCopy()
-				if charge(after, t.Capacity); overdrawn(after) {
-					continue
-				}
-				for node := range j.nodes(p, t, pod) {
-					if !yield(node) {
-						return
-					}
+// yield reports whether expendable pods give way to all that wait. If one would not have them gone, kerf leaves it to the
+// scheduler which of them go, and for whom.
+func (j *judge) yield() bool { return !slices.ContainsFunc(j.world.Waiting(), world.NeverPreempts) }
+
+// bargain is a node that could be bought.
+type bargain struct {
+	node         *corev1.Node
+	instanceType *cloudprovider.InstanceType
+	// place is the same for nodes that differ in their instance type only.
+	place string
+}
+
+// buyable yields every node that a provisioner could buy for the pod within what the plan leaves of its limits.
+func (j *judge) buyable(p solver.Provisioner, pod *corev1.Pod) iter.Seq[bargain] {
+	return func(yield func(bargain) bool) {
+		left := j.remaining(p)
+		for _, t := range p.InstanceTypes {
+			after := left.DeepCopy()
+			if charge(after, t.Capacity); overdrawn(after) {
+				continue
+			}
+			for b := range j.bargains(p, t, pod) {
+				if !yield(b) {
+					return
 				}
 			}
 		}
@@ -141,16 +176,17 @@ func overdrawn(left corev1.ResourceList) bool {
 	return false
 }
 
-// nodes yields every node that a provisioner can make of an instance type for the pod.
-func (j *judge) nodes(p solver.Provisioner, t *cloudprovider.InstanceType, pod *corev1.Pod) iter.Seq[*corev1.Node] {
-	return func(yield func(*corev1.Node) bool) {
+// bargains yields every node that a provisioner can make of an instance type for the pod.
+func (j *judge) bargains(p solver.Provisioner, t *cloudprovider.InstanceType, pod *corev1.Pod) iter.Seq[bargain] {
+	return func(yield func(bargain) bool) {
 		for _, own := range settlings(p.Requirements, t, pod) {
 			for _, o := range t.Offerings {
+				place := fmt.Sprint(own, o.Zone, o.CapacityType)
 				labels := offered(maps.Clone(own), t, o)
 				if !o.Available || outside(p.Requirements, labels) != "" {
 					continue
 				}
-				if !yield(j.newNode("bought", outcome{t, o.Zone, labels}, p)) {
+				if !yield(bargain{j.newNode("bought", outcome{t, o.Zone, labels}, p), t, place}) {
 					return
 				}
 			}

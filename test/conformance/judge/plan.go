@@ -2,6 +2,7 @@ package judge
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -9,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/resources"
 	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
 	"github.com/kerf-autoscaler/kerf/pkg/solver"
@@ -27,12 +29,12 @@ func (j *judge) keepBooks() {
 	}
 	nodes := map[string]bool{}
 	for _, n := range j.world.Nodes {
-		nodes[n.Name()] = true
+		nodes[n.Name()] = !n.Leaving
 	}
 	for _, p := range j.plan.Placements {
 		times[p.Pod.UID]++
 		if !nodes[p.Node] {
-			j.object(Bookkeeping, p.Pod, "is placed on %s, which does not exist", p.Node)
+			j.object(Bookkeeping, p.Pod, "is placed on %s, which does not exist or will not for long", p.Node)
 		}
 	}
 	for _, u := range j.plan.Unplaced {
@@ -41,7 +43,7 @@ func (j *judge) keepBooks() {
 			j.object(Bookkeeping, u.Pod, "has a reason of %d characters: %s", len(u.Reason), u.Reason)
 		}
 	}
-	for _, pod := range j.world.Pods {
+	for _, pod := range j.world.Waiting() {
 		if times[pod.UID] != 1 {
 			j.object(Bookkeeping, pod, "is in the plan %d times", times[pod.UID])
 		}
@@ -72,7 +74,43 @@ func (j *judge) inspectMachines() {
 			j.inspectType(i, name, provisioner)
 		}
 		j.inspectPrice(i)
+		j.inspectValues(i, provisioner)
 	}
+}
+
+// inspectValues checks that a machine has as many different values of a label to choose from as its provisioner asks for, and
+// that the plan says so where it has not and need not.
+func (j *judge) inspectValues(i int, provisioner solver.Provisioner) {
+	m := &j.plan.Machines[i]
+	var types []*cloudprovider.InstanceType
+	for _, name := range m.InstanceTypes {
+		if t, err := j.world.Type(name); err == nil {
+			types = append(types, t)
+		}
+	}
+	lacking := lacking(types, provisioner.MinValues)
+	switch {
+	case lacking != "" && !j.world.BestEffort:
+		j.object(Machine, nil, "machine %d of provisioner %s lists too few: %s", i, provisioner.Name, lacking)
+	case (lacking != "") != m.MinValuesRelaxed:
+		j.object(Machine, nil, "machine %d of provisioner %s is said to list too few: %t, and does: %q", i, provisioner.Name, m.MinValuesRelaxed, lacking)
+	}
+}
+
+// lacking returns of which label the instance types have fewer different values than asked for, "" if of none.
+func lacking(types []*cloudprovider.InstanceType, least map[string]int) string {
+	for _, key := range slices.Sorted(maps.Keys(least)) {
+		values := map[string]bool{}
+		for _, t := range types {
+			for _, value := range t.Requirements.Get(key).Values() {
+				values[value] = true
+			}
+		}
+		if len(values) < least[key] {
+			return fmt.Sprintf("%d values of %s, not %d", len(values), key, least[key])
+		}
+	}
+	return ""
 }
 
 func (j *judge) inspectType(i int, name string, provisioner solver.Provisioner) {

@@ -8,6 +8,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/kerf-autoscaler/kerf/test/conformance/scheduler"
+	"github.com/kerf-autoscaler/kerf/test/conformance/world"
 )
 
 // seat is a pod and the node that the plan has for it.
@@ -52,6 +55,26 @@ func (j *judge) bindAll(ctx context.Context) ([]Disagreement, error) {
 	return first, nil
 }
 
+// ask returns why the pod may not go to the node. If that helps, what is expendable there gives way, and is gone.
+func (j *judge) ask(ctx context.Context, pod *corev1.Pod, node string) (scheduler.Refusal, error) {
+	refusal, err := j.scheduler.Ask(ctx, pod, node)
+	if err != nil || refusal.None() || world.NeverPreempts(pod) {
+		return refusal, err
+	}
+	evicted := j.scheduler.Evict(node, world.Expendable)
+	if len(evicted) == 0 {
+		return refusal, nil
+	}
+	again, err := j.scheduler.Ask(ctx, pod, node)
+	if err == nil && again.None() {
+		return again, nil
+	}
+	for _, e := range evicted {
+		j.scheduler.Bind(e, node)
+	}
+	return refusal, err
+}
+
 // ease is the lower the more a pod minds which others are there before it.
 func ease(pod *corev1.Pod) int {
 	least := 3
@@ -76,14 +99,14 @@ func (j *judge) bind(ctx context.Context, seats []seat, restart bool) ([]Disagre
 	j.scheduler.Clear()
 	for i := range j.cluster {
 		m := &j.cluster[i]
-		j.scheduler.Add(m.node, j.before(m, m.node)...)
+		j.scheduler.Add(m.node, slices.Concat(j.before(m, m.node), m.yielding)...)
 	}
 	waiting := slices.Clone(seats)
 	for len(waiting) > 0 {
 		var refused []Disagreement
 		var rest []seat
 		for i, s := range waiting {
-			refusal, err := j.scheduler.Ask(ctx, s.pod, s.node)
+			refusal, err := j.ask(ctx, s.pod, s.node)
 			if err != nil {
 				return nil, err
 			}

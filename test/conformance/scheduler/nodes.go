@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 )
@@ -48,6 +49,24 @@ func (n *nodes) bind(pod *corev1.Pod) {
 	if info, ok := n.byName[pod.Spec.NodeName]; ok {
 		info.AddPod(pod)
 	}
+}
+
+// evict takes the pods from a node that which tells, and returns them.
+func (n *nodes) evict(node string, which func(*corev1.Pod) bool) []*corev1.Pod {
+	info, ok := n.byName[node]
+	if !ok {
+		return nil
+	}
+	var out []*corev1.Pod
+	for _, p := range info.GetPods() {
+		if which(p.GetPod()) {
+			out = append(out, p.GetPod())
+		}
+	}
+	for _, pod := range out {
+		_ = info.RemovePod(klog.Background(), pod) // it fails for pods that are not there
+	}
+	return out
 }
 
 // NodeInfos returns the nodes.

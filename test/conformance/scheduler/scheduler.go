@@ -92,6 +92,11 @@ func (s *Scheduler) Bind(pod *corev1.Pod, node string) {
 	s.nodes.bind(bound)
 }
 
+// Evict takes the pods from a node that which tells, and returns them.
+func (s *Scheduler) Evict(node string, which func(*corev1.Pod) bool) []*corev1.Pod {
+	return s.nodes.evict(node, which)
+}
+
 // Refusal is why a pod may not go to a node.
 type Refusal struct {
 	// Plugin that refuses it; "" where none does.
@@ -105,8 +110,12 @@ func (r Refusal) None() bool { return r.Plugin == "" }
 
 func (r Refusal) String() string { return r.Plugin + ": " + r.Message }
 
-// Ask returns why the pod may not go to the node as the cluster is now.
+// Ask returns why the pod may not go to the node as the cluster is now. Where it runs by now does not matter.
 func (s *Scheduler) Ask(ctx context.Context, pod *corev1.Pod, node string) (Refusal, error) {
+	if pod.Spec.NodeName != "" {
+		pod = pod.DeepCopy()
+		pod.Spec.NodeName = ""
+	}
 	state := framework.NewCycleState()
 	result, status, _ := s.framework.RunPreFilterPlugins(ctx, state, pod)
 	if status.IsRejected() {

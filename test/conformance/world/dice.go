@@ -5,7 +5,13 @@ import "math/rand/v2"
 // dice make things up. The same seed always makes up the same.
 type dice struct{ *rand.Rand }
 
-func newDice(seed uint64) dice { return dice{rand.New(rand.NewPCG(seed, 0x6b657266))} }
+// Streams of numbers, one for each of the drawings that a seed is good for: more in a later one leaves the earlier as they are.
+const (
+	plainStream uint64 = 0x6b657266
+	richStream  uint64 = 0x72696368
+)
+
+func newDice(seed, stream uint64) dice { return dice{rand.New(rand.NewPCG(seed, stream))} }
 
 // chance is true in that many of a hundred cases.
 func (d dice) chance(percent int) bool { return d.IntN(100) < percent }

@@ -41,7 +41,7 @@ type drawing struct {
 
 // Draw makes up the world of a seed, with that many pods or a few more.
 func Draw(seed uint64, pods int) *World {
-	d := drawing{dice: newDice(seed), world: &World{Seed: seed, Planned: map[types.UID]string{}}}
+	d := drawing{dice: newDice(seed, plainStream), world: &World{Seed: seed, Planned: map[types.UID]string{}}}
 	d.zones = []string{"test-1a", "test-1b", "test-1c"}[:d.between(2, 3)]
 	d.world.Namespaces = map[string]map[string]string{
 		"default": {"kubernetes.io/metadata.name": "default", "tier": "front"},
@@ -63,6 +63,10 @@ func Draw(seed uint64, pods int) *World {
 		d.world.Pods = append(d.world.Pods, d.workload(fmt.Sprintf("w%02d", i), d.replicas())...)
 	}
 	d.plan()
+	if rich(seed) {
+		d.dice = newDice(seed, richStream)
+		d.enrich()
+	}
 	return d.world
 }
 
@@ -210,9 +214,7 @@ func (d drawing) machine(name string) *v1alpha5.Machine {
 	} {
 		modify(m)
 	}
-	for key, value := range scheduling.FromNodeSelector(m.Spec.Requirements).Labels() {
-		m.Labels[key] = value
-	}
+	maps.Copy(m.Labels, scheduling.FromNodeSelector(m.Spec.Requirements).Labels())
 	return m
 }
 

@@ -11,20 +11,26 @@ import (
 	"github.com/kerf-autoscaler/kerf/test/conformance/world"
 )
 
-func TestEveryKindOfConstraintIsDrawn(t *testing.T) {
-	drawn := map[string]bool{}
-	for seed := range uint64(150) {
-		w := world.Draw(seed, 50)
+// drawn returns the kinds of constraints and surroundings in a number of worlds, beginning with that of a seed and going on in
+// steps.
+func drawn(first, step uint64) []string {
+	out := map[string]bool{}
+	for i := range uint64(150) {
+		w := world.Draw(first+i*step, 50)
 		for _, what := range w.Surroundings() {
-			drawn[what] = true
+			out[what] = true
 		}
-		for _, pod := range w.Pods {
+		for _, pod := range w.Waiting() {
 			for _, kind := range w.Kinds(pod) {
-				drawn[kind] = true
+				out[kind] = true
 			}
 		}
 	}
-	want := []string{
+	return slices.Sorted(maps.Keys(out))
+}
+
+func TestEveryKindOfConstraintIsDrawn(t *testing.T) {
+	plain := []string{
 		"affinity over capacity-type", "affinity over hostname", "affinity over rack", "affinity over zone", "affinity to its own kind",
 		"affinity, namespaceSelector", "affinity, namespaces", "affinity, preferred",
 		"anti-affinity over capacity-type", "anti-affinity over hostname", "anti-affinity over rack", "anti-affinity over zone",
@@ -38,13 +44,23 @@ func TestEveryKindOfConstraintIsDrawn(t *testing.T) {
 		"spread, minDomains", "spread, nodeAffinityPolicy", "spread, nodeTaintsPolicy", "spread, preferred", "tainted provisioner",
 		"terminating pod", "toleration", "unbound claim",
 	}
-	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(drawn))); diff != "" {
-		t.Errorf("kinds (-want +drawn):\n%s", diff)
+	if diff := cmp.Diff(plain, drawn(0, 1)); diff != "" {
+		t.Errorf("kinds in plain worlds (-want +drawn):\n%s", diff)
+	}
+	rich := []string{
+		"claim for one pod at a time", "claim that should have been bound", "daemon set with node affinity", "displaced", "ephemeral volume",
+		"expendable pod runs", "expendable pod waits", "gated pod", "local volume", "minValues", "minValues, best effort", "never preempts",
+		"node affinity, matchFields", "node on its way out", "nominated node", "pod-level requests", "priority", "starting node",
+		"starting node, startup taint",
+	}
+	if diff := cmp.Diff(slices.Sorted(slices.Values(slices.Concat(plain, rich))), drawn(602, 2)); diff != "" {
+		t.Errorf("kinds in rich worlds (-want +drawn):\n%s", diff)
 	}
 }
 
 func TestTheSameSeedDrawsTheSameWorld(t *testing.T) {
-	for seed := range uint64(20) {
+	for i := range uint64(20) {
+		seed := 592 + i // some plain ones, some rich ones
 		asWritten := cmp.Transformer("written", func(r scheduling.Requirement) string { return r.String() })
 		if diff := cmp.Diff(world.Draw(seed, 50), world.Draw(seed, 50), asWritten); diff != "" {
 			t.Errorf("seed %d:\n%s", seed, diff)

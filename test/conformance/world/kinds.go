@@ -25,6 +25,7 @@ func (w *World) Kinds(pod *corev1.Pod) []string {
 	}
 	k.containers(pod)
 	for _, v := range pod.Spec.Volumes {
+		k.add(v.Ephemeral != nil, "ephemeral volume")
 		if v.PersistentVolumeClaim == nil {
 			continue
 		}
@@ -32,7 +33,13 @@ func (w *World) Kinds(pod *corev1.Pod) []string {
 		k.add(claim == nil, "missing claim")
 		k.add(claim != nil && claim.Spec.VolumeName == "", "unbound claim")
 		k.add(claim != nil && claim.Spec.VolumeName != "", "bound claim")
+		k.add(claim != nil && slices.Contains(claim.Spec.AccessModes, corev1.ReadWriteOncePod), "claim for one pod at a time")
+		k.add(claim != nil && claim.Spec.VolumeName == "" && *claim.Spec.StorageClassName == immediateClass, "claim that should have been bound")
+		k.add(strings.HasPrefix(v.PersistentVolumeClaim.ClaimName, localPrefix), "local volume")
 	}
+	k.add(pod.Spec.NodeName != "", "displaced")
+	k.add(pod.Spec.Priority != nil, "priority")
+	k.add(NeverPreempts(pod), "never preempts")
 	_, planned := w.Planned[pod.UID]
 	k.add(planned, "planned before")
 	k.add(len(k) == 0, "nothing special")
@@ -42,7 +49,15 @@ func (w *World) Kinds(pod *corev1.Pod) []string {
 // Surroundings returns what kinds of things there are in the world beside the waiting pods.
 func (w *World) Surroundings() []string {
 	k := kinds{}
+	for _, pod := range w.Aside {
+		k.add(Expendable(pod), "expendable pod waits")
+		k.add(len(pod.Spec.SchedulingGates) > 0, "gated pod")
+		k.add(pod.Status.NominatedNodeName != "", "nominated node")
+	}
 	for _, p := range w.Provisioners {
+		least := len(v1alpha5.MinValues(p.Spec.Requirements)) > 0
+		k.add(least && !w.BestEffort, "minValues")
+		k.add(least && w.BestEffort, "minValues, best effort")
 		k.add(p.Spec.Limits != nil, "limits")
 		k.add(len(p.Spec.Taints) > 0, "tainted provisioner")
 		k.add(!requirementsOf(p).Get(teamLabel).AllowsAbsent() && !requirementsOf(p)[teamLabel].Finite(), "open label")
@@ -51,12 +66,16 @@ func (w *World) Surroundings() []string {
 		k.add(slices.ContainsFunc(t.Offerings, func(o cloudprovider.Offering) bool { return !o.Available }), "sold out")
 	}
 	for _, n := range w.Nodes {
-		k.add(n.Machine != nil, "machine on its way")
+		k.add(n.Node == nil, "machine on its way")
+		k.add(n.Node != nil && n.Machine != nil, "starting node")
+		k.add(n.Node != nil && n.Machine != nil && len(n.Machine.Spec.StartupTaints) > 0, "starting node, startup taint")
+		k.add(n.Leaving, "node on its way out")
 		k.add(len(w.Outcomes(n)) > 1, "machine on its way, unsettled")
 		k.add(n.Attachable != nil, "attach limits")
 		k.add(n.Node != nil && n.Node.Spec.Unschedulable, "cordoned node")
 		for _, pod := range n.Pods {
 			k.add(pod.DeletionTimestamp != nil, "terminating pod")
+			k.add(Expendable(pod), "expendable pod runs")
 			k.add(len(pod.Status.ContainerStatuses) > 0, "resize in place")
 			k.add(pod.Spec.Affinity != nil && pod.Spec.Affinity.PodAntiAffinity != nil, "running pod with anti-affinity")
 		}
@@ -64,6 +83,7 @@ func (w *World) Surroundings() []string {
 	for _, d := range w.DaemonSets {
 		k.add(true, "daemon set")
 		k.add(len(d.Spec.NodeSelector) > 0, "daemon set on some nodes")
+		k.add(d.Spec.Affinity != nil, "daemon set with node affinity")
 	}
 	return k.list()
 }
@@ -103,6 +123,7 @@ func (k kinds) nodes(pod *corev1.Pod) {
 	terms := a.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
 	k.add(len(terms) > 1, "node affinity, several terms")
 	for _, t := range terms {
+		k.add(len(t.MatchFields) > 0, "node affinity, matchFields")
 		for _, e := range t.MatchExpressions {
 			k.add(true, "node affinity, "+string(e.Operator))
 			k.add(v1alpha5.NormalizeLabel(e.Key) != e.Key, "beta label")
@@ -141,6 +162,7 @@ func (k kinds) containers(pod *corev1.Pod) {
 		k.add(c.RestartPolicy != nil, "sidecar")
 	}
 	k.add(len(pod.Spec.Overhead) > 0, "overhead")
+	k.add(pod.Spec.Resources != nil, "pod-level requests")
 	for _, c := range pod.Spec.Containers {
 		k.add(len(c.Ports) > 0, "host port")
 		_, gpu := c.Resources.Requests[gpuResource]

@@ -15,6 +15,9 @@ import (
 // Outcomes returns the nodes that this one may turn out to be: itself or, for a machine on its way, one for each instance type
 // and zone that it may come up as.
 func (w *World) Outcomes(n Node) []*corev1.Node {
+	if n.Node != nil && n.Machine != nil {
+		return []*corev1.Node{n.started()}
+	}
 	if n.Node != nil {
 		return []*corev1.Node{n.Node}
 	}
@@ -39,6 +42,22 @@ func (w *World) Outcomes(n Node) []*corev1.Node {
 		out = append(out, w.launched(n.Machine))
 	}
 	return out
+}
+
+// started returns what a node that is starting will be when it is ready: it lacks nothing of its machine then.
+func (n Node) started() *corev1.Node {
+	node := n.Node.DeepCopy()
+	labels := maps.Clone(n.Machine.Labels)
+	maps.Copy(labels, node.Labels)
+	node.Labels = labels
+	node.Labels[v1alpha5.InitializedLabel] = "true"
+	node.Spec.Taints = slices.DeleteFunc(node.Spec.Taints, func(t corev1.Taint) bool { return slices.Contains(n.Passing, t) })
+	for name, quantity := range n.Machine.Status.Allocatable {
+		if reported := node.Status.Allocatable[name]; reported.IsZero() {
+			node.Status.Allocatable[name] = quantity
+		}
+	}
+	return withAliases(node)
 }
 
 // launched returns the node of a machine whose labels and allocatable are all known.

@@ -16,7 +16,11 @@ func (w *World) claim(namespace, name string) *corev1.PersistentVolumeClaim {
 }
 
 func (w *World) class(name string) *storagev1.StorageClass {
-	return w.Classes[slices.IndexFunc(w.Classes, func(c *storagev1.StorageClass) bool { return c.Name == name })]
+	i := slices.IndexFunc(w.Classes, func(c *storagev1.StorageClass) bool { return c.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return w.Classes[i]
 }
 
 // zoneSeparator stands between the zones in the label of a volume that is in several.

@@ -32,21 +32,30 @@ type World struct {
 	Nodes        []Node
 	// DaemonSets holds one pod per DaemonSet.
 	DaemonSets []*corev1.Pod
-	// Pods that wait.
-	Pods    []*corev1.Pod
+	// Pods that wait for capacity; those of nodes on their way out do, too.
+	Pods []*corev1.Pod
+	// Aside are pods that wait, but that nothing is to be bought for: expendable ones, gated ones, and those that the scheduler
+	// keeps room for on a node.
+	Aside   []*corev1.Pod
 	Claims  []*corev1.PersistentVolumeClaim
 	Volumes []*corev1.PersistentVolume
 	Classes []*storagev1.StorageClass
 	// Planned maps the UID of a pod -> the node on its way that it was meant for.
 	Planned map[types.UID]string
+	// BestEffort says that a machine may do with fewer values than minValues ask for.
+	BestEffort bool
 }
 
 // Node is a node that is there, or a machine on its way.
 type Node struct {
 	// Node is nil for a machine on its way.
 	Node *corev1.Node
-	// Machine is nil for a node that is there.
+	// Machine is nil for a node that is there, unless it is still starting.
 	Machine *v1alpha5.Machine
+	// Passing are taints of a node that is starting, which it loses before it is ready.
+	Passing []corev1.Taint
+	// Leaving says that the node is on its way out: what runs there looks for another place.
+	Leaving bool
 	// Pods on the node, those of DaemonSets included.
 	Pods []*corev1.Pod
 	// Attachable maps a CSI driver -> how many volumes the node can attach in all.
@@ -66,7 +75,7 @@ func (w *World) Clone() *World {
 	out := *w
 	out.Namespaces, out.Planned = maps.Clone(w.Namespaces), maps.Clone(w.Planned)
 	out.Types, out.Provisioners = slices.Clone(w.Types), slices.Clone(w.Provisioners)
-	out.Nodes, out.DaemonSets, out.Pods = slices.Clone(w.Nodes), slices.Clone(w.DaemonSets), slices.Clone(w.Pods)
+	out.Nodes, out.DaemonSets, out.Pods, out.Aside = slices.Clone(w.Nodes), slices.Clone(w.DaemonSets), slices.Clone(w.Pods), slices.Clone(w.Aside)
 	return &out
 }
 
@@ -76,14 +85,54 @@ func (w *World) Problem() solver.Problem {
 	for _, p := range w.Provisioners {
 		offers[p.Name] = problem.NewOffer(p, w.Types)
 	}
-	out := problem.Build(problem.Facts{Snapshot: w.snapshot(), Offers: offers, ExpendableBelow: problem.DefaultExpendableBelow})
+	out := problem.Build(problem.Facts{
+		Snapshot: w.snapshot(), Offers: offers, ExpendableBelow: problem.DefaultExpendableBelow,
+		Settings: solver.Settings{MinValuesBestEffort: w.BestEffort},
+	})
 	out.Planned = w.Planned
+	return out
+}
+
+// Waiting returns the pods that a plan has to have: those that wait, and what looks for another place because its node goes.
+func (w *World) Waiting() []*corev1.Pod {
+	out := slices.Clone(w.Pods)
+	for _, n := range w.Nodes {
+		if !n.Leaving {
+			continue
+		}
+		for _, pod := range n.Pods {
+			if metav1.GetControllerOfNoCopy(pod) == nil && pod.DeletionTimestamp == nil && !Expendable(pod) {
+				out = append(out, pod)
+			}
+		}
+	}
+	return out
+}
+
+// Expendable reports whether any pod may take the room of this one.
+func Expendable(pod *corev1.Pod) bool {
+	return pod.Spec.Priority != nil && *pod.Spec.Priority < problem.DefaultExpendableBelow
+}
+
+// NeverPreempts reports whether the pod leaves expendable ones where they are.
+func NeverPreempts(pod *corev1.Pod) bool {
+	return pod.Spec.PreemptionPolicy != nil && *pod.Spec.PreemptionPolicy == corev1.PreemptNever
+}
+
+// Nominated returns the pods that the scheduler keeps room for on the node.
+func (w *World) Nominated(node string) []*corev1.Pod {
+	var out []*corev1.Pod
+	for _, pod := range w.Aside {
+		if pod.Status.NominatedNodeName == node && !Expendable(pod) {
+			out = append(out, pod)
+		}
+	}
 	return out
 }
 
 // snapshot returns the world as kerf's model of the cluster has it.
 func (w *World) snapshot() state.Snapshot {
-	out := state.Snapshot{Pending: w.Pods, Namespaces: w.Namespaces, Storage: w.inventory()}
+	out := state.Snapshot{Pending: slices.Concat(w.Pods, w.Aside), Namespaces: w.Namespaces, Storage: w.inventory()}
 	for _, n := range w.Nodes {
 		entry := state.Entry{Node: n.Node, Machine: n.Machine, Pods: map[types.UID]*corev1.Pod{}}
 		for _, pod := range n.Pods {
@@ -169,7 +218,7 @@ func (w *World) OneNamespace() *World {
 		}
 		return list
 	}
-	out.Pods, out.DaemonSets = move(out.Pods), move(out.DaemonSets)
+	out.Pods, out.Aside, out.DaemonSets = move(out.Pods), move(out.Aside), move(out.DaemonSets)
 	for i := range out.Nodes {
 		out.Nodes[i].Pods = move(out.Nodes[i].Pods)
 	}
