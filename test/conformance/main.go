@@ -1,5 +1,6 @@
 // Command conformance makes up clusters, lets kerf plan for them and holds the plans against the filters of the real
-// kube-scheduler. It prints what they disagree about, each case made as small as it gets, and exits with 1 if there is any.
+// kube-scheduler. It prints what they disagree about, each case made as small as it gets, and exits with 1 if there is any. When
+// it is interrupted it prints what it has until then, and exits with 130.
 //
 // Call it as "make conformance", with ARGS=--help to learn about its flags.
 package main
@@ -21,6 +22,12 @@ import (
 // errDisagree says that the run has ended and kerf and the scheduler disagree; it has been printed already.
 var errDisagree = errors.New("kerf and the scheduler disagree")
 
+// errInterrupted says that the run was ended before all clusters were looked at; what there was has been printed.
+var errInterrupted = errors.New("interrupted")
+
+// interrupted is what shells exit with when they are.
+const interrupted = 130
+
 // settings are what the flags say.
 type settings struct {
 	// clusters is how many are made up, each with that many pods, from seed on.
@@ -39,12 +46,14 @@ type settings struct {
 
 func main() {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, cancel) // who interrupts again does not wait for the report
 	err := run(ctx, os.Args[1:], os.Stdout)
-	cancel()
 	switch {
 	case err == nil || errors.Is(err, pflag.ErrHelp):
 	case errors.Is(err, errDisagree):
 		os.Exit(1)
+	case errors.Is(err, errInterrupted):
+		os.Exit(interrupted)
 	default:
 		fmt.Fprintln(os.Stderr, "conformance:", err)
 		os.Exit(2)
@@ -66,7 +75,8 @@ func run(ctx context.Context, arguments []string, out io.Writer) error {
 	flags.Usage = func() {
 		fmt.Fprintf(os.Stderr, `conformance makes up clusters, lets kerf plan for the pods that wait there, and asks the filters of the real kube-scheduler:
 do they let every pod go where the plan has it, whatever the planned machines turn out to be, and does no node that could
-be bought take a pod that the plan leaves? It exits with 0 if so.
+be bought take a pod that the plan leaves? It exits with 0 if so, with 1 if not, and with 130 if it is interrupted, after it has
+reported on what it has looked at.
 
 %s`, flags.FlagUsages())
 	}
@@ -87,6 +97,10 @@ be bought take a pod that the plan leaves? It exits with 0 if so.
 		return err
 	}
 	report.print(out)
+	if ctx.Err() != nil {
+		_, _ = fmt.Fprintf(out, "interrupted after %d of %d clusters\n", report.clusters, s.clusters)
+		return errInterrupted
+	}
 	if len(report.cases) > 0 {
 		return errDisagree
 	}

@@ -19,9 +19,10 @@ type result struct {
 	disagreements []judge.Disagreement
 }
 
-// play looks at all worlds, on all workers.
+// play looks at all worlds, on all workers. If the context ends it looks at no more, and reports on those that it has: a plan that
+// was cut short would tell nothing, so the last of them take the time that they take.
 func play(ctx context.Context, s settings) (*report, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
+	unhurried, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	seeds, results := make(chan uint64), make(chan result)
 	go func() {
@@ -31,6 +32,8 @@ func play(ctx context.Context, s settings) (*report, error) {
 			case seeds <- seed:
 			case <-ctx.Done():
 				return
+			case <-unhurried.Done():
+				return
 			}
 		}
 	}()
@@ -38,7 +41,7 @@ func play(ctx context.Context, s settings) (*report, error) {
 	for range s.workers {
 		workers.Go(func() {
 			for seed := range seeds {
-				r, err := look(ctx, world.Draw(seed, s.pods))
+				r, err := look(unhurried, world.Draw(seed, s.pods))
 				if err != nil {
 					cancel(fmt.Errorf("judging the plan for seed %d: %w", seed, err))
 					continue
@@ -53,7 +56,7 @@ func play(ctx context.Context, s settings) (*report, error) {
 	}()
 	report := newReport()
 	collect(s, report, results)
-	if err := context.Cause(ctx); err != nil {
+	if err := context.Cause(unhurried); err != nil {
 		return nil, err
 	}
 	if err := report.explain(ctx, s.shown); err != nil {

@@ -59,12 +59,20 @@ func (r *report) add(one result) {
 	}
 }
 
-// explain makes the first case of each class small, the most frequent classes first.
+// explain makes the first case of each class small, the most frequent classes first, until the context ends.
 func (r *report) explain(ctx context.Context, most int) error {
 	slices.SortFunc(r.cases, func(a, b result) int { return cmp.Compare(a.world.Seed, b.world.Seed) })
 	classes := r.classes()
 	for _, c := range classes[:min(len(classes), most)] {
-		small, err := shrink(c[0], func(w *world.World) (result, error) { return look(ctx, w) })
+		small, err := shrink(c[0], func(w *world.World) (result, error) {
+			if ctx.Err() != nil {
+				return result{}, context.Cause(ctx)
+			}
+			return look(context.WithoutCancel(ctx), w)
+		})
+		if ctx.Err() != nil {
+			return nil // half made small, a case is not the reader's
+		}
 		if err != nil {
 			return fmt.Errorf("making seed %d small: %w", c[0].world.Seed, err)
 		}
