@@ -71,7 +71,7 @@ func (a *assigner) settle(g *group) {
 // join places groups that want company: those whose company is there, as long as there are any, then one that may be the first of
 // its kind, and so on.
 func (a *assigner) join(groups []*group) {
-	for len(groups) > 0 {
+	for len(groups) > 0 && a.tempo.Err() == nil {
 		i := slices.IndexFunc(groups, func(g *group) bool { return a.hasCompany(g) })
 		if i < 0 {
 			i = slices.IndexFunc(groups, func(g *group) bool { return a.starts(g) })

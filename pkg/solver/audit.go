@@ -42,6 +42,9 @@ func (s *solution) audit() []*group {
 			}
 		}
 	}
+	if s.effort.tempo.Err() != nil {
+		return s.withdraw(waiting)
+	}
 	var out []*group
 	for i, g := range s.settled {
 		if waiting[i] > 0 {

@@ -38,7 +38,7 @@ func (b *bundler) bundle(groups []*group) (bundled, alone []*group) {
 			b.out = append(b.out, g)
 		}
 	}
-	for len(wanting) > 0 {
+	for len(wanting) > 0 && b.tempo.Err() == nil {
 		before := len(wanting)
 		wanting = slices.DeleteFunc(wanting, b.follow)
 		if len(wanting) < before {

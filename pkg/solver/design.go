@@ -18,6 +18,7 @@ type designer struct {
 	share vector
 	// dearer is how many times its first price a machine may cost.
 	dearer float64
+	tempo  *tempo
 }
 
 // sketch is what a purchase leaves open.
@@ -123,10 +124,24 @@ func (d *designer) design(b purchase) Machine {
 	return m
 }
 
+// bought returns the instance type that was bought alone, in the cheapest of the zones that it can be in.
+func (d *designer) bought(k *sketch) candidate {
+	c := candidate{t: k.offer.stock, zone: k.offer.zone, price: k.offer.price}
+	for z, price := range d.shelf.stocks[c.t].wares[k.offer.capacityType].prices {
+		if k.zones.has(z) && price < c.price {
+			c.zone, c.price = z, price
+		}
+	}
+	return c
+}
+
 // list returns the instance types that hold the purchase without overshooting the limits, cheapest first. What costs more than the
 // same pods do as another capacity type is too dear: spot is no bargain above the on-demand price. What the provisioner wants of
-// the instance types comes before prices; it is false if that is not met.
+// the instance types comes before prices; it is false if that is not met. Once the time is over, machines become what was bought, if nothing is wanted.
 func (d *designer) list(k *sketch) ([]candidate, bool) {
+	if len(d.shelf.wants) == 0 && d.tempo.Err() != nil {
+		return []candidate{d.bought(k)}, true
+	}
 	charge := d.shelf.stocks[k.offer.stock].capacity.clone()
 	charge.add(d.share, 1)
 	l := listing{

@@ -34,7 +34,7 @@ type purchase struct {
 // emit adds what the shelf has sold to the plan. Purchases of the same picks come out the same but for their pods.
 func (s *solution) emit(shelf *shelf) {
 	bought := shelf.sold
-	d := designer{shelf: shelf, share: shelf.budget.share(len(bought)), dearer: s.problem.Settings.mostDearer()}
+	d := designer{shelf: shelf, tempo: s.effort.tempo, share: shelf.budget.share(len(bought)), dearer: s.problem.Settings.mostDearer()}
 	designs := map[*lot]map[string]*Machine{}
 	var key []byte
 	s.plan.Machines = slices.Grow(s.plan.Machines, len(bought))

@@ -51,7 +51,7 @@ func (s *solution) few(shelves []*shelf) (*few, bool) {
 	if steps := s.problem.Settings.Steps; steps > 0 {
 		looks = min(looks, steps)
 	}
-	return newFew(groups, s.problem.Settings.NodeFee, looks)
+	return newFew(groups, s.problem.Settings.NodeFee, looks, s.effort.tempo)
 }
 
 // exact looks for the best way to divide units between berths and tables.

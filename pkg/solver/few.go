@@ -32,11 +32,12 @@ type few struct {
 	// fee is what a machine costs on top of its price.
 	fee   float64
 	looks int // that are left
+	tempo *tempo
 }
 
 // newFew returns false if there are too many states or parts.
-func newFew(groups []*group, fee float64, looks int) (*few, bool) {
-	f := &few{groups: groups, fee: fee, looks: looks}
+func newFew(groups []*group, fee float64, looks int, at *tempo) (*few, bool) {
+	f := &few{groups: groups, fee: fee, looks: looks, tempo: at}
 	states, parts := 1, 1
 	for _, g := range groups {
 		f.strides = append(f.strides, states)
@@ -147,10 +148,11 @@ func (f *few) amicable(state int, there *company) bool {
 	return true
 }
 
-// look counts n looks, and reports whether there were so many left.
+// look counts n looks, and reports whether there were so many left, and time for them.
 func (f *few) look(n int) bool {
+	before := f.looks / stride
 	f.looks -= n
-	return f.looks >= 0
+	return f.looks >= 0 && (f.looks/stride == before || f.tempo.Err() == nil)
 }
 
 // berth is a node with what it can take.

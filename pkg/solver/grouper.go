@@ -37,11 +37,14 @@ func newGrouper(p *Problem, d dimensions, b *rulebook) *grouper {
 }
 
 // group returns the groups of the pods, which are in order, the largest requests first. Twins follow each other up to an end; the
-// ties are those of each run of them.
-func (r *grouper) group(all []*corev1.Pod, ends []int, learned []*ties) []*group {
+// ties are those of each run of them. It returns nothing if the time is over meanwhile.
+func (r *grouper) group(all []*corev1.Pod, ends []int, learned []*ties, at *tempo) []*group {
 	var out []*group
 	start := 0
 	for i, end := range ends {
+		if at.stops(i) {
+			return nil
+		}
 		if g := r.add(all[start:end], learned[i]); g != nil {
 			g.rank = i
 			out = append(out, g)

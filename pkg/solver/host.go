@@ -149,6 +149,9 @@ func (s *solution) fillPlanned() {
 		return
 	}
 	for _, h := range s.nodes {
+		if s.effort.tempo.Err() != nil {
+			return
+		}
 		for _, g := range s.groups {
 			if most := g.planned[h.node.Name]; most > 0 {
 				g.planned[h.node.Name] -= s.place(h, g, most)

@@ -18,8 +18,8 @@ func (s *solution) join(a *assigner, pending []*group) []*group {
 }
 
 func (s *solution) joinNodes(a *assigner, g *group) *group {
-	for _, h := range s.nodes {
-		if g.left == 0 {
+	for i, h := range s.nodes {
+		if g.left == 0 || a.tempo.stops(i) {
 			break
 		}
 		at, n := a.berth(g, h.room(g), func(p *place) bool { return h.pinned(p.pins) })
@@ -35,10 +35,13 @@ func (s *solution) joinNodes(a *assigner, g *group) *group {
 // joinSold needs no word from the limits: what the machines cost of these is spent.
 func (s *solution) joinSold(a *assigner, g *group) *group {
 	for _, shelf := range s.shelves {
-		if g.left == 0 || len(shelf.sold) == 0 {
+		if g.left == 0 || len(shelf.sold) == 0 || a.tempo.Err() != nil {
 			continue
 		}
-		for _, t := range shelf.tops() {
+		for i, t := range shelf.tops() {
+			if a.tempo.stops(i) {
+				break
+			}
 			if !t.welcomes(g) {
 				continue
 			}

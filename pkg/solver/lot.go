@@ -89,7 +89,10 @@ func (s *shelf) lots(at *tempo, groups []*group, fee float64) []*lot {
 		}
 	}
 	keys := slices.Sorted(maps.Keys(byLabels))
-	for _, w := range indifferent {
+	for i, w := range indifferent {
+		if at.stops(i) {
+			return nil
+		}
 		into, options := w.options[0], w.options
 		for _, key := range keys {
 			if there := s.under(byLabels[key].labels, w.options, w.group); len(there) > 0 {
@@ -102,6 +105,9 @@ func (s *shelf) lots(at *tempo, groups []*group, fee float64) []*lot {
 	keys = slices.Sorted(maps.Keys(byLabels))
 	out := make([]*lot, 0, len(keys))
 	for _, key := range keys {
+		if at.Err() != nil {
+			return nil
+		}
 		byLabels[key].stock(fee)
 		out = append(out, byLabels[key])
 	}

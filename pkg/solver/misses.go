@@ -6,20 +6,21 @@ import (
 	"slices"
 )
 
-// misses says for each provisioner, the heaviest first, why it buys no machine for a group that is left; nil if none was asked.
-func (s *solution) misses(ctx context.Context, g *group) []Miss {
+// misses says for each provisioner, the heaviest first, why it buys no machine for a group that is left, and which label is asked
+// of it in vain; nil if none was asked.
+func (s *solution) misses(ctx context.Context, g *group) ([]Miss, []string) {
 	if g.miss.stage == missRefused {
-		return nil
+		return nil, nil
 	}
-	out := make([]Miss, 0, len(s.shelves))
+	out, keys := make([]Miss, 0, len(s.shelves)), make([]string, 0, len(s.shelves))
 	for _, shelf := range s.shelves {
 		m := shelf.misses(ctx, g)
 		if m.stage == missNothing {
 			m = g.miss // it is neither what it sells nor its limits
 		}
-		out = append(out, Miss{Provisioner: shelf.provisioner.Name, Reason: m.reason()})
+		out, keys = append(out, Miss{Provisioner: shelf.provisioner.Name, Reason: m.reason()}), append(keys, m.key)
 	}
-	return out
+	return out, keys
 }
 
 // misses returns why the shelf has no machine for a unit of the group; nothing if it has.

@@ -49,6 +49,17 @@ func (m miss) nearer(o miss) miss {
 	return m
 }
 
+// brief returns the miss as far as it is known without another search.
+func (m miss) brief() miss {
+	switch {
+	case m.stage == missNothing:
+		return miss{stage: missTime, text: outOfTime}
+	case m.tell != nil:
+		return miss{stage: m.stage, text: "no machine on offer can host it; planning again, or with more time, says what to change"}
+	}
+	return m
+}
+
 // reason returns the text in at most maxReason bytes.
 func (m miss) reason() string {
 	if m.tell != nil {

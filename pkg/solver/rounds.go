@@ -22,6 +22,10 @@ func (s *solution) rounds(ctx context.Context) {
 		stuck := s.assign(pending, round > 0)
 		s.placeAndBuy(ctx)
 		left, placed := s.settle()
+		if ctx.Err() != nil {
+			s.abandon(left, stuck)
+			return
+		}
 		short := len(left) > 0 || len(stuck) > 0 || round > 0
 		pending = s.next(left, stuck, placed && len(stuck) > 0 && ctx.Err() == nil)
 		if short && len(s.rulebook.counters) > 0 {

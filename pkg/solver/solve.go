@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"slices"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 // Solve plans for all pods of the problem at the least cost per hour it finds: first on nodes that are there or on their way,
@@ -21,14 +23,17 @@ func Solve(ctx context.Context, p Problem) Plan {
 	at, done := newTempo(ctx)
 	defer done()
 	s := newSolution(&p, at)
+	if at.Err() != nil {
+		return s.unplanned()
+	}
 	s.rounds(at)
 	for _, shelf := range s.shelves {
 		s.emit(shelf)
 	}
-	s.plan.CutShort = at.cut.Load()
-	s.giveReasons(ctx)
+	s.giveReasons(at)
 	s.plan.LowerBoundPerHour = s.lowerBound()
-	slices.SortStableFunc(s.plan.Placements, func(a, b Placement) int { return comparePods(a.Pod, b.Pod) })
+	sortByPod(s.plan.Placements, s.pods, func(p *Placement) *corev1.Pod { return p.Pod })
+	s.plan.CutShort = at.cut.Load()
 	return s.plan
 }
 
@@ -51,7 +56,7 @@ func (s *solution) fillAndBuy(ctx context.Context) {
 	}
 	s.fillNodes(ctx)
 	for i, shelf := range s.shelves {
-		if s.exactly(ctx, s.shelves[i:]) {
+		if s.exactly(ctx, s.shelves[i:]) || ctx.Err() != nil {
 			return
 		}
 		s.buy(ctx, shelf)
@@ -61,6 +66,7 @@ func (s *solution) fillAndBuy(ctx context.Context) {
 // solution is a plan in the making.
 type solution struct {
 	problem    *Problem
+	pods       []*corev1.Pod // of the problem, in order
 	dimensions dimensions
 	rulebook   *rulebook
 	grouper    *grouper
@@ -79,16 +85,24 @@ type solution struct {
 	plan    Plan
 }
 
+// newSolution sorts out what the problem is made of. If the time is over meanwhile, it stops there.
 func newSolution(p *Problem, at *tempo) *solution {
 	s := &solution{problem: p, dimensions: dimensionsOf(p), rulebook: newRulebook(p), effort: newEffort(p, at)}
 	pending, ends := p.inOrder()
 	nodes := byReadiness(p.Nodes)
+	s.pods = pending
 	mine, start := make([]*ties, 0, len(ends)), 0
-	for _, end := range ends {
+	for i, end := range ends {
+		if at.stops(i) {
+			return s
+		}
 		mine, start = append(mine, s.rulebook.learn(pending[start])), end
 	}
 	theirs := make([][]*ties, len(nodes))
 	for i, n := range nodes {
+		if at.Err() != nil {
+			return s
+		}
 		for _, pod := range n.Pods {
 			theirs[i] = append(theirs[i], s.rulebook.learnResident(pod))
 		}
@@ -96,7 +110,9 @@ func newSolution(p *Problem, at *tempo) *solution {
 	s.rulebook.learnDaemons(p.DaemonSets)
 	s.rulebook.knows = p.knows()
 	s.grouper = newGrouper(p, s.dimensions, s.rulebook)
-	s.groups = s.grouper.group(pending, ends, mine)
+	if s.groups = s.grouper.group(pending, ends, mine, at); at.Err() != nil {
+		return s
+	}
 	s.nodes = hostsOf(nodes, theirs, s.dimensions, s.rulebook)
 	s.byName = make(map[string]*host, len(s.nodes))
 	for _, h := range s.nodes {
@@ -105,6 +121,9 @@ func newSolution(p *Problem, at *tempo) *solution {
 	daemons := daemonsOf(p.DaemonSets, s.dimensions, s.rulebook)
 	indexes := catalogues{dimensions: s.dimensions}
 	for _, provisioner := range byWeight(p.Provisioners) {
+		if at.Err() != nil {
+			return s
+		}
 		s.shelves = append(s.shelves, newShelf(provisioner, indexes.of(provisioner.InstanceTypes), s.dimensions, daemons))
 		s.shelves[len(s.shelves)-1].relaxed = p.Settings.MinValuesBestEffort
 	}
@@ -122,23 +141,4 @@ func byWeight(provisioners []Provisioner) []*Provisioner {
 		return cmp.Or(cmp.Compare(b.Weight, a.Weight), cmp.Compare(a.Name, b.Name))
 	})
 	return out
-}
-
-// giveReasons lists the pods that are not placed.
-func (s *solution) giveReasons(ctx context.Context) {
-	for _, g := range s.lost {
-		switch {
-		case g.miss.stage == missNothing && ctx.Err() != nil:
-			g.miss = miss{stage: missTime, text: outOfTime}
-		case g.miss.stage == missNothing && len(s.shelves) == 0:
-			g.miss = miss{stage: missNone, text: "no provisioner exists; create one"}
-		}
-		g.miss = s.nearest(ctx, g)
-		reason, misses := g.filter.candid(g.miss.reason()), s.misses(ctx, g)
-		for _, pod := range g.take(g.left) {
-			why := s.problem.Volumes[pod.UID].blame(pod, g.miss.key, reason)
-			s.plan.Unplaced = append(s.plan.Unplaced, Unplaced{Pod: pod, Reason: why, Misses: misses})
-		}
-	}
-	slices.SortStableFunc(s.plan.Unplaced, func(a, b Unplaced) int { return comparePods(a.Pod, b.Pod) })
 }

@@ -40,10 +40,10 @@ func distinct(list []scheduling.Requirements) []scheduling.Requirements {
 	})
 }
 
-// blame says which claim of the pod asks for the label that is asked for in vain, if the pod itself does not.
-func (v Volumes) blame(pod *corev1.Pod, key, reason string) string {
+// blame says which claim of a pod asks for the label that is asked for in vain, if the pod's own alternatives do not.
+func (v Volumes) blame(own []scheduling.Requirements, key, reason string) string {
 	asks := func(q scheduling.Requirements) bool { return q.Has(key) }
-	if key == "" || slices.ContainsFunc(scheduling.PodRequirements(pod), asks) {
+	if key == "" || slices.ContainsFunc(own, asks) {
 		return reason
 	}
 	for i, alternatives := range v.Topologies[:min(len(v.Topologies), len(v.Claims))] {
