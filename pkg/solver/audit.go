@@ -65,14 +65,13 @@ func (s *solution) census(known bool) {
 	if known {
 		s.stand()
 	}
-	for _, c := range t.counters {
-		if !c.spread {
-			continue
-		}
-		for _, shelf := range s.shelves {
-			if known {
-				s.noteSold(c, shelf)
-			} else {
+	for _, shelf := range s.shelves {
+		unlike := shelf.unlike()
+		for _, c := range t.counters {
+			switch {
+			case c.spread && known:
+				s.noteSold(c, shelf, unlike)
+			case c.spread:
 				s.noteOffers(c, shelf, s.grouper.probe(c.reach))
 			}
 		}
@@ -113,11 +112,28 @@ func (s *solution) noteOffers(c *counter, shelf *shelf, f *filter) {
 	}
 }
 
+// unlike returns one of all machines that turn out the same.
+func (s *shelf) unlike() []*purchase {
+	var out []*purchase
+	seen := map[*lot]map[string]bool{}
+	var key []byte
+	for i := range s.sold {
+		p := &s.sold[i]
+		if seen[p.lot] == nil {
+			seen[p.lot] = map[string]bool{}
+		}
+		if key = p.key(key[:0]); !seen[p.lot][string(key)] {
+			seen[p.lot][string(key)] = true
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
 // noteSold says that there are nodes where machines have been bought that the spread looks at.
-func (s *solution) noteSold(c *counter, shelf *shelf) {
+func (s *solution) noteSold(c *counter, shelf *shelf, machines []*purchase) {
 	axis := s.rulebook.axes[c.axis]
-	for i := range shelf.sold {
-		p := &shelf.sold[i]
+	for _, p := range machines {
 		seen := c.reach.sold(shelf, p)
 		if seen == never {
 			continue

@@ -22,24 +22,34 @@ const (
 //
 // Two things make it tighter than the sums of all requests alone. Pods that may only be on some offers must be bought for
 // there, whatever is cheap elsewhere. And pods of which a machine takes only so many, by anti-affinity, a host port or a spread
-// over hosts that could have an empty one, need as many machines, of those that are large enough for one of them.
-func (s *solution) lowerBound() float64 {
+// over hosts that could have an empty one, need as many machines, of those that are large enough for one of them. If the time is
+// over first, a coarser bound has to do.
+func (s *solution) lowerBound(at *tempo) float64 {
 	order, counts := s.onMachines()
-	for _, o := range order {
+	for i, o := range order {
+		if at.stops(i) {
+			return s.coarseBound(order, counts)
+		}
 		for _, shelf := range s.shelves {
 			shelf.choose(o.group.filter, nil) // so that all ways to buy are known
 		}
 	}
 	m := newMarket(s.shelves)
 	c := account{solution: s, market: m, kinds: map[string]*kind{}, known: map[kindKey]*kind{}, claims: map[mark][]claim{}}
-	for _, o := range order {
+	for i, o := range order {
+		if at.stops(i) {
+			return s.coarseBound(order, counts)
+		}
 		c.count(o, counts[o])
 	}
 	c.sort()
 	if len(c.list) == 0 {
 		return 0
 	}
-	return newRelaxation(m, &c).bound()
+	if l := newRelaxation(m, &c); at.Err() == nil {
+		return l.bound(at)
+	}
+	return s.coarseBound(order, counts)
 }
 
 // onMachine is a group of single pods with the place of the shelf that has sold the machines for it.

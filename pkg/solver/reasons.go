@@ -13,7 +13,11 @@ import (
 // giveReasons lists the pods that are not placed. Once the time is over, only what few of them lack is looked into; the others
 // learn what is known.
 func (s *solution) giveReasons(at *tempo) {
-	unasked := s.problem.unasked()
+	unasked, pods := s.problem.unasked(), 0
+	for _, g := range s.lost {
+		pods += g.left * g.size
+	}
+	s.plan.Unplaced = slices.Grow(s.plan.Unplaced, pods)
 	for _, g := range s.lost {
 		if g.left == 0 {
 			continue

@@ -179,8 +179,8 @@ func (l *relaxation) niche(large fits, in func(*kind) bool) int {
 	return i
 }
 
-// bound returns the best bound found.
-func (l *relaxation) bound() float64 {
+// bound returns the best bound found while there was time.
+func (l *relaxation) bound(at *tempo) float64 {
 	best := 0.0
 	chosen := map[trial]bool{}
 	var products []product
@@ -201,7 +201,7 @@ func (l *relaxation) bound() float64 {
 		program.products = products
 		value, undervalued := l.judge(program.resume())
 		best = max(best, value)
-		if !add(undervalued) {
+		if !add(undervalued) || at.Err() != nil {
 			break
 		}
 	}

@@ -31,7 +31,7 @@ func Solve(ctx context.Context, p Problem) Plan {
 		s.emit(shelf)
 	}
 	s.giveReasons(at)
-	s.plan.LowerBoundPerHour = s.lowerBound()
+	s.plan.LowerBoundPerHour = s.lowerBound(at)
 	sortByPod(s.plan.Placements, s.pods, func(p *Placement) *corev1.Pod { return p.Pod })
 	s.plan.CutShort = at.cut.Load()
 	return s.plan

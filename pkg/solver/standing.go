@@ -125,6 +125,7 @@ type outcomes struct {
 	labels        map[string]string
 	capacityType  string
 	stocks, zones bitset
+	known         map[string][]string // label -> values, as far as anybody has asked
 }
 
 // outcomesOf returns what a machine can turn out to be; it is shared and must not be changed.
@@ -147,7 +148,7 @@ func (s *shelf) outcomes(p *purchase) *outcomes {
 	way := k.offer.capacityType
 	out := &outcomes{
 		shelf: s, labels: p.lot.labels, capacityType: s.ways[way].capacityType,
-		stocks: newBitset(len(s.stocks)), zones: newBitset(len(s.zones)),
+		stocks: newBitset(len(s.stocks)), zones: newBitset(len(s.zones)), known: map[string][]string{},
 	}
 	for t := range k.stocks.all {
 		w := &s.stocks[t].wares[way]
@@ -220,8 +221,17 @@ func (o *outcomes) label(key string, x scheduling.Requirement) presence {
 	}
 }
 
-// values returns what a label may be, in order; none if it may be anything.
+// values returns what a label may be, in order; none if it may be anything. They are shared and must not be changed.
 func (o *outcomes) values(key string) []string {
+	out, known := o.known[key]
+	if !known {
+		out = o.list(key)
+		o.known[key] = out
+	}
+	return out
+}
+
+func (o *outcomes) list(key string) []string {
 	s := o.shelf
 	var out []string
 	switch labels, known := s.catalogue.column(key); {

@@ -14,14 +14,22 @@ const outOfTime = "the time for planning was over before its turn; planning agai
 // abandon gives up what is left, now that the time is over, and those who cannot come where they were to be without it.
 func (s *solution) abandon(left, stuck []*group) {
 	for _, g := range left {
-		rest := g.part(g.placed(), g.placed()+g.left)
-		g.pods, g.left = g.pods[:g.placed()*g.size], 0
+		rest := g
+		if g.placed() > 0 {
+			rest = g.part(g.placed(), g.placed()+g.left)
+			g.pods, g.left = g.pods[:g.placed()*g.size], 0
+		}
 		s.lost = append(s.lost, rest)
 	}
 	s.lost = append(append(s.lost, stuck...), s.again...)
 	s.again = nil
 	if len(s.rulebook.counters) > 0 {
 		s.lost = append(s.lost, s.audit()...)
+	}
+	for _, g := range s.lost {
+		if g.miss.stage == missTopology { // where others are was not settled yet
+			g.miss = miss{stage: missTime, text: outOfTime}
+		}
 	}
 }
 
