@@ -88,10 +88,26 @@ func (s *shelf) lots(at *tempo, groups []*group, fee float64) []*lot {
 			s.lot(byLabels, options[0]).add(g, options, options[0].lot)
 		}
 	}
+	if !s.join(byLabels, indifferent, at) {
+		return nil
+	}
+	out := make([]*lot, 0, len(byLabels))
+	for _, key := range slices.Sorted(maps.Keys(byLabels)) {
+		if at.Err() != nil {
+			return nil
+		}
+		byLabels[key].stock(fee)
+		out = append(out, byLabels[key])
+	}
+	return out
+}
+
+// join puts groups that ask for no labels into the first lot that they may be in, or one of their own; false if the time is over first.
+func (s *shelf) join(byLabels map[string]*lot, indifferent []waiting, at *tempo) bool {
 	keys := slices.Sorted(maps.Keys(byLabels))
 	for i, w := range indifferent {
 		if at.stops(i) {
-			return nil
+			return false
 		}
 		into, options := w.options[0], w.options
 		for _, key := range keys {
@@ -102,16 +118,7 @@ func (s *shelf) lots(at *tempo, groups []*group, fee float64) []*lot {
 		}
 		s.lot(byLabels, into).add(w.group, options, w.options[0].lot)
 	}
-	keys = slices.Sorted(maps.Keys(byLabels))
-	out := make([]*lot, 0, len(keys))
-	for _, key := range keys {
-		if at.Err() != nil {
-			return nil
-		}
-		byLabels[key].stock(fee)
-		out = append(out, byLabels[key])
-	}
-	return out
+	return true
 }
 
 // waiting is a group with its options.
