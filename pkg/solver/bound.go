@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
 )
 
 const (
@@ -20,10 +22,10 @@ const (
 // pods ask for in fractions of machines. Which zones and other domains the pods were pinned to does not matter to it, nor with
 // whom they share a machine, since another plan may choose others.
 //
-// Two things make it tighter than the sums of all requests alone. Pods that may only be on some offers must be bought for
-// there, whatever is cheap elsewhere. And pods of which a machine takes only so many, by anti-affinity, a host port or a spread
-// over hosts that could have an empty one, need as many machines, of those that are large enough for one of them. If the time is
-// over first, a coarser bound has to do.
+// Three things make it tighter than the sums of all requests alone. Pods that may only be on some offers must be bought for
+// there, whatever is cheap elsewhere. Large pods must be bought for on machines that are large enough, in whole pods. And pods of
+// which a machine takes only so many, by anti-affinity, a host port or a spread over hosts that could have an empty one, need as
+// many machines, of those that are large enough for one of them. If the time is over first, a coarser bound has to do.
 func (s *solution) lowerBound(at *tempo) float64 {
 	order, counts := s.onMachines()
 	for i, o := range order {
@@ -35,7 +37,8 @@ func (s *solution) lowerBound(at *tempo) float64 {
 		}
 	}
 	m := newMarket(s.shelves)
-	c := account{solution: s, market: m, kinds: map[string]*kind{}, known: map[kindKey]*kind{}, claims: map[mark][]claim{}}
+	c := account{market: m, kinds: map[string]*kind{}, known: map[kindKey]*kind{}, claims: map[mark][]claim{}}
+	c.gauges, c.plain = s.gauges(order, counts)
 	for i, o := range order {
 		if at.stops(i) {
 			return s.coarseBound(order, counts)
@@ -46,7 +49,7 @@ func (s *solution) lowerBound(at *tempo) float64 {
 	if len(c.list) == 0 {
 		return 0
 	}
-	if l := newRelaxation(m, &c); at.Err() == nil {
+	if l := newRelaxation(&c, max(s.problem.Settings.NodeFee, 0)); at.Err() == nil {
 		return l.bound(at)
 	}
 	return s.coarseBound(order, counts)
@@ -56,6 +59,8 @@ func (s *solution) lowerBound(at *tempo) float64 {
 type onMachine struct {
 	group *group
 	shelf int
+	// inCompany says that they share their machines with others whom they require, or who require them.
+	inCompany bool
 }
 
 // onMachines returns who is on machines, in order, and how many pods of each.
@@ -65,7 +70,7 @@ func (s *solution) onMachines() ([]onMachine, map[onMachine]int) {
 	var note func(o onMachine, n int)
 	note = func(o onMachine, n int) {
 		for _, m := range o.group.members {
-			note(onMachine{m.group, o.shelf}, n*m.n)
+			note(onMachine{m.group, o.shelf, true}, n*m.n)
 		}
 		if len(o.group.members) > 0 {
 			return
@@ -78,7 +83,7 @@ func (s *solution) onMachines() ([]onMachine, map[onMachine]int) {
 	for k, shelf := range s.shelves {
 		for _, sold := range shelf.sold {
 			for _, p := range sold.bin.picks {
-				note(onMachine{sold.lot.items[p.item].group, k}, p.count)
+				note(onMachine{sold.lot.items[p.item].group, k, false}, p.count)
 			}
 		}
 	}
@@ -132,20 +137,25 @@ func (m *market) admit(b bitset, shelf int, options []option) {
 // kind is the pods on machines that may be on the same offers.
 type kind struct {
 	key    string
-	offers bitset // of the market
-	total  []float64
+	offers bitset    // of the market
+	total  []float64 // by gauge
 }
 
 // kindKey is what a kind depends on, as cheap to compare as can be.
 type kindKey struct {
 	filter  *filter
 	shelves string
+	vague   bool
 }
 
 // account adds up what the pods on machines ask for.
 type account struct {
-	solution *solution
-	market   *market
+	market *market
+	// gauges, of which the first are the plain ones.
+	gauges []gauge
+	plain  int
+	// smallest is the least that any pod asks for of each resource.
+	smallest vector
 	kinds    map[string]*kind  // what the pods may be on -> kind
 	known    map[kindKey]*kind // cache of kinds
 	list     []*kind           // in order of key
@@ -154,55 +164,75 @@ type account struct {
 
 // count adds so many pods of a group.
 func (c *account) count(o onMachine, pods int) {
-	k := c.kind(o.group, o.shelf)
-	for r, q := range o.group.requests {
-		k.total[r] += float64(max(q, 0)) * float64(pods)
+	k := c.kind(o)
+	if c.smallest == nil {
+		c.smallest = o.group.requests.clone()
+	}
+	c.smallest.lower(o.group.requests)
+	for i := range c.gauges {
+		k.total[i] += float64(c.gauges[i].asked(o.group.requests)) * float64(pods)
 	}
 	c.claim(o.group, k, pods)
 }
 
+// sort puts the kinds in order.
 func (c *account) sort() {
 	for _, key := range slices.Sorted(maps.Keys(c.kinds)) {
 		c.list = append(c.list, c.kinds[key])
 	}
 }
 
-// kind returns the kind of a group that the shelf has sold machines for.
-func (c *account) kind(g *group, shelf int) *kind {
-	free := *g
+// vague reports whether pods may be on offers of the shelf of which their filter alone does not tell: those that were not looked at,
+// and those that get a label that the provisioner leaves open from company which names its value.
+func (o onMachine) vague(s *shelf) bool {
+	opens := func(q scheduling.Requirements) bool {
+		return slices.ContainsFunc(q.Keys(), func(key string) bool {
+			own, defined := s.template[key]
+			return defined && !own.Finite() && !isOfferingKey(key)
+		})
+	}
+	return o.group.filter.cut || o.inCompany && slices.ContainsFunc(o.group.filter.alternatives, opens)
+}
+
+// kind returns the kind of a group.
+func (c *account) kind(o onMachine) *kind {
+	free := *o.group
 	free.pins = nil
 	open := newBitset(len(c.market.shelves))
-	open.add(shelf)
-	limited := len(c.market.shelves[shelf].budget.names) > 0
+	open.add(o.shelf)
+	limited, vague := len(c.market.shelves[o.shelf].budget.names) > 0, o.vague(c.market.shelves[o.shelf])
 	for i, s := range c.market.shelves {
-		if i == shelf || i > shelf && !limited {
+		if i == o.shelf || i > o.shelf && !limited {
 			continue
 		}
 		// Heavier ones may have taken the pods where topology was assigned in another way, or limits were spent on others; if it
 		// was limits that moved them here, lighter ones may have, too.
-		if options, _ := s.viable(&free); len(options) > 0 || g.filter.cut {
+		there := o.vague(s)
+		if options, _ := s.viable(&free); there || len(options) > 0 {
 			open.add(i)
 		}
+		vague = vague || there
 	}
-	key := kindKey{g.filter, open.key()}
+	key := kindKey{free.filter, open.key(), vague}
 	k, ok := c.known[key]
 	if !ok {
-		k = c.kindOf(g.filter, open)
+		k = c.kindOf(key.filter, open, vague)
 		c.known[key] = k
 	}
 	return k
 }
 
-func (c *account) kindOf(f *filter, shelves bitset) *kind {
+// kindOf returns the kind of pods that may be on some shelves, on any of their offers if they are vague.
+func (c *account) kindOf(f *filter, shelves bitset, vague bool) *kind {
 	var key strings.Builder
-	k := &kind{offers: make(bitset, c.market.words), total: make([]float64, len(c.solution.dimensions.names))}
+	k := &kind{offers: make(bitset, c.market.words), total: make([]float64, len(c.gauges))}
 	for i := range shelves.all {
-		options := c.market.shelves[i].choose(f, nil).options
-		key.WriteString(strconv.Itoa(i))
-		if s := c.market.shelves[i]; f.cut { // what was not looked at may be anything
-			any := option{stocks: s.allowed, zones: fullBitset(len(s.zones)), ways: fullBitset(len(s.ways))}.identified()
-			options = []option{any}
+		s := c.market.shelves[i]
+		options := s.choose(f, nil).options
+		if vague {
+			options = []option{option{stocks: s.allowed, zones: fullBitset(len(s.zones)), ways: fullBitset(len(s.ways))}.identified()}
 		}
+		key.WriteString(strconv.Itoa(i))
 		for o := range options {
 			writeString(&key, options[o].key)
 		}
@@ -236,12 +266,12 @@ func (c *account) cuts(everywhere bitset, total []float64) []*kind {
 		if len(out) == mostCuts || everywhere.within(k.offers) {
 			continue
 		}
-		cut := &kind{key: k.key, offers: k.offers, total: make([]float64, len(total))}
+		cut := &kind{key: k.key, offers: k.offers, total: make([]float64, c.plain)}
 		for _, other := range list {
 			if !other.offers.within(k.offers) {
 				continue
 			}
-			for r, q := range other.total {
+			for r, q := range other.total[:c.plain] {
 				cut.total[r] += q
 			}
 		}

@@ -30,9 +30,9 @@ func TestNoPlanCostsLessThanItsLowerBound(t *testing.T) {
 	}
 }
 
-// Where pods ask for nothing but resources and types are on offer everywhere, the bound is the value of the linear program,
-// which has its optimum where as many constraints hold with equality as there are resources.
-func TestTheLowerBoundOfPodsThatAskForResourcesIsTheLinearProgram(t *testing.T) {
+// Where pods ask for nothing but resources and types are on offer everywhere, the bound is no less than the value of the linear
+// program of their sums, which has its optimum where as many constraints hold with equality as there are resources.
+func TestTheLowerBoundOfPodsThatAskForResourcesIsNoLessThanTheLinearProgram(t *testing.T) {
 	for seed := range uint64(problems) {
 		w := newWorld(seed)
 		var types cloudprovider.InstanceTypes
@@ -45,8 +45,8 @@ func TestTheLowerBoundOfPodsThatAskForResourcesIsTheLinearProgram(t *testing.T) 
 		types = append(types, builders.InstanceType("large", builders.Capacity("32", "64Gi", 200), builders.OnDemand(2, "zone-a")))
 		list := shapes(1+w.IntN(40), 1+w.IntN(8))
 		plan := solver.Solve(t.Context(), solver.Problem{Pods: list, Provisioners: plain(func(p *solver.Provisioner) { p.InstanceTypes = types })})
-		if want := vertexOptimum(list, types); math.Abs(plan.LowerBoundPerHour-want) > want*1e-6 {
-			t.Errorf("problem %d: lower bound $%v/h, want $%v/h", seed, plan.LowerBoundPerHour, want)
+		if least := vertexOptimum(list, types); plan.LowerBoundPerHour < least*(1-1e-6) || plan.LowerBoundPerHour > plan.CostPerHour {
+			t.Errorf("problem %d: lower bound $%v/h, want $%v/h to $%v/h", seed, plan.LowerBoundPerHour, least, plan.CostPerHour)
 		}
 	}
 }
@@ -184,6 +184,33 @@ func TestTheLowerBoundBuysMachinesOfTheirSizeForPodsThatKeepApart(t *testing.T) 
 	}
 }
 
+// A type that is cheap for one resource is of no use to pods that it has too little of another for, and of what it has only as much as
+// whole pods take.
+func TestTheLowerBoundWastesWhatIsOfNoUse(t *testing.T) {
+	lopsided := builders.InstanceType("lopsided", builders.Capacity("16", "1Gi", 100), builders.OnDemand(0.01, "zone-a"))
+	uneven := builders.InstanceType("uneven", builders.Capacity("5", "64Gi", 100), builders.OnDemand(1, "zone-a"))
+	ten := func(memory string) (out []*corev1.Pod) {
+		for i := range 10 {
+			out = append(out, builders.Pod(builders.Name(fmt.Sprint("pod-", memory, i)), builders.CPU("3"), builders.Memory(memory)))
+		}
+		return out
+	}
+	for name, tc := range map[string]struct {
+		pods []*corev1.Pod
+		want float64
+	}{
+		"all of them":  {ten("2Gi"), 10},
+		"some of them": {slices.Concat(ten("2Gi"), ten("100Mi")), 10.02},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plan := solver.Solve(t.Context(), solver.Problem{Pods: tc.pods, Provisioners: plain(offering(cloudprovider.InstanceTypes{lopsided, uneven}))})
+			if math.Abs(plan.CostPerHour-tc.want) > 1e-9 || plan.LowerBoundPerHour < tc.want-0.01 || plan.LowerBoundPerHour > tc.want {
+				t.Errorf("lower bound $%v/h, cost $%v/h, want $%v/h", plan.LowerBoundPerHour, plan.CostPerHour, tc.want)
+			}
+		})
+	}
+}
+
 // The plan may have a leader for each follower, but one leader would do for both: the other need not be where followers have to be.
 func TestTheLowerBoundLetsPodsChooseTheirCompany(t *testing.T) {
 	web := map[string]string{"app": "web"}
@@ -200,6 +227,25 @@ func TestTheLowerBoundLetsPodsChooseTheirCompany(t *testing.T) {
 	plan := solver.Solve(t.Context(), p)
 	if len(plan.Unplaced) > 0 || plan.LowerBoundPerHour > 1.1 {
 		t.Errorf("lower bound $%v/h, %d pods unplaced; two machines do at $1.1/h", plan.LowerBoundPerHour, len(plan.Unplaced))
+	}
+}
+
+// The follower alone could be nowhere: only its company gives the machine the label that it asks for.
+func TestTheLowerBoundLetsCompanyNameLabels(t *testing.T) {
+	web := map[string]string{"app": "web"}
+	p := solver.Problem{
+		Pods: []*corev1.Pod{
+			builders.Pod(builders.Name("leader"), builders.Labels(web), builders.CPU("1"), builders.NodeSelector(map[string]string{teamLabel: "red"})),
+			builders.Pod(builders.Name("follower"), builders.CPU("1"), builders.Affinity(corev1.LabelHostname, web),
+				builders.NodeAffinity(corev1.NodeSelectorRequirement{Key: teamLabel, Operator: corev1.NodeSelectorOpExists})),
+		},
+		Provisioners: plain(offering(catalogue(20)), func(q *solver.Provisioner) {
+			q.Requirements = scheduling.NewRequirements(scheduling.NewRequirement(teamLabel, corev1.NodeSelectorOpExists))
+		}),
+	}
+	plan := solver.Solve(t.Context(), p)
+	if len(plan.Unplaced) > 0 || plan.LowerBoundPerHour > plan.CostPerHour || plan.LowerBoundPerHour <= 0 {
+		t.Errorf("lower bound $%v/h, cost $%v/h, unplaced: %v", plan.LowerBoundPerHour, plan.CostPerHour, plan.Unplaced)
 	}
 }
 

@@ -20,8 +20,8 @@ const (
 	belowRounding = 1e-10
 )
 
-// relaxation is the linear program that bounds what the pods cost from below. It has a row for each resource of which something
-// is asked for, over all offers; one for each resource of each cut, over the offers of the cut; and one for each cohort of each
+// relaxation is the linear program that bounds what the pods cost from below. It has a row for each gauge over all
+// offers; one for each gauge of each cut, over the offers of the cut; and one for each cohort of each
 // slot, over the offers that a pod of the cohort may be on. A machine's slot is for one cohort, whichever.
 //
 // Offers are columns, with a cohort for each slot. Few of them matter, so the program is solved over some and the ones that its
@@ -31,13 +31,17 @@ const (
 type relaxation struct {
 	columns []pricedOffer
 	demand  []float64 // by row
-	height  int       // number of resources
+	gauges  []gauge
+	plain   int // gauges that cuts have, the first
+	height  int // all gauges
 	cuts    []*kind
 	quotas  []quota
 	// starts are the rows of the first cohort of each slot.
 	starts []int
 	niches []niche
 	index  map[nicheKey]int
+	// smallest is what a machine needs that is of use to any pod.
+	smallest vector
 	// narrow are the kinds of cohorts that may not be on all offers, each with its cohorts as bits.
 	narrow []narrowKind
 }
@@ -63,7 +67,7 @@ type nicheKey struct {
 // niche is the offers of a key.
 type niche struct {
 	nicheKey
-	// worth is what a unit of each resource is worth there, slot what the slots are when they are for the picks.
+	// worth is what a unit of each gauge is worth there, slot what the slots are when they are for the picks.
 	worth []float64
 	slot  float64
 	picks picks
@@ -73,9 +77,9 @@ type niche struct {
 
 // pricedOffer is an offer as a column: what it costs, what it holds, and its niche.
 type pricedOffer struct {
-	price  float64
-	usable vector
-	niche  int
+	price float64
+	holds vector // by gauge
+	niche int
 }
 
 // trial is a column with the cohorts that its slots are for.
@@ -84,8 +88,10 @@ type trial struct {
 	picks  picks
 }
 
-func newRelaxation(m *market, c *account) *relaxation {
-	l := &relaxation{height: len(c.solution.dimensions.names), quotas: c.quotas(), index: map[nicheKey]int{}}
+// newRelaxation returns the program for machines that cost a fee on top of their price.
+func newRelaxation(c *account, fee float64) *relaxation {
+	m := c.market
+	l := &relaxation{gauges: c.gauges, plain: c.plain, height: len(c.gauges), smallest: c.smallest, quotas: c.quotas(), index: map[nicheKey]int{}}
 	everywhere, total := make(bitset, m.words), make([]float64, l.height)
 	for _, k := range c.list {
 		everywhere.or(k.offers)
@@ -110,9 +116,18 @@ func newRelaxation(m *market, c *account) *relaxation {
 		if m.of(everywhere, i).empty() {
 			continue
 		}
-		l.add(m, i, everywhere, max(c.solution.problem.Settings.NodeFee, 0))
+		l.add(m, i, everywhere, fee)
 	}
 	return l
+}
+
+// holds returns what a machine has by gauge.
+func (l *relaxation) holds(usable vector) vector {
+	out := make(vector, l.height)
+	for i := range l.gauges {
+		out[i] = l.gauges[i].has(usable)
+	}
+	return out
 }
 
 // narrowed returns the kind among the narrow ones.
@@ -132,9 +147,10 @@ func (l *relaxation) add(m *market, shelf int, everywhere bitset, fee float64) {
 	for t, st := range s.stocks {
 		for c := range st.wares {
 			w, from := &st.wares[c], len(l.columns)
-			if !w.sold {
+			if !w.sold || !l.smallest.within(w.usable) {
 				continue
 			}
+			var holds vector
 			var large fits
 			for i := range l.quotas {
 				large[i] = l.quotas[i].within(w.usable)
@@ -144,7 +160,10 @@ func (l *relaxation) add(m *market, shelf int, everywhere bitset, fee float64) {
 					continue
 				}
 				in := func(k *kind) bool { return m.block(k.offers, shelf, c, z).has(t) }
-				o := pricedOffer{price: price + fee, usable: w.usable, niche: l.niche(large, in)}
+				if holds == nil {
+					holds = l.holds(w.usable)
+				}
+				o := pricedOffer{price: price + fee, holds: holds, niche: l.niche(large, in)}
 				same := func(p pricedOffer) bool { return p.price == o.price && p.niche == o.niche }
 				if !slices.ContainsFunc(l.columns[from:], same) {
 					l.columns = append(l.columns, o)
@@ -208,17 +227,17 @@ func (l *relaxation) bound(at *tempo) float64 {
 	return best * (1 - belowRounding)
 }
 
-// first returns for each niche and each resource the offer that has most of it for its price, and for each cohort the cheapest that
+// first returns for each niche and each gauge the offer that has most of it for its price, and for each cohort the cheapest that
 // it may be on.
 func (l *relaxation) first() []trial {
-	type corner struct{ niche, resource int }
+	type corner struct{ niche, gauge int }
 	most, index := map[corner]float64{}, map[corner]int{}
 	for i := range l.columns {
 		o := &l.columns[i]
 		if n := &l.niches[o.niche]; o.price < l.columns[n.cheapest].price {
 			n.cheapest = i
 		}
-		for r, q := range o.usable {
+		for r, q := range o.holds {
 			n := corner{o.niche, r}
 			if there := float64(q) / max(o.price, leastWorth); there > most[n] {
 				most[n], index[n] = there, i
@@ -263,12 +282,10 @@ func (n *niche) any() picks {
 func (l *relaxation) product(t trial) product {
 	o := &l.columns[t.column]
 	v := make(vector, len(l.demand))
-	for r, q := range o.usable {
-		v[r] = max(q, 0)
-	}
+	copy(v, o.holds)
 	for i := range l.cuts {
 		if l.niches[o.niche].cuts&(1<<i) != 0 {
-			copy(v[l.height*(1+i):], v[:l.height])
+			copy(v[l.height+l.plain*i:], v[:l.plain])
 		}
 	}
 	for i, start := range l.starts {
@@ -296,7 +313,7 @@ func (l *relaxation) judge(worth []float64) (float64, []trial) {
 		n := &l.niches[o.niche]
 		v := n.slot
 		for r, w := range n.worth {
-			v += w * float64(max(o.usable[r], 0))
+			v += w * float64(o.holds[r])
 		}
 		ratio := v / o.price
 		dearest = max(dearest, ratio)
@@ -355,8 +372,8 @@ func (l *relaxation) value(n *niche, worth []float64) {
 		if n.cuts&(1<<i) == 0 {
 			continue
 		}
-		for r := range n.worth {
-			n.worth[r] += worth[l.height*(1+i)+r]
+		for r := range l.plain {
+			n.worth[r] += worth[l.height+l.plain*i+r]
 		}
 	}
 	n.slot, n.picks = 0, n.any()
