@@ -270,6 +270,38 @@ func TestAnInterruptedPlanIsNoAnswer(t *testing.T) {
 	}
 }
 
+// interruption is a context that is interrupted after so many looks at it.
+type interruption struct {
+	context.Context //nolint:containedctx // it is a context itself
+
+	left, looks int
+}
+
+func (i *interruption) Err() error {
+	if i.looks++; i.looks > i.left {
+		return context.Canceled
+	}
+	return nil
+}
+
+func TestAPlanThatIsInterruptedAnywhereIsNoAnswer(t *testing.T) {
+	plan := func(left int) (looks, code int, stdout, stderr string) {
+		var out, errors bytes.Buffer
+		ctx := &interruption{Context: t.Context(), left: left}
+		code = run(ctx, []string{"kerf", "plan", "-f", "testdata/cluster.yaml", "--catalog", "testdata/types.csv"}, strings.NewReader(""), &out, &errors)
+		return ctx.looks, code, out.String(), errors.String()
+	}
+	looks, code, whole, _ := plan(1 << 40)
+	if code != exitUnplaced || whole == "" || looks < 5 {
+		t.Fatalf("exit %d after %d looks: %s", code, looks, whole)
+	}
+	for left := range looks {
+		if _, code, stdout, stderr := plan(left); code != exitInterrupted || stdout != "" || !strings.HasSuffix(stderr, "interrupted: there is no answer\n") {
+			t.Errorf("interrupted after %d of %d looks: exit %d\n%s%s", left, looks, code, stdout, stderr)
+		}
+	}
+}
+
 func TestTheBuiltProgramExitsByItsAnswer(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "kubectl-kerf")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput(); err != nil {

@@ -11,7 +11,8 @@ import (
 )
 
 // Rest returns the problem of pods that Build leaves out because nothing is bought for them: whether they find room on the nodes
-// that are there, beside the pods that run and those that a plan places. They make nobody give way.
+// that are there, beside the pods that run and those that a plan places. They make nobody give way. Machines
+// that the plan buys are no nodes yet: which instance type each becomes, and so what it has to spare, is settled when it launches.
 func Rest(facts Facts, rest []*corev1.Pod, placements []solver.Placement) solver.Problem {
 	facts.ExpendableBelow = math.MinInt32
 	s := newSurvey(facts)

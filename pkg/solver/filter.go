@@ -43,7 +43,7 @@ func (f *filter) candid(reason string) string {
 	if !f.cut {
 		return reason
 	}
-	return miss{text: fmt.Sprintf("of the places that its node affinity and volumes allow, %d were looked at; %s", mostAlternatives, reason)}.reason()
+	return shorten(fmt.Sprintf("of the places that its node affinity and volumes allow, %d were looked at; %s", mostAlternatives, reason))
 }
 
 // untolerated returns why taints keep the pods off, or "".

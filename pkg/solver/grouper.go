@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kerf-autoscaler/kerf/pkg/pods"
 	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
 )
 
@@ -88,6 +89,12 @@ func (r *grouper) add(run []*corev1.Pod, t *ties) *group {
 	}
 	for _, p := range hostPorts(pod) {
 		key = key.number(int64(b.portMark(p)))
+	}
+	if slices.Contains(r.scratch, absurd) { // its reason tells how much it is
+		for _, name := range r.dimensions.names {
+			q := pods.Requests(pod)[name]
+			key = key.and(b.text(q.String()))
+		}
 	}
 	if g, ok := r.groups[key]; ok {
 		g.pods = append(g.pods, run...)

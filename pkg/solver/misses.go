@@ -18,7 +18,7 @@ func (s *solution) misses(ctx context.Context, g *group) ([]Miss, []string) {
 		if m.stage == missNothing {
 			m = g.miss // it is neither what it sells nor its limits
 		}
-		out, keys = append(out, Miss{Provisioner: shelf.provisioner.Name, Reason: m.reason()}), append(keys, m.key)
+		out, keys = append(out, Miss{Provisioner: shelf.provisioner.Name, Reason: m.reason(g)}), append(keys, m.key)
 	}
 	return out, keys
 }

@@ -211,14 +211,14 @@ func (s *shelf) narrow(o *option, own scheduling.Requirements, q scheduling.Requ
 	case defined:
 		own.Add(q)
 	case !q.AllowsAbsent():
-		return miss{stage: missRequirement, key: key, tell: func() string { return s.undefined(q) }}
+		return miss{stage: missRequirement, key: key, tell: func(*group) string { return s.undefined(q) }}
 	}
 	return miss{}
 }
 
 // unmatched says that no allowed instance type has a label, and what to change.
 func (s *shelf) unmatched(q scheduling.Requirement) miss {
-	return miss{stage: missType, key: q.Key(), tell: func() string {
+	return miss{stage: missType, key: q.Key(), tell: func(*group) string {
 		text := fmt.Sprintf("%s is asked for, no instance type that provisioner %s allows has it", q, s.provisioner.Name)
 		f := &filter{alternatives: []scheduling.Requirements{scheduling.NewRequirements(q)}}
 		for _, r := range s.remedies(f, make(vector, len(s.dimensions.names))) {
@@ -250,7 +250,7 @@ func (s *shelf) offers(values []string, q scheduling.Requirement) miss {
 	case slices.ContainsFunc(values, q.Has):
 		return miss{}
 	case len(values) == 0:
-		return miss{stage: missOffering, tell: s.nothingOnOffer}
+		return miss{stage: missOffering, tell: func(*group) string { return s.nothingOnOffer() }}
 	default:
 		return miss{stage: missRequirement, key: q.Key(), text: fmt.Sprintf("%s is asked for, provisioner %s has offerings in [%s] only; change it there or in the pod", q, s.provisioner.Name, strings.Join(values, " "))}
 	}

@@ -6,6 +6,9 @@ import (
 	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/kerf-autoscaler/kerf/pkg/pods"
 )
 
 // maxReason is the length of the longest reason, in bytes.
@@ -35,8 +38,8 @@ const (
 type miss struct {
 	stage stage
 	text  string
-	// tell makes the text where that takes a search, once it is known that somebody will read it.
-	tell func() string
+	// tell makes the text for a group where that takes a search, once it is known that somebody will read it.
+	tell func(*group) string
 	// key is the label that is asked for in vain; "" if it is none.
 	key string
 }
@@ -60,12 +63,25 @@ func (m miss) brief() miss {
 	return m
 }
 
-// reason returns the text in at most maxReason bytes.
-func (m miss) reason() string {
+// reason returns the text for a group that has pods left in at most maxReason bytes.
+func (m miss) reason(g *group) string {
 	if m.tell != nil {
-		return shorten(m.tell())
+		return shorten(m.tell(g))
 	}
 	return shorten(m.text)
+}
+
+// asks writes how much of a resource a unit of the group asks for: more than is counted, in the words of its pods.
+func (g *group) asks(name corev1.ResourceName, n int64) string {
+	if n < absurd {
+		return amount(name, n)
+	}
+	var sum resource.Quantity
+	start := len(g.pods) - g.left*g.size
+	for _, pod := range g.pods[start : start+g.size] {
+		sum.Add(pods.Requests(pod)[name])
+	}
+	return sum.String()
 }
 
 // shorten leaves out the middle of a text that is too long: it starts with what is asked for and ends with what to do about it.

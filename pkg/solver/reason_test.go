@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
@@ -218,6 +219,33 @@ func TestEachProvisionerSaysWhyItBuysNothing(t *testing.T) {
 	for _, m := range solver.Solve(ended, p).Unplaced[0].Misses {
 		if m.Provisioner != p.Provisioners[0].Name && !strings.Contains(m.Reason, "time") {
 			t.Errorf("%s: %s", m.Provisioner, m.Reason)
+		}
+	}
+}
+
+func TestQuantitiesBeyondAllReasonAreToldAsThePodHasThem(t *testing.T) {
+	p := solver.Problem{Provisioners: plain(), Pods: []*corev1.Pod{
+		builders.Pod(builders.Name("a"), builders.CPU("5E")), builders.Pod(builders.Name("b"), builders.CPU("7E")), builders.Pod(builders.Name("c"), builders.Memory("6Ei")),
+	}}
+	got := map[string]string{}
+	for _, u := range solver.Solve(t.Context(), p).Unplaced {
+		got[u.Pod.Name], _, _ = strings.Cut(u.Reason, ",")
+	}
+	if diff := cmp.Diff(map[string]string{"a": "5E cpu asked", "b": "7E cpu asked", "c": "6Ei memory asked"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestEachProvisionerNamesTheClaimWhoseVolumeItCannotReach(t *testing.T) {
+	one, other := builders.Pod(builders.Name("one")), builders.Pod(builders.Name("other"))
+	far := [][]scheduling.Requirements{{scheduling.FromLabels(map[string]string{corev1.LabelTopologyZone: "far"})}}
+	p := solver.Problem{Pods: []*corev1.Pod{one, other}, Provisioners: plain(), Volumes: map[types.UID]solver.Volumes{
+		one.UID: {Topologies: far, Claims: []string{"data-0"}}, other.UID: {Topologies: far, Claims: []string{"data-1"}},
+	}}
+	for _, u := range solver.Solve(t.Context(), p).Unplaced {
+		claim := map[*corev1.Pod]string{one: `"data-0"`, other: `"data-1"`}[u.Pod]
+		if len(u.Misses) != 1 || !strings.Contains(u.Misses[0].Reason, claim) || !strings.Contains(u.Reason, claim) {
+			t.Errorf("%s: %s, misses %v, want claim %s in both", u.Pod.Name, u.Reason, u.Misses, claim)
 		}
 	}
 }

@@ -30,7 +30,7 @@ func (s *solution) giveReasons(at *tempo) {
 		} else {
 			g.miss = g.miss.brief()
 		}
-		e.reason = g.filter.candid(g.miss.reason())
+		e.reason = g.filter.candid(g.miss.reason(g))
 		for _, pod := range g.take(g.left) {
 			s.plan.Unplaced = append(s.plan.Unplaced, e.of(pod, s.problem.Volumes))
 		}

@@ -45,7 +45,7 @@ func (c *choice) exceeds(i int, g *group) (int, bool) {
 // beyond says that no instance type has as much of a resource as a unit of the group asks for.
 func (s *shelf) beyond(t tops, resource int, g *group) miss {
 	f, requests := g.filter, g.requests.clone()
-	return miss{stage: missSize, tell: func() string {
-		return s.shortage(f, requests, t.types[resource], resource, t.usable[resource])
+	return miss{stage: missSize, tell: func(g *group) string {
+		return s.shortage(g, f, requests, t.types[resource], resource, t.usable[resource])
 	}}
 }

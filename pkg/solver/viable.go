@@ -199,7 +199,7 @@ func (s *shelf) tooLarge(o *option, g *group) miss {
 		}
 	}
 	if nearest < 0 {
-		return miss{stage: missOffering, tell: s.nothingOnOffer}
+		return miss{stage: missOffering, tell: func(*group) string { return s.nothingOnOffer() }}
 	}
 	if least <= 1 {
 		return miss{stage: missSize, text: fmt.Sprintf("a DaemonSet of provisioner %s holds a host port of the pod, keeps it away, or leaves no room on any instance type; change the DaemonSet or the pod", s.provisioner.Name)}
@@ -209,13 +209,13 @@ func (s *shelf) tooLarge(o *option, g *group) miss {
 		out.stage = missAbsent
 	}
 	f, requests := g.filter, g.requests.clone()
-	out.tell = func() string { return s.shortage(f, requests, nearest, lacking, usable) }
+	out.tell = func(g *group) string { return s.shortage(g, f, requests, nearest, lacking, usable) }
 	return out
 }
 
 // shortage says how much of a resource the nearest instance type lacks, beside DaemonSets, and what to change. Of disk all have the
 // same, so that comes first if it is short everywhere.
-func (s *shelf) shortage(f *filter, requests vector, nearest, lacking int, usable vector) string {
+func (s *shelf) shortage(g *group, f *filter, requests vector, nearest, lacking int, usable vector) string {
 	if disk, ok := s.dimensions.index[corev1.ResourceEphemeralStorage]; ok && !slices.ContainsFunc(s.catalogue.allocatables, func(a vector) bool { return a[disk] >= requests[disk] }) {
 		lacking = disk
 	}
@@ -230,12 +230,12 @@ func (s *shelf) shortage(f *filter, requests vector, nearest, lacking int, usabl
 	if usable[lacking] > 0 {
 		has = fmt.Sprintf("largest allowed type %s has %s", st.instanceType.Name, amount(name, usable[lacking]))
 	}
-	return fmt.Sprintf("%s %s asked, %s; %s", amount(name, requests[lacking]), name, has, s.advise(f, with, nearest, lacking))
+	return fmt.Sprintf("%s %s asked, %s; %s", g.asks(name, requests[lacking]), name, has, s.advise(f, with, nearest, lacking))
 }
 
 // nowhere says that no instance type and no node has a resource.
 func (s *shelf) nowhere(name corev1.ResourceName) miss {
-	return miss{stage: missAbsent, tell: func() string {
+	return miss{stage: missAbsent, tell: func(*group) string {
 		var known []string
 		for _, n := range s.dimensions.names {
 			known = append(known, string(n))
