@@ -69,6 +69,15 @@ func TestPodsAreHeldAgainstEachOther(t *testing.T) {
 	perVersion := change(both(builders.Labels(map[string]string{"app": "web", "v": "1"}), builders.AntiAffinity(zone, web)), func(p *corev1.Pod) {
 		p.Spec.Affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution[0].MatchLabelKeys = []string{"v"}
 	})
+	otherVersions := change(perVersion, func(p *corev1.Pod) {
+		t := &p.Spec.Affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution[0]
+		t.MatchLabelKeys, t.MismatchLabelKeys = nil, []string{"v"}
+	})
+	sidecar := change(builders.HostPort(80), func(p *corev1.Pod) {
+		c := p.Spec.Containers[0]
+		c.RestartPolicy = new(corev1.ContainerRestartPolicyAlways)
+		p.Spec.InitContainers, p.Spec.Containers[0].Ports = []corev1.Container{c}, nil
+	})
 	selfish := both(aWeb, builders.Affinity(zone, web))
 	for name, tc := range map[string]struct {
 		pods        []*corev1.Pod
@@ -85,6 +94,8 @@ func TestPodsAreHeldAgainstEachOther(t *testing.T) {
 		"apart in another namespace":      {cast(both(builders.Namespace("x"), aWeb), builders.AntiAffinity(zone, web)), "a:0,1", "", nil},
 		"apart in all namespaces":         {cast(both(builders.Namespace("x"), aWeb), everywhere), "a:0 b:1", "a:0,1", []string{"pod-1", "with pod pod-0"}},
 		"apart by version":                {cast(perVersion, both(aWeb, builders.Labels(map[string]string{"v": "2"})), perVersion), "a:0,1 b:2", "a:0,1 a:2", []string{"pod-0", "with pod pod-2"}},
+		"apart from other versions":       {cast(otherVersions, both(aWeb, builders.Labels(map[string]string{"v": "2"})), otherVersions), "a:0,2 b:1", "a:0 a:1 b:2", []string{"pod-0", "with pod pod-1"}},
+		"host ports of sidecars":          {cast(sidecar, sidecar), "a:0 a:1", "a:0,1", []string{"pod-1", "pod-0 has host port 80"}},
 		"together with others":            {cast(aDB, builders.Affinity(zone, db)), "a:0 a:1", "a:0 b:1", []string{"pod-1", `zone "b" it is without`}},
 		"together on a host":              {cast(aDB, builders.Affinity(host, db)), "a:0,1", "a:0 a:1", []string{"pod-1", "without"}},
 		"together with nobody":            {cast(aWeb, builders.Affinity(zone, db)), "", "a:0,1", []string{"pod-1", "without"}},

@@ -59,3 +59,18 @@ func TestPodsAreSpreadAsEvenlyAsTheyAskFor(t *testing.T) {
 		})
 	}
 }
+
+func TestNodesBehindTaintsCountUnlessThePolicySaysOtherwise(t *testing.T) {
+	node := &corev1.Node{Spec: corev1.NodeSpec{Taints: []corev1.Taint{{Key: "k", Effect: corev1.TaintEffectNoSchedule}}}}
+	node.Labels = map[string]string{zone: "a"}
+	for policy, want := range map[*corev1.NodeInclusionPolicy]bool{
+		nil: true, new(corev1.NodeInclusionPolicyIgnore): true, new(corev1.NodeInclusionPolicyHonor): false,
+	} {
+		pod := cast(constrained(builders.Spread(zone, 1, nil), func(c *corev1.TopologySpreadConstraint) { c.NodeTaintsPolicy = policy }))[0]
+		for _, e := range even(place{pod: pod}) {
+			if got := e.counts(node); got != want {
+				t.Errorf("policy %v: counts %v, want %v", policy, got, want)
+			}
+		}
+	}
+}
