@@ -2,7 +2,6 @@ package solver
 
 import (
 	"cmp"
-	"maps"
 	"math"
 	"math/bits"
 	"slices"
@@ -230,22 +229,22 @@ func (l *relaxation) bound(at *tempo) float64 {
 // first returns for each niche and each gauge the offer that has most of it for its price, and for each cohort the cheapest that
 // it may be on.
 func (l *relaxation) first() []trial {
-	type corner struct{ niche, gauge int }
-	most, index := map[corner]float64{}, map[corner]int{}
+	corners := len(l.niches) * l.height // a niche and a gauge each
+	most, index := make([]float64, corners), make([]int, corners)
 	for i := range l.columns {
 		o := &l.columns[i]
 		if n := &l.niches[o.niche]; o.price < l.columns[n.cheapest].price {
 			n.cheapest = i
 		}
 		for r, q := range o.holds {
-			n := corner{o.niche, r}
+			n := o.niche*l.height + r
 			if there := float64(q) / max(o.price, leastWorth); there > most[n] {
 				most[n], index[n] = there, i
 			}
 		}
 	}
 	var out []trial
-	for _, i := range slices.Compact(slices.Sorted(maps.Values(index))) {
+	for _, i := range slices.Compact(slices.Sorted(slices.Values(index))) {
 		out = append(out, trial{i, l.niches[l.columns[i].niche].any()})
 	}
 	for i := range l.quotas {
