@@ -96,6 +96,12 @@ func Judge(ctx context.Context, w *world.World, problem *solver.Problem, plan *s
 		if err != nil {
 			return nil, err
 		}
+		if len(refused) == 0 && way == 0 {
+			refused, err = j.turnOut(ctx)
+			if err != nil {
+				return nil, err
+			}
+		}
 		if len(refused) > 0 {
 			return refused, nil
 		}

@@ -99,6 +99,13 @@ func TestWhatIsWrongWithAPlanIsFound(t *testing.T) {
 		"one of the instance types is too small": {
 			world: func(w *world.World) { builders.CPU("3")(w.Pods[1]) }, want: judge.Placed,
 		},
+		"an instance type that is neither first nor last is too small": {
+			plan: func(w *world.World, p *solver.Plan) {
+				p.Machines[1].InstanceTypes = []string{"large", "small", "large"}
+				p.Machines[1].PricePerHour = 0.4
+			},
+			world: func(w *world.World) { builders.CPU("3")(w.Pods[1]) }, want: judge.Placed,
+		},
 		"a DaemonSet leaves too little": {
 			world: func(w *world.World) {
 				w.DaemonSets = []*corev1.Pod{builders.Pod(builders.Name("agent"), builders.CPU("1500m"))}

@@ -120,16 +120,12 @@ func (j *judge) takes(ctx context.Context, m *member, pod *corev1.Pod) (bool, er
 		}(j.scheduler.Evict(m.node.Name, world.Expendable))
 	}
 	refusal, err := j.scheduler.Ask(ctx, pod, m.node.Name)
-	if err != nil || !refusal.None() {
-		return false, err
+	if err != nil || !refusal.None() || len(m.others) == 0 {
+		return err == nil && refusal.None(), err
 	}
-	become := func(node *corev1.Node) {
-		j.scheduler.Remove(node.Name)
-		j.scheduler.Add(node, slices.Concat(m.planned, j.before(m, node))...)
-	}
-	defer become(m.node)
+	defer j.become(m, m.node)
 	for _, other := range m.others {
-		become(other)
+		j.become(m, other)
 		if refusal, err := j.scheduler.Ask(ctx, pod, other.Name); err != nil || !refusal.None() {
 			return false, err
 		}
