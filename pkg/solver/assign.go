@@ -13,16 +13,39 @@ type assigner struct {
 	late bool
 	// binding leaves preferences out of account.
 	binding bool
+	// units is how many there are to place.
+	units int
+	// followers are the groups that have to be where the one is that is being placed.
+	followers []*group
+	// level has units that spreads count shared out evenly even if they need not be; uneven says that some were not.
+	level, uneven bool
+	// conceded is how often a preference was given up.
+	conceded int
 	// active groups have their place, or need none; stuck ones cannot be anywhere for now.
 	active, stuck []*group
 	// relax returns the group with one preference fewer; nil if there is none left.
 	relax func(*group) *group
 }
 
-// assign places all groups: those that others look at first, then those that look at others.
+// assign places all groups. Pods that others' spreads count, but that do not spread, go where they cost least; if somebody has no
+// place then, or one that is not preferred, they are shared out evenly after all.
 func (a *assigner) assign(groups []*group) {
+	before, t := *a, a.topology
+	tallies := t.tallies()
+	a.assignOnce(groups)
+	if a.uneven && (len(a.stuck) > len(before.stuck) || a.conceded > 0) && a.tempo.Err() == nil {
+		*a = before
+		a.level = true
+		t.recall(tallies)
+		a.assignOnce(groups)
+	}
+}
+
+// assignOnce places all groups: those that others look at first, then those that look at others.
+func (a *assigner) assignOnce(groups []*group) {
 	var counted, keeping, spreading, joining []*group
 	for _, g := range groups {
+		a.units += g.left
 		switch {
 		case len(g.axes) == 0 || g.miss.stage == missRefused:
 			a.active = append(a.active, g)
@@ -61,6 +84,7 @@ func (a *assigner) settle(g *group) {
 			a.stuck = append(a.stuck, rest)
 			return
 		}
+		a.conceded++
 		if g = relaxed; len(g.axes) == 0 {
 			a.active = append(a.active, g)
 			return
@@ -75,16 +99,32 @@ func (a *assigner) join(groups []*group) {
 		i := slices.IndexFunc(groups, func(g *group) bool { return a.hasCompany(g) })
 		if i < 0 {
 			i = slices.IndexFunc(groups, func(g *group) bool { return a.starts(g) })
+			a.followers = followers(groups, i)
 		}
 		if i < 0 {
 			break
 		}
 		a.settle(groups[i])
+		a.followers = nil
 		groups = slices.Delete(groups, i, i+1)
 	}
 	for _, g := range groups { // nobody they want to be with is anywhere
 		a.settle(g)
 	}
+}
+
+// followers returns the groups that want to be where the group is that starts, none if it is negative.
+func followers(groups []*group, first int) []*group {
+	if first < 0 {
+		return nil
+	}
+	var out []*group
+	for i, g := range groups {
+		if i != first && slices.ContainsFunc(g.ties.with, func(w together) bool { return groups[first].carries(w.mark) > 0 }) {
+			out = append(out, g)
+		}
+	}
+	return out
 }
 
 // hasCompany reports whether somebody is somewhere for each affinity of the group.
@@ -175,9 +215,21 @@ func (a *assigner) planned(g *group, places []*place, into []int) int {
 	return done
 }
 
+// bid is a place with what speaks for it.
+type bid struct {
+	*place
+	// most is how many of the next units may go there.
+	most int
+	// load is how many pods there are already of those that spreads which count the group look at.
+	load int
+	// lost is how many followers could not be there, cost what all that have to be there cost, US dollars per hour.
+	lost int
+	cost float64
+}
+
 // best returns the place that suits the next units best, and how many go there before it is asked again.
 func (a *assigner) best(g *group, places []*place, left int) (int, int) {
-	best, most, load := -1, 0, 0
+	best, of, level := -1, bid{}, a.levels(g)
 	for i, p := range places {
 		if g.tried[p.pins] {
 			continue
@@ -186,17 +238,22 @@ func (a *assigner) best(g *group, places []*place, left int) (int, int) {
 		if n == 0 {
 			continue
 		}
-		if l := a.load(g, p); best < 0 || a.better(g, p, places[best], l-load) {
-			best, most, load = i, n, l
+		b := bid{place: p, most: n}
+		b.lost, b.cost = a.cost(g, p)
+		if level {
+			b.load = a.load(g, p)
+		}
+		if best < 0 || a.better(g, &b, &of) {
+			best, of = i, b
 		}
 	}
-	if most > 1 && a.levels(g) {
-		most = 1
+	if of.most > 1 && level {
+		of.most = 1
 	}
-	return best, most
+	return best, of.most
 }
 
-// levels reports whether units of the group are shared out evenly.
+// levels reports whether units of the group are shared out one by one.
 func (a *assigner) levels(g *group) bool {
 	return slices.ContainsFunc(g.stakes, func(s stake) bool { return a.topology.counters[s.counter].spread })
 }
@@ -212,10 +269,36 @@ func (a *assigner) load(g *group, p *place) int {
 	return total
 }
 
+// cost returns how many of the group's followers could not be in a place, and what the group and the others cost there.
+func (a *assigner) cost(g *group, p *place) (int, float64) {
+	if len(a.followers) == 0 {
+		return 0, p.toll.of(a.units)
+	}
+	lost, least, parts := 0, p.toll.machine, p.toll.part*float64(g.left)
+	for _, f := range a.followers {
+		places := a.places(f)
+		if i := slices.IndexFunc(places, func(q *place) bool { return q.pins == p.pins }); i >= 0 {
+			least, parts = max(least, places[i].toll.machine), parts+places[i].toll.part*float64(f.left)
+		} else if len(places) > 0 {
+			lost += f.left
+		}
+	}
+	return lost, max(least, parts)
+}
+
 // better orders places: the emptiest for pods that spread, then where those are that others keep away from already, then where
-// nodes have room, then by price.
-func (a *assigner) better(g *group, p, q *place, load int) bool {
-	return cmp.Or(load, cmp.Compare(a.shunned(g, q), a.shunned(g, p)), cmp.Compare(min(q.room, g.left), min(p.room, g.left)), cmp.Compare(p.price, q.price)) < 0
+// all have room who have to be there, then where nodes have room, then by cost, and the emptiest for pods that do not spread.
+func (a *assigner) better(g *group, p, q *bid) bool {
+	load := cmp.Compare(p.load, q.load)
+	first := 0
+	if a.level || g.ties != nil && len(g.ties.spreads) > 0 {
+		first = load
+	}
+	cheaper := cmp.Compare(p.cost, q.cost)
+	order := cmp.Or(first, cmp.Compare(a.shunned(g, q.place), a.shunned(g, p.place)), cmp.Compare(p.lost, q.lost),
+		cmp.Compare(min(q.room, g.left), min(p.room, g.left)), cheaper)
+	a.uneven = a.uneven || first == 0 && load*cheaper < 0
+	return cmp.Or(order, load) < 0
 }
 
 // shunned is 1 if pods are there already that the same pods keep away from as from the group: one more does no harm.

@@ -2,6 +2,7 @@ package solver
 
 import (
 	"encoding/binary"
+	"math"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -15,9 +16,27 @@ type valuesQuestion struct {
 	requests string
 }
 
-// domains returns the values that a label can have on machines of the shelf that host a unit of the group, with the least price
-// of such a machine, US dollars per hour. They are shared and must not be changed.
-func (s *shelf) domains(g *group, key string) map[string]float64 {
+// toll is what it takes to have a unit of a group somewhere, US dollars per hour.
+type toll struct {
+	// machine is the least price of a machine that hosts a unit.
+	machine float64
+	// part is the least that such a machine costs for the part of it that a unit takes up, if others fill the rest.
+	part float64
+}
+
+// lower returns the lower of each.
+func (t toll) lower(o toll) toll { return toll{min(t.machine, o.machine), min(t.part, o.part)} }
+
+// of returns what n units cost, one whole machine at the least.
+func (t toll) of(n int) float64 { return max(t.machine, t.part*float64(n)) }
+
+// mostTimes bounds how many times the least price a machine may cost whose part is looked at: what is dearer is bought for many
+// pods, and says little about what one of them costs.
+const mostTimes = 16
+
+// domains returns the values that a label can have on machines of the shelf that host a unit of the group, with the toll of each.
+// They are shared and must not be changed.
+func (s *shelf) domains(g *group, key string) map[string]toll {
 	if !g.guest.plain() && s.minds() {
 		return s.domainsAfresh(g, key)
 	}
@@ -49,8 +68,8 @@ func (s *shelf) minds() bool {
 	return false
 }
 
-func (s *shelf) domainsAfresh(g *group, key string) map[string]float64 {
-	out := map[string]float64{}
+func (s *shelf) domainsAfresh(g *group, key string) map[string]toll {
+	out := map[string]toll{}
 	options, _ := s.viable(g)
 	for i := range options {
 		o := &options[i]
@@ -68,31 +87,28 @@ func (s *shelf) domainsAfresh(g *group, key string) map[string]float64 {
 // spot is a zone, and a way to buy there.
 type spot struct{ way, zone int }
 
-// domainsAt lowers the prices of the values that the label can have on machines of the option that are bought at a spot.
-func (s *shelf) domainsAt(g *group, key string, o *option, at spot, least map[string]float64) {
-	labels, varies := s.catalogue.column(key)
-	var seen bitset // kinds of the label
-	if varies {
-		seen = newBitset(len(labels.kinds))
-	}
+// domainsAt lowers the tolls of the values that the label can have on machines of the option that are bought at a spot.
+func (s *shelf) domainsAt(g *group, key string, o *option, at spot, least map[string]toll) {
+	first := math.Inf(1)
 	for _, t := range s.catalogue.byPrice(s.ways[at.way].kind, s.places[at.zone]) {
-		if !o.stocks.has(int(t)) || varies && seen.has(int(labels.of[t])) {
-			continue
-		}
 		st := s.stocks[t]
 		w := &st.wares[at.way]
-		if !w.sold || !s.fits(g, st, w) {
+		if !o.stocks.has(int(t)) || !w.sold || !s.fits(g, st, w) {
 			continue
 		}
+		price := w.prices[at.zone]
+		first = min(first, price)
+		_, share := lack(g.requests, w.usable)
+		here := toll{price, price * share}
 		for _, value := range s.valuesAt(o, key, int(t), at) {
-			if price, ok := least[value]; !ok || w.prices[at.zone] < price {
-				least[value] = w.prices[at.zone]
+			if known, ok := least[value]; ok {
+				here = here.lower(known)
 			}
+			least[value] = here
 		}
-		if !varies {
-			return // the others are dearer
+		if key == corev1.LabelTopologyZone && price > first*mostTimes {
+			return
 		}
-		seen.add(int(labels.of[t]))
 	}
 }
 

@@ -22,8 +22,8 @@ const (
 type place struct {
 	domains []int // by axis; -1 for none
 	pins    *pins
-	// price of the cheapest machine there, US dollars per hour; infinite if there are only nodes.
-	price float64
+	// toll of machines there, infinite if there are only nodes.
+	toll toll
 	// room is how many units the nodes there had room for at first.
 	room int
 }
@@ -159,27 +159,28 @@ func (a *atlas) divide(g *group, p *place, axis int) []*place {
 	probe, key := *g, a.topology.axes[axis].key
 	before := slices.DeleteFunc(slices.Clone(g.axes), func(i int) bool { return i >= axis })
 	probe.pins = a.pinsOf(p, before)
-	prices := map[string]float64{}
+	tolls := map[string]toll{}
 	for _, s := range a.shelves {
-		for value, price := range a.values(s, &probe, axis) {
-			if least, ok := prices[value]; !ok || price < least {
-				prices[value] = price
+		for value, t := range a.values(s, &probe, axis) {
+			if known, ok := tolls[value]; ok {
+				t = t.lower(known)
 			}
+			tolls[value] = t
 		}
 	}
 	var out []*place
-	add := func(domain int, price float64) {
-		q := &place{domains: slices.Clone(p.domains), price: price}
+	add := func(domain int, t toll) {
+		q := &place{domains: slices.Clone(p.domains), toll: t}
 		q.domains[axis] = domain
 		out = append(out, q)
 	}
-	for _, value := range slices.Sorted(maps.Keys(prices)) {
-		add(a.topology.axes[axis].domain(value), prices[value])
+	for _, value := range slices.Sorted(maps.Keys(tolls)) {
+		add(a.topology.axes[axis].domain(value), tolls[value])
 	}
 	if always(key) || g.needs(axis, a.topology) {
 		return out
 	}
-	add(-1, p.price)
+	add(-1, p.toll)
 	probe.pins = a.pinsOf(out[len(out)-1], append(before, axis))
 	if !slices.ContainsFunc(a.shelves, func(s *shelf) bool { options, _ := s.viable(&probe); return len(options) > 0 }) {
 		out = out[:len(out)-1]
@@ -189,7 +190,7 @@ func (a *atlas) divide(g *group, p *place, axis int) []*place {
 
 // values returns the values of the axis on machines of the shelf, with the least price of each. A label of the provisioner's
 // own that is open to several values has the one that it is asked for.
-func (a *atlas) values(s *shelf, probe *group, axis int) map[string]float64 {
+func (a *atlas) values(s *shelf, probe *group, axis int) map[string]toll {
 	key := a.topology.axes[axis].key
 	out := s.domains(probe, key)
 	open, own := s.template[key]
@@ -213,8 +214,8 @@ func (a *atlas) values(s *shelf, probe *group, axis int) map[string]float64 {
 		} else {
 			pinned.pins = newPins(labels)
 		}
-		if price, ok := s.domains(&pinned, key)[value]; ok {
-			out[value] = price
+		if t, ok := s.domains(&pinned, key)[value]; ok {
+			out[value] = t
 		}
 	}
 	return out
@@ -229,7 +230,7 @@ func (a *atlas) lodge(g *group, h *host, list []*place, index map[digest]*place)
 	if n == 0 || !h.admit(g.filter) {
 		return list
 	}
-	p := &place{domains: make([]int, len(a.topology.axes)), price: math.Inf(1)}
+	p := &place{domains: make([]int, len(a.topology.axes)), toll: toll{math.Inf(1), math.Inf(1)}}
 	for i := range p.domains {
 		p.domains[i] = -1
 	}

@@ -43,7 +43,7 @@ type shelf struct {
 	budget *budget
 	// choices, values, verdicts and rankings are the answers to what was asked before.
 	choices  map[question]*choice
-	values   map[valuesQuestion]map[string]float64
+	values   map[valuesQuestion]map[string]toll
 	verdicts map[valuesQuestion]verdict
 	rankings map[rankQuestion]ranking
 	// sold is what was bought so far.
@@ -82,7 +82,7 @@ func newShelf(p *Provisioner, c *catalogue, d dimensions, daemons []*daemon) *sh
 		waysOf:      map[string][]int{},
 		budget:      newBudget(p.Remaining),
 		choices:     map[question]*choice{},
-		values:      map[valuesQuestion]map[string]float64{},
+		values:      map[valuesQuestion]map[string]toll{},
 		verdicts:    map[valuesQuestion]verdict{},
 		rankings:    map[rankQuestion]ranking{},
 	}

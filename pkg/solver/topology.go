@@ -140,6 +140,33 @@ func (t *topology) clear() {
 	}
 }
 
+// tally is what a counter has counted.
+type tally struct {
+	sure, most []int32
+	total      int64
+	there      []presence
+}
+
+// tallies returns what the counters have counted so far.
+func (t *topology) tallies() []tally {
+	out := make([]tally, 0, len(t.counters))
+	for _, c := range t.counters {
+		out = append(out, tally{slices.Clone(c.sure), slices.Clone(c.most), c.total, slices.Clone(c.there)})
+	}
+	return out
+}
+
+// recall makes the counters forget all that they have counted since; those that are newer forget everything.
+func (t *topology) recall(before []tally) {
+	for i, c := range t.counters {
+		var then tally
+		if i < len(before) {
+			then = before[i]
+		}
+		c.sure, c.most, c.total, c.there = then.sure, then.most, then.total, then.there
+	}
+}
+
 // add counts n pods in a domain, for sure or perhaps.
 func (c *counter) add(d, n int, sure bool) {
 	c.grow(d)
