@@ -65,6 +65,18 @@ const (
 // depends on the pods, and only trying tells.
 func windows() []int { return []int{1, 4, 32} }
 
+// attempts returns in how many ways so many units are packed.
+func (p *packer) attempts(start []int, interchangeable bool) int {
+	switch n := sum(start); {
+	case n <= fewUnits || n <= mostAttempted && !interchangeable && p.lot.plain():
+		return len(windows())
+	case !p.lot.plain():
+		return 2
+	default:
+		return 1
+	}
+}
+
 // exhaust buys for what is left and makes it cheaper; what that frees of the limits is used for what they had stopped.
 func (p *packer) exhaust(ctx context.Context) []bin {
 	start := slices.Clone(p.left)
@@ -73,8 +85,8 @@ func (p *packer) exhaust(ctx context.Context) []bin {
 	if p.done() && p.effort.tempo.hasty() {
 		return bins
 	}
-	if p.done() && (sum(start) <= fewUnits || sum(start) <= mostAttempted && !interchangeable && p.lot.plain()) {
-		bins = p.retry(ctx, start, bins)
+	if attempts := p.attempts(start, interchangeable); p.done() && attempts > 1 {
+		bins = p.retry(ctx, start, bins, windows()[1:attempts])
 	}
 	if p.done() && interchangeable {
 		bins = p.cheaper(ctx, start, bins)
@@ -89,11 +101,11 @@ func (p *packer) exhaust(ctx context.Context) []bin {
 	}
 }
 
-// retry packs what there was at first in other ways, for as long as that takes less than the effort that is left, and returns
+// retry packs what there was at first in other windows, for as long as that takes less than the effort that is left, and returns
 // the cheapest bins.
-func (p *packer) retry(ctx context.Context, start []int, best []bin) []bin {
+func (p *packer) retry(ctx context.Context, start []int, best []bin, others []int) []bin {
 	p.shrink(best)
-	for _, window := range windows()[1:] {
+	for _, window := range others {
 		before := p.effort.steps
 		p.spend(best, -1)
 		p.load(start)
