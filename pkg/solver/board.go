@@ -10,6 +10,7 @@ import (
 type board struct {
 	prospects []prospect
 	offers    []int
+	takings   []float64 // by offer
 	// order are the places of the prospects, the most promising first: those within the horizon, then, once it is complete, the
 	// others. Most are never asked for.
 	order    []int
@@ -18,7 +19,11 @@ type board struct {
 
 // takings returns what one machine of each offer could take at most, given what it could of each class.
 func (p *packer) takings(wanted []float64) []float64 {
-	out := make([]float64, len(p.lot.offers))
+	if p.board.takings == nil {
+		p.board.takings = make([]float64, len(p.lot.offers))
+	}
+	out := p.board.takings
+	clear(out)
 	for c, worth := range wanted {
 		if worth <= 0 {
 			continue

@@ -89,27 +89,55 @@ type spot struct{ way, zone int }
 
 // domainsAt lowers the tolls of the values that the label can have on machines of the option that are bought at a spot.
 func (s *shelf) domainsAt(g *group, key string, o *option, at spot, least map[string]toll) {
-	first := math.Inf(1)
+	if _, varies := s.catalogue.column(key); varies {
+		s.domainsByType(g, key, o, at, least)
+		return
+	}
+	lowest := toll{math.Inf(1), math.Inf(1)}
 	for _, t := range s.catalogue.byPrice(s.ways[at.way].kind, s.places[at.zone]) {
-		st := s.stocks[t]
-		w := &st.wares[at.way]
-		if !o.stocks.has(int(t)) || !w.sold || !s.fits(g, st, w) {
-			continue
-		}
-		price := w.prices[at.zone]
-		first = min(first, price)
-		_, share := lack(g.requests, w.usable)
-		here := toll{price, price * share}
-		for _, value := range s.valuesAt(o, key, int(t), at) {
-			if known, ok := least[value]; ok {
-				here = here.lower(known)
-			}
-			least[value] = here
-		}
-		if key == corev1.LabelTopologyZone && price > first*mostTimes {
-			return
+		w := &s.stocks[t].wares[at.way]
+		if price := w.prices[at.zone]; price > lowest.machine*mostTimes {
+			break
+		} else if o.stocks.has(int(t)) && w.sold && s.fits(g, s.stocks[t], w) {
+			lowest = lowest.lower(w.toll(g, price))
 		}
 	}
+	if math.IsInf(lowest.machine, 1) {
+		return
+	}
+	for _, value := range s.valuesAt(o, key, 0, at) {
+		least[value] = lowest.lower(known(least, value))
+	}
+}
+
+// domainsByType does so for a label that depends on the instance type.
+func (s *shelf) domainsByType(g *group, key string, o *option, at spot, least map[string]toll) {
+	for _, t := range s.catalogue.byPrice(s.ways[at.way].kind, s.places[at.zone]) {
+		w := &s.stocks[t].wares[at.way]
+		if !o.stocks.has(int(t)) || !w.sold || !s.fits(g, s.stocks[t], w) {
+			continue
+		}
+		here := w.toll(g, w.prices[at.zone])
+		for _, value := range s.valuesAt(o, key, int(t), at) {
+			if so := known(least, value); here.machine <= so.machine*mostTimes {
+				least[value] = here.lower(so)
+			}
+		}
+	}
+}
+
+// known returns the toll of a value so far, infinite if there is none.
+func known(least map[string]toll, value string) toll {
+	if t, ok := least[value]; ok {
+		return t
+	}
+	return toll{math.Inf(1), math.Inf(1)}
+}
+
+// toll returns what it takes to have a unit of the group on the ware at a price.
+func (w *ware) toll(g *group, price float64) toll {
+	_, part := lack(g.requests, w.usable)
+	return toll{price, price * part}
 }
 
 // valuesAt returns what the label may be on a machine of one offering; none if it may be anything.

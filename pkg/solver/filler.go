@@ -38,6 +38,8 @@ type filler struct {
 	// spent holds by shape the latest trial in which no more of it could be taken.
 	spent []int
 	trial int
+	// axes holds by shape the axis of which it asks the largest part of the machine, asked in which trial that was found.
+	axes, asked []int
 	// window is how many shapes are compared with what is left at a time.
 	window int
 }
@@ -170,7 +172,7 @@ func (f *filler) closest(axis int) int {
 		}
 		s := w.order[place]
 		shape := &p.lot.shapes[s]
-		if p.counts[s] == 0 || f.spent[s] == f.trial || f.dominant(shape.size) != axis || !shape.size.within(f.residual) {
+		if p.counts[s] == 0 || f.spent[s] == f.trial || f.dominant(s) != axis || !shape.size.within(f.residual) {
 			continue
 		}
 		if first {
@@ -196,14 +198,18 @@ func (f *filler) likeness(size vector) float64 {
 	return dot * dot / max(norm, math.SmallestNonzeroFloat64)
 }
 
-// dominant returns the axis of which a size asks the largest part of the machine.
-func (f *filler) dominant(size vector) int {
+// dominant returns the axis of which a shape asks the largest part of the machine.
+func (f *filler) dominant(s int) int {
+	if f.asked[s] == f.trial {
+		return f.axes[s]
+	}
 	axis, most := 0, -1.0
 	for a, scale := range f.scale {
-		if part := float64(size[a]) * scale; part > most {
+		if part := float64(f.packer.lot.shapes[s].size[a]) * scale; part > most {
 			axis, most = a, part
 		}
 	}
+	f.axes[s], f.asked[s] = axis, f.trial
 	return axis
 }
 

@@ -56,7 +56,10 @@ func newPacker(l *lot, e *effort) *packer {
 		listed: make([]bool, len(l.shapes)),
 	}
 	p.worths.values = make([]float64, len(l.shapes))
-	p.filler = filler{packer: p, crowd: newCrowd(l.marks), spent: make([]int, len(l.shapes)), window: 1}
+	p.filler = filler{
+		packer: p, crowd: newCrowd(l.marks), window: windows()[0],
+		spent: make([]int, len(l.shapes)), axes: make([]int, len(l.shapes)), asked: make([]int, len(l.shapes)),
+	}
 	return p
 }
 
