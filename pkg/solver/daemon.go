@@ -98,8 +98,8 @@ func (s *shelf) run(d *daemon, requirements scheduling.Requirements) (run, bool)
 			}
 		case known:
 			r.stocks.and(labels.touching(q, s.template.Get(key)))
-		case !defined && !q.AllowsAbsent(), defined && !own.Compatible(q):
-			return run{}, false
+		case !q.AllowsAbsent() && !defined, !own.Compatible(q) && defined && (own.Finite() || !q.AllowsAbsent()):
+			return run{}, false // a label that is left open is left out where no pod names a value
 		case defined:
 			r.own[key] = q
 		}
