@@ -39,6 +39,7 @@ func (a *assigner) assign(groups []*group) {
 		t.recall(tallies)
 		a.assignOnce(groups)
 	}
+	a.trade()
 }
 
 // assignOnce places all groups: those that others look at first, then those that look at others.
