@@ -49,12 +49,12 @@ func zonal() cloudprovider.InstanceTypes {
 	}
 }
 
-// alike returns pods of an app that ask for so much cpu.
-func alike(n int, name, app, cpu string, more ...builders.PodModifier) []*corev1.Pod {
+// alike returns pods of one app that ask for so much cpu.
+func alike(n int, name, cpu string, more ...builders.PodModifier) []*corev1.Pod {
 	out := make([]*corev1.Pod, n)
 	for i := range out {
 		out[i] = builders.Pod(append([]builders.PodModifier{
-			builders.Name(fmt.Sprintf("%s-%03d", name, i)), builders.Labels(map[string]string{"app": app}), builders.CPU(cpu), builders.Memory("64Mi"),
+			builders.Name(fmt.Sprintf("%s-%03d", name, i)), builders.Labels(map[string]string{"app": "web"}), builders.CPU(cpu), builders.Memory("64Mi"),
 		}, more...)...)
 	}
 	return out
@@ -82,10 +82,10 @@ func perZone(t *testing.T, pods []*corev1.Pod, cpu string) map[string]int {
 func TestPodsThatKeepTogetherGoWhereAllOfThemCostLeast(t *testing.T) {
 	web := map[string]string{"app": "web"}
 	together := builders.Affinity(corev1.LabelTopologyZone, web)
-	if got := perZone(t, alike(1, "lone", "web", "500m", together), ""); got["zone-a"] != 1 {
+	if got := perZone(t, alike(1, "lone", "500m", together), ""); got["zone-a"] != 1 {
 		t.Errorf("a lone pod is in %v, the cheapest machine in zone-a", got)
 	}
-	pods := append(alike(30, "large", "web", "600m", together), alike(400, "small", "web", "150m", together)...)
+	pods := append(alike(30, "large", "600m", together), alike(400, "small", "150m", together)...)
 	if got := perZone(t, pods, ""); got["zone-b"] != len(pods) {
 		t.Errorf("the pods are in %v, many cost less in zone-b", got)
 	}
@@ -93,7 +93,7 @@ func TestPodsThatKeepTogetherGoWhereAllOfThemCostLeast(t *testing.T) {
 
 func TestPodsThatOnlyCountForASpreadGoWhereTheyCostLeast(t *testing.T) {
 	spread := builders.Spread(corev1.LabelTopologyZone, 1, map[string]string{"app": "web"})
-	pods := append(alike(40, "counted", "web", "500m"), alike(20, "spread", "web", "250m", spread)...)
+	pods := append(alike(40, "counted", "500m"), alike(20, "spread", "250m", spread)...)
 	if got := perZone(t, pods, "500m"); got["zone-b"] != 40 {
 		t.Errorf("pods that spread count are in %v, they cost less in zone-b", got)
 	}
@@ -108,7 +108,7 @@ func TestPodsThatOnlyCountForASpreadAreLevelWhereOthersNeedIt(t *testing.T) {
 		p.Spec.NodeSelector = map[string]string{corev1.LabelTopologyZone: "zone-b"}
 		p.Spec.TopologySpreadConstraints[0].NodeAffinityPolicy = ptr.To(corev1.NodeInclusionPolicyIgnore)
 	}
-	pods := append(alike(40, "counted", "web", "500m"), alike(1, "spread", "web", "250m", spread, bound)...)
+	pods := append(alike(40, "counted", "500m"), alike(1, "spread", "250m", spread, bound)...)
 	if got := perZone(t, pods, "500m"); got["zone-a"] != 20 || got["zone-b"] != 20 {
 		t.Errorf("the pods that a spread counts are in %v; its pod has to be in zone-b with no more than one above zone-a", got)
 	}
@@ -116,7 +116,7 @@ func TestPodsThatOnlyCountForASpreadAreLevelWhereOthersNeedIt(t *testing.T) {
 
 func TestTheSmallPodsOfASpreadGoWhereMachinesAreDear(t *testing.T) {
 	spread := builders.Spread(corev1.LabelTopologyZone, 1, map[string]string{"app": "web"})
-	pods := append(alike(20, "large", "web", "900m", spread), alike(20, "small", "web", "100m", spread)...)
+	pods := append(alike(20, "large", "900m", spread), alike(20, "small", "100m", spread)...)
 	if got := perZone(t, pods, "900m"); got["zone-b"] != 20 {
 		t.Errorf("the large pods are in %v, they cost less in zone-b", got)
 	}
