@@ -230,7 +230,7 @@ type bid struct {
 
 // best returns the place that suits the next units best, and how many go there before it is asked again.
 func (a *assigner) best(g *group, places []*place, left int) (int, int) {
-	best, of, level := -1, bid{}, a.levels(g)
+	best, of, level := -1, bid{}, a.topology.levels(g)
 	for i, p := range places {
 		if g.tried[p.pins] {
 			continue
@@ -252,11 +252,6 @@ func (a *assigner) best(g *group, places []*place, left int) (int, int) {
 		of.most = 1
 	}
 	return best, of.most
-}
-
-// levels reports whether units of the group are shared out one by one.
-func (a *assigner) levels(g *group) bool {
-	return slices.ContainsFunc(g.stakes, func(s stake) bool { return a.topology.counters[s.counter].spread })
 }
 
 // load is how many pods there are in the place of those that spreads which count the group look at.
@@ -323,12 +318,6 @@ func (t *topology) count(g *group, p *place, n int) {
 		c := t.counters[s.counter]
 		d := p.at(c.axis)
 		if d < 0 || !c.reach.covers(p) {
-			continue
-		}
-		if known := t.standings[post{s.counter, g}]; known != nil {
-			certain := known.take(surely, n)
-			c.put(d, s.n*certain, surely)
-			c.put(d, s.n*known.take(maybe, n-certain), maybe)
 			continue
 		}
 		c.put(d, s.n*n, c.reach.filter(g.filter, p.pins))

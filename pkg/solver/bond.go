@@ -32,6 +32,15 @@ func (b *rulebook) resident(pod *corev1.Pod, t *ties, of *bearing) guest {
 	return out
 }
 
+// manners returns what a pod that comes now brings to its node, and what it asks of those who are there, but for spreads.
+func (b *rulebook) manners(pod *corev1.Pod, t *ties, of *bearing) guest {
+	var own *ties
+	if t != nil {
+		own = &ties{apart: t.apart, near: slices.DeleteFunc(slices.Clone(t.near), func(n tie) bool { return n.soft || n.skew > 0 })}
+	}
+	return b.resident(pod, own, of)
+}
+
 // rules returns what the pod asks of the company on its node, in order of mark, the strictest of each mark.
 func (b *rulebook) rules(pod *corev1.Pod, t *ties, of *bearing) []rule {
 	var out []rule

@@ -17,6 +17,7 @@ type daemon struct {
 	unknown      bool // asks for a resource that nothing has
 	alternatives []scheduling.Requirements
 	guest        guest
+	bearing      *bearing
 }
 
 func daemonsOf(sets []*corev1.Pod, d dimensions, b *rulebook) []*daemon {
@@ -27,7 +28,7 @@ func daemonsOf(sets []*corev1.Pod, d dimensions, b *rulebook) []*daemon {
 		requests := pods.Requests(pod)
 		out = append(out, &daemon{
 			pod: pod, requests: d.vector(requests), unknown: d.unknown(requests) != "",
-			alternatives: scheduling.DaemonRequirements(pod), guest: b.resident(pod, b.learnResident(pod), b.bearing(pod)),
+			alternatives: scheduling.DaemonRequirements(pod), guest: b.resident(pod, b.learnResident(pod), b.bearing(pod)), bearing: b.bearing(pod),
 		})
 	}
 	return out

@@ -23,6 +23,9 @@ type group struct {
 	unknown corev1.ResourceName
 	filter  *filter
 	guest   guest
+	// manners are what a pod brings to a node in fact, where guest is what to reckon with before it is known who else comes: all
+	// marks that matter within nodes, and no rule of a spread.
+	manners guest
 	// ties to other pods, nil for none; wishes are the preferences among them that are held to.
 	ties   *ties
 	wishes wishes

@@ -119,7 +119,7 @@ func (g *group) bear(b *rulebook, carried *bearing) {
 	for _, m := range carried.marks {
 		g.carried = append(g.carried, carry{m, 1})
 	}
-	g.guest = b.guest(g.pods[0], g.ties, carried)
+	g.guest, g.manners = b.guest(g.pods[0], g.ties, carried), b.manners(g.pods[0], g.ties, carried)
 	g.wants = nil
 	if g.ties == nil {
 		return
@@ -201,24 +201,35 @@ func (r *grouper) weigh(groups []*group) {
 
 // bindSpreads gives each spread of the group its counter: which nodes count depends on where the pods may go.
 func (r *grouper) bindSpreads(g *group) {
-	if g.ties == nil || len(g.ties.spreads) == 0 || g.miss.stage == missRefused {
+	if g.ties == nil || g.miss.stage == missRefused || len(g.ties.spreads)+len(g.ties.near) == 0 {
 		return
 	}
 	t := &r.rulebook.topology
 	own := *g.ties
-	own.spreads = append([]spread(nil), g.ties.spreads...)
+	own.spreads, own.near = slices.Clone(own.spreads), slices.Clone(own.near)
 	for i := range own.spreads {
 		s := &own.spreads[i]
-		var keys []string
-		for _, key := range own.keys {
-			if key != t.axes[s.axis].key && !always(key) {
-				keys = append(keys, key)
-			}
-		}
-		s.counter = t.bind(counterKey{axis: s.axis, mark: s.mark, reach: t.reachOf(g, s, keys, r.taints)}, s.soft)
+		key := counterKey{axis: s.axis, mark: s.mark, reach: t.reachOf(g, s.ignoresAffinity, s.honorsTaints, own.keysBut(t.axes[s.axis].key), r.taints)}
+		s.counter = t.bind(key, s.soft)
 		t.counters[s.counter].spread = true
 	}
+	for i := range own.near {
+		if n := &own.near[i]; n.skew > 0 {
+			n.reach = t.reachOf(g, n.ignoresAffinity, n.honorsTaints, own.keysBut(""), r.taints)
+		}
+	}
 	g.ties = &own
+}
+
+// keysBut returns the labels that nodes must have for the spreads to count them, but for one and those that all nodes have.
+func (t *ties) keysBut(one string) []string {
+	var out []string
+	for _, key := range t.keys {
+		if key != one && !always(key) {
+			out = append(out, key)
+		}
+	}
+	return out
 }
 
 // relax returns the group with one preference fewer, nil if it has none left.

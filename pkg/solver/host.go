@@ -183,11 +183,16 @@ func (s *solution) place(h *host, g *group, most int) int {
 	if n == 0 {
 		return 0
 	}
+	s.lodge(h, g, n)
+	return n
+}
+
+// lodge puts n units of the group on the node.
+func (s *solution) lodge(h *host, g *group, n int) {
 	h.take(g, n)
 	for _, pod := range g.take(n) {
 		s.plan.Placements = append(s.plan.Placements, Placement{Pod: pod, Node: h.node.Name})
 	}
-	return n
 }
 
 // take makes room for n units of the group.

@@ -38,9 +38,9 @@ type located struct {
 }
 
 // reachOf returns the reach of a spread of the group's pods; taints are those of all nodes and machines.
-func (t *topology) reachOf(g *group, s *spread, keys []string, taints []corev1.Taint) *reach {
+func (t *topology) reachOf(g *group, ignoresAffinity, honorsTaints bool, keys []string, taints []corev1.Taint) *reach {
 	f := g.filter
-	affinity, tainted := !s.ignoresAffinity && !f.own.any, s.honorsTaints && scheduling.Taints(taints).Tolerated(f.sample) != ""
+	affinity, tainted := !ignoresAffinity && !f.own.any, honorsTaints && scheduling.Taints(taints).Tolerated(f.sample) != ""
 	if !affinity && !tainted && len(keys) == 0 {
 		return nil
 	}

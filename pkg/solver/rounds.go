@@ -26,9 +26,8 @@ func (s *solution) rounds(ctx context.Context) {
 			s.abandon(left, stuck)
 			return
 		}
-		short := len(left) > 0 || len(stuck) > 0 || round > 0
 		pending = s.next(left, stuck, placed && len(stuck) > 0 && ctx.Err() == nil)
-		if short && len(s.rulebook.counters) > 0 {
+		if len(s.rulebook.traits) > 0 {
 			pending = append(pending, s.audit()...)
 		}
 		if len(pending) == 0 && revivals < mostRevivals {
@@ -90,10 +89,9 @@ func (s *solution) assign(pending []*group, late bool) []*group {
 		s.groups = pending
 		return nil
 	}
-	s.census(late)
-	for _, g := range s.settled {
-		if n := g.placed(); n > 0 && g.place != nil {
-			t.count(g, g.place, n)
+	for _, b := range s.census(late) {
+		for _, x := range b.arrivals {
+			t.receive(b, x.group, x.waiting)
 		}
 	}
 	a := &assigner{atlas: s.atlas, late: late, relax: s.grouper.relax}

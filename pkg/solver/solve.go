@@ -27,6 +27,7 @@ func Solve(ctx context.Context, p Problem) Plan {
 		return s.unplanned()
 	}
 	s.rounds(at)
+	s.seatStragglers(at)
 	for _, shelf := range s.shelves {
 		s.emit(shelf)
 	}

@@ -10,65 +10,6 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
 )
 
-// standing is on how many nodes and machines that a counter looks at a group has units: by presence, in units.
-type standing [surely + 1]int
-
-// post is a group with units that a counter may count.
-type post struct {
-	counter int
-	group   *group
-}
-
-// stand finds out where the nodes and machines are that counters look at and on which settled groups have units. Before a pod
-// has a machine, only what it asks of one says whether that counts.
-func (s *solution) stand() {
-	t := &s.rulebook.topology
-	t.standings = map[post]*standing{}
-	note := func(g *group, n int, seen func(r *reach) presence) {
-		for _, k := range g.stakes {
-			if r := t.counters[k.counter].reach; r != nil {
-				at := post{k.counter, g}
-				if t.standings[at] == nil {
-					t.standings[at] = &standing{}
-				}
-				t.standings[at][seen(r)] += n
-			}
-		}
-	}
-	unit := s.units()
-	for _, p := range s.plan.Placements {
-		if g := unit[p.Pod]; g != nil {
-			note(g, 1, func(r *reach) presence { return r.host(s.byName[p.Node]) })
-		}
-	}
-	for _, shelf := range s.shelves {
-		for i := range shelf.sold {
-			p := &shelf.sold[i]
-			for _, k := range p.bin.picks {
-				note(p.lot.items[k.item].group, k.count, func(r *reach) presence { return r.sold(shelf, p) })
-			}
-		}
-	}
-}
-
-// units maps the first pod of each settled unit -> its group.
-func (s *solution) units() map[*corev1.Pod]*group {
-	out := map[*corev1.Pod]*group{}
-	for _, g := range s.settled {
-		for i := 0; i < len(g.pods); i += g.size {
-			out[g.pods[i]] = g
-		}
-	}
-	return out
-}
-
-// take takes up to n units out of those that are seen so, and returns how many.
-func (s *standing) take(seen presence, n int) int {
-	n = min(n, s[seen])
-	s[seen] -= n
-	return n
-}
-
 // bought is a machine that a spread looks at or not: purchases of a lot with the same key turn out the same.
 type bought struct {
 	lot *lot

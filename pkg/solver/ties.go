@@ -38,6 +38,10 @@ type tie struct {
 	soft bool
 	// after says that pods with the mark may have to be there before the pod can come, as it requires the company of others.
 	after bool
+	// What follows is a spread's. reach are the nodes among which the least count is looked for, set by the grouper.
+	minDomains                    int
+	ignoresAffinity, honorsTaints bool
+	reach                         *reach
 }
 
 // spread is a topology spread constraint over domains larger than a node.
@@ -262,7 +266,10 @@ func (p *parser) spread(c *corev1.TopologySpreadConstraint, soft bool) {
 	}
 	m := p.selectorMark(scope{names: []string{p.pod.Namespace}}, s, true)
 	if c.TopologyKey == corev1.LabelHostname {
-		p.near(tie{mark: m, skew: int(c.MaxSkew), soft: soft, after: !soft && p.follows()})
+		p.near(tie{
+			mark: m, skew: int(c.MaxSkew), soft: soft, after: !soft && p.follows(), minDomains: int(ptr.Deref(c.MinDomains, 1)),
+			ignoresAffinity: ignoresAffinity(c), honorsTaints: honorsTaints(c),
+		})
 		return
 	}
 	axis, ok := p.axis(c.TopologyKey, soft)
@@ -275,9 +282,16 @@ func (p *parser) spread(c *corev1.TopologySpreadConstraint, soft bool) {
 	p.out.spreads = append(p.out.spreads, spread{
 		axis: axis, mark: m, soft: soft, counter: -1,
 		maxSkew: int(c.MaxSkew), minDomains: int(ptr.Deref(c.MinDomains, 1)),
-		ignoresAffinity: ptr.Deref(c.NodeAffinityPolicy, corev1.NodeInclusionPolicyHonor) == corev1.NodeInclusionPolicyIgnore,
-		honorsTaints:    ptr.Deref(c.NodeTaintsPolicy, corev1.NodeInclusionPolicyIgnore) == corev1.NodeInclusionPolicyHonor,
+		ignoresAffinity: ignoresAffinity(c), honorsTaints: honorsTaints(c),
 	})
+}
+
+func ignoresAffinity(c *corev1.TopologySpreadConstraint) bool {
+	return ptr.Deref(c.NodeAffinityPolicy, corev1.NodeInclusionPolicyHonor) == corev1.NodeInclusionPolicyIgnore
+}
+
+func honorsTaints(c *corev1.TopologySpreadConstraint) bool {
+	return ptr.Deref(c.NodeTaintsPolicy, corev1.NodeInclusionPolicyIgnore) == corev1.NodeInclusionPolicyHonor
 }
 
 // termMark returns the mark of the pods that the term is about; false if there is no telling.

@@ -15,8 +15,6 @@ type topology struct {
 	// carriers and holders list the counters of a mark, by mark.
 	carriers, holders [][]int
 	reaches           map[digest]*reach
-	// standings say where units of settled groups count, where that depends on their nodes and machines.
-	standings map[post]*standing
 	// knows says of a label key whether any node or machine has it.
 	knows func(key string) bool
 }
@@ -228,66 +226,6 @@ func (c *counter) least(minDomains int) int {
 		return 0
 	}
 	return least
-}
-
-// countNodes counts the pods that are on nodes already.
-func (t *topology) countNodes(hosts []*host) {
-	if len(t.counters) == 0 {
-		return
-	}
-	for _, c := range t.counters {
-		for _, h := range hosts {
-			if p := c.reach.host(h); p != never {
-				domains := h.class.domains(t, c.axis)
-				for _, d := range domains {
-					if len(domains) == 1 || c.reach.lets(t.axes[c.axis].key, t.axes[c.axis].values[d]) {
-						c.note(d, min(p, sureIf(len(domains) == 1)))
-					}
-				}
-			}
-		}
-	}
-	for _, h := range hosts {
-		for _, r := range h.residents {
-			t.countResident(h, r)
-		}
-	}
-}
-
-func sureIf(b bool) presence {
-	if b {
-		return surely
-	}
-	return maybe
-}
-
-// countResident counts one pod that is on a node.
-func (t *topology) countResident(h *host, r *resident) {
-	count := func(i int) {
-		c := t.counters[i]
-		p := c.reach.host(h)
-		if p == never {
-			return
-		}
-		domains := h.class.domains(t, c.axis)
-		for _, d := range domains {
-			if len(domains) == 1 || c.reach.lets(t.axes[c.axis].key, t.axes[c.axis].values[d]) {
-				c.add(d, 1, p == surely && len(domains) == 1)
-			}
-		}
-	}
-	for _, m := range r.bearing.marks {
-		for _, i := range t.carriersOf(m) {
-			count(i)
-		}
-	}
-	if r.ties != nil {
-		for _, a := range r.ties.apart {
-			if a.holders >= 0 {
-				count(a.holders)
-			}
-		}
-	}
 }
 
 // stake is a counter that a unit of a group adds to.

@@ -42,30 +42,35 @@ type top struct {
 func (s *shelf) tops() []*top {
 	out := make([]*top, 0, len(s.sold))
 	for i := range s.sold {
-		p := &s.sold[i]
-		w := p.lot.offers[p.bin.offer].ware
-		t := &top{purchase: p, free: w.usable.clone(), company: w.residents.clone()}
-		for _, k := range p.bin.picks {
-			g := p.lot.items[k.item].group
-			t.free.sub(g.requests, int64(k.count))
-			t.company.join(g.guest, k.count)
-		}
-		out = append(out, t)
+		out = append(out, newTop(&s.sold[i]))
 	}
 	return out
+}
+
+func newTop(p *purchase) *top {
+	w := p.lot.offers[p.bin.offer].ware
+	t := &top{purchase: p, free: w.usable.clone(), company: w.residents.clone()}
+	for _, k := range p.bin.picks {
+		g := p.lot.items[k.item].group
+		t.free.sub(g.requests, int64(k.count))
+		t.company.join(g.guest, k.count)
+	}
+	return t
 }
 
 // room returns how many units of the group the machine has room for, whichever instance type of its kit it becomes.
 func (t *top) room(g *group, options []option) int {
 	n := t.company.room(g.guest, g.requests.times(t.free, g.left))
-	if n == 0 {
-		return 0
-	}
-	o := &t.purchase.lot.offers[t.purchase.bin.offer]
-	if !slices.ContainsFunc(options, func(p option) bool { return t.agrees(p) && o.suits(&p) }) {
+	if n == 0 || !t.suits(options) {
 		return 0
 	}
 	return n
+}
+
+// suits reports whether the machine is what one of the options asks for.
+func (t *top) suits(options []option) bool {
+	o := &t.purchase.lot.offers[t.purchase.bin.offer]
+	return slices.ContainsFunc(options, func(p option) bool { return t.agrees(p) && o.suits(&p) })
 }
 
 // agrees reports whether the option settles on the labels of the machine, or would as well.
@@ -73,10 +78,13 @@ func (t *top) agrees(p option) bool { return p.indifferent || p.lot == t.purchas
 
 // take puts as many units of the group on the machine as it has room for.
 func (t *top) take(g *group, options []option, joined map[*lot]int) {
-	n := t.room(g, options)
-	if n == 0 {
-		return
+	if n := t.room(g, options); n > 0 {
+		t.put(g, options, joined, n)
 	}
+}
+
+// put puts n units of the group on the machine.
+func (t *top) put(g *group, options []option, joined map[*lot]int, n int) {
 	l := t.purchase.lot
 	i, ok := joined[l]
 	if !ok {

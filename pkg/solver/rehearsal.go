@@ -1,0 +1,375 @@
+package solver
+
+import (
+	"math"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// rehearsal binds the pods of a plan one after the other, as the scheduler would: a pod goes where the plan has it as soon as the
+// filters let it in there. It looks at single pods in single places, where the rounds look at groups in domains.
+type rehearsal struct {
+	*topology
+	sites []*site
+	// total counts the pods by the marks that matter within nodes.
+	total map[mark]int
+	// floors caches least counts.
+	floors map[floor]int
+}
+
+// floor identifies the least count of a mark on any node of a reach.
+type floor struct {
+	mark       mark
+	reach      *reach
+	minDomains int
+}
+
+// rehearse returns a rehearsal in which nobody but who is on nodes already is there.
+func (s *solution) rehearse() *rehearsal {
+	r := &rehearsal{topology: &s.rulebook.topology, sites: s.census(true), total: map[mark]int{}, floors: map[floor]int{}}
+	for _, at := range r.sites {
+		for _, seat := range at.company.seats {
+			r.total[seat.mark] += seat.count
+		}
+	}
+	return r
+}
+
+// bind lets n pods of a group come.
+func (r *rehearsal) bind(at *site, g *group, n int) {
+	at.company.join(g.manners, n)
+	r.receive(at, g, n)
+	for _, m := range g.manners.marks {
+		r.total[m.mark] += m.n * n
+	}
+	clear(r.floors)
+}
+
+// bindAll binds everybody, whether the filters would let them or not.
+func (r *rehearsal) bindAll() {
+	for _, at := range r.sites {
+		for _, a := range at.arrivals {
+			r.bind(at, a.group, a.waiting)
+			a.waiting = 0
+		}
+	}
+}
+
+// room returns how many pods of the group the filters let in now, at most n, as far as other pods go.
+func (r *rehearsal) room(at *site, g *group, n int) int { return r.beside(at, g, r.among(at, g, n)) }
+
+// among returns how many pods of the group those in the domains of the site let in, at most n.
+func (r *rehearsal) among(at *site, g *group, n int) int {
+	occupied := func(i int) bool {
+		c := r.counters[i]
+		return slices.ContainsFunc(at.domains(r.topology, c.axis), func(d int) bool { return c.mostAt(d) > 0 })
+	}
+	for _, c := range g.carried {
+		if slices.ContainsFunc(r.holdersOf(c.mark), occupied) {
+			return 0
+		}
+	}
+	if g.ties == nil {
+		return n
+	}
+	for i := range g.ties.apart {
+		x := &g.ties.apart[i]
+		switch {
+		case x.soft:
+		case occupied(x.carriers):
+			return 0
+		case g.carries(x.mark) > 0 && len(at.domains(r.topology, r.counters[x.carriers].axis)) > 0:
+			n = min(n, 1)
+		}
+	}
+	for i := range g.ties.spreads {
+		if s := &g.ties.spreads[i]; !s.soft && n > 0 {
+			n = r.allowed(at, g, s, n)
+		}
+	}
+	return n
+}
+
+// allowed returns how many pods of the group a spread lets into the domain of the site, at most n.
+func (r *rehearsal) allowed(at *site, g *group, s *spread, n int) int {
+	c := r.counters[s.counter]
+	domains := at.domains(r.topology, s.axis)
+	if len(domains) == 0 {
+		return 0
+	}
+	least, own := c.least(s.minDomains), g.carries(s.mark)
+	for _, d := range domains {
+		n = skewed(s.maxSkew+least-c.mostAt(d), own, n)
+	}
+	return n
+}
+
+// skewed returns how many pods, of which each counts own times, may come where there is room for so many; at most n.
+func skewed(room, own, n int) int {
+	switch {
+	case room < 0:
+		return 0
+	case own == 0:
+		return n
+	default:
+		return min(n, room/own)
+	}
+}
+
+// beside returns how many pods of the group those on the node let in, at most n, and whether they have the company there that
+// they require.
+func (r *rehearsal) beside(at *site, g *group, n int) int {
+	if n = at.company.room(g.manners, n); n == 0 || g.ties == nil {
+		return n
+	}
+	for i := range g.ties.with {
+		if w := &g.ties.with[i]; !w.soft && !r.joins(at, g, w) {
+			return 0
+		}
+	}
+	for i := range g.ties.near {
+		t := &g.ties.near[i]
+		if t.soft || t.skew == 0 || n == 0 {
+			continue
+		}
+		count, own := at.company.look(t.mark).count, g.carries(t.mark)
+		if count+own*n > t.skew { // even if some node has nobody
+			n = skewed(t.skew+r.floor(t)-count, own, n)
+		}
+	}
+	return n
+}
+
+// joins reports whether a pod of the group finds the company that it requires, or may be the first.
+func (r *rehearsal) joins(at *site, g *group, w *together) bool {
+	found, nobody := true, true
+	if w.onNode {
+		found, nobody = at.company.look(w.mark).count > 0, r.total[w.mark] == 0
+	}
+	for _, i := range w.counters {
+		c := r.counters[i]
+		domains := at.domains(r.topology, c.axis)
+		if len(domains) == 0 {
+			return false
+		}
+		found = found && !slices.ContainsFunc(domains, func(d int) bool { return c.sureAt(d) == 0 })
+		nobody = nobody && c.total == 0
+	}
+	return found || nobody && g.carries(w.mark) > 0
+}
+
+// floor returns the least count of a mark on the nodes that a spread over them looks at.
+func (r *rehearsal) floor(t *tie) int {
+	key := floor{t.mark, t.reach, t.minDomains}
+	out, known := r.floors[key]
+	if known {
+		return out
+	}
+	out = math.MaxInt
+	sure := 0
+	for _, at := range r.sites {
+		switch at.counted(t.reach) {
+		case never:
+			continue
+		case surely:
+			sure++
+		}
+		out = min(out, at.company.look(t.mark).count)
+	}
+	if sure < t.minDomains || out == math.MaxInt {
+		out = 0
+	}
+	r.floors[key] = out
+	return out
+}
+
+// Queues, in the order in which they are asked. Those who spread over nodes come first, as a node is often planned full of pods that
+// they would count; those who do not count themselves come before those who do, for what they count can but become more. Then those
+// who spread over larger domains, those who wait for company, and the rest, who mind nobody or mind each other.
+const (
+	countingOnNodes = iota
+	levelOnNodes
+	counting
+	level
+	joining
+	easy
+	kinds
+)
+
+// queue returns in which queue the pods of the group wait.
+func (g *group) queue() int {
+	if g.ties == nil {
+		return easy
+	}
+	out := easy
+	if slices.ContainsFunc(g.ties.with, func(w together) bool { return !w.soft }) {
+		out = joining
+	}
+	for i := range g.ties.spreads {
+		if s := &g.ties.spreads[i]; !s.soft {
+			out = min(out, counting+oneIf(g.carries(s.mark) > 0))
+		}
+	}
+	for i := range g.ties.near {
+		if t := &g.ties.near[i]; !t.soft && t.skew > 0 {
+			out = min(out, countingOnNodes+oneIf(g.carries(t.mark) > 0))
+		}
+	}
+	return out
+}
+
+// queues holds those who wait.
+type queues [kinds][]*arrival
+
+// run binds the pods in an order in which all go, if it finds one, and returns those that never do.
+func (r *rehearsal) run() []*arrival {
+	var q queues
+	for _, at := range r.sites {
+		for _, a := range at.arrivals {
+			i := a.group.queue()
+			q[i] = append(q[i], a)
+		}
+	}
+	for {
+		for i := 0; i < easy; {
+			if r.pass(&q[i]) {
+				i = 0
+			} else {
+				i++
+			}
+		}
+		if !r.passEasy(&q) && !r.step(&q) {
+			return slices.Concat(q[:]...)
+		}
+	}
+}
+
+// party is who is let in or not together: pods of a group in one place.
+type party struct{ unit, group *group }
+
+// pass binds who may come now without being in anybody's way, and keeps the others waiting; it reports whether anybody came.
+func (r *rehearsal) pass(waiting *[]*arrival) bool {
+	refused := map[party]bool{}
+	came := false
+	*waiting = slices.DeleteFunc(*waiting, func(a *arrival) bool {
+		p := party{a.unit, a.group}
+		if refused[p] || a.bothers() {
+			return false
+		}
+		n := r.among(a.site, a.group, a.waiting)
+		if n == 0 {
+			refused[p] = a.unit.place != nil // its other pods are in the same domains
+			return false
+		}
+		if n = r.beside(a.site, a.group, n); n == 0 {
+			return false
+		}
+		if r.levels(a.group) {
+			n = 1
+		}
+		r.bind(a.site, a.group, n)
+		a.waiting -= n
+		came = true
+		return a.waiting == 0
+	})
+	return came
+}
+
+// bothers reports whether somebody who waits for the same node, and spreads over nodes, would count the pods of the arrival, who do
+// not mind when they come.
+func (a *arrival) bothers() bool {
+	if len(a.group.manners.marks) == 0 || a.group.queue() < counting {
+		return false
+	}
+	return slices.ContainsFunc(a.site.arrivals, func(b *arrival) bool {
+		return b.waiting > 0 && b.group.ties != nil && slices.ContainsFunc(b.group.ties.near, func(t tie) bool {
+			return !t.soft && t.skew > 0 && a.group.manners.carries(t.mark) > 0
+		})
+	})
+}
+
+// levels reports whether spreads count the group, so that its pods come to all domains in turn.
+func (t *topology) levels(g *group) bool {
+	return slices.ContainsFunc(g.stakes, func(s stake) bool { return t.counters[s.counter].spread })
+}
+
+// passEasy lets easy ones come: all of them if nobody else waits, else those whom nobody counts. It reports whether anybody came.
+func (r *rehearsal) passEasy(q *queues) bool {
+	if !slices.ContainsFunc(q[:easy], func(list []*arrival) bool { return len(list) > 0 }) {
+		return r.pass(&q[easy])
+	}
+	var some []*arrival
+	q[easy] = slices.DeleteFunc(q[easy], func(a *arrival) bool {
+		quiet := len(a.group.stakes) == 0 && len(a.group.manners.marks) == 0
+		if quiet {
+			some = append(some, a)
+		}
+		return quiet
+	})
+	came := r.pass(&some)
+	q[easy] = append(q[easy], some...)
+	return came
+}
+
+// step lets one pod come that may be in somebody's way, as nobody else can: first of those whose company somebody waits for, then of
+// those who are choosy themselves. It reports whether one came.
+func (r *rehearsal) step(q *queues) bool {
+	wanted := map[mark]bool{}
+	for _, list := range q[:easy] {
+		for _, a := range list {
+			for _, w := range a.group.ties.with {
+				wanted[w.mark] = wanted[w.mark] || !w.soft
+			}
+		}
+	}
+	asked := func(a *arrival) bool {
+		return !a.bothers() && slices.ContainsFunc(a.group.carried, func(c carry) bool { return wanted[c.mark] })
+	}
+	if r.one(&q[easy], asked) {
+		return true
+	}
+	for i := range q {
+		if r.one(&q[i], func(*arrival) bool { return true }) {
+			return true
+		}
+	}
+	return false
+}
+
+// one binds the first pod of those that may come.
+func (r *rehearsal) one(waiting *[]*arrival, of func(*arrival) bool) bool {
+	for i, a := range *waiting {
+		if of(a) && r.room(a.site, a.group, 1) > 0 {
+			r.bind(a.site, a.group, 1)
+			if a.waiting--; a.waiting == 0 {
+				*waiting = slices.Delete(*waiting, i, i+1)
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// absentees returns the pods of those who never come, by their units' groups, in order; units go as a whole.
+func absentees(absent []*arrival) map[*group]map[*corev1.Pod]bool {
+	out := map[*group]map[*corev1.Pod]bool{}
+	for _, a := range absent {
+		gone := out[a.unit]
+		if gone == nil {
+			gone = map[*corev1.Pod]bool{}
+			out[a.unit] = gone
+		}
+		units, per := len(a.pods)/a.unit.size, 1
+		for _, m := range a.unit.members {
+			if m.group == a.group {
+				per = m.n
+			}
+		}
+		from := max(units-(a.waiting+per-1)/per, 0)
+		for _, pod := range a.pods[from*a.unit.size:] {
+			gone[pod] = true
+		}
+	}
+	return out
+}

@@ -1,0 +1,144 @@
+package solver
+
+import (
+	"context"
+	"slices"
+)
+
+// mostSeatings bounds how often pods that are left are looked at again because others have found a seat, or lost theirs.
+const mostSeatings = 4
+
+// seatStragglers puts pods that are left on nodes and machines one by one, now that all others are known to be there: where a group
+// as a whole found no domain, some node may still take a pod of it.
+func (s *solution) seatStragglers(ctx context.Context) {
+	for range mostSeatings {
+		if !s.seatAll(ctx) {
+			return
+		}
+		for _, g := range s.audit() {
+			s.lose(g)
+		}
+	}
+}
+
+// seatAll seats who can be seated, and reports whether that is anybody.
+func (s *solution) seatAll(ctx context.Context) bool {
+	if len(s.lost) == 0 {
+		return false
+	}
+	u := s.ushers()
+	seated := false
+	for came := true; came; {
+		came = false
+		for _, g := range s.lost {
+			if g.left > 0 && g.size == 1 && g.unknown == "" && g.miss.stage != missRefused && ctx.Err() == nil {
+				came = u.seat(g) || came
+			}
+		}
+		seated = seated || came
+	}
+	s.lost = slices.DeleteFunc(s.lost, func(g *group) bool { return g.left == 0 })
+	return seated
+}
+
+// usher finds seats when all others have theirs.
+type usher struct {
+	*solution
+	rehearsal *rehearsal
+	tops      map[*site]*top
+}
+
+func (s *solution) ushers() *usher {
+	u := &usher{solution: s, rehearsal: s.rehearse(), tops: map[*site]*top{}}
+	u.rehearsal.bindAll()
+	for _, at := range u.rehearsal.sites {
+		if at.host == nil {
+			u.tops[at] = newTop(at.purchase)
+		}
+	}
+	return u
+}
+
+// seat seats pods of the group as far as there are seats, and reports whether there was one.
+func (u *usher) seat(g *group) bool {
+	before := g.left
+	for _, at := range u.rehearsal.sites {
+		for g.left > 0 && (at.host != nil && u.seatOnNode(g, at) || at.host == nil && u.seatOnMachine(g, at)) {
+			continue
+		}
+	}
+	return g.left < before
+}
+
+// seatOnNode seats pods on a node; false if none can be.
+func (u *usher) seatOnNode(g *group, at *site) bool {
+	h := at.host
+	n := h.attaches(g, g.requests.times(h.free, g.left))
+	if n == 0 || !h.admit(g.filter) {
+		return false
+	}
+	if n = u.rehearsal.room(at, g, n); n == 0 {
+		return false
+	}
+	u.lodge(h, u.split(g, n, at), n)
+	return true
+}
+
+// seatOnMachine seats pods on a machine that is sold; false if none can be.
+func (u *usher) seatOnMachine(g *group, at *site) bool {
+	t := u.tops[at]
+	n := g.requests.times(t.free, g.left)
+	if n == 0 {
+		return false
+	}
+	places := []*place{nil}
+	if len(g.axes) > 0 {
+		places = u.atlas.places(g)
+	}
+	for _, p := range places {
+		pinned := *g
+		if p != nil {
+			pinned.pins = p.pins
+		}
+		if !at.within(u.rehearsal.topology, p, g.axes) {
+			continue
+		}
+		options, _ := at.shelf.viable(&pinned)
+		if !t.suits(options) {
+			continue
+		}
+		at.pinned = p
+		room := u.rehearsal.room(at, g, n)
+		if room > 0 {
+			seated := u.split(g, room, at)
+			seated.pins, seated.place = pinned.pins, p
+			t.put(seated, options, map[*lot]int{}, room)
+			at.at = nil
+		}
+		at.pinned = nil
+		if room > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// split takes the next n pods out of the group and counts them as settled on the site.
+func (u *usher) split(g *group, n int, at *site) *group {
+	u.changes++
+	from := g.placed()
+	seated, rest := g.part(from, from+n), g.part(from+n, from+g.left)
+	seated.pins, seated.place = nil, nil
+	*g = *rest
+	u.rehearsal.bind(at, seated, n)
+	u.settled = append(u.settled, seated)
+	return seated
+}
+
+// within reports whether the machine can be in the place, as far as the axes go.
+func (at *site) within(t *topology, p *place, axes []int) bool {
+	return p == nil || !slices.ContainsFunc(axes, func(axis int) bool {
+		domains := at.domains(t, axis)
+		return p.domains[axis] < 0 && len(domains) > 0 || p.domains[axis] >= 0 && !slices.Contains(domains, p.domains[axis])
+	})
+}
