@@ -42,6 +42,7 @@ func (w world) few() solver.Problem {
 	for i := range w.IntN(3) {
 		p.Nodes = append(p.Nodes, w.node(i))
 	}
+	p.Nodes = append(p.Nodes, w.full())
 	for i := range w.IntN(3) {
 		d := w.daemon(i)
 		delete(d.Spec.NodeSelector, corev1.LabelTopologyZone)

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/utils/ptr"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
@@ -50,6 +51,7 @@ func (w world) problem() solver.Problem {
 	for i := range w.IntN(4) {
 		p.Nodes = append(p.Nodes, w.node(i))
 	}
+	p.Nodes = append(p.Nodes, w.full())
 	for i := range w.IntN(3) {
 		p.DaemonSets = append(p.DaemonSets, w.daemon(i))
 	}
@@ -179,9 +181,22 @@ func (w world) company() []builders.PodModifier {
 	case 1:
 		out = append(out, builders.AntiAffinity(corev1.LabelHostname, map[string]string{"app": w.pick("web", "db")}))
 	case 2:
-		out = append(out, builders.Spread(corev1.LabelHostname, 1+int32(w.IntN(2)), app))
+		out = append(out, builders.Spread(corev1.LabelHostname, 1+int32(w.IntN(2)), app), overAllNodes)
 	}
 	return out
+}
+
+// overAllNodes makes the spread of the pod look at all nodes, also at those that the pod may not be on.
+func overAllNodes(pod *corev1.Pod) {
+	for i := range pod.Spec.TopologySpreadConstraints {
+		pod.Spec.TopologySpreadConstraints[i].NodeAffinityPolicy = ptr.To(corev1.NodeInclusionPolicyIgnore)
+	}
+}
+
+// full returns a node that takes nobody and has nobody. It keeps the least count of every spread over hostnames at zero, so that
+// the oracle can look at each node by itself.
+func (w world) full() solver.Node {
+	return solver.Node{Name: "full", Initialized: true, Labels: map[string]string{corev1.LabelHostname: "full", corev1.LabelTopologyZone: "zone-a"}}
 }
 
 func (w world) selector() builders.PodModifier {

@@ -1,6 +1,7 @@
 package solver
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -115,6 +116,16 @@ func (h *host) accepts(q scheduling.Requirements) bool {
 		labels[corev1.LabelHostname], labels[scheduling.NodeName] = h.hostname, h.node.Name
 	}
 	return q.Accepts(labels, h.class.possible) == ""
+}
+
+// may reports whether the node can turn out to meet the requirements. Nobody knows the name of a node that is yet to come.
+func (h *host) may(q scheduling.Requirements) bool {
+	if x, named := q[corev1.LabelHostname]; named {
+		if name := cmp.Or(h.hostname, newHostname); !x.Has(name) {
+			return false
+		}
+	}
+	return h.class.may(q)
 }
 
 // admit reports whether taints and labels let the pods in.

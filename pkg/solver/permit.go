@@ -82,7 +82,7 @@ func (a *assigner) spreadMost(g *group, s *spread, p *place, n int) int {
 	if a.late && !s.soft && c.opens(d) && c.highest() > s.maxSkew {
 		return 0 // those that are placed would have too much skew next to an empty domain
 	}
-	room := s.maxSkew + c.least(s.minDomains) - c.mostAt(d)
+	room := s.maxSkew + c.least(s.minDomains, d) - c.mostAt(d)
 	switch own := g.carries(s.mark); {
 	case room < 0:
 		return 0

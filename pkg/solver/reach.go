@@ -100,7 +100,7 @@ func (r *reach) look(h *host) presence {
 	if !r.affinity || slices.ContainsFunc(r.alternatives, func(q scheduling.Requirements) bool { return h.accepts(q) }) {
 		return out
 	}
-	if slices.ContainsFunc(r.alternatives, func(q scheduling.Requirements) bool { return h.class.may(q) }) {
+	if slices.ContainsFunc(r.alternatives, h.may) {
 		return maybe
 	}
 	return never

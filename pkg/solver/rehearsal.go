@@ -98,9 +98,8 @@ func (r *rehearsal) allowed(at *site, g *group, s *spread, n int) int {
 	if len(domains) == 0 {
 		return 0
 	}
-	least, own := c.least(s.minDomains), g.carries(s.mark)
 	for _, d := range domains {
-		n = skewed(s.maxSkew+least-c.mostAt(d), own, n)
+		n = skewed(s.maxSkew+c.least(s.minDomains, d)-c.mostAt(d), g.carries(s.mark), n)
 	}
 	return n
 }

@@ -125,6 +125,9 @@ func (o *outcomes) meet(q scheduling.Requirements) (bitset, bool) {
 	return met, !may.empty()
 }
 
+// unnamed stands for the value of a label that is given by nobody who plans; no label can have this value.
+const unnamed = "(unnamed)"
+
 // label says whether a label that no instance type decides meets a requirement.
 func (o *outcomes) label(key string, x scheduling.Requirement) presence {
 	is := func(ok bool) presence {
@@ -134,7 +137,7 @@ func (o *outcomes) label(key string, x scheduling.Requirement) presence {
 		return never
 	}
 	value, settled := o.labels[key]
-	open, own := o.shelf.template[key]
+	_, own := o.shelf.template[key]
 	switch {
 	case key == corev1.LabelHostname:
 		return is(x.Has(newHostname))
@@ -153,9 +156,9 @@ func (o *outcomes) label(key string, x scheduling.Requirement) presence {
 		return is(x.Has(value))
 	case !own:
 		return is(x.AllowsAbsent())
-	case x.AllowsAbsent() && x.Covers(open): // nobody says what it should be: it is left out, or the provider chooses
+	case x.AllowsAbsent() && x.Has(unnamed): // nobody says what it should be: it is left out, or somebody else chooses
 		return surely
-	case x.AllowsAbsent() || x.Compatible(open):
+	case x.AllowsAbsent() || x.Has(unnamed):
 		return maybe
 	default:
 		return never

@@ -1,9 +1,6 @@
 package solver
 
-import (
-	"math"
-	"slices"
-)
+import "slices"
 
 // topology counts pods by the domains of topology keys other than the hostname: for each selector that somebody cares about,
 // how many of the pods that it selects are in each zone, say.
@@ -211,10 +208,15 @@ func (c *counter) sureAt(d int) int {
 	return int(c.sure[d])
 }
 
-// least returns what the scheduler may take for the least count of all domains: zero while there are fewer than the spread wants.
-func (c *counter) least(minDomains int) int {
-	least, domains := math.MaxInt, 0
+// least returns what the scheduler may take for the least count of all domains when it looks at a pod in one of them, where there
+// will be a node: zero while there are fewer than the spread wants. The domain itself may be the one with the least, and however
+// many its count turns out to be, it is both.
+func (c *counter) least(minDomains, in int) int {
+	least, domains := c.mostAt(in), 1
 	for d, p := range c.there {
+		if d == in {
+			continue
+		}
 		if p == surely {
 			domains++
 		}
@@ -222,7 +224,7 @@ func (c *counter) least(minDomains int) int {
 			least = min(least, int(c.sure[d]))
 		}
 	}
-	if domains < minDomains || least == math.MaxInt {
+	if domains < minDomains {
 		return 0
 	}
 	return least
