@@ -69,8 +69,22 @@ func (s *shelf) minds() bool {
 }
 
 func (s *shelf) domainsAfresh(g *group, key string) map[string]toll {
-	out := map[string]toll{}
 	options, _ := s.viable(g)
+	out := s.domainsOf(g, key, options)
+	if len(options) == 0 || s.catalogue.ordinary.count() == len(s.stocks) {
+		return out
+	}
+	// Special instance types are needed where no other can be had.
+	for value, price := range s.domainsOf(g, key, s.choose(g.filter, g.pins).options) {
+		if _, there := out[value]; !there {
+			out[value] = price
+		}
+	}
+	return out
+}
+
+func (s *shelf) domainsOf(g *group, key string, options []option) map[string]toll {
+	out := map[string]toll{}
 	for i := range options {
 		o := &options[i]
 		for w := range o.ways.all {

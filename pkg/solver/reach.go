@@ -168,13 +168,6 @@ func (r *reach) compare(f *filter, at *pins) presence {
 	}
 }
 
-// lets reports whether nodes with the label can count.
-func (r *reach) lets(key, value string) bool {
-	return r == nil || !r.affinity || slices.ContainsFunc(r.alternatives, func(q scheduling.Requirements) bool {
-		return q.Get(key).Has(value)
-	})
-}
-
 // unheard reports whether the requirements ask for a label that nothing has.
 func (r *reach) unheard(q scheduling.Requirements) bool {
 	for key, x := range q {

@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
 )
 
 // site is where pods are one beside the other: a node, or a machine that is sold.
@@ -157,10 +159,24 @@ func (c *counter) spreadOut(t *topology, b *site, call func(domain int, seen pre
 	for _, d := range domains {
 		if len(domains) == 1 {
 			call(d, seen)
-		} else if a := t.axes[c.axis]; c.reach.lets(a.key, a.values[d]) {
+		} else if a := t.axes[c.axis]; b.countedIn(c.reach, a.key, a.values[d]) {
 			call(d, maybe)
 		}
 	}
+}
+
+// countedIn reports whether pods in the site can count if one of the labels that are open turns out to have this value.
+func (b *site) countedIn(r *reach, key, value string) bool {
+	return r == nil || !r.affinity || slices.ContainsFunc(r.alternatives, func(q scheduling.Requirements) bool {
+		if !q.Get(key).Has(value) {
+			return false
+		}
+		if b.host != nil {
+			return b.host.may(q)
+		}
+		_, may := b.shelf.outcomesOf(b.purchase).meet(q)
+		return may
+	})
 }
 
 // receive counts n pods of the group in the site, wherever anybody looks for them.
