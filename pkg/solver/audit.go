@@ -49,6 +49,10 @@ func (s *solution) evict(g *group, gone map[*corev1.Pod]bool) []*group {
 		}
 	}
 	g.pods = stay
+	if s.effort.tempo.Err() != nil {
+		out.miss = out.miss.nearer(miss{stage: missTime, text: outOfTime})
+		return []*group{&out}
+	}
 	if out.evictions++; out.evictions > mostEvictions {
 		out.miss = out.miss.nearer(miss{stage: missTopology, text: "pods that it has to be with, or that balance its topology spread, found no place; see what keeps those"})
 		s.lose(&out)

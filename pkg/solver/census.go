@@ -65,7 +65,7 @@ func (s *solution) countDaemonsOn(b *site) {
 
 // comes says whether the pod of a DaemonSet that the shelf's machines run will be on the machine, whatever it turns out to be.
 func (b *site) comes(d *daemon) presence {
-	o := b.shelf.outcomesOf(b.purchase)
+	o := b.turns()
 	all, some := newBitset(len(b.shelf.stocks)), false
 	for _, q := range d.alternatives {
 		met, may := o.meet(q)

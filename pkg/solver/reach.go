@@ -28,7 +28,7 @@ type reach struct {
 	hosts   map[*nodeClass]presence
 	filters map[located]presence
 	// machines that are sold.
-	machines map[bought]presence
+	machines map[*outcomes]presence
 }
 
 // located is where a filter lets pods go that are pinned.
@@ -60,7 +60,7 @@ func (t *topology) reachOf(g *group, ignoresAffinity, honorsTaints bool, keys []
 	if ok {
 		return r
 	}
-	r = &reach{digest: f.own.digest, keys: keys, axes: axes, hosts: map[*nodeClass]presence{}, filters: map[located]presence{}, machines: map[bought]presence{}, known: t.knows}
+	r = &reach{digest: f.own.digest, keys: keys, axes: axes, hosts: map[*nodeClass]presence{}, filters: map[located]presence{}, machines: map[*outcomes]presence{}, known: t.knows}
 	if affinity {
 		r.affinity, r.alternatives, r.named = true, f.own.alternatives, f.own.named
 	}

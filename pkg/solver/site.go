@@ -13,6 +13,7 @@ type site struct {
 	host     *host // nil for a machine
 	shelf    *shelf
 	purchase *purchase
+	outcomes *outcomes // of the machine
 	// company are the pods that are there, DaemonSets' included, and what they keep away.
 	company company
 	// at are the domains in which it may be, by axis, as far as they were asked for.
@@ -123,7 +124,7 @@ func (b *site) domains(t *topology, axis int) []int {
 	for len(b.at) <= axis {
 		a := t.axes[len(b.at)]
 		domains := []int{}
-		for _, value := range b.shelf.outcomesOf(b.purchase).values(a.key) {
+		for _, value := range b.turns().values(a.key) {
 			domains = append(domains, a.domain(value))
 		}
 		b.at = append(b.at, domains)
@@ -131,12 +132,20 @@ func (b *site) domains(t *topology, axis int) []int {
 	return b.at[axis]
 }
 
+// turns returns what the machine may turn out to be.
+func (b *site) turns() *outcomes {
+	if b.outcomes == nil {
+		b.outcomes = b.shelf.outcomesOf(b.purchase)
+	}
+	return b.outcomes
+}
+
 // counted says whether pods in the site count for those that look at the nodes of a reach.
 func (b *site) counted(r *reach) presence {
 	if b.host != nil {
 		return r.host(b.host)
 	}
-	return r.sold(b.shelf, b.purchase)
+	return r.sold(b.turns())
 }
 
 // number counts n more pods in the site.
@@ -174,7 +183,7 @@ func (b *site) countedIn(r *reach, key, value string) bool {
 		if b.host != nil {
 			return b.host.may(q)
 		}
-		_, may := b.shelf.outcomesOf(b.purchase).meet(q)
+		_, may := b.turns().meet(q)
 		return may
 	})
 }

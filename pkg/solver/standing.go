@@ -10,28 +10,21 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
 )
 
-// bought is a machine that a spread looks at or not: purchases of a lot with the same key turn out the same.
-type bought struct {
-	lot *lot
-	key string
-}
-
-// sold says whether pods on a machine that is sold count, whichever instance type and zone it gets.
-func (r *reach) sold(s *shelf, p *purchase) presence {
+// sold says whether pods on a machine that is sold count, whichever of its outcomes comes true.
+func (r *reach) sold(o *outcomes) presence {
 	if r == nil {
 		return surely
 	}
-	key := bought{p.lot, string(p.key(nil))}
-	out, known := r.machines[key]
+	out, known := r.machines[o]
 	if !known {
-		out = r.judge(s, p)
-		r.machines[key] = out
+		out = r.judge(o)
+		r.machines[o] = out
 	}
 	return out
 }
 
-func (r *reach) judge(s *shelf, p *purchase) presence {
-	if r.sample != nil && scheduling.Taints(s.provisioner.Taints).Tolerated(r.sample) != "" {
+func (r *reach) judge(o *outcomes) presence {
+	if r.sample != nil && scheduling.Taints(o.shelf.provisioner.Taints).Tolerated(r.sample) != "" {
 		return never
 	}
 	alternatives := []scheduling.Requirements{{}}
@@ -42,18 +35,17 @@ func (r *reach) judge(s *shelf, p *purchase) presence {
 	for _, key := range r.keys {
 		keys.Add(scheduling.NewRequirement(key, corev1.NodeSelectorOpExists))
 	}
-	outcomes := s.outcomesOf(p)
-	out := newBitset(len(s.stocks))
+	out := newBitset(len(o.shelf.stocks))
 	some := false
 	for _, q := range alternatives {
-		met, may := outcomes.meet(q.Union(keys))
+		met, may := o.meet(q.Union(keys))
 		some = some || may
 		out.or(met)
 	}
 	switch {
 	case !some:
 		return never
-	case outcomes.stocks.within(out):
+	case o.stocks.within(out):
 		return surely
 	default:
 		return maybe

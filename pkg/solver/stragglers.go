@@ -2,17 +2,27 @@ package solver
 
 import (
 	"context"
+	"math"
 	"slices"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
-// mostSeatings bounds how often pods that are left are looked at again because others have found a seat, or lost theirs.
-const mostSeatings = 4
+const (
+	// mostSeatings bounds how often pods that are left are looked at again because others have found a seat, or lost theirs.
+	mostSeatings = 4
+	// mostTried bounds the machines that are bought on trial for one of them, trialPods the pods that are looked at for that: each
+	// trial is a rehearsal of the whole plan.
+	mostTried = 64
+	trialPods  = 100_000
+)
 
 // seatStragglers puts pods that are left on nodes and machines one by one, now that all others are known to be there: where a group
 // as a whole found no domain, some node may still take a pod of it.
 func (s *solution) seatStragglers(ctx context.Context) {
+	trials := min(mostTried, trialPods/(1+len(s.problem.Pods)))
 	for range mostSeatings {
-		if !s.seatAll(ctx) {
+		if len(s.lost) == 0 || ctx.Err() != nil || !s.seatAll(ctx, &trials) {
 			return
 		}
 		for _, g := range s.audit() {
@@ -22,23 +32,66 @@ func (s *solution) seatStragglers(ctx context.Context) {
 }
 
 // seatAll seats who can be seated, and reports whether that is anybody.
-func (s *solution) seatAll(ctx context.Context) bool {
-	if len(s.lost) == 0 {
-		return false
-	}
-	u := s.ushers()
+func (s *solution) seatAll(ctx context.Context, trials *int) bool {
 	seated := false
 	for came := true; came; {
 		came = false
+		u := s.ushers()
 		for _, g := range s.lost {
-			if g.left > 0 && g.size == 1 && g.unknown == "" && g.miss.stage != missRefused && ctx.Err() == nil {
+			if g.seatable() && ctx.Err() == nil {
 				came = u.seat(g) || came
+			}
+		}
+		for _, g := range s.lost {
+			if !came && g.seatable() && (g.miss.stage == missTopology || g.evictions > 0) {
+				came = s.tryMachine(ctx, g, trials)
 			}
 		}
 		seated = seated || came
 	}
 	s.lost = slices.DeleteFunc(s.lost, func(g *group) bool { return g.left == 0 })
 	return seated
+}
+
+// seatable reports whether the group has pods to seat.
+func (g *group) seatable() bool {
+	return g.left > 0 && g.size == 1 && g.unknown == "" && g.miss.stage != missRefused
+}
+
+// tryMachine buys a machine for one pod of the group, and keeps it if everybody can still come.
+func (s *solution) tryMachine(ctx context.Context, g *group, trials *int) bool {
+	places := []*place{{}}
+	if len(g.axes) > 0 {
+		places = s.atlas.places(g)
+	}
+	for _, p := range places {
+		if math.IsInf(p.price, 1) || *trials <= 0 || ctx.Err() != nil {
+			continue
+		}
+		*trials--
+		from := g.placed()
+		one := g.part(from, from+1)
+		one.place, one.pins, one.tried = p, p.pins, nil
+		s.groups = []*group{one}
+		for _, shelf := range s.shelves {
+			s.buy(ctx, shelf)
+		}
+		s.groups = nil
+		if one.left > 0 {
+			continue
+		}
+		s.settled = append(s.settled, one)
+		if len(s.rehearse().run()) == 0 {
+			*g = *g.part(from+1, from+g.left)
+			s.changes++
+			return true
+		}
+		s.settled = s.settled[:len(s.settled)-1]
+		for _, shelf := range s.shelves {
+			shelf.takeBack(map[*corev1.Pod]bool{one.pods[0]: true})
+		}
+	}
+	return false
 }
 
 // usher finds seats when all others have theirs.
@@ -113,7 +166,7 @@ func (u *usher) seatOnMachine(g *group, at *site) bool {
 			seated := u.split(g, room, at)
 			seated.pins, seated.place = pinned.pins, p
 			t.put(seated, options, map[*lot]int{}, room)
-			at.at = nil
+			at.at, at.outcomes = nil, nil
 		}
 		at.pinned = nil
 		if room > 0 {
