@@ -30,7 +30,7 @@ func TestPlansComeSoonAfterTheirDeadlineHoweverManyDifferentPodsFindNoPlace(t *t
 		"of one resource": misfits(20_000,
 			func(i int) string { return fmt.Sprint(10_000 + i) }, func(int) string { return "1Gi" }),
 		"of both at once": misfits(20_000,
-			func(i int) string { return fmt.Sprintf("%dm", 500_000+i) }, func(i int) string { return fmt.Sprintf("%dMi", 20<<20+i) }),
+			func(i int) string { return fmt.Sprintf("%dm", 5_000_000+i) }, func(i int) string { return fmt.Sprintf("%dMi", 40<<20+i) }),
 	} {
 		t.Run("too large: "+name, func(t *testing.T) {
 			p := fullCatalogue(t, size{1, 1353, 0})
