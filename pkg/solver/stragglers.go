@@ -65,7 +65,7 @@ func (s *solution) tryMachine(ctx context.Context, g *group, trials *int) bool {
 		places = s.atlas.places(g)
 	}
 	for _, p := range places {
-		if math.IsInf(p.price, 1) || *trials <= 0 || ctx.Err() != nil {
+		if math.IsInf(p.toll.machine, 1) || *trials <= 0 || ctx.Err() != nil {
 			continue
 		}
 		*trials--
