@@ -56,9 +56,8 @@ func (b *rulebook) rules(pod *corev1.Pod, t *ties, of *bearing) []rule {
 			out = append(out, r)
 		}
 		for _, x := range t.apart {
-			if b.daemons[x.mark] && !x.soft {
-				_, own := slices.BinarySearch(of.marks, x.mark)
-				out = append(out, rule{mark: x.mark, most: oneIf(own)})
+			if m, come := b.daemons[x.carriers]; come && !x.soft {
+				out = append(out, rule{mark: m})
 			}
 		}
 	}

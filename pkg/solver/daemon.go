@@ -18,6 +18,14 @@ type daemon struct {
 	alternatives []scheduling.Requirements
 	guest        guest
 	bearing      *bearing
+	// shunned are the marks of those that others keep away from where nodes have a label.
+	shunned []shunned
+}
+
+// shunned is a mark on nodes that have a label.
+type shunned struct {
+	mark mark
+	key  string
 }
 
 func daemonsOf(sets []*corev1.Pod, d dimensions, b *rulebook) []*daemon {
@@ -29,7 +37,21 @@ func daemonsOf(sets []*corev1.Pod, d dimensions, b *rulebook) []*daemon {
 		out = append(out, &daemon{
 			pod: pod, requests: d.vector(requests), unknown: d.unknown(requests) != "",
 			alternatives: scheduling.DaemonRequirements(pod), guest: b.resident(pod, b.learnResident(pod), b.bearing(pod)), bearing: b.bearing(pod),
+			shunned: b.shunned(b.bearing(pod)),
 		})
+	}
+	return out
+}
+
+// shunned returns which of the marks others keep away from over larger domains than nodes.
+func (b *rulebook) shunned(of *bearing) []shunned {
+	var out []shunned
+	for _, m := range of.marks {
+		for _, i := range b.carriersOf(m) {
+			if mark, come := b.daemons[i]; come {
+				out = append(out, shunned{mark, b.axes[b.counters[i].axis].key})
+			}
+		}
 	}
 	return out
 }
@@ -38,6 +60,7 @@ func daemonsOf(sets []*corev1.Pod, d dimensions, b *rulebook) []*daemon {
 // that is not settled before the node is there meets it if it may.
 type run struct {
 	daemon             *daemon
+	guest              guest // the pod, on the shelf's machines
 	stocks             bitset
 	zone, capacityType scheduling.Requirement
 	own                scheduling.Requirements // on the provisioner's own keys
@@ -85,7 +108,7 @@ func (s *shelf) runsOf(daemons []*daemon) []run {
 // run returns where machines of the shelf may meet the requirements; false for nowhere.
 func (s *shelf) run(d *daemon, requirements scheduling.Requirements) (run, bool) {
 	r := run{
-		daemon: d, stocks: slices.Clone(s.allowed), own: scheduling.Requirements{},
+		daemon: d, guest: s.guestOf(d), stocks: slices.Clone(s.allowed), own: scheduling.Requirements{},
 		zone: requirements.Get(corev1.LabelTopologyZone), capacityType: requirements.Get(v1alpha5.CapacityTypeLabel),
 	}
 	for key, q := range requirements {
@@ -107,6 +130,19 @@ func (s *shelf) run(d *daemon, requirements scheduling.Requirements) (run, bool)
 	}
 	offered := func(names []string, q scheduling.Requirement) bool { return slices.ContainsFunc(names, q.Has) }
 	return r, !r.stocks.empty() && offered(s.zones, r.zone) && offered(s.catalogue.capacityTypes, r.capacityType)
+}
+
+// guestOf returns what a DaemonSet's pod brings to machines of the shelf. Who keeps away from it over a label minds it only where
+// machines may have that.
+func (s *shelf) guestOf(d *daemon) guest {
+	out := d.guest
+	for _, x := range d.shunned {
+		_, known := s.catalogue.column(x.key)
+		if q, own := s.template[x.key]; always(x.key) || known || own && (!q.Finite() || q.Len() > 0) {
+			out.marks = addCarries(out.marks, []carry{{x.mark, 1}}, 1)
+		}
+	}
+	return out
 }
 
 // load is what DaemonSets bring to a machine.
@@ -172,7 +208,7 @@ func (l *loads) sum() *load {
 		}
 		counted = r.daemon
 		out.overhead.add(r.daemon.requests, 1)
-		out.residents.join(r.daemon.guest, 1)
+		out.residents.join(r.guest, 1)
 	}
 	return out
 }

@@ -61,7 +61,7 @@ func (g *group) asking() string {
 // minds reports whether a DaemonSet may keep pods away that it has room for.
 func (s *shelf) minds() bool {
 	for i := range s.runs {
-		if !s.runs[i].daemon.guest.plain() {
+		if !s.runs[i].guest.plain() {
 			return true
 		}
 	}

@@ -44,8 +44,9 @@ type rulebook struct {
 	tiesOf   map[digest]*ties
 	marksOf  map[digest]*bearing
 	bearings map[digest]*bearing
-	// daemons are the marks of DaemonSets' pods that others keep away from over whole domains: they will be on every new node.
-	daemons map[mark]bool
+	// daemons maps a counter of pods that others keep away from -> the mark of those of them that DaemonSets bring to a new node
+	// which is in a domain.
+	daemons map[int]mark
 	// parsed counts ties.
 	parsed int64
 }
@@ -120,18 +121,17 @@ func (b *rulebook) learnResident(pod *corev1.Pod) *ties {
 }
 
 // learnDaemons notes the traits of the pods of DaemonSets. A pod that keeps out of domains where such pods are cannot be on a
-// node with one, either: that is a rule within the node.
+// node in a domain with one, either: that is a rule within the node.
 func (b *rulebook) learnDaemons(daemons []*corev1.Pod) {
 	for _, pod := range daemons {
 		b.learnResident(pod)
 	}
-	b.daemons = map[mark]bool{}
+	b.daemons = map[int]mark{}
 	for _, pod := range daemons {
 		for _, m := range b.bearing(pod).marks {
 			for _, i := range b.carriersOf(m) {
 				if c := b.counters[i]; c.binding && c.shunned {
-					b.daemons[m] = true
-					b.traits[m].onNode, b.traits[m].strict = true, true
+					b.daemons[i], _ = b.mark(fmt.Sprint("from DaemonSets ", i), func() trait { return trait{onNode: true, strict: true} }, nil)
 				}
 			}
 		}
