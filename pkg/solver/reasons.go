@@ -47,8 +47,8 @@ func (s *solution) missOf(ctx context.Context, g *group) miss {
 		return miss{stage: missTime, text: outOfTime}
 	case len(s.shelves) == 0:
 		return miss{stage: missNone, text: "no provisioner exists; create one"}
-	default:
-		return g.miss
+	default: // the rounds were over while it still had something to give up
+		return miss{stage: missTopology, text: "no places were found that suit the pod and all those that it looks at; ask for less company, or see what keeps those"}
 	}
 }
 

@@ -162,10 +162,14 @@ func (s *solution) concede(g *group) []*group {
 		var out []*group
 		for i, m := range g.unbundle() {
 			m.bundleMost = g.members[i].n
-			if relaxed := s.grouper.relax(m); relaxed != nil {
-				m = relaxed
+			switch relaxed := s.grouper.relax(m); {
+			case relaxed != nil:
+				out = append(out, relaxed)
+			case s.grouper.relaxable(m): // a bundle in the bundle, which has something to give up itself
+				out = append(out, s.concede(m)...)
+			default:
+				out = append(out, m)
 			}
-			out = append(out, m)
 		}
 		return out
 	}
