@@ -241,6 +241,14 @@ func (r Requirement) Or(o Requirement) Requirement {
 	return Requirement{key: r.key, values: merged(r.values, o.values), absent: absent}
 }
 
+// Exhausts reports whether everything passes r or o, absence included. Both have the same key.
+func (r Requirement) Exhausts(o Requirement) bool {
+	if !r.complement || r.Bounded() {
+		r, o = o, r
+	}
+	return r.complement && !r.Bounded() && (r.absent || o.absent) && !slices.ContainsFunc(r.values, func(v string) bool { return !o.Has(v) })
+}
+
 // Empty reports whether nothing passes, neither a value nor absence.
 func (r Requirement) Empty() bool { return !r.complement && len(r.values) == 0 && !r.absent }
 

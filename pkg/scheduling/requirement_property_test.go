@@ -124,6 +124,23 @@ func TestEitherAllowsWhatOneSideAllows(t *testing.T) {
 	}
 }
 
+func TestTwoExhaustALabelThatBetweenThemMayBeAnything(t *testing.T) {
+	exhausting := 0
+	for _, a := range expressions() {
+		for _, b := range expressions() {
+			got := of(a).Exhausts(of(b))
+			exhausting += map[bool]int{true: 1}[got]
+			want := !slices.ContainsFunc(universe(), func(label *string) bool { return !passes(a, label) && !passes(b, label) })
+			if exact := !of(a).Bounded() && !of(b).Bounded(); got != want && (got || exact) {
+				t.Errorf("%v and %v exhaust the label: %t, want %t", of(a), of(b), got, want)
+			}
+		}
+	}
+	if exhausting == 0 {
+		t.Error("no two exhaust it")
+	}
+}
+
 func TestIntersectionsAssociate(t *testing.T) {
 	for _, a := range expressions() {
 		for _, b := range expressions() {

@@ -2,6 +2,7 @@ package solver
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -122,7 +123,7 @@ func (r *grouper) filter(pod *corev1.Pod, w *wishes, key digest) *filter {
 	}
 	_, ownDigest, tolerations := r.filterDigest(pod, w)
 	f := &filter{key: fmt.Sprint("f", len(r.filters)), sample: pod, tolerations: tolerations, untainted: w.untainted}
-	f.own = own{digest: ownDigest, alternatives: scheduling.PodRequirements(pod)}
+	f.own = own{digest: ownDigest, alternatives: folded(scheduling.PodRequirements(pod))}
 	f.own.any = slices.ContainsFunc(f.own.alternatives, func(q scheduling.Requirements) bool { return len(q) == 0 })
 	f.own.named = slices.ContainsFunc(f.own.alternatives, named)
 	f.alternatives = f.own.alternatives
@@ -135,6 +136,47 @@ func (r *grouper) filter(pod *corev1.Pod, w *wishes, key digest) *filter {
 	f.named = slices.ContainsFunc(f.alternatives, named)
 	r.filters[key] = f
 	return f
+}
+
+// mostFolded bounds the alternatives of a pod that are compared with each other.
+const mostFolded = 32
+
+// folded returns the alternatives with one in place of two that differ in one label, and between them let it be anything: nodes
+// of which nobody says yet what the label will be meet neither, but meet one or the other whatever it turns out to be.
+func folded(alternatives []scheduling.Requirements) []scheduling.Requirements {
+	if len(alternatives) > mostFolded {
+		return alternatives
+	}
+	for i, a := range alternatives {
+		for k, b := range alternatives[i+1:] {
+			if key, anything := complementary(a, b); anything {
+				both := maps.Clone(a)
+				delete(both, key)
+				out := slices.Delete(slices.Clone(alternatives), i+1+k, i+2+k)
+				out[i] = both
+				return folded(out)
+			}
+		}
+	}
+	return alternatives
+}
+
+// complementary returns the one label in which requirements differ, if they let it be anything between them.
+func complementary(a, b scheduling.Requirements) (string, bool) {
+	if len(a) != len(b) {
+		return "", false
+	}
+	differing := ""
+	for key, x := range a {
+		y, both := b[key]
+		switch {
+		case !both || differing != "" && !x.Equal(y):
+			return "", false
+		case !x.Equal(y):
+			differing = key
+		}
+	}
+	return differing, differing != "" && a[differing].Exhausts(b[differing])
 }
 
 // named reports whether the requirements are about what each node has for itself.
