@@ -184,42 +184,30 @@ func (e *exact) miss(ctx context.Context, shelf *shelf, g *group) miss {
 // many groups, but here it leaves open who goes with whom.
 func (s *shelf) allLots(groups []*group, fee float64) []*lot {
 	byLabels, options := map[string]*lot{}, make([][]option, len(groups))
-	var first *option // that anybody is indifferent to
 	for i, g := range groups {
 		options[i], _ = s.viable(g)
-		for k := range options[i] {
-			if o := &options[i][k]; !o.indifferent {
-				s.lot(byLabels, *o)
-			} else if first == nil {
-				first = o
+		for _, o := range options[i] {
+			if !o.indifferent {
+				s.lot(byLabels, o)
 			}
 		}
 	}
-	if len(byLabels) == 0 && first != nil {
-		s.lot(byLabels, *first)
+	for i, g := range groups { // those who do not mind, but for the DaemonSets of each lot
+		fits := func(l *lot) bool { return len(s.under(l, options[i], g)) > 0 }
+		if len(options[i]) > 0 && !slices.ContainsFunc(slices.Collect(maps.Values(byLabels)), fits) {
+			s.lot(byLabels, options[i][0])
+		}
 	}
 	var out []*lot
 	for _, key := range slices.Sorted(maps.Keys(byLabels)) {
 		l := byLabels[key]
 		for i, g := range groups {
-			if agreed := agreeing(options[i], key); len(agreed) > 0 {
+			if agreed := s.under(l, options[i], g); len(agreed) > 0 {
 				l.add(g, agreed, key)
 			}
 		}
 		l.stock(fee)
 		out = append(out, l)
-	}
-	return out
-}
-
-// agreeing returns the options that settle on the labels of a lot, or would as well.
-func agreeing(options []option, lot string) []option {
-	var out []option
-	for _, o := range options {
-		if o.indifferent || o.lot == lot {
-			o.lot = lot
-			out = append(out, o)
-		}
 	}
 	return out
 }

@@ -109,14 +109,14 @@ func (s *shelf) join(byLabels map[string]*lot, indifferent []waiting, at *tempo)
 		if at.stops(i) {
 			return false
 		}
-		into, options := w.options[0], w.options
+		options := w.options
 		for _, key := range keys {
-			if there := s.under(byLabels[key].labels, w.options, w.group); len(there) > 0 {
-				into.lot, options = key, there
+			if there := s.under(byLabels[key], w.options, w.group); len(there) > 0 {
+				options = there
 				break
 			}
 		}
-		s.lot(byLabels, into).add(w.group, options, w.options[0].lot)
+		s.lot(byLabels, options[0]).add(w.group, options, options[0].lot)
 	}
 	return true
 }

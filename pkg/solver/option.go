@@ -86,18 +86,27 @@ func (o option) identified() option {
 	return o
 }
 
-// under returns the options for machines with other labels of the provisioner's own, as far as they host the group: which
-// DaemonSets run may hang on the labels.
-func (s *shelf) under(labels map[string]string, options []option, g *group) []option {
-	if len(s.waysOf) == 1 {
-		return options
-	}
+// under returns the options for machines of a lot, as far as they host the group: those that settle on its labels, and those that
+// do not mind them. Which DaemonSets run may hang on the labels.
+func (s *shelf) under(l *lot, options []option, g *group) []option {
 	var out []option
 	for _, o := range options {
-		ways := s.waysFor(labels)
-		ways.and(s.alike(o.ways))
-		o.ways = ways
-		if o = o.identified(); s.hosts(&o, g) {
+		if o.lot != l.key {
+			if !o.indifferent {
+				continue
+			}
+			o.labels, o.lot = l.labels, l.key
+			if len(s.waysOf) > 1 {
+				ways := s.waysFor(l.labels)
+				ways.and(s.alike(o.ways))
+				o.ways = ways
+			}
+			o = o.identified()
+			if len(s.waysOf) > 1 && !s.hosts(&o, g) {
+				continue
+			}
+		}
+		if !slices.ContainsFunc(out, func(p option) bool { return p.key == o.key }) {
 			out = append(out, o)
 		}
 	}
@@ -130,56 +139,66 @@ func (s *shelf) chooseTolerated(f *filter, p *pins) choice {
 		if p != nil {
 			alternative = alternative.Union(p.requirements())
 		}
-		o, m := s.option(alternative)
-		switch {
-		case m.stage != missNothing:
-			c.miss = c.miss.nearer(m)
-		case !seen[o.key]:
-			seen[o.key] = true
-			c.options = append(c.options, o)
+		options, m := s.meet(alternative)
+		c.miss = c.miss.nearer(m)
+		for _, o := range options {
+			if !seen[o.key] {
+				seen[o.key] = true
+				c.options = append(c.options, o)
+			}
 		}
 	}
 	return c
 }
 
-// option returns how the shelf meets the requirements, or why it does not.
-func (s *shelf) option(requirements scheduling.Requirements) (option, miss) {
+// meet returns how the shelf meets the requirements, or why it does not.
+func (s *shelf) meet(requirements scheduling.Requirements) ([]option, miss) {
 	o := option{stocks: slices.Clone(s.allowed), zones: newBitset(len(s.zones))}
 	own := scheduling.Requirements{} // the pod's part in the provisioner's own keys
 	for _, key := range requirements.Keys() {
 		if m := s.narrow(&o, own, requirements[key]); m.stage != missNothing {
-			return option{}, m
+			return nil, m
 		}
 	}
 	zone, capacityType := requirements.Get(corev1.LabelTopologyZone), requirements.Get(v1alpha5.CapacityTypeLabel)
 	for _, m := range []miss{s.offers(s.zones, zone), s.offers(s.capacityTypeNames(), capacityType)} {
 		if m.stage != missNothing {
-			return option{}, m
+			return nil, m
 		}
 	}
 	labels, m := s.settle(own)
 	if m.stage != missNothing {
-		return option{}, m
+		return nil, m
 	}
 	for z, name := range s.zones {
 		if zone.Has(name) {
 			o.zones.add(z)
 		}
 	}
+	o.indifferent = len(own) == 0
+	var out []option
+	for _, labels := range s.settlements(labels, own) {
+		out = append(out, s.settled(o, labels, capacityType))
+	}
+	return out, miss{}
+}
+
+// settled returns the option with labels, in the ways in which machines that have them can be bought.
+func (s *shelf) settled(o option, labels map[string]string, capacityType scheduling.Requirement) option {
 	o.ways = s.waysFor(labels)
 	for w := range o.ways.all {
 		if !capacityType.Has(s.ways[w].capacityType) {
 			o.ways.drop(w)
 		}
 	}
-	o.labels, o.indifferent = labels, len(own) == 0
+	o.labels = labels
 	var lot strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		writeString(&lot, key)
 		writeString(&lot, labels[key])
 	}
 	o.lot = lot.String()
-	return o.identified(), miss{}
+	return o.identified()
 }
 
 func (s *shelf) capacityTypeNames() []string {
@@ -254,28 +273,4 @@ func (s *shelf) offers(values []string, q scheduling.Requirement) miss {
 	default:
 		return miss{stage: missRequirement, key: q.Key(), text: fmt.Sprintf("%s is asked for, provisioner %s has offerings in [%s] only; change it there or in the pod", q, s.provisioner.Name, strings.Join(values, " "))}
 	}
-}
-
-// settle gives each of the provisioner's own keys a value, the first in order where several are possible. A key of which
-// nobody says what it should be stays without, as long as the pod does not need it.
-func (s *shelf) settle(own scheduling.Requirements) (map[string]string, miss) {
-	labels := map[string]string{}
-	for _, key := range s.template.Keys() {
-		template := s.template[key]
-		if _, known := s.catalogue.column(key); known || isOfferingKey(key) || key == corev1.LabelHostname {
-			continue
-		}
-		asked, there := own[key]
-		both := template
-		if there {
-			both = template.Intersect(asked)
-		}
-		switch values := both.Values(); {
-		case both.Finite() && len(values) > 0:
-			labels[key] = values[0]
-		case !both.Finite() && there && !asked.AllowsAbsent():
-			return nil, miss{stage: missRequirement, text: fmt.Sprintf("%s is asked for, but neither the pod nor provisioner %s says which value; name one", asked, s.provisioner.Name)}
-		}
-	}
-	return labels, miss{}
 }
