@@ -40,7 +40,12 @@ func (e *effort) most(steps int) *effort { return &effort{steps: min(e.steps, st
 // buy plans machines of one provisioner for all groups that it can host: what machines bought before have left is used first.
 func (s *solution) buy(ctx context.Context, shelf *shelf) {
 	s.topUp(shelf)
-	lots, units := shelf.lots(s.effort.tempo, s.groups, s.problem.Settings.NodeFee), 0
+	s.buyLots(ctx, shelf.lots(s.effort.tempo, s.groups, s.problem.Settings.NodeFee, shelf.viable))
+}
+
+// buyLots plans machines for lots of one shelf.
+func (s *solution) buyLots(ctx context.Context, lots []*lot) {
+	units := 0
 	for _, l := range lots {
 		units += l.units()
 	}

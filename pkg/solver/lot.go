@@ -65,8 +65,8 @@ type offer struct {
 
 // lots returns the groups that the shelf can host, sorted by the labels they settle on; the others learn why not. Groups that
 // ask for no labels come last and join the first lot there is, so that they fill up what others leave. Fee is what a machine
-// costs on top of its price. If it gets late meanwhile, the groups that are left wait: those that were looked at need machines.
-func (s *shelf) lots(at *tempo, groups []*group, fee float64) []*lot {
+// costs on top of its price, ask says which options a group has. If it gets late meanwhile, the groups that are left wait: those that were looked at need machines.
+func (s *shelf) lots(at *tempo, groups []*group, fee float64, ask func(*group) ([]option, miss)) []*lot {
 	byLabels := map[string]*lot{}
 	var indifferent []waiting
 	early, stopped := !at.late(), false
@@ -78,7 +78,7 @@ func (s *shelf) lots(at *tempo, groups []*group, fee float64) []*lot {
 			g.miss = g.miss.nearer(miss{stage: missTime, text: outOfTime})
 			continue
 		}
-		options, m := s.viable(g)
+		options, m := ask(g)
 		switch {
 		case len(options) == 0:
 			g.miss = g.miss.nearer(m)

@@ -43,6 +43,7 @@ func (s *solution) placeAndBuy(ctx context.Context) {
 	s.fillAndBuy(ctx)
 	for _, shelf := range s.shelves {
 		s.topUp(shelf)
+		s.eke(ctx, shelf)
 	}
 }
 

@@ -156,7 +156,7 @@ func (u *usher) seatOnMachine(g *group, at *site) bool {
 		if !at.within(u.rehearsal.topology, p, g.axes) {
 			continue
 		}
-		options, _ := at.shelf.viable(&pinned)
+		options := at.shelf.acceptable(&pinned)
 		if !t.suits(options) {
 			continue
 		}

@@ -78,7 +78,7 @@ func newTable(f *few, s *shelf) (*table, bool) {
 		}
 	}
 	slices.SortFunc(t.dishes, func(a, b dish) int {
-		return cmp.Or(cmp.Compare(a.cost, b.cost), cmp.Compare(a.lot, b.lot), cmp.Compare(a.offer, b.offer))
+		return cmp.Or(cmp.Compare(a.cost, b.cost), slices.Compare(a.charge, b.charge), cmp.Compare(a.lot, b.lot), cmp.Compare(a.offer, b.offer))
 	})
 	return t, f.look(len(t.dishes)) && t.fill()
 }

@@ -15,7 +15,7 @@ func (s *solution) topUp(shelf *shelf) {
 		if g.left == 0 || g.miss.stage == missRefused {
 			continue
 		}
-		options, _ := shelf.viable(g)
+		options := shelf.acceptable(g)
 		if len(options) == 0 {
 			continue
 		}
@@ -30,6 +30,23 @@ func (s *solution) topUp(shelf *shelf) {
 			t.take(g, options, joined)
 		}
 	}
+}
+
+// acceptable returns the options that a group may have on a machine that is sold already: the viable ones first, then those that
+// nothing would be bought for if it could be helped; none if nothing is viable.
+func (s *shelf) acceptable(g *group) []option {
+	options, _ := s.viable(g)
+	if len(options) == 0 || !s.relaxed && s.catalogue.ordinary.count() == len(s.stocks) {
+		return options
+	}
+	out := slices.Clone(options)
+	for _, o := range s.choose(g.filter, g.pins).options {
+		out = append(out, o)
+		if s.relaxed {
+			out = append(out, o.relax())
+		}
+	}
+	return out
 }
 
 // top is what a machine that is sold has left.

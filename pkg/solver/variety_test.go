@@ -2,10 +2,12 @@ package solver_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
@@ -167,6 +169,44 @@ func TestTooFewValuesLeaveAPodOrRelaxItsMachine(t *testing.T) {
 			}
 			if len(plan.Machines) != 1 || strings.Join(plan.Machines[0].InstanceTypes, " ") != tc.want || plan.Machines[0].MinValuesRelaxed != tc.relaxed {
 				t.Errorf("machines: %+v, unplaced: %v", plan.Machines, plan.Unplaced)
+			}
+		})
+	}
+}
+
+// Each machine takes as much of the limits as the largest instance type that it lists.
+func TestAMachineThatLimitsLeaveTooFewValuesForIsRelaxedOrLeft(t *testing.T) {
+	types := cloudprovider.InstanceTypes{
+		builders.InstanceType("small", builders.Capacity("2", "4Gi", 20), builders.OnDemand(0.1, "a")),
+		builders.InstanceType("large", builders.Capacity("16", "32Gi", 20), builders.OnDemand(0.8, "a")),
+	}
+	for name, tc := range map[string]struct {
+		bestEffort bool
+		want       string
+	}{
+		"best effort": {bestEffort: true, want: "small large; small relaxed"},
+		"strictly":    {want: "small large"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plan := solver.Solve(t.Context(), solver.Problem{
+				Pods:     alike(2, "web", "100m", builders.AntiAffinity(corev1.LabelHostname, map[string]string{"app": "web"})),
+				Settings: solver.Settings{MinValuesBestEffort: tc.bestEffort},
+				Provisioners: plain(func(p *solver.Provisioner) {
+					p.InstanceTypes, p.MinValues = types, map[string]int{corev1.LabelInstanceTypeStable: 2}
+					p.Remaining = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("20")}
+				}),
+			})
+			var got []string
+			for _, m := range plan.Machines {
+				text := strings.Join(m.InstanceTypes, " ")
+				if m.MinValuesRelaxed {
+					text += " relaxed"
+				}
+				got = append(got, text)
+			}
+			slices.SortFunc(got, func(a, b string) int { return len(a) - len(b) })
+			if text := strings.Join(got, "; "); text != tc.want {
+				t.Errorf("machines %q, want %q; unplaced %v", text, tc.want, plan.Unplaced)
 			}
 		})
 	}

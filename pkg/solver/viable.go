@@ -41,8 +41,10 @@ func (s *shelf) judged(g *group) bool {
 	return known
 }
 
-func (s *shelf) judge(g *group) ([]option, miss) {
-	c := s.choose(g.filter, g.pins)
+func (s *shelf) judge(g *group) ([]option, miss) { return s.sift(s.choose(g.filter, g.pins), g) }
+
+// sift returns the options of a choice that are viable for the group, or why none is.
+func (s *shelf) sift(c *choice, g *group) ([]option, miss) {
 	out := make([]option, 0, len(c.options))
 	m := c.miss
 	for i := range c.options {
