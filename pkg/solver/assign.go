@@ -204,7 +204,7 @@ func (a *assigner) planned(g *group, places []*place, into []int) int {
 	done := 0
 	for _, h := range a.hosts {
 		for n := g.planned[h.node.Name]; n > 0 && done < g.left; n-- {
-			i := slices.IndexFunc(places, func(p *place) bool { return h.pinned(p.pins) })
+			i := slices.IndexFunc(places, func(p *place) bool { return h.pinned(p.pins) && !g.tried[p.pins] })
 			if i < 0 || a.most(g, places[i], 1) == 0 {
 				break
 			}

@@ -1,6 +1,8 @@
 package solver
 
 import (
+	"maps"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
@@ -30,6 +32,19 @@ func (p *pins) requirements() scheduling.Requirements {
 		return nil
 	}
 	return p.all
+}
+
+// with returns the pins and labels that a machine has already; where these contradict the pins, it is not a machine for them.
+func (p *pins) with(labels map[string]string) *pins {
+	if len(labels) == 0 {
+		return p
+	}
+	if p == nil {
+		return newPins(labels)
+	}
+	all := maps.Clone(labels)
+	maps.Copy(all, p.labels)
+	return newPins(all, p.absent...)
 }
 
 // text identifies the pins, "" for none.

@@ -153,6 +153,7 @@ func (u *usher) seatOnMachine(g *group, at *site) bool {
 		if p != nil {
 			pinned.pins = p.pins
 		}
+		pinned.pins = pinned.pins.with(t.purchase.lot.labels)
 		if !at.within(u.rehearsal.topology, p, g.axes) {
 			continue
 		}

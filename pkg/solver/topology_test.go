@@ -6,7 +6,9 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
 	"github.com/kerf-autoscaler/kerf/pkg/solver"
 	"github.com/kerf-autoscaler/kerf/test/builders"
@@ -79,5 +81,24 @@ func TestPodsThatAreOnlyCountedDoNotUpsetTheSpread(t *testing.T) {
 	}
 	if count["zone-a"] != 6 || count["zone-b"] != 6 {
 		t.Errorf("pods by zone: %v", count)
+	}
+}
+
+func TestAPodThatWasMeantForANodeGoesToAnotherZoneIfThereIsNoMoreRoomInItsOwn(t *testing.T) {
+	pod := builders.Pod(builders.CPU("1"), builders.AntiAffinity(corev1.LabelTopologyZone, map[string]string{"app": "other"}))
+	plan := solver.Solve(t.Context(), solver.Problem{
+		Pods:    []*corev1.Pod{pod},
+		Nodes:   []solver.Node{{Name: "full", Initialized: true, Labels: map[string]string{corev1.LabelTopologyZone: "zone-b"}}},
+		Planned: map[types.UID]string{pod.UID: "full"},
+		Provisioners: plain(func(p *solver.Provisioner) {
+			p.MinValues = map[string]int{corev1.LabelInstanceTypeStable: 2}
+			p.InstanceTypes = cloudprovider.InstanceTypes{
+				builders.InstanceType("one", builders.Capacity("2", "4Gi", 9), builders.OnDemand(0.1, "zone-a", "zone-b")),
+				builders.InstanceType("two", builders.Capacity("2", "4Gi", 9), builders.OnDemand(0.1, "zone-a")),
+			}
+		}),
+	})
+	if len(plan.Machines) != 1 {
+		t.Errorf("machines %v, unplaced %v", plan.Machines, plan.Unplaced)
 	}
 }
