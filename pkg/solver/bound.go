@@ -59,7 +59,7 @@ func (s *solution) lowerBound(at *tempo) float64 {
 type onMachine struct {
 	group *group
 	shelf int
-	// inCompany says that they share their machines with others whom they require, or who require them.
+	// inCompany says that they share their machines with others whom they require, or who require them, or whose labels they took.
 	inCompany bool
 }
 
@@ -83,7 +83,8 @@ func (s *solution) onMachines() ([]onMachine, map[onMachine]int) {
 	for k, shelf := range s.shelves {
 		for _, sold := range shelf.sold {
 			for _, p := range sold.bin.picks {
-				note(onMachine{sold.lot.items[p.item].group, k, false}, p.count)
+				g := sold.lot.items[p.item].group
+				note(onMachine{g, k, g.pins.settle(shelf)}, p.count)
 			}
 		}
 	}
@@ -185,12 +186,7 @@ func (c *account) sort() {
 // vague reports whether pods may be on offers of the shelf of which their filter alone does not tell: those that were not looked at,
 // and those that get a label that the provisioner leaves open from company which names its value.
 func (o onMachine) vague(s *shelf) bool {
-	opens := func(q scheduling.Requirements) bool {
-		return slices.ContainsFunc(q.Keys(), func(key string) bool {
-			own, defined := s.template[key]
-			return defined && !own.Finite() && !isOfferingKey(key)
-		})
-	}
+	opens := func(q scheduling.Requirements) bool { return slices.ContainsFunc(q.Keys(), s.leavesOpen) }
 	return o.group.filter.cut || o.inCompany && slices.ContainsFunc(o.group.filter.alternatives, opens)
 }
 

@@ -2,6 +2,7 @@ package solver
 
 import (
 	"maps"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -45,6 +46,17 @@ func (p *pins) with(labels map[string]string) *pins {
 	all := maps.Clone(labels)
 	maps.Copy(all, p.labels)
 	return newPins(all, p.absent...)
+}
+
+// settle reports whether the pins give a value to a label of which the shelf only says that it exists.
+func (p *pins) settle(s *shelf) bool {
+	return p != nil && slices.ContainsFunc(slices.Collect(maps.Keys(p.labels)), s.leavesOpen)
+}
+
+// leavesOpen reports whether the label is the provisioner's own, of which it does not list the values.
+func (s *shelf) leavesOpen(key string) bool {
+	own, defined := s.template[key]
+	return defined && !own.Finite() && !isOfferingKey(key)
 }
 
 // text identifies the pins, "" for none.
