@@ -66,9 +66,9 @@ type run struct {
 	own                scheduling.Requirements // on the provisioner's own keys
 }
 
-// meets reports whether the provisioner's own labels are what is asked for.
-func (r *run) meets(labels map[string]string) bool {
-	for key, q := range r.own {
+// meets reports whether the provisioner's own labels are what is asked of them.
+func meets(own scheduling.Requirements, labels map[string]string) bool {
+	for key, q := range own {
 		if value, there := labels[key]; there && !q.Has(value) || !there && !q.AllowsAbsent() {
 			return false
 		}

@@ -25,7 +25,8 @@ type option struct {
 	labels map[string]string
 	// lot identifies the labels: only pods whose labels agree share a machine.
 	lot string
-	// indifferent says that the pod asks for none of these keys, so that any labels will do.
+	// own is what the pod asks of these keys; indifferent says that it is nothing.
+	own         scheduling.Requirements
 	indifferent bool
 	// relaxed says that what the provisioner wants of the instance types cannot be met and need not be.
 	relaxed bool
@@ -86,13 +87,17 @@ func (o option) identified() option {
 	return o
 }
 
-// under returns the options for machines of a lot, as far as they host the group: those that settle on its labels, and those that
-// do not mind them. Which DaemonSets run may hang on the labels.
+// agrees reports whether the labels of a lot are what the option settles on, or would do as well.
+func (o *option) agrees(l *lot) bool {
+	return o.lot == l.key || meets(o.own, l.labels)
+}
+
+// under returns the options for machines of a lot, as far as they agree with it and host the group. Which DaemonSets run may hang on the labels.
 func (s *shelf) under(l *lot, options []option, g *group) []option {
 	var out []option
 	for _, o := range options {
 		if o.lot != l.key {
-			if !o.indifferent {
+			if !o.agrees(l) {
 				continue
 			}
 			o.labels, o.lot = l.labels, l.key
@@ -175,7 +180,7 @@ func (s *shelf) meet(requirements scheduling.Requirements) ([]option, miss) {
 			o.zones.add(z)
 		}
 	}
-	o.indifferent = len(own) == 0
+	o.own, o.indifferent = own, len(own) == 0
 	var out []option
 	for _, labels := range s.settlements(labels, own) {
 		out = append(out, s.settled(o, labels, capacityType))

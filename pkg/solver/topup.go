@@ -87,11 +87,8 @@ func (t *top) room(g *group, options []option) int {
 // suits reports whether the machine is what one of the options asks for.
 func (t *top) suits(options []option) bool {
 	o := &t.purchase.lot.offers[t.purchase.bin.offer]
-	return slices.ContainsFunc(options, func(p option) bool { return t.agrees(p) && o.suits(&p) })
+	return slices.ContainsFunc(options, func(p option) bool { return p.agrees(t.purchase.lot) && o.suits(&p) })
 }
-
-// agrees reports whether the option settles on the labels of the machine, or would as well.
-func (t *top) agrees(p option) bool { return p.indifferent || p.lot == t.purchase.lot.key }
 
 // take puts as many units of the group on the machine as it has room for.
 func (t *top) take(g *group, options []option, joined map[*lot]int) {
@@ -107,7 +104,7 @@ func (t *top) put(g *group, options []option, joined map[*lot]int, n int) {
 	if !ok {
 		i = len(l.items)
 		joined[l] = i
-		own := slices.DeleteFunc(slices.Clone(options), func(p option) bool { return !t.agrees(p) })
+		own := slices.DeleteFunc(slices.Clone(options), func(p option) bool { return !p.agrees(l) })
 		l.items = append(l.items, &item{group: g, class: &class{options: own}})
 	}
 	// Purchases of one kind share their picks and may be topped up differently.

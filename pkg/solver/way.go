@@ -46,7 +46,7 @@ func (s *shelf) alike(ways bitset) bitset {
 func (s *shelf) lets(labels map[string]string) string {
 	out := make([]byte, len(s.runs))
 	for i := range s.runs {
-		if s.runs[i].meets(labels) {
+		if meets(s.runs[i].own, labels) {
 			out[i] = 1
 		}
 	}
