@@ -28,6 +28,8 @@ type member struct {
 	others []*corev1.Node
 	// fresh nodes get the pods of DaemonSets that they do not have yet before any planned one comes.
 	fresh bool
+	// underway says that its machine was there before the plan.
+	underway bool
 	// running are the pods of a node that is there, and those that the scheduler keeps room for; yielding are those beside them that
 	// are expendable.
 	running, yielding []*corev1.Pod
@@ -73,7 +75,7 @@ func (j *judge) register(way int) {
 			continue
 		}
 		m := j.member(way, j.world.Outcomes(n))
-		m.fresh, m.planned = n.Machine != nil, on[n.Name()]
+		m.fresh, m.underway, m.planned = n.Machine != nil, n.Machine != nil, on[n.Name()]
 		for _, pod := range n.Pods {
 			if world.Expendable(pod) {
 				m.yielding = append(m.yielding, pod)
@@ -112,6 +114,23 @@ func (j *judge) member(way int, of []*corev1.Node) member {
 		i := j.random.IntN(len(of))
 		return member{node: of[i], others: slices.Concat(of[:i], of[i+1:])}
 	}
+}
+
+// least returns a node with the least of each resource that a machine on its way may turn out to have, in a list: kerf is told no
+// more of its room than that. Of planned machines it knows what each instance type has.
+func (m *member) least() []*corev1.Node {
+	if !m.underway || len(m.others) == 0 {
+		return nil
+	}
+	node := m.node.DeepCopy()
+	for _, other := range m.others {
+		for name, q := range node.Status.Allocatable {
+			if o := other.Status.Allocatable[name]; o.Cmp(q) < 0 {
+				node.Status.Allocatable[name] = o
+			}
+		}
+	}
+	return []*corev1.Node{node}
 }
 
 // newNode returns the Node that a machine registers as.

@@ -51,9 +51,13 @@ func (d Disagreement) String() string {
 	return fmt.Sprintf("%s: pod %s/%s %s", d.Kind, d.Pod.Namespace, d.Pod.Name, d.Text)
 }
 
-// ways is how many of the ways in which planned machines may turn out are looked at: all as the first instance type that they
-// list, all as the last, and some at random.
-const ways = 4
+const (
+	// ways is how many of the ways in which planned machines may turn out are looked at: all as the first instance type that they
+	// list, all as the last, and some at random.
+	ways = 4
+	// doubtful is how many more are looked at before a plan is blamed for a pod that it leaves: kerf has to reckon with all.
+	doubtful = 64
+)
 
 // anything is a value that labels get in some of the ways where their provisioner asks for any value and no pod for one. Kerf
 // leaves them out then, but nothing may hang on that.
@@ -89,33 +93,34 @@ func Judge(ctx context.Context, w *world.World, problem *solver.Problem, plan *s
 			return j.found, nil // the rest would only follow from it
 		}
 	}
-	left := newLeftovers(plan)
-	for way := range ways {
+	refused, err := j.watch(ctx, newLeftovers(plan))
+	if err != nil || len(refused) > 0 {
+		return refused, err
+	}
+	return j.found, nil
+}
+
+// watch lets machines turn out in several ways. It returns what is refused in one of them, and notes what is left though
+// somebody takes it in all.
+func (j *judge) watch(ctx context.Context, left []*leftover) ([]Disagreement, error) {
+	for way := 0; way < ways || len(left) > 0 && way < doubtful; way++ {
 		j.register(way)
 		refused, err := j.bindAll(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if len(refused) == 0 && way == 0 {
+		if err == nil && len(refused) == 0 && way == 0 {
 			refused, err = j.turnOut(ctx)
-			if err != nil {
-				return nil, err
-			}
 		}
-		if len(refused) > 0 {
-			return refused, nil
+		if err != nil || len(refused) > 0 {
+			return refused, err
 		}
-		if err := j.offerAll(ctx, left); err != nil {
+		if left, err = j.offerAll(ctx, left); err != nil {
 			return nil, err
 		}
 	}
 	for _, l := range left {
-		if l.host != "" {
-			j.found = append(j.found, Disagreement{Unplaced, l.cause(), l.pods[0],
-				fmt.Sprintf("is left, one of %d like it (%s), but fits on %s", len(l.pods), l.reason, l.host)})
-		}
+		j.found = append(j.found, Disagreement{Unplaced, l.cause(), l.pods[0],
+			fmt.Sprintf("is left, one of %d like it (%s), but fits on %s", len(l.pods), l.reason, l.host())})
 	}
-	return j.found, nil
+	return nil, nil
 }
 
 func (j *judge) object(kind Kind, pod *corev1.Pod, format string, arguments ...any) {

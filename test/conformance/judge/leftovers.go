@@ -22,8 +22,17 @@ import (
 type leftover struct {
 	pods   []*corev1.Pod
 	reason string
-	// host takes one of them in the cluster as it was looked at last; "" once there was none.
-	host string
+	// hosts are who takes one of them, in every way in which machines have turned out so far, and what they were last; nil before
+	// anybody was asked.
+	hosts map[string]string
+}
+
+// host returns who takes a pod, the first by name; "" if nobody does.
+func (l *leftover) host() string {
+	for _, name := range slices.Sorted(maps.Keys(l.hosts)) {
+		return l.hosts[name]
+	}
+	return ""
 }
 
 func newLeftovers(plan *solver.Plan) []*leftover {
@@ -33,7 +42,7 @@ func newLeftovers(plan *solver.Plan) []*leftover {
 		key := signature(u.Pod)
 		l, ok := known[key]
 		if !ok {
-			l = &leftover{reason: u.Reason, host: "unknown"}
+			l = &leftover{reason: u.Reason}
 			known[key] = l
 			out = append(out, l)
 		}
@@ -44,8 +53,8 @@ func newLeftovers(plan *solver.Plan) []*leftover {
 
 // cause says in what kind of place a pod would be taken, and how its reason begins.
 func (l *leftover) cause() string {
-	words := strings.Fields(l.reason)
-	return strings.TrimRight(l.host[:strings.IndexAny(l.host+"-", "- ")], " ") + ": " + strings.Join(words[:min(len(words), 3)], " ")
+	words, host := strings.Fields(l.reason), l.host()
+	return strings.TrimRight(host[:strings.IndexAny(host+"-", "- ")], " ") + ": " + strings.Join(words[:min(len(words), 3)], " ")
 }
 
 // signature is the same for pods that no filter tells apart.
@@ -58,56 +67,64 @@ func signature(pod *corev1.Pod) string {
 	return string(text)
 }
 
-// offerAll asks for each leftover whether the cluster as it is now, or any node that could still be bought, takes a pod of it.
-func (j *judge) offerAll(ctx context.Context, left []*leftover) error {
+// offerAll asks for each leftover whether the cluster as it is now, or any node that could still be bought, takes a pod of it. It
+// returns those that somebody takes.
+func (j *judge) offerAll(ctx context.Context, left []*leftover) ([]*leftover, error) {
+	var out []*leftover
 	for _, l := range left {
-		if l.host == "" {
-			continue
-		}
-		host, err := j.host(ctx, l.pods[0])
+		hosts, err := j.hosts(ctx, l.pods[0])
 		if err != nil {
-			return err
+			return nil, err
 		}
-		l.host = host
+		if l.hosts != nil {
+			maps.DeleteFunc(hosts, func(name, _ string) bool { return l.hosts[name] == "" })
+		}
+		if l.hosts = hosts; len(hosts) > 0 {
+			out = append(out, l)
+		}
 	}
-	return nil
+	return out, nil
 }
 
-// host returns who takes the pod: a node that is there by now, or one that could be bought; "" if none does.
-func (j *judge) host(ctx context.Context, pod *corev1.Pod) (string, error) {
+// hosts returns who takes the pod, by name: nodes that are there by now, and ones that could be bought.
+func (j *judge) hosts(ctx context.Context, pod *corev1.Pod) (map[string]string, error) {
+	out := map[string]string{}
 	for i := range j.cluster {
-		if taken, err := j.takes(ctx, &j.cluster[i], pod); err != nil || taken {
-			return describe(j.cluster[i].node), err
+		m := &j.cluster[i]
+		if taken, err := j.takes(ctx, m, pod); err != nil {
+			return nil, err
+		} else if taken {
+			out[m.node.Name] = describe(m.node)
 		}
 	}
 	for _, p := range j.problem.Provisioners {
-		if host, err := j.seller(ctx, p, pod); err != nil || host != "" {
-			return host, err
+		if err := j.sell(ctx, p, pod, out); err != nil {
+			return nil, err
 		}
 	}
-	return "", nil
+	return out, nil
 }
 
-// seller returns a node that the provisioner could buy for the pod, "" if there is none. Where it wants to choose from several
-// values, those count that nodes of one zone, capacity type and set of own labels have.
-func (j *judge) seller(ctx context.Context, p solver.Provisioner, pod *corev1.Pod) (string, error) {
+// sell adds the nodes that the provisioner could buy for the pod. Where it wants to choose from several values, those count that
+// nodes of one zone, capacity type and set of own labels have.
+func (j *judge) sell(ctx context.Context, p solver.Provisioner, pod *corev1.Pod, to map[string]string) error {
 	choice := map[string][]*cloudprovider.InstanceType{}
 	for b := range j.buyable(p, pod) {
 		j.scheduler.Add(b.node, j.daemons(b.node)...)
 		refusal, err := j.scheduler.Ask(ctx, pod, b.node.Name)
 		j.scheduler.Remove(b.node.Name)
 		if err != nil {
-			return "", err
+			return err
 		}
 		if !refusal.None() {
 			continue
 		}
 		choice[b.place] = append(choice[b.place], b.instanceType)
 		if j.world.BestEffort || lacking(choice[b.place], p.MinValues) == "" {
-			return describe(b.node), nil
+			to[p.Name+" "+b.place] = describe(b.node)
 		}
 	}
-	return "", nil
+	return nil
 }
 
 // takes reports whether a node takes the pod, whatever it turns out to be.
@@ -124,7 +141,7 @@ func (j *judge) takes(ctx context.Context, m *member, pod *corev1.Pod) (bool, er
 		return err == nil && refusal.None(), err
 	}
 	defer j.become(m, m.node)
-	for _, other := range m.others {
+	for _, other := range append(slices.Clone(m.others), m.least()...) {
 		j.become(m, other)
 		if refusal, err := j.scheduler.Ask(ctx, pod, other.Name); err != nil || !refusal.None() {
 			return false, err
