@@ -2,6 +2,7 @@ package problem
 
 import (
 	"maps"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -144,19 +145,31 @@ func either(one, other scheduling.Requirements) {
 	}
 }
 
-// flexibleTypes returns the instance types that a Machine may become.
+// flexibleTypes returns the instance types that a Machine may become: those it lists that are sold, if only now and then, in its
+// zones and as its capacity type. Should none be any more, all that it lists.
 func (o Offers) flexibleTypes(machine *v1alpha5.Machine) []*cloudprovider.InstanceType {
-	var out []*cloudprovider.InstanceType
+	asked := scheduling.FromNodeSelector(machine.Spec.Requirements).Union(scheduling.FromLabels(machine.Labels))
+	var listed, sold []*cloudprovider.InstanceType
 	byName := o[machine.ProvisionerName()].byName
 	for _, requirement := range machine.Spec.Requirements {
 		if requirement.Key != corev1.LabelInstanceTypeStable {
 			continue
 		}
 		for _, name := range requirement.Values {
-			if t := byName[name]; t != nil {
-				out = append(out, t)
+			t := byName[name]
+			if t == nil {
+				continue
+			}
+			listed = append(listed, t)
+			if slices.ContainsFunc(t.Offerings, func(of cloudprovider.Offering) bool {
+				return asked.Get(corev1.LabelTopologyZone).Has(of.Zone) && asked.Get(v1alpha5.CapacityTypeLabel).Has(of.CapacityType)
+			}) {
+				sold = append(sold, t)
 			}
 		}
 	}
-	return out
+	if len(sold) == 0 {
+		return listed
+	}
+	return sold
 }

@@ -46,14 +46,15 @@ func (s *solution) census(known bool) []*site {
 // countDaemonsOn counts the pods of DaemonSets that come with a machine.
 func (s *solution) countDaemonsOn(b *site) {
 	t := &s.rulebook.topology
-	var last *daemon // alternatives of one DaemonSet follow each other
-	for i := range b.shelf.runs {
-		d := b.shelf.runs[i].daemon
-		if d == last || len(d.bearing.marks) == 0 {
+	for _, d := range b.shelf.daemons() {
+		if len(d.bearing.marks) == 0 {
 			continue
 		}
-		last = d
 		comes := b.comes(d)
+		if comes == surely {
+			t.house(b, d.bearing, nil)
+			continue
+		}
 		for _, m := range d.bearing.marks {
 			for _, k := range t.carriersOf(m) {
 				c := t.counters[k]
@@ -61,6 +62,17 @@ func (s *solution) countDaemonsOn(b *site) {
 			}
 		}
 	}
+}
+
+// daemons returns the DaemonSets that run on machines of the shelf, each once.
+func (s *shelf) daemons() []*daemon {
+	var out []*daemon
+	for i := range s.runs {
+		if d := s.runs[i].daemon; len(out) == 0 || out[len(out)-1] != d { // alternatives of one follow each other
+			out = append(out, d)
+		}
+	}
+	return out
 }
 
 // comes says whether the pod of a DaemonSet that the shelf's machines run will be on the machine, whatever it turns out to be.

@@ -99,9 +99,48 @@ func (r *rehearsal) allowed(at *site, g *group, s *spread, n int) int {
 		return 0
 	}
 	for _, d := range domains {
-		n = skewed(s.maxSkew+c.least(s.minDomains, d)-c.mostAt(d), g.carries(s.mark), n)
+		own := g.carries(s.mark)
+		room := s.maxSkew + c.least(s.minDomains, d) - c.mostAt(d)
+		if room < own*n {
+			room = s.maxSkew + r.least(s, d) - c.mostAt(d)
+		}
+		n = skewed(room, own, n)
 	}
 	return n
+}
+
+// least is the counter's least with a closer look at domains that may be there or not: if one is, so are the pods on some node that
+// counts there.
+func (r *rehearsal) least(s *spread, in int) int {
+	c := r.counters[s.counter]
+	least, domains := c.mostAt(in), 1
+	for d, p := range c.there {
+		switch {
+		case d == in || p == never:
+		case p == surely:
+			domains++
+			least = min(least, int(c.sure[d]))
+		default:
+			least = min(least, r.lone(s, d))
+		}
+	}
+	if domains < s.minDomains {
+		return 0
+	}
+	return least
+}
+
+// lone returns the least count of a domain in which no node counts for sure, if one does.
+func (r *rehearsal) lone(s *spread, d int) int {
+	c, least := r.counters[s.counter], math.MaxInt
+	for _, at := range r.sites {
+		c.spreadOut(r.topology, at, func(domain int, _ presence) {
+			if domain == d {
+				least = min(least, at.tally[s.counter])
+			}
+		})
+	}
+	return least
 }
 
 // skewed returns how many pods, of which each counts own times, may come where there is room for so many; at most n.
@@ -144,7 +183,7 @@ func (r *rehearsal) beside(at *site, g *group, n int) int {
 func (r *rehearsal) joins(at *site, g *group, w *together) bool {
 	found, nobody := true, true
 	if w.onNode {
-		found, nobody = at.company.look(w.mark).count > 0, r.total[w.mark] == 0
+		found, nobody = at.company.look(w.mark).count > at.unsure[w.mark], r.total[w.mark] == 0
 	}
 	for _, i := range w.counters {
 		c := r.counters[i]

@@ -16,6 +16,10 @@ type site struct {
 	outcomes *outcomes // of the machine
 	// company are the pods that are there, DaemonSets' included, and what they keep away.
 	company company
+	// unsure counts pods among them, by mark, that come only if the machine turns out so.
+	unsure map[mark]int
+	// tally counts those whom spreads over larger domains look at, by counter.
+	tally map[int]int
 	// at are the domains in which it may be, by axis, as far as they were asked for.
 	at [][]int
 	// pinned holds the domains that a machine is narrowed down to on trial; nil for none.
@@ -63,7 +67,22 @@ func (s *solution) sites() []*site {
 
 // site returns a machine with its pods.
 func (s *shelf) site(p *purchase) *site {
-	b := &site{shelf: s, purchase: p, company: p.lot.offers[p.bin.offer].ware.residents.clone()}
+	b := &site{shelf: s, purchase: p}
+	for _, d := range s.daemons() {
+		comes := b.comes(d)
+		if comes == never {
+			continue
+		}
+		b.company.join(d.guest, 1)
+		for _, m := range d.guest.marks {
+			if comes == maybe {
+				if b.unsure == nil {
+					b.unsure = map[mark]int{}
+				}
+				b.unsure[m.mark] += m.n
+			}
+		}
+	}
 	from := 0
 	for _, k := range p.bin.picks {
 		g := p.lot.items[k.item].group
@@ -149,7 +168,14 @@ func (b *site) counted(r *reach) presence {
 }
 
 // number counts n more pods in the site.
-func (c *counter) number(t *topology, b *site, n int) {
+func (t *topology) number(b *site, i, n int) {
+	c := t.counters[i]
+	if c.spread {
+		if b.tally == nil {
+			b.tally = map[int]int{}
+		}
+		b.tally[i] += n
+	}
 	c.spreadOut(t, b, func(d int, seen presence) { c.put(d, n, seen) })
 }
 
@@ -191,7 +217,7 @@ func (b *site) countedIn(r *reach, key, value string) bool {
 // receive counts n pods of the group in the site, wherever anybody looks for them.
 func (t *topology) receive(b *site, g *group, n int) {
 	for _, s := range g.stakes {
-		t.counters[s.counter].number(t, b, s.n*n)
+		t.number(b, s.counter, s.n*n)
 	}
 }
 
@@ -199,13 +225,13 @@ func (t *topology) receive(b *site, g *group, n int) {
 func (t *topology) house(b *site, of *bearing, own *ties) {
 	for _, m := range of.marks {
 		for _, i := range t.carriersOf(m) {
-			t.counters[i].number(t, b, 1)
+			t.number(b, i, 1)
 		}
 	}
 	if own != nil {
 		for _, a := range own.apart {
 			if a.holders >= 0 {
-				t.counters[a.holders].number(t, b, 1)
+				t.number(b, a.holders, 1)
 			}
 		}
 	}

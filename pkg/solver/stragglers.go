@@ -14,7 +14,7 @@ const (
 	// mostTried bounds the machines that are bought on trial for one of them, trialPods the pods that are looked at for that: each
 	// trial is a rehearsal of the whole plan.
 	mostTried = 64
-	trialPods  = 100_000
+	trialPods = 100_000
 )
 
 // seatStragglers puts pods that are left on nodes and machines one by one, now that all others are known to be there: where a group

@@ -13,7 +13,7 @@ import (
 )
 
 // Outcomes returns the nodes that this one may turn out to be: itself or, for a machine on its way, one for each instance type
-// and zone that it names. Kerf rules none of them out for want of an offering: what is on offer changes while a machine is on its way.
+// and zone that it may come up as.
 func (w *World) Outcomes(n Node) []*corev1.Node {
 	if n.Node != nil && n.Machine != nil {
 		return []*corev1.Node{n.started()}
@@ -30,10 +30,12 @@ func (w *World) Outcomes(n Node) []*corev1.Node {
 		if !r.Get(corev1.LabelInstanceTypeStable).Has(t.Name) {
 			continue
 		}
-		for _, zone := range r.Get(corev1.LabelTopologyZone).Values() {
-			labels := maps.Clone(n.Machine.Labels)
-			labels[corev1.LabelTopologyZone] = zone
-			out = append(out, Registered(n.Machine.Name, labels, n.Machine.Spec.Taints, t))
+		for _, o := range t.Offerings {
+			if r.Get(corev1.LabelTopologyZone).Has(o.Zone) && n.Machine.Labels[v1alpha5.CapacityTypeLabel] == o.CapacityType {
+				labels := maps.Clone(n.Machine.Labels)
+				labels[corev1.LabelTopologyZone] = o.Zone
+				out = append(out, Registered(n.Machine.Name, labels, n.Machine.Spec.Taints, t))
+			}
 		}
 	}
 	if len(out) == 0 { // nobody offers its types any more
