@@ -117,6 +117,12 @@ func (j *judge) watch(ctx context.Context, left []*leftover) ([]Disagreement, er
 		}
 	}
 	for _, l := range left {
+		if err := j.welcome(ctx, l); err != nil {
+			return nil, err
+		}
+		if len(l.hosts) == 0 {
+			continue
+		}
 		j.found = append(j.found, Disagreement{Unplaced, l.cause(), l.pods[0],
 			fmt.Sprintf("is left, one of %d like it (%s), but fits on %s", len(l.pods), l.reason, l.host())})
 	}

@@ -24,13 +24,13 @@ type leftover struct {
 	reason string
 	// hosts are who takes one of them, in every way in which machines have turned out so far, and what they were last; nil before
 	// anybody was asked.
-	hosts map[string]string
+	hosts map[string]*corev1.Node
 }
 
 // host returns who takes a pod, the first by name; "" if nobody does.
 func (l *leftover) host() string {
 	for _, name := range slices.Sorted(maps.Keys(l.hosts)) {
-		return l.hosts[name]
+		return describe(l.hosts[name])
 	}
 	return ""
 }
@@ -67,6 +67,9 @@ func signature(pod *corev1.Pod) string {
 	return string(text)
 }
 
+// bought is the name of nodes that could be bought.
+const bought = "bought"
+
 // offerAll asks for each leftover whether the cluster as it is now, or any node that could still be bought, takes a pod of it. It
 // returns those that somebody takes.
 func (j *judge) offerAll(ctx context.Context, left []*leftover) ([]*leftover, error) {
@@ -77,7 +80,7 @@ func (j *judge) offerAll(ctx context.Context, left []*leftover) ([]*leftover, er
 			return nil, err
 		}
 		if l.hosts != nil {
-			maps.DeleteFunc(hosts, func(name, _ string) bool { return l.hosts[name] == "" })
+			maps.DeleteFunc(hosts, func(name string, _ *corev1.Node) bool { return l.hosts[name] == nil })
 		}
 		if l.hosts = hosts; len(hosts) > 0 {
 			out = append(out, l)
@@ -87,14 +90,14 @@ func (j *judge) offerAll(ctx context.Context, left []*leftover) ([]*leftover, er
 }
 
 // hosts returns who takes the pod, by name: nodes that are there by now, and ones that could be bought.
-func (j *judge) hosts(ctx context.Context, pod *corev1.Pod) (map[string]string, error) {
-	out := map[string]string{}
+func (j *judge) hosts(ctx context.Context, pod *corev1.Pod) (map[string]*corev1.Node, error) {
+	out := map[string]*corev1.Node{}
 	for i := range j.cluster {
 		m := &j.cluster[i]
 		if taken, err := j.takes(ctx, m, pod); err != nil {
 			return nil, err
 		} else if taken {
-			out[m.node.Name] = describe(m.node)
+			out[m.node.Name] = m.node
 		}
 	}
 	for _, p := range j.problem.Provisioners {
@@ -107,7 +110,7 @@ func (j *judge) hosts(ctx context.Context, pod *corev1.Pod) (map[string]string, 
 
 // sell adds the nodes that the provisioner could buy for the pod. Where it wants to choose from several values, those count that
 // nodes of one zone, capacity type and set of own labels have.
-func (j *judge) sell(ctx context.Context, p solver.Provisioner, pod *corev1.Pod, to map[string]string) error {
+func (j *judge) sell(ctx context.Context, p solver.Provisioner, pod *corev1.Pod, to map[string]*corev1.Node) error {
 	choice := map[string][]*cloudprovider.InstanceType{}
 	for b := range j.buyable(p, pod) {
 		j.scheduler.Add(b.node, j.daemons(b.node)...)
@@ -121,7 +124,28 @@ func (j *judge) sell(ctx context.Context, p solver.Provisioner, pod *corev1.Pod,
 		}
 		choice[b.place] = append(choice[b.place], b.instanceType)
 		if j.world.BestEffort || lacking(choice[b.place], p.MinValues) == "" {
-			to[p.Name+" "+b.place] = describe(b.node)
+			to[p.Name+" "+b.place] = b.node
+		}
+	}
+	return nil
+}
+
+// welcome drops the nodes that could be bought for a leftover, but with which others would be refused where they are planned: those
+// that are there make a domain, with the pods of DaemonSets, that was not there before.
+func (j *judge) welcome(ctx context.Context, l *leftover) error {
+	for name, node := range l.hosts {
+		if node.Name != bought {
+			continue
+		}
+		cluster := j.cluster
+		j.cluster = append(slices.Clone(cluster), member{node: node, fresh: true, planned: l.pods[:1]})
+		refused, err := j.bindAll(ctx)
+		j.cluster = cluster
+		if err != nil {
+			return err
+		}
+		if len(refused) > 0 {
+			delete(l.hosts, name)
 		}
 	}
 	return nil
@@ -199,7 +223,7 @@ func (j *judge) bargains(p solver.Provisioner, t *cloudprovider.InstanceType, po
 				if !o.Available || outside(p.Requirements, labels) != "" {
 					continue
 				}
-				if !yield(bargain{j.newNode("bought", outcome{t, o.Zone, labels}, p), t, place}) {
+				if !yield(bargain{j.newNode(bought, outcome{t, o.Zone, labels}, p), t, place}) {
 					return
 				}
 			}

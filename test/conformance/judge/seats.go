@@ -32,10 +32,10 @@ func (j *judge) seats() []seat {
 
 // bindAll binds the planned pods one after the other where the plan puts them, and returns what the filters say of those that
 // they never let pass. The scheduler takes pods in an order of its own, so one in which all go is enough: the plan's is tried,
-// then one in which the choosy go before those who do not care, whom they count, then those that were refused go first, and now and
-// then all are shuffled.
+// then one in which the choosy go before those who do not care, whom they count. After that, those come first that were refused
+// most often, and who is first of equals is drawn.
 func (j *judge) bindAll(ctx context.Context) ([]Disagreement, error) {
-	const attempts, shuffle = 16, 4
+	const attempts = 24
 	seats := j.seats()
 	first, err := j.bind(ctx, seats, false)
 	if err != nil || len(first) == 0 {
@@ -43,26 +43,19 @@ func (j *judge) bindAll(ctx context.Context) ([]Disagreement, error) {
 	}
 	slices.SortStableFunc(seats, func(a, b seat) int { return ease(a.pod) - ease(b.pod) })
 	refused, err := j.bind(ctx, seats, true)
-	for attempt := 1; err == nil && len(refused) > 0 && attempt < attempts; attempt++ {
-		if attempt%shuffle == 0 {
-			j.random.Shuffle(len(seats), func(a, b int) { seats[a], seats[b] = seats[b], seats[a] })
-		} else {
-			slices.SortStableFunc(seats, func(a, b seat) int { return among(refused, b.pod) - among(refused, a.pod) })
+	times := map[*corev1.Pod]int{}
+	for attempt := 0; err == nil && len(refused) > 0 && attempt < attempts; attempt++ {
+		for _, d := range refused {
+			times[d.Pod]++
 		}
-		refused, err = j.bind(ctx, seats, false)
+		j.random.Shuffle(len(seats), func(a, b int) { seats[a], seats[b] = seats[b], seats[a] })
+		slices.SortStableFunc(seats, func(a, b seat) int { return times[b.pod] - times[a.pod] })
+		refused, err = j.bind(ctx, seats, true)
 	}
 	if err != nil || len(refused) == 0 {
 		return nil, err
 	}
 	return first, nil
-}
-
-// among is 1 if the pod is one of those that are refused.
-func among(refused []Disagreement, pod *corev1.Pod) int {
-	if slices.ContainsFunc(refused, func(d Disagreement) bool { return d.Pod == pod }) {
-		return 1
-	}
-	return 0
 }
 
 // ask returns why the pod may not go to the node. If that helps, what is expendable there gives way, and is gone.

@@ -24,22 +24,35 @@ func (w *World) Outcomes(n Node) []*corev1.Node {
 	if n.Machine.Status.ProviderID != "" {
 		return []*corev1.Node{w.launched(n.Machine)}
 	}
-	r := scheduling.FromNodeSelector(n.Machine.Spec.Requirements)
+	out := w.sold(n.Machine, true)
+	if len(out) == 0 {
+		out = w.sold(n.Machine, false)
+	}
+	if len(out) == 0 { // nobody offers its types any more
+		out = append(out, w.launched(n.Machine))
+	}
+	return out
+}
+
+// sold returns what a machine may become as the instance types and in the zones that it lists, where those are on offer as its
+// capacity type, sold out or not, or as any.
+func (w *World) sold(m *v1alpha5.Machine, asAsked bool) []*corev1.Node {
+	r := scheduling.FromNodeSelector(m.Spec.Requirements)
 	var out []*corev1.Node
 	for _, t := range w.Types {
 		if !r.Get(corev1.LabelInstanceTypeStable).Has(t.Name) {
 			continue
 		}
-		for _, o := range t.Offerings {
-			if r.Get(corev1.LabelTopologyZone).Has(o.Zone) && n.Machine.Labels[v1alpha5.CapacityTypeLabel] == o.CapacityType {
-				labels := maps.Clone(n.Machine.Labels)
-				labels[corev1.LabelTopologyZone] = o.Zone
-				out = append(out, Registered(n.Machine.Name, labels, n.Machine.Spec.Taints, t))
+		for _, zone := range zonesOf(t) {
+			offered := !asAsked || slices.ContainsFunc(t.Offerings, func(o cloudprovider.Offering) bool {
+				return o.Zone == zone && o.CapacityType == m.Labels[v1alpha5.CapacityTypeLabel]
+			})
+			if offered && r.Get(corev1.LabelTopologyZone).Has(zone) {
+				labels := maps.Clone(m.Labels)
+				labels[corev1.LabelTopologyZone] = zone
+				out = append(out, Registered(m.Name, labels, m.Spec.Taints, t))
 			}
 		}
-	}
-	if len(out) == 0 { // nobody offers its types any more
-		out = append(out, w.launched(n.Machine))
 	}
 	return out
 }
