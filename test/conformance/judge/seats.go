@@ -33,16 +33,16 @@ func (j *judge) seats() []seat {
 // bindAll binds the planned pods one after the other where the plan puts them, and returns what the filters say of those that
 // they never let pass. The scheduler takes pods in an order of its own, so one in which all go is enough: the plan's is tried,
 // then one in which the choosy go before those who do not care, whom they count. After that, those come first that were refused
-// most often, and who is first of equals is drawn.
+// most often, and then who lets one of those in; who is first of equals is drawn.
 func (j *judge) bindAll(ctx context.Context) ([]Disagreement, error) {
 	const attempts = 24
 	seats := j.seats()
-	first, err := j.bind(ctx, seats, false)
+	first, err := j.bind(ctx, seats, inTurn)
 	if err != nil || len(first) == 0 {
 		return nil, err
 	}
 	slices.SortStableFunc(seats, func(a, b seat) int { return ease(a.pod) - ease(b.pod) })
-	refused, err := j.bind(ctx, seats, true)
+	refused, err := j.bind(ctx, seats, restarting)
 	times := map[*corev1.Pod]int{}
 	for attempt := 0; err == nil && len(refused) > 0 && attempt < attempts; attempt++ {
 		for _, d := range refused {
@@ -50,7 +50,7 @@ func (j *judge) bindAll(ctx context.Context) ([]Disagreement, error) {
 		}
 		j.random.Shuffle(len(seats), func(a, b int) { seats[a], seats[b] = seats[b], seats[a] })
 		slices.SortStableFunc(seats, func(a, b seat) int { return times[b.pod] - times[a.pod] })
-		refused, err = j.bind(ctx, seats, true)
+		refused, err = j.bind(ctx, seats, unlocking)
 	}
 	if err != nil || len(refused) == 0 {
 		return nil, err
@@ -96,9 +96,20 @@ func ease(pod *corev1.Pod) int {
 	return least
 }
 
-// bind starts from the cluster without the planned pods and binds them in order, again and again from the first that waits as
-// long as one passes: after each one if restart is set, after each round if it is not.
-func (j *judge) bind(ctx context.Context, seats []seat, restart bool) ([]Disagreement, error) {
+// manner says how pods are bound that wait in a queue.
+type manner int
+
+const (
+	// inTurn asks all that wait, again and again.
+	inTurn manner = iota
+	// restarting asks from the first on again after each that is bound.
+	restarting
+	// unlocking does so, too, but where the first is refused it binds somebody who changes that, if there is anybody.
+	unlocking
+)
+
+// bind starts from the cluster without the planned pods and binds them in order, as long as one passes.
+func (j *judge) bind(ctx context.Context, seats []seat, how manner) ([]Disagreement, error) {
 	j.scheduler.Clear()
 	for i := range j.cluster {
 		m := &j.cluster[i]
@@ -118,9 +129,15 @@ func (j *judge) bind(ctx context.Context, seats []seat, restart bool) ([]Disagre
 				refused = append(refused, Disagreement{Placed, refusal.Plugin, s.pod, fmt.Sprintf("is refused on %s: %s", j.describe(s.node), refusal)})
 				continue
 			}
-			j.scheduler.Bind(s.pod, s.node)
-			if restart {
-				rest = append(rest, waiting[i+1:]...)
+			chosen := i
+			if how == unlocking && i > 0 {
+				if chosen, err = j.unlock(ctx, waiting, i); err != nil {
+					return nil, err
+				}
+			}
+			j.scheduler.Bind(waiting[chosen].pod, waiting[chosen].node)
+			if how != inTurn {
+				rest = slices.Delete(slices.Clone(waiting), chosen, chosen+1)
 				break
 			}
 		}
@@ -130,4 +147,29 @@ func (j *judge) bind(ctx context.Context, seats []seat, restart bool) ([]Disagre
 		waiting = rest
 	}
 	return nil, nil
+}
+
+// unlock returns the place in the queue, at or after a pod that passes, of one that passes and lets the first in; that pod's if
+// there is none.
+func (j *judge) unlock(ctx context.Context, waiting []seat, from int) (int, error) {
+	for i := from; i < len(waiting); i++ {
+		s := waiting[i]
+		refusal, err := j.ask(ctx, s.pod, s.node)
+		if err != nil {
+			return 0, err
+		}
+		if !refusal.None() {
+			continue
+		}
+		j.scheduler.Bind(s.pod, s.node)
+		refusal, err = j.ask(ctx, waiting[0].pod, waiting[0].node)
+		j.scheduler.Evict(s.node, func(pod *corev1.Pod) bool { return pod.UID == s.pod.UID })
+		if err != nil {
+			return 0, err
+		}
+		if refusal.None() {
+			return i, nil
+		}
+	}
+	return from, nil
 }
