@@ -11,6 +11,9 @@ import (
 func (s *solution) census(known bool) []*site {
 	t := &s.rulebook.topology
 	t.clear()
+	for _, shelf := range s.shelves {
+		shelf.divide()
+	}
 	sites := s.sites()
 	for _, b := range sites {
 		if !known && b.host == nil {

@@ -18,7 +18,7 @@ type designer struct {
 	share vector
 	// dearer is how many times its first price a machine may cost.
 	dearer float64
-	tempo  *tempo
+	tempo  *tempo // nil where time does not matter
 }
 
 // sketch is what a purchase leaves open.
@@ -139,7 +139,7 @@ func (d *designer) bought(k *sketch) candidate {
 // same pods do as another capacity type is too dear: spot is no bargain above the on-demand price. What the provisioner wants of
 // the instance types comes before prices; it is false if that is not met. Once the time is over, machines become what was bought, if nothing is wanted.
 func (d *designer) list(k *sketch) ([]candidate, bool) {
-	if len(d.shelf.wants) == 0 && d.tempo.Err() != nil {
+	if len(d.shelf.wants) == 0 && d.tempo != nil && d.tempo.Err() != nil {
 		return []candidate{d.bought(k)}, true
 	}
 	charge := d.shelf.stocks[k.offer.stock].capacity.clone()

@@ -31,10 +31,20 @@ type purchase struct {
 	pods []*corev1.Pod
 }
 
+// divide shares out what the limits leave among the machines that are sold by now. What is given back later stays undivided, so that
+// machines turn out as they did when pods were last looked at one by one.
+func (s *shelf) divide() { s.share, s.sharers = s.budget.share(len(s.sold)), len(s.sold) }
+
+func (s *shelf) designer() designer { return designer{shelf: s, share: s.share, dearer: s.dearer} }
+
 // emit adds what the shelf has sold to the plan. Purchases of the same picks come out the same but for their pods.
 func (s *solution) emit(shelf *shelf) {
 	bought := shelf.sold
-	d := designer{shelf: shelf, tempo: s.effort.tempo, share: shelf.budget.share(len(bought)), dearer: s.problem.Settings.mostDearer()}
+	if shelf.share == nil || len(bought) > shelf.sharers {
+		shelf.divide()
+	}
+	d := shelf.designer()
+	d.tempo = s.effort.tempo
 	designs := map[*lot]map[string]*Machine{}
 	var key []byte
 	s.plan.Machines = slices.Grow(s.plan.Machines, len(bought))

@@ -41,6 +41,11 @@ type shelf struct {
 	// waysOf maps which runs the provisioner's own labels let be -> the ways that there are then.
 	waysOf map[string][]int
 	budget *budget
+	// share is what the machines of which there are so many may cost more of the limits than their offers, each.
+	share   vector
+	sharers int
+	// dearer is how many times its first price a machine may cost.
+	dearer float64
 	// choices, values, verdicts and rankings are the answers to what was asked before.
 	choices  map[question]*choice
 	values   map[valuesQuestion]map[string]toll

@@ -128,6 +128,7 @@ func newSolution(p *Problem, at *tempo) *solution {
 		}
 		s.shelves = append(s.shelves, newShelf(provisioner, indexes.of(provisioner.InstanceTypes), s.dimensions, daemons))
 		s.shelves[len(s.shelves)-1].relaxed = p.Settings.MinValuesBestEffort
+		s.shelves[len(s.shelves)-1].dearer = p.Settings.mostDearer()
 	}
 	s.atlas = newAtlas(&s.rulebook.topology, s.shelves, s.nodes, at)
 	return s

@@ -63,7 +63,7 @@ type outcomes struct {
 
 // outcomesOf returns what a machine can turn out to be; it is shared and must not be changed.
 func (s *shelf) outcomesOf(p *purchase) *outcomes {
-	key := string(p.key(nil))
+	key := string(p.key(s.share.appendTo(nil)))
 	out, known := p.lot.outcomes[key]
 	if !known {
 		if p.lot.outcomes == nil {
@@ -76,21 +76,18 @@ func (s *shelf) outcomesOf(p *purchase) *outcomes {
 }
 
 func (s *shelf) outcomes(p *purchase) *outcomes {
-	d := designer{shelf: s}
+	d := s.designer()
 	k := d.sketch(*p)
 	way := k.offer.capacityType
 	out := &outcomes{
 		shelf: s, labels: p.lot.labels, capacityType: s.ways[way].capacityType,
 		stocks: newBitset(len(s.stocks)), zones: newBitset(len(s.zones)), known: map[string][]string{},
 	}
-	for t := range k.stocks.all {
-		w := &s.stocks[t].wares[way]
-		if !w.sold || !d.holds(k, t, way) {
-			continue
-		}
+	listed, _ := d.list(k)
+	for _, c := range listed {
 		for z := range k.zones.all {
-			if !math.IsInf(w.prices[z], 1) {
-				out.stocks.add(t)
+			if !math.IsInf(s.stocks[c.t].wares[way].prices[z], 1) {
+				out.stocks.add(c.t)
 				out.zones.add(z)
 			}
 		}

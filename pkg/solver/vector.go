@@ -1,6 +1,7 @@
 package solver
 
 import (
+	"encoding/binary"
 	"maps"
 	"math"
 	"slices"
@@ -132,6 +133,14 @@ func milli(q resource.Quantity) int64 {
 }
 
 func (v vector) clone() vector { return append(vector(nil), v...) }
+
+// appendTo appends what tells vectors of one length apart.
+func (v vector) appendTo(b []byte) []byte {
+	for _, n := range v {
+		b = binary.LittleEndian.AppendUint64(b, uint64(n)) //nolint:gosec // any bits do, as long as they differ
+	}
+	return b
+}
 
 func (v vector) add(o vector, n int64) {
 	for i := range v {
