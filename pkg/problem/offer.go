@@ -2,7 +2,6 @@ package problem
 
 import (
 	"maps"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -116,7 +115,9 @@ func (o Offers) least(machine *v1alpha5.Machine) corev1.ResourceList {
 func (o Offers) open(machine *v1alpha5.Machine) scheduling.Requirements {
 	asked := scheduling.FromNodeSelector(machine.Spec.Requirements)
 	var offered scheduling.Requirements
+	var zones []string
 	for _, t := range o.flexibleTypes(machine) {
+		zones = append(zones, zonesOf(t, asked.Union(scheduling.FromLabels(machine.Labels)), true)...)
 		name := machine.Labels[corev1.LabelInstanceTypeStable]
 		switch {
 		case name != "" && name != t.Name: // it is another one by now
@@ -125,6 +126,9 @@ func (o Offers) open(machine *v1alpha5.Machine) scheduling.Requirements {
 		default:
 			either(offered, t.Requirements)
 		}
+	}
+	if len(zones) > 0 {
+		asked.Add(scheduling.NewRequirement(corev1.LabelTopologyZone, corev1.NodeSelectorOpIn, zones...))
 	}
 	return asked.Union(offered)
 }
@@ -146,10 +150,10 @@ func either(one, other scheduling.Requirements) {
 }
 
 // flexibleTypes returns the instance types that a Machine may become: those it lists that are sold, if only now and then, in its
-// zones and as its capacity type. Should none be any more, all that it lists.
+// zones and as its capacity type. Should none be any more, those in its zones; or all that it lists.
 func (o Offers) flexibleTypes(machine *v1alpha5.Machine) []*cloudprovider.InstanceType {
 	asked := scheduling.FromNodeSelector(machine.Spec.Requirements).Union(scheduling.FromLabels(machine.Labels))
-	var listed, sold []*cloudprovider.InstanceType
+	var listed, there, sold []*cloudprovider.InstanceType
 	byName := o[machine.ProvisionerName()].byName
 	for _, requirement := range machine.Spec.Requirements {
 		if requirement.Key != corev1.LabelInstanceTypeStable {
@@ -161,15 +165,32 @@ func (o Offers) flexibleTypes(machine *v1alpha5.Machine) []*cloudprovider.Instan
 				continue
 			}
 			listed = append(listed, t)
-			if slices.ContainsFunc(t.Offerings, func(of cloudprovider.Offering) bool {
-				return asked.Get(corev1.LabelTopologyZone).Has(of.Zone) && asked.Get(v1alpha5.CapacityTypeLabel).Has(of.CapacityType)
-			}) {
+			if len(zonesOf(t, asked, false)) > 0 {
+				there = append(there, t)
+			}
+			if len(zonesOf(t, asked, true)) > 0 {
 				sold = append(sold, t)
 			}
 		}
 	}
-	if len(sold) == 0 {
+	switch {
+	case len(sold) > 0:
+		return sold
+	case len(there) > 0:
+		return there
+	default:
 		return listed
 	}
-	return sold
+}
+
+// zonesOf returns the zones of those asked for in which the type is on offer, if only now and then: as the capacity type that is
+// asked for, or as any.
+func zonesOf(t *cloudprovider.InstanceType, asked scheduling.Requirements, asAsked bool) []string {
+	var out []string
+	for _, offering := range t.Offerings {
+		if asked.Get(corev1.LabelTopologyZone).Has(offering.Zone) && (!asAsked || asked.Get(v1alpha5.CapacityTypeLabel).Has(offering.CapacityType)) {
+			out = append(out, offering.Zone)
+		}
+	}
+	return out
 }

@@ -125,6 +125,9 @@ func (h *host) may(q scheduling.Requirements) bool {
 			return false
 		}
 	}
+	if x, named := q[scheduling.NodeName]; named && !x.Has(h.node.Name) {
+		return false
+	}
 	return h.class.may(q)
 }
 
