@@ -212,6 +212,25 @@ func TestAMachineThatLimitsLeaveTooFewValuesForIsRelaxedOrLeft(t *testing.T) {
 	}
 }
 
+func TestTermsOfAPodHaveTheValuesThatAreWantedBetweenThem(t *testing.T) {
+	named := func(name string) builders.PodModifier {
+		return builders.NodeAffinity(corev1.NodeSelectorRequirement{Key: corev1.LabelInstanceTypeStable, Operator: corev1.NodeSelectorOpIn, Values: []string{name}})
+	}
+	var types cloudprovider.InstanceTypes
+	for _, name := range []string{"one", "other", "third"} {
+		types = append(types, builders.InstanceType(name, builders.Capacity("2", "4Gi", 20), builders.OnDemand(0.1, "a")))
+	}
+	plan := solver.Solve(t.Context(), solver.Problem{
+		Pods: []*corev1.Pod{builders.Pod(named("one"), named("other"))},
+		Provisioners: plain(func(p *solver.Provisioner) {
+			p.InstanceTypes, p.MinValues = types, map[string]int{corev1.LabelInstanceTypeStable: 2}
+		}),
+	})
+	if len(plan.Machines) != 1 || strings.Join(plan.Machines[0].InstanceTypes, " ") != "one other" {
+		t.Errorf("machines %+v, unplaced %v", plan.Machines, plan.Unplaced)
+	}
+}
+
 // What is packed for the least of several instance types is still packed tight.
 func TestManyPodsShareMachinesOfSeveralFamilies(t *testing.T) {
 	plan := solver.Solve(t.Context(), solver.Problem{Pods: shapes(500, 20), Provisioners: plain(func(p *solver.Provisioner) {

@@ -43,8 +43,41 @@ func (s *shelf) judged(g *group) bool {
 
 func (s *shelf) judge(g *group) ([]option, miss) { return s.sift(s.choose(g.filter, g.pins), g) }
 
-// sift returns the options of a choice that are viable for the group, or why none is.
+// sift returns the options of a choice that are viable for the group, or why none is. Where none of its terms alone allows as much of
+// a choice of instance types as is wanted, several may do between them.
 func (s *shelf) sift(c *choice, g *group) ([]option, miss) {
+	out, m := s.siftEach(c, g)
+	if len(out) == 0 && len(s.wants) > 0 && len(c.options) > 1 {
+		out, _ = s.siftEach(s.between(c), g)
+	}
+	return out, m
+}
+
+// between returns the choice with the options for the same labels made one: any instance type of theirs, where all of them may be.
+func (s *shelf) between(c *choice) *choice {
+	out := &choice{miss: c.miss}
+	for _, o := range c.options {
+		i := slices.IndexFunc(out.options, func(p option) bool { return p.lot == o.lot && p.indifferent == o.indifferent })
+		if i < 0 {
+			o.stocks, o.zones, o.ways = slices.Clone(o.stocks), slices.Clone(o.zones), slices.Clone(o.ways)
+			out.options = append(out.options, o)
+			continue
+		}
+		p := &out.options[i]
+		p.stocks.or(o.stocks)
+		p.zones.and(o.zones)
+		p.ways = p.ways[:min(len(p.ways), len(o.ways))] // ways that came later are in one of them only
+		p.ways.and(o.ways)
+	}
+	for i := range out.options {
+		out.options[i] = out.options[i].identified()
+		out.plain = append(out.plain, s.withoutSpecial(&out.options[i]))
+	}
+	out.tops = make([]tops, len(out.options))
+	return out
+}
+
+func (s *shelf) siftEach(c *choice, g *group) ([]option, miss) {
 	out := make([]option, 0, len(c.options))
 	m := c.miss
 	for i := range c.options {
