@@ -14,9 +14,16 @@ func (s *solution) eke(ctx context.Context, shelf *shelf) {
 		if stocks.empty() || len(left) == 0 {
 			return
 		}
-		sold := len(shelf.sold)
+		sold, narrow := len(shelf.sold), map[*choice]*choice{}
 		s.buyLots(ctx, shelf.lots(s.effort.tempo, left, s.problem.Settings.NodeFee, func(g *group) ([]option, miss) {
-			return shelf.sift(shelf.choose(g.filter, g.pins).among(stocks), g)
+			c := shelf.choose(g.filter, g.pins)
+			if narrow[c] == nil {
+				narrow[c] = c.among(stocks)
+			}
+			if !slices.ContainsFunc(narrow[c].options, func(o option) bool { return shelf.hosts(&o, g) }) {
+				return nil, miss{} // it has learnt already that limits stop it
+			}
+			return shelf.sift(narrow[c], g)
 		}))
 		if len(shelf.sold) == sold {
 			return
