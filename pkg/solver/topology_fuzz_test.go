@@ -154,9 +154,10 @@ func newScheduler(p solver.Problem, plan solver.Plan, last bool) *scheduler {
 }
 
 // bind returns what is wrong with the pods that are left when all others are bound, nothing if some order binds all. Pods that are
-// counted but do not care may have to come after those that do, and there are few enough of either to try some orders.
+// counted but do not care may have to come after those that do: now and then, who was left most often comes first.
 func bind(p solver.Problem, plan solver.Plan, last bool) []string {
 	var out []string
+	left := map[*corev1.Pod]int{}
 	for seed := range uint64(60) {
 		s := newScheduler(p, plan, last)
 		rand.New(rand.NewPCG(seed, 1)).Shuffle(len(s.waiting), func(i, j int) { s.waiting[i], s.waiting[j] = s.waiting[j], s.waiting[i] })
@@ -165,8 +166,14 @@ func bind(p solver.Problem, plan solver.Plan, last bool) []string {
 				return cmp.Compare(min(1, len(b.pod.Spec.TopologySpreadConstraints)), min(1, len(a.pod.Spec.TopologySpreadConstraints)))
 			})
 		}
+		if seed%3 == 2 {
+			slices.SortStableFunc(s.waiting, func(a, b binding) int { return cmp.Compare(left[b.pod], left[a.pod]) })
+		}
 		if out = s.bind(); len(out) == 0 {
 			return nil
+		}
+		for _, b := range s.waiting {
+			left[b.pod]++
 		}
 	}
 	return out
