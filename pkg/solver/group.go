@@ -50,6 +50,9 @@ type group struct {
 	place *place
 	// tried are places that turned out to have no room, by their pins.
 	tried map[*pins]bool
+	// seated says that the pods found their places one by one, with all others there: a node may have more of them than maxSkew of a
+	// spread over nodes where all nodes have some.
+	seated bool
 	// planned maps the name of a node -> how many of the pods were meant for it before; parts of a divided group share it.
 	planned map[string]int
 	// miss is the nearest that the pods have come to a machine.

@@ -41,9 +41,14 @@ type cohort struct {
 	need     float64
 }
 
-// claim notes the rules that the pods hold to among themselves.
+// claim notes the rules that the pods hold to among themselves. Those who were seated when all nodes had some hold to no rule of a
+// spread over nodes.
 func (c *account) claim(g *group, k *kind, pods int) {
-	for _, r := range g.guest.rules {
+	rules := g.guest.rules
+	if g.seated {
+		rules = g.manners.rules
+	}
+	for _, r := range rules {
 		if g.guest.carries(r.mark) > 0 && r.most > 0 {
 			c.claims[r.mark] = append(c.claims[r.mark], claim{k, g.requests, r.most, pods})
 		}

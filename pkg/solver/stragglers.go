@@ -182,7 +182,7 @@ func (u *usher) split(g *group, n int, at *site) *group {
 	u.changes++
 	from := g.placed()
 	seated, rest := g.part(from, from+n), g.part(from+n, from+g.left)
-	seated.pins, seated.place = nil, nil
+	seated.pins, seated.place, seated.seated = nil, nil, true
 	*g = *rest
 	u.rehearsal.bind(at, seated, n)
 	u.settled = append(u.settled, seated)
