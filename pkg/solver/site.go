@@ -95,10 +95,7 @@ func (s *shelf) site(p *purchase) *site {
 
 // expect notes that units of a group will come, each group of their members for itself.
 func (b *site) expect(g *group, pods []*corev1.Pod) {
-	n, members := len(pods)/g.size, g.members
-	if len(members) == 0 {
-		members = []companion{{g, 1}}
-	}
+	n, members := len(pods)/g.size, g.parts(1, nil)
 	if last := len(b.arrivals) - len(members); last >= 0 && b.arrivals[last].unit == g {
 		for i, a := range b.arrivals[last:] {
 			a.pods, a.waiting = append(a.pods, pods...), a.waiting+n*members[i].n
@@ -108,6 +105,17 @@ func (b *site) expect(g *group, pods []*corev1.Pod) {
 	for _, m := range members {
 		b.arrivals = append(b.arrivals, &arrival{site: b, group: m.group, unit: g, pods: slices.Clip(pods), waiting: n * m.n})
 	}
+}
+
+// parts appends the groups of single pods that n units are made of, a bundle's own bundles taken apart.
+func (g *group) parts(n int, to []companion) []companion {
+	if len(g.members) == 0 {
+		return append(to, companion{g, n})
+	}
+	for _, m := range g.members {
+		to = m.group.parts(n*m.n, to)
+	}
+	return to
 }
 
 // unit is one unit of a settled group, by the place of its first pod.
