@@ -60,36 +60,71 @@ func (g *group) seatable() bool {
 
 // tryMachine buys a machine for one pod of the group, and keeps it if everybody can still come.
 func (s *solution) tryMachine(ctx context.Context, g *group, trials *int) bool {
-	places := []*place{{}}
+	places := []*place{nil}
 	if len(g.axes) > 0 {
 		places = s.atlas.places(g)
 	}
 	for _, p := range places {
-		if math.IsInf(p.toll.machine, 1) || *trials <= 0 || ctx.Err() != nil {
+		if p != nil && math.IsInf(p.toll.machine, 1) {
 			continue
 		}
-		*trials--
-		from := g.placed()
-		one := g.part(from, from+1)
-		one.place, one.pins, one.tried = p, p.pins, nil
-		s.groups = []*group{one}
-		for _, shelf := range s.shelves {
-			s.buy(ctx, shelf)
+		for _, at := range s.pinsFor(g, p) {
+			if *trials--; *trials < 0 || ctx.Err() != nil {
+				return false
+			}
+			if s.tryMachineAt(ctx, g, p, at) {
+				return true
+			}
 		}
-		s.groups = nil
-		if one.left > 0 {
-			continue
+	}
+	return false
+}
+
+// pinsFor returns the labels of the place, alone and with those that make sure of the pods of a DaemonSet which the group wants on its
+// node.
+func (s *solution) pinsFor(g *group, p *place) []*pins {
+	var here *pins
+	if p != nil {
+		here = p.pins
+	}
+	out := []*pins{here}
+	for _, shelf := range s.shelves {
+		for _, d := range shelf.daemons() {
+			if len(g.wants) == 0 || slices.ContainsFunc(g.wants, func(m mark) bool { return d.guest.carries(m) == 0 }) {
+				continue
+			}
+			for _, q := range d.alternatives {
+				if labels := q.Labels(); len(labels) > 0 {
+					out = append(out, here.with(labels))
+				}
+			}
 		}
-		s.settled = append(s.settled, one)
-		if len(s.rehearse().run()) == 0 {
-			*g = *g.part(from+1, from+g.left)
-			s.changes++
-			return true
-		}
-		s.settled = s.settled[:len(s.settled)-1]
-		for _, shelf := range s.shelves {
-			shelf.takeBack(map[*corev1.Pod]bool{one.pods[0]: true})
-		}
+	}
+	return out
+}
+
+// tryMachineAt does so where nodes have the labels.
+func (s *solution) tryMachineAt(ctx context.Context, g *group, p *place, at *pins) bool {
+	from := g.placed()
+	one := g.part(from, from+1)
+	one.place, one.pins, one.tried = p, at, nil
+	s.groups = []*group{one}
+	for _, shelf := range s.shelves {
+		s.buy(ctx, shelf)
+	}
+	s.groups = nil
+	if one.left > 0 {
+		return false
+	}
+	s.settled = append(s.settled, one)
+	if len(s.rehearse().run()) == 0 {
+		*g = *g.part(from+1, from+g.left)
+		s.changes++
+		return true
+	}
+	s.settled = s.settled[:len(s.settled)-1]
+	for _, shelf := range s.shelves {
+		shelf.takeBack(map[*corev1.Pod]bool{one.pods[0]: true})
 	}
 	return false
 }
@@ -190,9 +225,9 @@ func (u *usher) split(g *group, n int, at *site) *group {
 }
 
 // within reports whether the machine can be in the place, as far as the axes go.
-func (at *site) within(t *topology, p *place, axes []int) bool {
+func (b *site) within(t *topology, p *place, axes []int) bool {
 	return p == nil || !slices.ContainsFunc(axes, func(axis int) bool {
-		domains := at.domains(t, axis)
+		domains := b.domains(t, axis)
 		return p.domains[axis] < 0 && len(domains) > 0 || p.domains[axis] >= 0 && !slices.Contains(domains, p.domains[axis])
 	})
 }

@@ -116,21 +116,44 @@ func (j *judge) member(way int, of []*corev1.Node) member {
 	}
 }
 
-// least returns a node with the least of each resource that a machine on its way may turn out to have, in a list: kerf is told no
-// more of its room than that. Of planned machines it knows what each instance type has.
-func (m *member) least() []*corev1.Node {
+// mostBlends bounds the combinations of labels that are looked at.
+const mostBlends = 64
+
+// blends returns nodes as kerf is told that a machine on its way may be: with the least of each resource that it may have, and any
+// combination of what its labels may be, not only those that some instance type has. Of planned machines it knows more.
+func (m *member) blends() []*corev1.Node {
 	if !m.underway || len(m.others) == 0 {
 		return nil
 	}
-	node := m.node.DeepCopy()
-	for _, other := range m.others {
-		for name, q := range node.Status.Allocatable {
-			if o := other.Status.Allocatable[name]; o.Cmp(q) < 0 {
-				node.Status.Allocatable[name] = o
+	least := m.node.DeepCopy()
+	values := map[string][]string{}
+	for _, node := range append([]*corev1.Node{m.node}, m.others...) {
+		for name, q := range least.Status.Allocatable {
+			if o := node.Status.Allocatable[name]; o.Cmp(q) < 0 {
+				least.Status.Allocatable[name] = o
+			}
+		}
+		for key, value := range node.Labels {
+			if !slices.Contains(values[key], value) {
+				values[key] = append(values[key], value)
 			}
 		}
 	}
-	return []*corev1.Node{node}
+	out := []*corev1.Node{least}
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		var next []*corev1.Node
+		for _, node := range out {
+			for _, value := range values[key] {
+				node = node.DeepCopy()
+				node.Labels[key] = value
+				next = append(next, node)
+			}
+		}
+		if len(next) <= mostBlends {
+			out = next
+		}
+	}
+	return out
 }
 
 // newNode returns the Node that a machine registers as.
@@ -144,11 +167,9 @@ func (j *judge) newNode(name string, o outcome, provisioner solver.Provisioner) 
 	return world.Registered(name, o.labels, provisioner.Taints, o.instanceType)
 }
 
-// before returns the pods that are on a node before any planned one comes, those aside that give way.
+// before returns the pods that are on a node before any planned one comes, those aside that give way: those that run there, and the
+// pods of DaemonSets that are still to come.
 func (j *judge) before(m *member, node *corev1.Node) []*corev1.Pod {
-	if !m.fresh {
-		return m.running
-	}
 	return slices.Concat(m.running, slices.DeleteFunc(j.daemons(node), func(daemon *corev1.Pod) bool {
 		return slices.ContainsFunc(m.running, func(pod *corev1.Pod) bool {
 			owner := metav1.GetControllerOfNoCopy(pod)

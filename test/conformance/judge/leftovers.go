@@ -165,7 +165,7 @@ func (j *judge) takes(ctx context.Context, m *member, pod *corev1.Pod) (bool, er
 		return err == nil && refusal.None(), err
 	}
 	defer j.become(m, m.node)
-	for _, other := range append(slices.Clone(m.others), m.least()...) {
+	for _, other := range append(slices.Clone(m.others), m.blends()...) {
 		j.become(m, other)
 		if refusal, err := j.scheduler.Ask(ctx, pod, other.Name); err != nil || !refusal.None() {
 			return false, err
