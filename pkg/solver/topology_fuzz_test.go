@@ -166,6 +166,9 @@ func bind(p solver.Problem, plan solver.Plan, last bool) []string {
 				return cmp.Compare(min(1, len(b.pod.Spec.TopologySpreadConstraints)), min(1, len(a.pod.Spec.TopologySpreadConstraints)))
 			})
 		}
+		if seed%4 == 1 { // whoever waits for nobody
+			slices.SortStableFunc(s.waiting, func(a, b binding) int { return cmp.Compare(joins(a.pod), joins(b.pod)) })
+		}
 		if seed%3 == 2 {
 			slices.SortStableFunc(s.waiting, func(a, b binding) int { return cmp.Compare(left[b.pod], left[a.pod]) })
 		}
@@ -177,6 +180,14 @@ func bind(p solver.Problem, plan solver.Plan, last bool) []string {
 		}
 	}
 	return out
+}
+
+// joins is 1 for pods that require the company of others.
+func joins(pod *corev1.Pod) int {
+	if pod.Spec.Affinity != nil && pod.Spec.Affinity.PodAffinity != nil {
+		return 1
+	}
+	return 0
 }
 
 // bind binds the first that can be until none can, and returns what is wrong with the rest.
