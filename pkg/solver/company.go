@@ -99,5 +99,28 @@ func (c *company) join(g guest, n int) {
 	}
 }
 
+// narrow keeps the room that another company has, too: whoever may join then may join either.
+func (c *company) narrow(o *company) {
+	for _, theirs := range o.seats {
+		c.seat(theirs.mark)
+	}
+	for i := range c.seats {
+		mine := &c.seats[i]
+		theirs := o.look(mine.mark)
+		left := min(mine.left(), theirs.left())
+		if mine.count = max(mine.count, theirs.count); left < math.MaxInt {
+			mine.most = mine.count + left
+		}
+	}
+}
+
+// left is how many more pods with the mark the rules allow; negative if there are too many.
+func (s seat) left() int {
+	if s.most == math.MaxInt {
+		return math.MaxInt
+	}
+	return s.most - s.count
+}
+
 // clone returns a copy that shares nothing.
 func (c *company) clone() company { return company{seats: slices.Clone(c.seats)} }

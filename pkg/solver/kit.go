@@ -37,7 +37,7 @@ func (l *lot) assorted(offers []offer, fee float64) []offer {
 		for i := range c.options {
 			for o := range offers {
 				if p := &c.options[i]; !p.relaxed && p.allows(offers[o].stock, offers[o].zone, offers[o].capacityType) {
-					v.show(l.around(&offers[o], p, asked), spot{offers[o].capacityType, offers[o].zone})
+					v.surround(&offers[o], p, asked)
 				}
 			}
 		}
@@ -50,6 +50,16 @@ func (l *lot) assorted(offers []offer, fee float64) []offer {
 		}
 	}
 	return append(v.out, offers...) // for those who need not have a kit
+}
+
+// surround shows the kits of an offer: that of instance types whose DaemonSets let in the same pods and, if there can be others, that
+// of any.
+func (v *vitrine) surround(o *offer, p *option, asked []bool) {
+	s, at := v.lot.shelf, spot{o.capacityType, o.zone}
+	v.show(v.lot.around(o, p, asked, func(t int) bool { return alikeFor(&s.stocks[t].wares[o.capacityType], o.ware) }), at)
+	if slices.ContainsFunc(s.runs, func(r run) bool { return !r.guest.plain() }) {
+		v.show(v.lot.around(o, p, asked, func(int) bool { return true }), at)
+	}
 }
 
 // vitrine shows each kit once.
@@ -74,7 +84,7 @@ func (v *vitrine) show(b *kit, at spot) {
 // houses reports whether a unit of the item has room in some kit.
 func (v *vitrine) houses(it *item) bool {
 	return slices.ContainsFunc(v.out, func(o offer) bool {
-		return it.group.requests.within(o.ware.usable) && slices.ContainsFunc(it.class.options, func(p option) bool { return o.suits(&p) })
+		return it.group.requests.within(o.ware.usable) && o.ware.residents.room(it.group.guest, 1) > 0 && slices.ContainsFunc(it.class.options, func(p option) bool { return o.suits(&p) })
 	})
 }
 
@@ -89,8 +99,8 @@ func (l *lot) asked() []bool {
 	return out
 }
 
-// around returns the kit of an offer that leaves it as much room as possible; nil if there is none.
-func (l *lot) around(o *offer, p *option, asked []bool) *kit {
+// around returns the kit of an offer and others that pass which leaves it as much room as possible; nil if there is none.
+func (l *lot) around(o *offer, p *option, asked []bool, passes func(t int) bool) *kit {
 	for _, part := range floors() {
 		floor := make(vector, len(asked))
 		for r, there := range o.ware.usable {
@@ -98,7 +108,7 @@ func (l *lot) around(o *offer, p *option, asked []bool) *kit {
 				floor[r] = int64(math.Floor(float64(there) * part))
 			}
 		}
-		holds := func(t int) bool { return floor.within(l.shelf.stocks[t].wares[o.capacityType].usable) }
+		holds := func(t int) bool { return floor.within(l.shelf.stocks[t].wares[o.capacityType].usable) && passes(t) }
 		if b := l.shelf.kit(p, spot{o.capacityType, o.zone}, o.stock, holds); b != nil {
 			return b
 		}
@@ -111,7 +121,7 @@ func (l *lot) kitted(b *kit, at spot, fee float64) offer {
 	anchor := &l.shelf.stocks[b.anchor].wares[at.way]
 	return offer{
 		stock: b.anchor, capacityType: at.way, zone: at.zone, price: b.price, cost: b.price + fee, kit: b,
-		ware: &ware{prices: anchor.prices, usable: b.room, load: anchor.load, sold: true},
+		ware: &ware{prices: anchor.prices, usable: b.room, load: &load{overhead: anchor.overhead, residents: b.residents}, sold: true},
 	}
 }
 

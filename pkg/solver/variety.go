@@ -1,7 +1,6 @@
 package solver
 
 import (
-	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -96,12 +95,32 @@ type kit struct {
 	members bitset
 	zones   bitset // where the anchor is on offer, as many as are wanted
 	room    vector // what all of them have
-	price   float64
+	// residents are the pods of DaemonSets on any of them.
+	residents company
+	price     float64
+}
+
+// newKit returns the kit of the anchor alone.
+func (s *shelf) newKit(anchor int, at spot, zones bitset) *kit {
+	w := &s.stocks[anchor].wares[at.way]
+	b := &kit{
+		anchor: anchor, members: newBitset(len(s.stocks)), zones: zones,
+		room: w.usable.clone(), residents: w.residents.clone(), price: w.prices[at.zone],
+	}
+	b.members.add(anchor)
+	return b
+}
+
+// join adds an instance type that costs so much.
+func (b *kit) join(t int, w *ware, price float64) {
+	b.members.add(t)
+	b.room.lower(w.usable)
+	b.residents.narrow(&w.residents)
+	b.price = min(b.price, price)
 }
 
 // kit puts the cheapest instance types together that pass and, with the anchor, have the values that are wanted between them.
-// Those of other DaemonSets with host ports or labels that others mind are left out, and those that take more of the limits than
-// the anchor. Nil if there is no such set.
+// Those that take more of the limits than the anchor are left out. Nil if there is no such set.
 func (s *shelf) kit(o *option, at spot, anchor int, passes func(t int) bool) *kit {
 	first := &s.stocks[anchor].wares[at.way]
 	zones, ok := s.placesOf(o, at, first)
@@ -109,9 +128,8 @@ func (s *shelf) kit(o *option, at spot, anchor int, passes func(t int) bool) *ki
 		return nil
 	}
 	a := s.newAssortment(o.labels, zones.count())
-	b := &kit{anchor: anchor, members: newBitset(len(s.stocks)), zones: zones, room: first.usable.clone(), price: first.prices[at.zone]}
+	b := s.newKit(anchor, at, zones)
 	a.add(anchor)
-	b.members.add(anchor)
 	size := 1
 	for _, t := range s.catalogue.byPrice(s.ways[at.way].kind, s.places[at.zone]) {
 		if _, lacks := a.lacking(); !lacks {
@@ -119,14 +137,12 @@ func (s *shelf) kit(o *option, at spot, anchor int, passes func(t int) bool) *ki
 		}
 		t := int(t)
 		w := &s.stocks[t].wares[at.way]
-		if t == anchor || !w.sold || !o.stocks.has(t) || !a.helps(t) || !s.alikeFor(w, first) || !passes(t) ||
+		if t == anchor || !w.sold || !o.stocks.has(t) || !a.helps(t) || !passes(t) ||
 			!s.stocks[t].capacity.below(s.stocks[anchor].capacity) {
 			continue
 		}
 		a.add(t)
-		b.members.add(t)
-		b.room.lower(w.usable)
-		b.price = min(b.price, w.prices[at.zone])
+		b.join(t, w, w.prices[at.zone])
 		size++
 	}
 	if _, lacks := a.lacking(); lacks || size > mostInstanceTypes {
@@ -136,7 +152,7 @@ func (s *shelf) kit(o *option, at spot, anchor int, passes func(t int) bool) *ki
 }
 
 // alikeFor reports whether pods that the DaemonSets of one ware let in are let in by those of the other.
-func (s *shelf) alikeFor(a, b *ware) bool {
+func alikeFor(a, b *ware) bool {
 	return a.load == b.load || slices.Equal(a.residents.seats, b.residents.seats)
 }
 
@@ -175,25 +191,21 @@ func (s *shelf) kitFor(o *option, g *group) (*kit, spot) {
 	return best, where
 }
 
-// kitAt tries one anchor of each way to fall within limits and to have DaemonSets, the cheapest first.
+// kitAt tries one anchor of each way to fall within limits, the cheapest that is on offer in enough zones first.
 func (s *shelf) kitAt(o *option, at spot, g *group) *kit {
 	fits := func(t int) bool { return s.fits(g, s.stocks[t], &s.stocks[t].wares[at.way]) }
-	type trial struct {
-		load   *load
-		charge string
-	}
-	tried := map[trial]bool{}
+	tried := map[string]bool{} // by charge
 	for _, t := range s.catalogue.byPrice(s.ways[at.way].kind, s.places[at.zone]) {
 		t := int(t)
 		w := &s.stocks[t].wares[at.way]
 		if !w.sold || !o.stocks.has(t) || math.IsInf(w.prices[at.zone], 1) || !fits(t) {
 			continue
 		}
-		k := trial{load: w.load, charge: fmt.Sprint(s.stocks[t].capacity)}
-		if tried[k] {
+		charge := string(s.stocks[t].capacity.appendTo(nil))
+		if _, enough := s.placesOf(o, at, w); !enough || tried[charge] {
 			continue
 		}
-		tried[k] = true
+		tried[charge] = true
 		if b := s.kit(o, at, t, fits); b != nil {
 			return b
 		}

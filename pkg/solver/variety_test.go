@@ -98,7 +98,7 @@ func TestAPodIsLeftForWantOfValuesOnlyIfNoInstanceTypesThatHostItHaveThem(t *tes
 }
 
 // variedMachine returns where instance types that host the pod have all that the provisioner wants between them, or "". Those of
-// one list are bought in one zone at least, with the same DaemonSets.
+// one list are bought in one zone at least.
 func variedMachine(p solver.Problem, provisioner solver.Provisioner, pod *corev1.Pod) string {
 	own := provisioner.Requirements.Union(scheduling.FromLabels(map[string]string{v1alpha5.ProvisionerNameLabel: provisioner.Name}))
 	for _, r := range settlings(own, pod) {
