@@ -10,7 +10,7 @@ import (
 func (s *solution) eke(ctx context.Context, shelf *shelf) {
 	for ctx.Err() == nil {
 		stocks := shelf.affordable()
-		left := s.stoppedBy(shelf)
+		left := s.stoppedBy(shelf, s.groups)
 		if stocks.empty() || len(left) == 0 {
 			return
 		}
@@ -32,13 +32,13 @@ func (s *solution) eke(ctx context.Context, shelf *shelf) {
 	}
 }
 
-// stoppedBy returns the groups with units left for which the shelf has machines, limits aside.
-func (s *solution) stoppedBy(shelf *shelf) []*group {
+// stoppedBy returns those of the groups with units left for which the shelf has machines, limits aside.
+func (s *solution) stoppedBy(shelf *shelf, groups []*group) []*group {
 	if len(shelf.budget.names) == 0 {
 		return nil
 	}
 	var out []*group
-	for _, g := range s.groups {
+	for _, g := range groups {
 		if g.left == 0 || g.miss.stage == missRefused {
 			continue
 		}

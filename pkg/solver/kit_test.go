@@ -1,11 +1,13 @@
 package solver_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/solver"
@@ -54,6 +56,48 @@ func TestInstanceTypesWithDifferentDaemonSetsShareAMachineForPodsThatGoWithAll(t
 			})
 			if got := listings(plan.Machines); !slices.Equal(got, tc.want) || len(plan.Unplaced) != tc.left {
 				t.Errorf("machines %q, want %q; unplaced %v, want %d", got, tc.want, plan.Unplaced, tc.left)
+			}
+		})
+	}
+}
+
+// In one zone it takes the large instance type to have two, over both zones the small ones do.
+func TestAMachineTakesOfTheLimitsWhatItLists(t *testing.T) {
+	types := cloudprovider.InstanceTypes{
+		builders.InstanceType("small-a", builders.Capacity("2", "4Gi", 20), builders.OnDemand(0.1, "a")),
+		builders.InstanceType("small-b", builders.Capacity("2", "4Gi", 20), builders.OnDemand(0.1, "b")),
+		builders.InstanceType("large", builders.Capacity("16", "32Gi", 20), builders.OnDemand(0.8, "a", "b")),
+	}
+	apart := builders.AntiAffinity(corev1.LabelHostname, map[string]string{"app": "web"})
+	inZone := builders.NodeSelector(map[string]string{corev1.LabelTopologyZone: "a"})
+	both, one := "small-a small-b", "small-a large"
+	for name, tc := range map[string]struct {
+		pods  []*corev1.Pod
+		limit int
+		want  []string
+		left  int
+	}{
+		"one after the other":         {pods: alike(3, "web", "100m", apart), limit: 20, want: []string{both, both, both}},
+		"many at once":                {pods: alike(30, "web", "100m", apart), limit: 80, want: slices.Repeat([]string{both}, 30)},
+		"until they leave too little": {pods: alike(9, "web", "100m", apart), limit: 20, want: []string{both, both, both}, left: 6},
+		"a pod of one zone keeps it":  {pods: alike(2, "web", "100m", apart, inZone), limit: 20, want: []string{one}, left: 1},
+		"a pod of one zone comes when others have given back": {
+			pods: append(alike(2, "web", "200m", apart), alike(1, "late", "100m", apart, inZone)...), limit: 20, want: []string{one, both, both},
+		},
+		"nothing is left of what was enough": {pods: alike(1, "web", "100m", apart), limit: 16, want: []string{both}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			slices.Sort(tc.want)
+			p := solver.Problem{Pods: tc.pods, Provisioners: plain(func(p *solver.Provisioner) {
+				p.InstanceTypes, p.MinValues = types, map[string]int{corev1.LabelInstanceTypeStable: 2}
+				p.Remaining = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(fmt.Sprint(tc.limit))}
+			})}
+			plan := solver.Solve(t.Context(), p)
+			if got := listings(plan.Machines); !slices.Equal(got, tc.want) || len(plan.Unplaced) != tc.left {
+				t.Errorf("machines %q, want %q; unplaced %v, want %d", got, tc.want, plan.Unplaced, tc.left)
+			}
+			if over := overshot(p, plan.Machines); over != "" {
+				t.Error(over)
 			}
 		})
 	}

@@ -125,23 +125,32 @@ func TestNodesHostWhatIsPlacedOnThem(t *testing.T) {
 
 func TestLimitsHoldWhateverListedTypesMachinesBecome(t *testing.T) {
 	for seed := range uint64(problems) {
-		p := newWorld(seed).problem()
-		most := map[string]corev1.ResourceList{}
-		for _, m := range solver.Solve(t.Context(), p).Machines {
-			dearest := corev1.ResourceList{v1alpha5.ResourceNodes: resource.MustParse("1")}
-			for _, name := range m.InstanceTypes {
-				dearest = resources.Max(dearest, typeNamed(provisionerNamed(p, m.Provisioner).InstanceTypes, name).Capacity)
-			}
-			most[m.Provisioner] = resources.Sum(most[m.Provisioner], dearest)
-		}
-		for _, provisioner := range p.Provisioners {
-			for name, left := range provisioner.Remaining {
-				if spent := most[provisioner.Name][name]; spent.Cmp(left) > 0 {
-					t.Errorf("problem %d: %s spends %s of %s %s", seed, provisioner.Name, spent.String(), left.String(), name)
-				}
+		for _, p := range []solver.Problem{newWorld(seed).problem(), variedProblem(seed)} {
+			if over := overshot(p, solver.Solve(t.Context(), p).Machines); over != "" {
+				t.Errorf("problem %d: %s", seed, over)
 			}
 		}
 	}
+}
+
+// overshot returns a limit that the machines break if each becomes the largest instance type that it lists, or "".
+func overshot(p solver.Problem, machines []solver.Machine) string {
+	most := map[string]corev1.ResourceList{}
+	for _, m := range machines {
+		dearest := corev1.ResourceList{v1alpha5.ResourceNodes: resource.MustParse("1")}
+		for _, name := range m.InstanceTypes {
+			dearest = resources.Max(dearest, typeNamed(provisionerNamed(p, m.Provisioner).InstanceTypes, name).Capacity)
+		}
+		most[m.Provisioner] = resources.Sum(most[m.Provisioner], dearest)
+	}
+	for _, provisioner := range p.Provisioners {
+		for name, left := range provisioner.Remaining {
+			if spent := most[provisioner.Name][name]; spent.Cmp(left) > 0 {
+				return fmt.Sprintf("%s spends %s of %s %s", provisioner.Name, spent.String(), left.String(), name)
+			}
+		}
+	}
+	return ""
 }
 
 func TestUnplacedPodsCouldNotHaveBeenHostedAndHaveAReason(t *testing.T) {

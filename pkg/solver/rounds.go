@@ -9,7 +9,7 @@ const (
 	// mostPasses of planning: one does for nearly all problems, the others are for pods that have to give something up. After the
 	// last but one, pods give up all that is left.
 	mostPasses = 64
-	// mostRevivals bounds how often pods that have found nothing are tried again because others have come or gone since.
+	// mostRevivals bounds how often pods that have found nothing are tried again only because others have come or gone since.
 	mostRevivals = 4
 )
 
@@ -30,9 +30,13 @@ func (s *solution) rounds(ctx context.Context) {
 		if len(s.rulebook.traits) > 0 {
 			pending = append(pending, s.audit()...)
 		}
-		if len(pending) == 0 && revivals < mostRevivals {
-			revivals++
-			pending = s.revive()
+		if len(pending) == 0 {
+			if !s.recount() {
+				revivals++
+			}
+			if revivals <= mostRevivals {
+				pending = s.revive()
+			}
 		}
 		if len(pending) > 0 && (ctx.Err() != nil || round == mostPasses) {
 			s.lost = append(s.lost, pending...)
