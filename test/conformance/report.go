@@ -71,7 +71,7 @@ func (r *report) explain(ctx context.Context, most int) error {
 			return look(context.WithoutCancel(ctx), w)
 		})
 		if ctx.Err() != nil {
-			break // half made small, a case is not the reader's
+			return nil //nolint:nilerr // half made small, a case is not the reader's
 		}
 		if err != nil {
 			return fmt.Errorf("making seed %d small: %w", c[0].world.Seed, err)
