@@ -13,8 +13,11 @@ const mostEvictions = 3
 // audit looks whether pods that have a place can come there, now that it is known which others have one: limits may have stopped
 // a machine for a pod that somebody wants to be with, or that balances a spread. Those that cannot come in any order that is tried
 // are taken off their nodes and machines and returned as groups that look for another place.
-func (s *solution) audit() []*group {
-	absent := absentees(s.rehearse().run())
+//
+// What is planned in one go holds by the way it is planned, but for ties that only single pods show: it is looked at again where
+// that takes little time. Short says that something is left, or was placed later than the rest.
+func (s *solution) audit(short bool) []*group {
+	absent := absentees(s.missing(short))
 	if len(absent) == 0 {
 		return nil
 	}
@@ -34,6 +37,26 @@ func (s *solution) audit() []*group {
 		}
 	}
 	return out
+}
+
+// mostRehearsed is up to how many pods a plan is rehearsed of which nothing is left.
+const mostRehearsed = 2000
+
+// missing returns who cannot come where the plan has them.
+func (s *solution) missing(short bool) []*arrival {
+	if !short && len(s.problem.Pods) > mostRehearsed {
+		return nil
+	}
+	if s.patience > 0 {
+		if absent, known := s.rehearse().run(); known {
+			return absent
+		}
+	}
+	if !short || s.coarsePatience <= 0 {
+		return nil
+	}
+	absent, _ := s.rehearseCoarsely().run()
+	return absent
 }
 
 // evict takes pods out of a group and returns them as a group of their own, unless that has happened too often.

@@ -15,7 +15,17 @@ type rehearsal struct {
 	total map[mark]int
 	// floors caches least counts.
 	floors map[floor]int
+	// patience is how many more looks at pods may be taken, of all rehearsals of the plan.
+	patience *int
+	// coarse says that pods of a group in one place are taken together, and that those beside them on their nodes are not looked at.
+	coarse bool
 }
+
+const (
+	// mostRehearsing bounds the looks at single pods, mostGroupings those at groups in their places: a tenth of a second or two of each.
+	mostRehearsing = 400_000
+	mostGroupings  = 2_000_000
+)
 
 // floor identifies the least count of a mark on any node of a reach.
 type floor struct {
@@ -26,7 +36,7 @@ type floor struct {
 
 // rehearse returns a rehearsal in which nobody but who is on nodes already is there.
 func (s *solution) rehearse() *rehearsal {
-	r := &rehearsal{topology: &s.rulebook.topology, sites: s.census(true), total: map[mark]int{}, floors: map[floor]int{}}
+	r := &rehearsal{topology: &s.rulebook.topology, sites: s.census(true), total: map[mark]int{}, floors: map[floor]int{}, patience: &s.patience}
 	for _, at := range r.sites {
 		for _, seat := range at.company.seats {
 			r.total[seat.mark] += seat.count
@@ -44,6 +54,50 @@ func (r *rehearsal) bind(at *site, g *group, n int) {
 	}
 	clear(r.floors)
 }
+
+// rehearseCoarsely returns a rehearsal of groups in their places.
+func (s *solution) rehearseCoarsely() *rehearsal {
+	r := s.rehearse()
+	r.coarse, r.patience = true, &s.coarsePatience
+	whole := map[party]*arrival{}
+	for _, at := range r.sites {
+		var own []*arrival
+		for _, a := range at.arrivals {
+			switch p := (party{a.unit, a.group}); {
+			case a.unit.place == nil: // it does not matter when these come
+				r.receive(at, a.group, a.waiting)
+			case whole[p] == nil:
+				all := *a
+				all.parts = []*arrival{a}
+				whole[p] = &all
+				own = append(own, &all)
+			default:
+				all := whole[p]
+				all.parts, all.pods, all.waiting = append(all.parts, a), append(slices.Clip(all.pods), a.pods...), all.waiting+a.waiting
+			}
+		}
+		at.arrivals = own
+	}
+	return r
+}
+
+// come binds n pods of an arrival.
+func (r *rehearsal) come(a *arrival, n int) {
+	a.waiting -= n
+	if !r.coarse {
+		r.bind(a.site, a.group, n)
+		return
+	}
+	for _, part := range a.parts {
+		k := min(n, part.waiting)
+		part.waiting -= k
+		n -= k
+		r.receive(part.site, a.group, k)
+	}
+}
+
+// tired reports whether there were too many looks.
+func (r *rehearsal) tired() bool { return *r.patience <= 0 }
 
 // bindAll binds everybody, whether the filters would let them or not.
 func (r *rehearsal) bindAll() {
@@ -93,8 +147,9 @@ func (g *group) queue() int {
 // queues holds those who wait.
 type queues [kinds][]*arrival
 
-// run binds the pods in an order in which all go, if it finds one, and returns those that never do.
-func (r *rehearsal) run() []*arrival {
+// run binds the pods in an order in which all go, if it finds one, and returns those that never do; false if it takes too long to
+// say.
+func (r *rehearsal) run() ([]*arrival, bool) {
 	var q queues
 	for _, at := range r.sites {
 		for _, a := range at.arrivals {
@@ -110,8 +165,11 @@ func (r *rehearsal) run() []*arrival {
 				i++
 			}
 		}
-		if !r.passEasy(&q) && !r.step(&q) {
-			return slices.Concat(q[:]...)
+		switch {
+		case r.tired():
+			return nil, false
+		case !r.passEasy(&q) && !r.step(&q):
+			return slices.Concat(q[:]...), !r.tired()
 		}
 	}
 }
@@ -125,7 +183,7 @@ func (r *rehearsal) pass(waiting *[]*arrival) bool {
 	came := false
 	*waiting = slices.DeleteFunc(*waiting, func(a *arrival) bool {
 		p := party{a.unit, a.group}
-		if refused[p] || a.bothers() {
+		if *r.patience--; refused[p] || r.tired() || r.bothers(a) {
 			return false
 		}
 		n := r.among(a.site, a.group, a.waiting)
@@ -139,8 +197,7 @@ func (r *rehearsal) pass(waiting *[]*arrival) bool {
 		if r.levels(a.group) {
 			n = 1
 		}
-		r.bind(a.site, a.group, n)
-		a.waiting -= n
+		r.come(a, n)
 		came = true
 		return a.waiting == 0
 	})
@@ -149,10 +206,11 @@ func (r *rehearsal) pass(waiting *[]*arrival) bool {
 
 // bothers reports whether somebody who waits for the same node, and spreads over nodes, would count the pods of the arrival, who do
 // not mind when they come.
-func (a *arrival) bothers() bool {
-	if len(a.group.manners.marks) == 0 || a.group.queue() < counting {
+func (r *rehearsal) bothers(a *arrival) bool {
+	if r.coarse || len(a.group.manners.marks) == 0 || a.group.queue() < counting {
 		return false
 	}
+	*r.patience -= len(a.site.arrivals)
 	return slices.ContainsFunc(a.site.arrivals, func(b *arrival) bool {
 		return b.waiting > 0 && b.group.ties != nil && slices.ContainsFunc(b.group.ties.near, func(t tie) bool {
 			return !t.soft && t.skew > 0 && a.group.manners.carries(t.mark) > 0
@@ -165,22 +223,31 @@ func (t *topology) levels(g *group) bool {
 	return slices.ContainsFunc(g.stakes, func(s stake) bool { return t.counters[s.counter].spread })
 }
 
-// passEasy lets easy ones come: all of them if nobody else waits, else those whom nobody counts. It reports whether anybody came.
+// passEasy lets easy ones come: all of them if nobody else waits, else those whom nobody counts, or who come where there are no more
+// than elsewhere of those who are counted. It reports whether anybody came.
 func (r *rehearsal) passEasy(q *queues) bool {
 	if !slices.ContainsFunc(q[:easy], func(list []*arrival) bool { return len(list) > 0 }) {
 		return r.pass(&q[easy])
 	}
 	var some []*arrival
 	q[easy] = slices.DeleteFunc(q[easy], func(a *arrival) bool {
-		quiet := len(a.group.stakes) == 0 && len(a.group.manners.marks) == 0
-		if quiet {
+		harmless := len(a.group.stakes) == 0 && len(a.group.manners.marks) == 0 || r.evens(a)
+		if harmless {
 			some = append(some, a)
 		}
-		return quiet
+		return harmless
 	})
 	came := r.pass(&some)
 	q[easy] = append(q[easy], some...)
 	return came
+}
+
+// evens reports whether a pod of the arrival would come to domains that have the least of all whom spreads count with it.
+func (r *rehearsal) evens(a *arrival) bool {
+	return r.levels(a.group) && !slices.ContainsFunc(a.group.stakes, func(s stake) bool {
+		c := r.counters[s.counter]
+		return c.spread && slices.ContainsFunc(a.site.domains(r.topology, c.axis), func(d int) bool { return c.mostAt(d) > c.least(1, d) })
+	})
 }
 
 // step lets one pod come that may be in somebody's way, as nobody else can: first of those whose company somebody waits for, then of
@@ -195,7 +262,7 @@ func (r *rehearsal) step(q *queues) bool {
 		}
 	}
 	asked := func(a *arrival) bool {
-		return !a.bothers() && slices.ContainsFunc(a.group.carried, func(c carry) bool { return wanted[c.mark] })
+		return !r.bothers(a) && slices.ContainsFunc(a.group.carried, func(c carry) bool { return wanted[c.mark] })
 	}
 	if r.one(&q[easy], asked) {
 		return true
@@ -211,9 +278,11 @@ func (r *rehearsal) step(q *queues) bool {
 // one binds the first pod of those that may come.
 func (r *rehearsal) one(waiting *[]*arrival, of func(*arrival) bool) bool {
 	for i, a := range *waiting {
+		if *r.patience--; r.tired() {
+			return false
+		}
 		if of(a) && r.room(a.site, a.group, 1) > 0 {
-			r.bind(a.site, a.group, 1)
-			if a.waiting--; a.waiting == 0 {
+			if r.come(a, 1); a.waiting == 0 {
 				*waiting = slices.Delete(*waiting, i, i+1)
 			}
 			return true

@@ -26,9 +26,10 @@ func (s *solution) rounds(ctx context.Context) {
 			s.abandon(left, stuck)
 			return
 		}
+		short := len(left) > 0 || len(stuck) > 0 || round > 0
 		pending = s.next(left, stuck, placed && len(stuck) > 0 && ctx.Err() == nil)
 		if len(s.rulebook.traits) > 0 {
-			pending = append(pending, s.audit()...)
+			pending = append(pending, s.audit(short)...)
 		}
 		if len(pending) == 0 {
 			if !s.recount() {

@@ -37,6 +37,8 @@ type arrival struct {
 	pods []*corev1.Pod
 	// waiting are not bound yet.
 	waiting int
+	// parts are the arrivals that this one stands for, if it does.
+	parts []*arrival
 }
 
 // sites returns all nodes and the machines that are sold, each with the pods that the plan has for it.
@@ -96,7 +98,7 @@ func (s *shelf) site(p *purchase) *site {
 // expect notes that units of a group will come, each group of their members for itself.
 func (b *site) expect(g *group, pods []*corev1.Pod) {
 	n, members := len(pods)/g.size, g.parts(1, nil)
-	if last := len(b.arrivals) - len(members); last >= 0 && b.arrivals[last].unit == g {
+	if last := len(b.arrivals) - len(members); last >= 0 && b.arrivals[last].unit == g && b.arrivals[len(b.arrivals)-1].unit == g {
 		for i, a := range b.arrivals[last:] {
 			a.pods, a.waiting = append(a.pods, pods...), a.waiting+n*members[i].n
 		}

@@ -84,12 +84,14 @@ type solution struct {
 	nodes   []*host  // initialized first, then by name
 	byName  map[string]*host
 	effort  *effort // what is left of it
-	plan    Plan
+	// patience is what is left of the looks of rehearsals, coarsePatience of coarse ones.
+	patience, coarsePatience int
+	plan                     Plan
 }
 
 // newSolution sorts out what the problem is made of. If the time is over meanwhile, it stops there.
 func newSolution(p *Problem, at *tempo) *solution {
-	s := &solution{problem: p, dimensions: dimensionsOf(p), rulebook: newRulebook(p), effort: newEffort(p, at)}
+	s := &solution{problem: p, dimensions: dimensionsOf(p), rulebook: newRulebook(p), effort: newEffort(p, at), patience: mostRehearsing, coarsePatience: mostGroupings}
 	pending, ends := p.inOrder()
 	nodes := byReadiness(p.Nodes)
 	s.pods = pending

@@ -21,7 +21,7 @@ func (s *solution) abandon(left, stuck []*group) {
 	s.lost = append(append(s.lost, stuck...), s.again...)
 	s.again = nil
 	if len(s.rulebook.traits) > 0 {
-		s.lost = append(s.lost, s.audit()...)
+		s.lost = append(s.lost, s.audit(true)...)
 	}
 	for _, g := range s.lost {
 		if g.miss.stage == missTopology { // where others are was not settled yet

@@ -25,7 +25,7 @@ func (s *solution) seatStragglers(ctx context.Context) {
 		if len(s.lost) == 0 || ctx.Err() != nil || !s.seatAll(ctx, &trials) {
 			return
 		}
-		for _, g := range s.audit() {
+		for _, g := range s.audit(true) {
 			s.lose(g)
 		}
 	}
@@ -117,7 +117,7 @@ func (s *solution) tryMachineAt(ctx context.Context, g *group, p *place, at *pin
 		return false
 	}
 	s.settled = append(s.settled, one)
-	if len(s.rehearse().run()) == 0 {
+	if absent, known := s.rehearse().run(); known && len(absent) == 0 {
 		*g = *g.part(from+1, from+g.left)
 		s.changes++
 		return true
