@@ -172,7 +172,7 @@ func bind(p solver.Problem, plan solver.Plan, last bool) []string {
 		if seed%3 == 2 {
 			slices.SortStableFunc(s.waiting, func(a, b binding) int { return cmp.Compare(left[b.pod], left[a.pod]) })
 		}
-		if out = s.bind(); len(out) == 0 {
+		if out = s.bind(seed%3 == 2); len(out) == 0 {
 			return nil
 		}
 		for _, b := range s.waiting {
@@ -190,12 +190,16 @@ func joins(pod *corev1.Pod) int {
 	return 0
 }
 
-// bind binds the first that can be until none can, and returns what is wrong with the rest.
-func (s *scheduler) bind() []string {
+// bind binds the first that can be until none can, and returns what is wrong with the rest. It may prefer one that lets the first in
+// who waits.
+func (s *scheduler) bind(unlocking bool) []string {
 	for {
 		i := slices.IndexFunc(s.waiting, func(b binding) bool { return s.objection(b) == "" })
 		if i < 0 {
 			break
+		}
+		if i > 0 && unlocking {
+			i = s.key(i)
 		}
 		s.bound = append(s.bound, s.waiting[i])
 		s.waiting = slices.Delete(s.waiting, i, i+1)
@@ -205,6 +209,22 @@ func (s *scheduler) bind() []string {
 		out = append(out, fmt.Sprintf("%s on %v: %s", b.pod.Name, s.nodes[b.node], s.objection(b)))
 	}
 	return out
+}
+
+// key returns who, from a pod that can be bound on, can be and lets the first in who waits; that pod if there is nobody.
+func (s *scheduler) key(from int) int {
+	for i := from; i < len(s.waiting); i++ {
+		if s.objection(s.waiting[i]) != "" {
+			continue
+		}
+		s.bound = append(s.bound, s.waiting[i])
+		opens := s.objection(s.waiting[0]) == ""
+		s.bound = s.bound[:len(s.bound)-1]
+		if opens {
+			return i
+		}
+	}
+	return from
 }
 
 // objection returns why the pod cannot be bound now, or "".
