@@ -13,10 +13,10 @@ import (
 
 func TestTheSchedulerAgreesWithPlansForMadeUpClusters(t *testing.T) {
 	var out bytes.Buffer
-	if err := run(t.Context(), []string{"--clusters=16", "--show=3"}, &out); err != nil {
+	if err := run(t.Context(), []string{"--clusters=50", "--show=3"}, &out); err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
-	if !strings.HasPrefix(lastLine(out.String()), "16 clusters, ") || !strings.HasSuffix(out.String(), " unplaced, 0 disagreements\n") {
+	if !strings.HasPrefix(lastLine(out.String()), "50 clusters, ") || !strings.HasSuffix(out.String(), " unplaced, 0 disagreements\n") {
 		t.Errorf("the summary is missing:\n%s", out.String())
 	}
 }
