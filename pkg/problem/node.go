@@ -31,7 +31,7 @@ func (s *survey) node(entry state.Entry) solver.Node {
 			return settled || r.Finite() && r.AllowsAbsent() && len(r.Values()) == 0
 		})
 	}
-	out.Pods = s.podsOn(entry)
+	out.Pods, out.Yielding = s.podsOn(entry)
 	present := map[types.UID]bool{} // UID of a DaemonSet that has its pod there
 	requests := corev1.ResourceList{}
 	for _, pod := range out.Pods {
@@ -53,20 +53,24 @@ func (s *survey) node(entry state.Entry) solver.Node {
 	return out
 }
 
-// podsOn returns the pods that hold room on a node, in order of UID: those that are there, but for expendable ones that give
-// way, and those that the scheduler has nominated the node for.
-func (s *survey) podsOn(entry state.Entry) []*corev1.Pod {
-	out := make([]*corev1.Pod, 0, len(entry.Pods))
+// podsOn returns the pods that hold room on a node, in order of UID: those that are there, and those that the scheduler has nominated
+// the node for. Expendable ones that give way come apart.
+func (s *survey) podsOn(entry state.Entry) (there, yielding []*corev1.Pod) {
+	there = make([]*corev1.Pod, 0, len(entry.Pods))
 	for _, pod := range entry.Pods {
-		if !s.yield || !s.expendable(pod) || !pods.IsReschedulable(pod) {
-			out = append(out, pod)
+		if s.yield && s.expendable(pod) && pods.IsReschedulable(pod) {
+			yielding = append(yielding, pod)
+		} else {
+			there = append(there, pod)
 		}
 	}
 	if entry.Node != nil {
-		out = append(out, s.nominated[entry.Node.Name]...)
+		there = append(there, s.nominated[entry.Node.Name]...)
 	}
-	slices.SortFunc(out, func(a, b *corev1.Pod) int { return cmp.Compare(a.UID, b.UID) })
-	return out
+	byUID := func(a, b *corev1.Pod) int { return cmp.Compare(a.UID, b.UID) }
+	slices.SortFunc(there, byUID)
+	slices.SortFunc(yielding, byUID)
+	return there, yielding
 }
 
 // labels returns the labels that the node has or is sure to get.

@@ -31,6 +31,9 @@ func (s *solution) census(known bool) []*site {
 		for _, r := range b.host.residents {
 			t.house(b, r.bearing, r.ties)
 		}
+		for _, r := range b.host.yielding {
+			t.shadow(b, r)
+		}
 	}
 	if known {
 		return sites
@@ -60,8 +63,7 @@ func (s *solution) countDaemonsOn(b *site) {
 		}
 		for _, m := range d.bearing.marks {
 			for _, k := range t.carriersOf(m) {
-				c := t.counters[k]
-				c.spreadOut(t, b, func(domain int, seen presence) { c.put(domain, 1, min(seen, comes)) })
+				t.counters[k].suppose(t, b, comes)
 			}
 		}
 	}

@@ -12,7 +12,7 @@ func (r *rehearsal) room(at *site, g *group, n int) int { return r.beside(at, g,
 func (r *rehearsal) among(at *site, g *group, n int) int {
 	occupied := func(i int) bool {
 		c := r.counters[i]
-		return slices.ContainsFunc(at.domains(r.topology, c.axis), func(d int) bool { return c.mostAt(d) > 0 })
+		return slices.ContainsFunc(at.domains(r.topology, c.axis), func(d int) bool { return c.mostAt(d) > at.shadows[i] })
 	}
 	for _, c := range g.carried {
 		if slices.ContainsFunc(r.holdersOf(c.mark), occupied) {
@@ -49,9 +49,10 @@ func (r *rehearsal) allowed(at *site, g *group, s *spread, n int) int {
 	}
 	for _, d := range domains {
 		own := g.carries(s.mark)
-		room := s.maxSkew + c.least(s.minDomains, d) - c.mostAt(d)
+		here := c.mostAt(d) - at.shadows[s.counter]
+		room := s.maxSkew + min(c.least(s.minDomains, d), here) - here
 		if room < own*n {
-			room = s.maxSkew + r.least(s, d) - c.mostAt(d)
+			room = s.maxSkew + min(r.least(s, d), here) - here
 		}
 		n = skewed(room, own, n)
 	}

@@ -20,6 +20,8 @@ type host struct {
 	attachable map[string]int
 	// residents are the pods that were there before.
 	residents []*resident
+	// yielding may be there, if nobody comes who needs their room.
+	yielding []*resident
 }
 
 // resident is a pod that is on a node already, with all that are like it.
@@ -36,7 +38,7 @@ type residency struct {
 	ports   digest
 }
 
-// hostsOf returns the nodes, initialized ones first, then by name. learned are the ties of the pods of each.
+// hostsOf returns the nodes, initialized ones first, then by name. learned are the ties of the pods of each, those that yield last.
 func hostsOf(nodes []*Node, learned [][]*ties, d dimensions, b *rulebook) []*host {
 	out := make([]*host, 0, len(nodes))
 	classes, residents := map[digest]*nodeClass{}, map[residency]*resident{}
@@ -50,6 +52,9 @@ func hostsOf(nodes []*Node, learned [][]*ties, d dimensions, b *rulebook) []*hos
 		if len(b.traits) > 0 {
 			for k, pod := range n.Pods {
 				h.house(b.lodge(residents, pod, learned[i][k]))
+			}
+			for k, pod := range n.Yielding {
+				h.yielding = append(h.yielding, b.lodge(residents, pod, learned[i][len(n.Pods)+k]))
 			}
 		}
 		out = append(out, h)

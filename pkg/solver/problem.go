@@ -80,6 +80,9 @@ type Node struct {
 	// Pods that are there or planned for the node. Their requests are in Available already; here they count for host ports,
 	// anti-affinity and topology spread, so leaving one out may place a pod where the scheduler will not.
 	Pods []*corev1.Pod
+	// Yielding are pods that are there but give way to any other that needs their room or cannot be beside them: Available does not
+	// reckon with them. As nobody knows which of them go, those who come to other nodes keep away from them as from Pods.
+	Yielding []*corev1.Pod
 	// Attachable maps a CSI driver -> how many more volumes it can attach; a driver that is not there has no limit.
 	Attachable map[string]int
 }

@@ -18,6 +18,8 @@ type site struct {
 	company company
 	// unsure counts pods among them, by mark, that come only if the machine turns out so.
 	unsure map[mark]int
+	// shadows counts those who give way to whoever comes, by counter.
+	shadows map[int]int
 	// tally counts those whom spreads over larger domains look at, by counter.
 	tally map[int]int
 	// at are the domains in which it may be, by axis, as far as they were asked for.
@@ -187,6 +189,33 @@ func (t *topology) number(b *site, i, n int) {
 		b.tally[i] += n
 	}
 	c.spreadOut(t, b, func(d int, seen presence) { c.put(d, n, seen) })
+}
+
+// suppose counts a pod that may come to the site or not.
+func (c *counter) suppose(t *topology, b *site, comes presence) {
+	c.spreadOut(t, b, func(d int, seen presence) { c.put(d, 1, min(seen, comes)) })
+}
+
+// shadow counts a pod on a node that may have to give way: not on that node itself, should somebody come there.
+func (t *topology) shadow(b *site, r *resident) {
+	var all []int
+	for _, m := range r.bearing.marks {
+		all = append(all, t.carriersOf(m)...)
+	}
+	if r.ties != nil {
+		for _, a := range r.ties.apart {
+			if a.holders >= 0 {
+				all = append(all, a.holders)
+			}
+		}
+	}
+	for _, i := range all {
+		if b.shadows == nil {
+			b.shadows = map[int]int{}
+		}
+		b.shadows[i]++
+		t.counters[i].suppose(t, b, maybe)
+	}
 }
 
 // observe says that there is a node in the site's domain.

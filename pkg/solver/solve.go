@@ -107,7 +107,7 @@ func newSolution(p *Problem, at *tempo) *solution {
 		if at.Err() != nil {
 			return s
 		}
-		for _, pod := range n.Pods {
+		for _, pod := range slices.Concat(n.Pods, n.Yielding) {
 			theirs[i] = append(theirs[i], s.rulebook.learnResident(pod))
 		}
 	}

@@ -42,7 +42,6 @@ type contest struct {
 	pods, types     int
 	kerf, karpenter outcome
 	bound           float64 // US dollars per hour
-	plain           bool    // whether room is all that pods want
 }
 
 // compete runs the recipes that are asked for, one after the other. With an error it returns the contests that were over before.
@@ -71,7 +70,7 @@ func meet(ctx context.Context, s settings, r recipe) (contest, error) {
 		return contest{}, fmt.Errorf("making the workload: %w", err)
 	}
 	learnLabels(labelsOf(w.provisioners))
-	c := contest{name: r.name, pods: len(w.pods), types: w.types(), plain: w.plain()}
+	c := contest{name: r.name, pods: len(w.pods), types: w.types()}
 	fmt.Fprintf(s.progress, "%s: %d pods, %d instance types\n", r.name, c.pods, c.types)
 	if c.bound, err = lowerBound(w); err != nil {
 		return contest{}, fmt.Errorf("computing the lower bound: %w", err)

@@ -58,7 +58,7 @@ func TestRunsWithPlansThatCannotBeCarriedOutDoNotCount(t *testing.T) {
 }
 
 func TestPlansOfKarpenterThatDidNotCountAreMentioned(t *testing.T) {
-	c := contest{name: "w", pods: 10, bound: 1, plain: true, kerf: sideOf(10, 2), karpenter: sideOf(10, 2)}
+	c := contest{name: "w", pods: 10, bound: 1, kerf: sideOf(10, 2), karpenter: sideOf(10, 2)}
 	c.karpenter.runs, c.karpenter.spoilt, c.karpenter.spoiltBy = 3, 2, "pod p is lost"
 	var out strings.Builder
 	if err := judge(&out, []contest{c}); err != nil || !strings.Contains(out.String(), "2 of Karpenter's 3 plans could not be carried out") ||

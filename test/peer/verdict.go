@@ -69,12 +69,9 @@ func listed(side string, faults []string) []string {
 	return out
 }
 
-// highestBound returns what no claim of a lower bound may exceed, and what that is: the linear program's value where room is all that
-// pods want; else what a plan for all pods costs, since whoever knows where pods may be can prove more than the linear program.
+// highestBound returns what no claim of a lower bound may exceed, and what that is: what a plan for all pods costs, since whoever knows
+// where pods may be, or that they cannot be cut into pieces, can prove more than the linear program.
 func (c contest) highestBound() (most float64, what string) {
-	if c.plain {
-		return c.bound, "the linear program says"
-	}
 	most, what = math.Inf(1), "nobody says more than"
 	for _, o := range []struct {
 		outcome

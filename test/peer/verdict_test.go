@@ -26,10 +26,9 @@ func TestKerfAnswersForWhatItDoesWorseOrWrong(t *testing.T) {
 		"fewer pods":                   {func(c *contest) { c.karpenter = sideOf(11, 3) }, []string{"places 10 pods, Karpenter 11"}},
 		"more pods for more":           {func(c *contest) { c.karpenter = sideOf(9, 1) }, nil},
 		"costs that it counted wrong":  {func(c *contest) { c.kerf.claimedUSD = 1.9 }, []string{"says its plan costs $1.900000/h"}},
-		"a bound above the true one":   {func(c *contest) { c.kerf.claimedBound = 1.51 }, []string{"claims a lower bound of $1.510000/h"}},
-		"a bound above both plans":     {func(c *contest) { c.plain, c.kerf.claimedBound = false, 2.01 }, []string{"$2.010000/h, its own plan costs $2"}},
-		"a bound above Karpenter's":    {func(c *contest) { c.plain, c.kerf.claimedBound, c.karpenter = false, 1.91, sideOf(10, 1.9) }, []string{"costs $2", "$1.910000/h, Karpenter's plan costs $1.9"}},
-		"a bound that knows more":      {func(c *contest) { c.plain, c.kerf.claimedBound = false, 1.51 }, nil},
+		"a bound above both plans":     {func(c *contest) { c.kerf.claimedBound = 2.01 }, []string{"$2.010000/h, its own plan costs $2"}},
+		"a bound above Karpenter's":    {func(c *contest) { c.kerf.claimedBound, c.karpenter = 1.91, sideOf(10, 1.9) }, []string{"costs $2", "$1.910000/h, Karpenter's plan costs $1.9"}},
+		"a bound that knows more":      {func(c *contest) { c.kerf.claimedBound = 1.51 }, nil},
 		"costs that it does not count": {func(c *contest) { c.kerf.claimedUSD = math.NaN() }, []string{"says its plan costs $NaN/h"}},
 		"a plan that is none":          {func(c *contest) { c.kerf.faults = []string{"a"}; c.kerf.usd = math.NaN() }, []string{"kerf's plan cannot be carried out: a"}},
 		"many faults":                  {func(c *contest) { c.kerf.faults = strings.Split("abcdefg", "") }, []string{"a", "b", "c", "d", "e", "and 2 faults more"}},
@@ -37,7 +36,7 @@ func TestKerfAnswersForWhatItDoesWorseOrWrong(t *testing.T) {
 		"faults of both":               {func(c *contest) { c.kerf.faults, c.karpenter.faults = []string{"a"}, []string{"b"} }, []string{"kerf's plan cannot be carried out: a", "Karpenter's plan cannot be carried out: b"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := contest{name: "w", pods: 10, bound: 1.5, plain: true, kerf: sideOf(10, 2), karpenter: sideOf(10, 2)}
+			c := contest{name: "w", pods: 10, bound: 1.5, kerf: sideOf(10, 2), karpenter: sideOf(10, 2)}
 			tc.change(&c)
 			got := c.verdict()
 			if len(got) != len(tc.want) || !slices.EqualFunc(got, tc.want, strings.Contains) {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -86,13 +85,6 @@ func (w workload) types() int {
 		}
 	}
 	return len(names)
-}
-
-// plain reports whether room is all that the pods want, and that one provisioner sells it.
-func (w workload) plain() bool {
-	return len(w.provisioners) == 1 && !slices.ContainsFunc(w.pods, func(p *corev1.Pod) bool {
-		return len(p.Spec.NodeSelector) > 0 || p.Spec.Affinity != nil || len(p.Spec.TopologySpreadConstraints) > 0
-	})
 }
 
 // dice returns random numbers that are the same in every run.
