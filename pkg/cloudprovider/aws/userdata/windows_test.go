@@ -130,3 +130,39 @@ func FuzzQuotedTextIsOneWordOfPowerShell(f *testing.F) {
 		}
 	})
 }
+
+// FuzzTheUsersPowerShellSurvivesTheMerge holds that the launch agent finds one script in whatever is taken: the user's, as it
+// is, and then kerf's call.
+func FuzzTheUsersPowerShellSurvivesTheMerge(f *testing.F) {
+	for _, own := range []string{
+		"", "Get-Date", ownPowerShell, "<powershell></powershell>", "a </powershell> b", "<#", "'", "@'\n", "<persist>true</persist>",
+		"<powershell>a</powershell><powershell>b</powershell>", "a `", "\xff", "x <POWERSHELL>", "</powershell><powershell>",
+	} {
+		f.Add(own)
+	}
+	kerfs, err := Render(awsv1alpha1.AMIFamilyWindows2022, plain())
+	if err != nil {
+		f.Fatal(err)
+	}
+	call := strings.TrimSuffix(strings.TrimPrefix(kerfs, scriptBegins+"\n"), scriptEnds+"\n")
+	f.Fuzz(func(t *testing.T, own string) {
+		out, err := Render(awsv1alpha1.AMIFamilyWindows2022, owned(plain(), own))
+		if err != nil {
+			return
+		}
+		if tags := scriptTag.FindAllString(out, -1); !cmp.Equal(tags, []string{scriptBegins, scriptEnds}) {
+			t.Fatalf("the tags are %q in %q", tags, out)
+		}
+		script, around := scriptIn(t, out)
+		if !strings.HasSuffix(script, call) {
+			t.Errorf("kerf's call is not at the end of %q", script)
+		}
+		for _, text := range []string{strings.TrimSpace(strings.TrimSuffix(script, call)), strings.TrimSpace(around)} {
+			for _, line := range strings.Split(text, "\n") {
+				if !strings.Contains(own, line) {
+					t.Errorf("the line %q is not the user's: %q", line, own)
+				}
+			}
+		}
+	})
+}
