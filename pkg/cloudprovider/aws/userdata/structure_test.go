@@ -189,6 +189,7 @@ func FuzzNoTextChangesTheStructure(f *testing.F) {
 	f.Add("x.io/y", "1", "x.io/y", "true", "imagefs.inodesFree", "10%", "", "null", "~")
 	f.Add("a.b", "", "a.b", "", "nodefs.inodesFree", "7Gi", "10.1.2.3", "'\\''", "\"]\n[settings.x]\n\"")
 	f.Add("0", "0x1F", "0", "0", "memory.available", "1%", "10.0.0.1", "*", "{{ . }}`n<#")
+	f.Add("k v", "a,b=c", "k", "x:NoExecute,y --max-pods=9", "memory.available", "5%,nodefs.available<1%", "10.0.0.1,10.0.0.2", "--demo", "-x")
 	ca := certificate(f)
 	f.Fuzz(func(t *testing.T, labelKey, labelValue, taintKey, taintValue, signal, threshold, dns, name, endpoint string) {
 		texts := []func(*Node){
