@@ -158,7 +158,7 @@ func FuzzTheUsersPowerShellSurvivesTheMerge(f *testing.F) {
 			t.Errorf("kerf's call is not at the end of %q", script)
 		}
 		for _, text := range []string{strings.TrimSpace(strings.TrimSuffix(script, call)), strings.TrimSpace(around)} {
-			for _, line := range strings.Split(text, "\n") {
+			for line := range strings.SplitSeq(text, "\n") {
 				if !strings.Contains(own, line) {
 					t.Errorf("the line %q is not the user's: %q", line, own)
 				}
