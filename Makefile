@@ -79,8 +79,8 @@ conformance: ## Hold plans for CLUSTERS made-up clusters, from SEED on, against 
 	@bin/conformance-runner --clusters=$(CLUSTERS) --seed=$(SEED) $(ARGS)
 
 FUZZTIME ?= 30s
-FUZZED ?= ./pkg/scheduling ./pkg/solver
-fuzz: ## Let each fuzz target of FUZZED, the engine and its algebra, look for counterexamples for FUZZTIME.
+FUZZED ?= ./pkg/scheduling ./pkg/solver ./pkg/cloudprovider/aws/userdata
+fuzz: ## Let each fuzz target of FUZZED, the engine, its algebra and user data, look for counterexamples for FUZZTIME.
 	@for package in $(FUZZED); do for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 		$(STEP) "$$target of $$package" $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
 	done; done

@@ -22,8 +22,6 @@ const (
 	ReasonSelectorInvalid = "SelectorInvalid"
 	ReasonCloudError      = "CloudError"
 	ReasonNoImage         = "NoImage"
-	// ReasonNotSupported is about what this version of kerf cannot do; nothing that it says is left out silently.
-	ReasonNotSupported = "NotSupported"
 	// ReasonInvalid is about a spec that cannot mean anything.
 	ReasonInvalid = "Invalid"
 	// ReasonLaunchTemplate is about what the launch template decides that spec.launchTemplate names.

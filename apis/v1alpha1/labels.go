@@ -33,6 +33,8 @@ const (
 	ResourceHabanaGaudi = "habana.ai/gaudi"
 	ResourceAWSNeuron   = "aws.amazon.com/neuron"
 	ResourceAWSPodENI   = "vpc.amazonaws.com/pod-eni"
+	// ResourceAWSPrivateIPv4 are the addresses for pods on Windows, each of which is given a request for one when it is made.
+	ResourceAWSPrivateIPv4 = "vpc.amazonaws.com/PrivateIPv4Address"
 )
 
 // Tags that kerf puts on what it makes in EC2, besides those of the template.

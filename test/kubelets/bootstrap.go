@@ -42,6 +42,8 @@ type KubeletSettings struct {
 	EvictionHard   Overlay
 	// CountsPods is true of images that reserve memory by the pods that the kubelet takes, not by the network interfaces.
 	CountsPods bool
+	// Windows is true of images that are Windows, where the controller of the VPC announces the addresses for pods.
+	Windows bool
 	// Unseen is what no Node shows.
 	Unseen UnseenSettings
 }
@@ -122,7 +124,7 @@ type Cluster struct {
 
 // DecodeUserData reads user data as the start-up programs of the EKS images would: a shell script that calls
 // /etc/eks/bootstrap.sh, or a NodeConfig of nodeadm, either of them alone or as part of a MIME message, or the settings of
-// Bottlerocket.
+// Bottlerocket, or a PowerShell script that calls Start-EKSBootstrap.ps1.
 func DecodeUserData(userData string) (Bootstrap, error) {
 	b, err := decodeUserData(userData)
 	if err != nil {
@@ -137,6 +139,9 @@ func decodeUserData(userData string) (Bootstrap, error) {
 	}
 	if settings, ok := bottlerocketSettings(userData); ok {
 		return decodeBottlerocket(settings)
+	}
+	if script, ok := powershellScript(userData); ok {
+		return decodePowerShell(script)
 	}
 	parts, err := splitParts(userData)
 	if err != nil {

@@ -61,6 +61,16 @@ func TestUserDataOfEachImageFamilyIsReadInFull(t *testing.T) {
 			CountsPods:   true,
 			Unseen:       unseen(),
 		}},
+		"Windows calls Start-EKSBootstrap.ps1": {"windows.ps1", KubeletSettings{
+			Labels:       map[string]string{"karpenter.sh/provisioner-name": "default"},
+			Taints:       []corev1.Taint{web},
+			MaxPods:      new(int32(110)),
+			NoENIMaxPods: true,
+			EvictionHard: Overlay{Values: map[string]string{"memory.available": "5%"}, Replaces: true},
+			CountsPods:   true,
+			Windows:      true,
+			Unseen:       UnseenSettings{ClusterDNS: []string{"10.100.0.10"}},
+		}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -174,6 +184,16 @@ func TestMistakesInUserDataKeepAMachineOut(t *testing.T) {
 		"AL2023, no certificate":           {"al2023.mime", "certificateAuthority: ", "certificateAuthority: \"\" #", "holds no certificate authority"},
 		"AL2023, another API version":      {"al2023.mime", "node.eks.aws/v1alpha1", "node.eks.aws/v1", "a NodeConfig is node.eks.aws/v1 NodeConfig"},
 		"AL2023, a boundary that is lost":  {"al2023.mime", "--BOUNDARY--\n", "", "reading a MIME part"},
+		"Windows, another cluster's name":  {"windows.ps1", "'quay'", "'pier'", `the token is for cluster "pier"`},
+		"Windows, no cluster":              {"windows.ps1", "-EKSClusterName 'quay'", "", "-EKSClusterName is missing"},
+		"Windows, an unknown parameter":    {"windows.ps1", "-DNSClusterIP", "-DNSIP", `no parameter for "-DNSIP"`},
+		"Windows, a parameter twice":       {"windows.ps1", "-DNSClusterIP", "-EKSClusterName", "stated before"},
+		"Windows, a variable for a value":  {"windows.ps1", "'quay'", "$name", "no value that stands for itself"},
+		"Windows, an open quote":           {"windows.ps1", "'10.100.0.10'", "'10.100.0.10", "reading the PowerShell script"},
+		"Windows, a tag within the script": {"windows.ps1", "'quay'", "'</PowerShell>'", "reading the PowerShell script"},
+		"Windows, an unknown kubelet flag": {"windows.ps1", "--max-pods", "--maximum-pods", "unknown flag: --maximum-pods"},
+		"Windows, a cut certificate":       {"windows.ps1", "'LS0t", "'", "decoding the certificate authority"},
+		"Windows, no call":                 {"windows.ps1", "& \"", "\"", "0 times, not once"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -72,7 +72,7 @@ func resourcesOf(t catalog.InstanceType, rootGiB int, s KubeletSettings) (machin
 		}
 		allocatable[name] = q
 	}
-	return machineResources{capacity: capacity, allocatable: allocatable, devices: deviceResources(t)}, nil
+	return machineResources{capacity: capacity, allocatable: allocatable, devices: deviceResources(t, s)}, nil
 }
 
 // memoryBytes is the memory that a node of the type really has. No measured figures are known, so it follows a rule: from
@@ -182,9 +182,10 @@ func quantities(values map[string]string) (corev1.ResourceList, error) {
 	return out, nil
 }
 
-// deviceResources is what the device plugins of the accelerated images announce. Interfaces for EFA and for pods of
+// deviceResources is what is announced once the node is there: by the device plugins of the accelerated images, and on Windows
+// by the controller of the VPC. Interfaces for EFA and for pods of
 // their own are left out: they need a launch or an add-on that asks for them.
-func deviceResources(t catalog.InstanceType) corev1.ResourceList {
+func deviceResources(t catalog.InstanceType, s KubeletSettings) corev1.ResourceList {
 	counts := map[corev1.ResourceName]int{awsv1alpha1.ResourceAWSNeuron: t.Accelerator.Count}
 	switch t.GPU.Manufacturer {
 	case "NVIDIA":
@@ -193,6 +194,9 @@ func deviceResources(t catalog.InstanceType) corev1.ResourceList {
 		counts[awsv1alpha1.ResourceAMDGPU] = t.GPU.LogicalCount
 	case "Habana":
 		counts[awsv1alpha1.ResourceHabanaGaudi] = t.GPU.LogicalCount
+	}
+	if s.Windows {
+		counts[awsv1alpha1.ResourceAWSPrivateIPv4] = t.Network.IPv4PerENI - 1
 	}
 	maps.DeleteFunc(counts, func(_ corev1.ResourceName, count int) bool { return count == 0 })
 	out := corev1.ResourceList{}

@@ -128,8 +128,29 @@ func TestDevicesAreThoseOfTheType(t *testing.T) {
 		"g4ad.8xlarge": {"amd.com/gpu": "2"},
 		"dl1.24xlarge": {"habana.ai/gaudi": "8"},
 	} {
-		if diff := cmp.Diff(want, text(deviceResources(facts(t, name)))); diff != "" {
+		if diff := cmp.Diff(want, text(deviceResources(facts(t, name), KubeletSettings{}))); diff != "" {
 			t.Errorf("devices of %s (-want +got):\n%s", name, diff)
 		}
+	}
+}
+
+func TestOnWindowsAddressesForPodsAreAnnounced(t *testing.T) {
+	it, settings := facts(t, "m5.large"), KubeletSettings{Windows: true, NoENIMaxPods: true, CountsPods: true}
+	machine, err := resourcesOf(it, 50, settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"vpc.amazonaws.com/PrivateIPv4Address": "9"}, text(machine.devices)); diff != "" {
+		t.Errorf("devices (-want +got):\n%s", diff)
+	}
+	if pods := text(machine.capacity)["pods"]; pods != "110" {
+		t.Errorf("%s pods, want 110", pods)
+	}
+	node, err := newNode(Instance{PrivateDNSName: "n", RootVolumeGiB: 50}, it, settings, "v1.34.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if os, beta, info := node.Labels[corev1.LabelOSStable], node.Labels[labelOSBeta], node.Status.NodeInfo.OperatingSystem; os != "windows" || beta != "windows" || info != "windows" {
+		t.Errorf("the operating system is %q, %q and %q", os, beta, info)
 	}
 }

@@ -33,12 +33,16 @@ func newNode(i Instance, t catalog.InstanceType, s KubeletSettings, kubeletVersi
 	if err != nil {
 		return nil, err
 	}
+	os, image := corev1.Linux, "Amazon Linux (simulated)"
+	if s.Windows { // whose build, which is a label too, only its image knows
+		os, image = corev1.Windows, "Windows Server (simulated)"
+	}
 	labels := map[string]string{
 		corev1.LabelHostname:   i.PrivateDNSName,
 		corev1.LabelArchStable: t.Architecture,
-		corev1.LabelOSStable:   string(corev1.Linux),
+		corev1.LabelOSStable:   string(os),
 		labelArchBeta:          t.Architecture,
-		labelOSBeta:            string(corev1.Linux),
+		labelOSBeta:            string(os),
 	}
 	maps.Copy(labels, s.Labels)
 	return &corev1.Node{
@@ -57,8 +61,8 @@ func newNode(i Instance, t catalog.InstanceType, s KubeletSettings, kubeletVersi
 			},
 			Conditions: []corev1.NodeCondition{notReady(metav1.Now())},
 			NodeInfo: corev1.NodeSystemInfo{
-				Architecture: t.Architecture, OperatingSystem: string(corev1.Linux), KubeletVersion: kubeletVersion,
-				OSImage: "Amazon Linux (simulated)", ContainerRuntimeVersion: "containerd://simulated",
+				Architecture: t.Architecture, OperatingSystem: string(os), KubeletVersion: kubeletVersion,
+				OSImage: image, ContainerRuntimeVersion: "containerd://simulated",
 			},
 		},
 	}, nil

@@ -222,10 +222,15 @@ func TestWhatIsWrongIsToldWithFieldAndRemedy(t *testing.T) {
 			change: func(w *world) { w.imageErr = ami.ErrNone }, condition: awsv1alpha1.ConditionAMIsReady, reason: awsv1alpha1.ReasonNoImage,
 			message: "spec.amiFamily AL2023: no image is published in us-east-1: choose another family, or images of your own by spec.amiSelector",
 		},
-		"a family that kerf cannot launch": {
-			template:  template(func(t *awsv1alpha1.AWSNodeTemplate) { t.Spec.AMIFamily = "Windows2022" }),
-			condition: awsv1alpha1.ConditionAMIsReady, reason: awsv1alpha1.ReasonNotSupported,
-			message: "spec.amiFamily: Windows2022 is not supported: this version of kerf launches Linux only; use another family",
+		"a family that the schema did not have": {
+			template:  template(func(t *awsv1alpha1.AWSNodeTemplate) { t.Spec.AMIFamily = "Haiku" }),
+			condition: awsv1alpha1.ConditionAMIsReady, reason: awsv1alpha1.ReasonNoImage,
+			message: "spec.amiFamily: \"Haiku\" is no AMI family that kerf knows; use AL2, AL2023, Bottlerocket, Ubuntu, Windows2019, Windows2022, Windows2025 or Custom",
+		},
+		"Windows on a cluster that is too old": {
+			template:  template(func(t *awsv1alpha1.AWSNodeTemplate) { t.Spec.AMIFamily = "Windows2025" }),
+			condition: awsv1alpha1.ConditionAMIsReady, reason: awsv1alpha1.ReasonNoImage,
+			message: "spec.amiFamily: Windows2025 has images from Kubernetes 1.35 on and the cluster runs 1.34; use Windows2022",
 		},
 		"the AMI selector matches nothing": {
 			template: template(func(t *awsv1alpha1.AWSNodeTemplate) {

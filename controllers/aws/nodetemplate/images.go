@@ -26,11 +26,7 @@ func (c *Controller) images(ctx context.Context, template *awsv1alpha1.AWSNodeTe
 	family, err := ami.FamilyFor(template.Spec.AMIFamily, minor)
 	if err != nil {
 		template.Status.AMIs = nil
-		reason := awsv1alpha1.ReasonNoImage
-		if errors.Is(err, ami.ErrNotSupported) {
-			reason = awsv1alpha1.ReasonNotSupported
-		}
-		return outcome{reason: reason, message: fmt.Sprintf("spec.amiFamily: %s", err)}, nil
+		return outcome{reason: awsv1alpha1.ReasonNoImage, message: fmt.Sprintf("spec.amiFamily: %s", err)}, nil
 	}
 	var found []awsv1alpha1.AMI
 	var missing outcome

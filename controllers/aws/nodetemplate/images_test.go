@@ -95,7 +95,7 @@ func TestWhatATemplateNoLongerAsksForLeavesItsStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, change := range []func(*awsv1alpha1.AWSNodeTemplate){
-		func(t *awsv1alpha1.AWSNodeTemplate) { t.Spec.AMIFamily = "Windows2019" },
+		func(t *awsv1alpha1.AWSNodeTemplate) { t.Spec.AMIFamily = "Haiku" },
 		func(t *awsv1alpha1.AWSNodeTemplate) { t.Spec.AMIFamily = ""; byLaunchTemplate(t) },
 	} {
 		changed := w.read(t)

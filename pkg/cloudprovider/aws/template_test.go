@@ -113,6 +113,7 @@ func TestTheCapacityOfAMachineFollowsItsTemplate(t *testing.T) {
 		"AL2":                        {func(*awsv1alpha1.AWSNodeTemplateSpec) {}, "20Gi"},
 		"Bottlerocket":               {func(spec *awsv1alpha1.AWSNodeTemplateSpec) { spec.AMIFamily = awsv1alpha1.AMIFamilyBottlerocket }, "20Gi"},
 		"Bottlerocket's data volume": {onBottlerocket("/dev/xvdb", "70Gi"), "70Gi"},
+		"Windows":                    {func(spec *awsv1alpha1.AWSNodeTemplateSpec) { spec.AMIFamily = awsv1alpha1.AMIFamilyWindows2022 }, "50Gi"},
 		"AL2's root":                 {func(spec *awsv1alpha1.AWSNodeTemplateSpec) { spec.BlockDeviceMappings = mapped("/dev/xvda", "80Gi") }, "80Gi"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -135,6 +136,33 @@ func TestTheCapacityOfAMachineFollowsItsTemplate(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestWindowsMachinesBootWindowsAndAreLabelledSo(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate(func(spec *awsv1alpha1.AWSNodeTemplateSpec) {
+		spec.AMIFamily, spec.UserData = awsv1alpha1.AMIFamilyWindows2019, "Write-Host 'mine'"
+	})
+	got, err := s.provider.Create(t.Context(), machine("one", 1, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if os, build := got.Labels[corev1.LabelOSStable], got.Labels[corev1.LabelWindowsBuild]; os != "windows" || build != "10.0.17763" {
+		t.Errorf("the labels say %q of build %q", os, build)
+	}
+	if q := got.Status.Capacity[awsv1alpha1.ResourceAWSPrivateIPv4]; q.Value() <= 0 {
+		t.Errorf("there are %s addresses for pods", q.String())
+	}
+	made := s.Instances()[0]
+	if image := made.ImageName; !strings.HasPrefix(image, "Windows_Server-2019-English-Core-EKS_Optimized-1.32-") {
+		t.Errorf("image %s", image)
+	}
+	text := userData(t, made)
+	for _, want := range []string{"<powershell>\nWrite-Host 'mine'\n", "Start-EKSBootstrap.ps1", "'--max-pods=110 --node-labels=", "team=a"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the user data lacks %q: %s", want, text)
+		}
 	}
 }
 

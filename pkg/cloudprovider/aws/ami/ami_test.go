@@ -88,7 +88,8 @@ func TestTheFamilyFollowsTheTemplateAndTheVersion(t *testing.T) {
 		"Bottlerocket by name":            {"Bottlerocket", 33, "Bottlerocket", ""},
 		"Ubuntu by name":                  {"Ubuntu", 33, "Ubuntu", ""},
 		"Custom by name":                  {"Custom", 33, "Custom", ""},
-		"Windows is not supported":        {"Windows2022", 33, "", "Windows2022 is not supported"},
+		"Windows by name":                 {"Windows2022", 33, "Windows2022", ""},
+		"Windows of a year to come":       {"Windows2025", 34, "Windows2025", ""},
 		"an unknown family is refused":    {"Haiku", 33, "", "Haiku"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -112,10 +113,14 @@ func TestAFamilySaysWhyNoImageOfItIsPublished(t *testing.T) {
 		minor  int
 		want   string
 	}{
-		"AL2 up to 1.32":   {"AL2", 32, ""},
-		"AL2 from 1.33":    {"AL2", 33, "use AL2023"},
-		"AL2023":           {"AL2023", 40, ""},
-		"Custom has never": {"Custom", 32, "spec.amiSelector"},
+		"AL2 up to 1.32":          {"AL2", 32, ""},
+		"AL2 from 1.33":           {"AL2", 33, "use AL2023"},
+		"AL2023":                  {"AL2023", 40, ""},
+		"Custom has never":        {"Custom", 32, "spec.amiSelector"},
+		"Windows2019":             {"Windows2019", 25, ""},
+		"Windows2022":             {"Windows2022", 40, ""},
+		"Windows2025 before 1.35": {"Windows2025", 34, "images from Kubernetes 1.35 on"},
+		"Windows2025 from 1.35":   {"Windows2025", 35, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			family, err := FamilyFor(tc.family, tc.minor)
@@ -127,9 +132,6 @@ func TestAFamilySaysWhyNoImageOfItIsPublished(t *testing.T) {
 				t.Errorf("error = %v, want one with %q", err, tc.want)
 			}
 		})
-	}
-	if _, err := FamilyFor("Windows2019", 32); !errors.Is(err, ErrNotSupported) {
-		t.Errorf("error = %v, want %v", err, ErrNotSupported)
 	}
 }
 
@@ -159,6 +161,16 @@ func TestInstanceTypesBootTheImageOfTheirArchitectureAndDevices(t *testing.T) {
 		ubuntu + "20.04/1.29/stable/current/amd64/hvm/ebs-gp2/ami-id": "ami-focal", ubuntu + "22.04/1.29/stable/current/amd64/hvm/ebs-gp2/ami-id": "ami-jammy",
 		ubuntu + "22.04/1.29/stable/current/arm64/hvm/ebs-gp2/ami-id": "ami-jammyarm", ubuntu + "24.04/1.34/stable/current/amd64/hvm/ebs-gp3/ami-id": "ami-noble",
 	}
+	server := map[string]string{}
+	for _, year := range []string{"2019", "2022", "2025"} {
+		server["/aws/service/ami-windows-latest/Windows_Server-"+year+"-English-Core-EKS_Optimized-1.35/image_id"] = "ami-" + year
+	}
+	windows := func(arch, build string) scheduling.Requirements {
+		r := labels(arch)
+		r.Add(scheduling.NewRequirement(corev1.LabelOSStable, corev1.NodeSelectorOpIn, "windows"))
+		r.Add(scheduling.NewRequirement(corev1.LabelWindowsBuild, corev1.NodeSelectorOpIn, build))
+		return r
+	}
 	for name, tc := range map[string]struct {
 		images       []awsv1alpha1.AMI
 		instanceType scheduling.Requirements
@@ -177,6 +189,11 @@ func TestInstanceTypesBootTheImageOfTheirArchitectureAndDevices(t *testing.T) {
 		"Ubuntu, GPU or not":         {find(t, &aws{parameters: ubuntus}, "Ubuntu", "1.29", 29), labels("amd64", awsv1alpha1.LabelInstanceGPUCount), "ami-focal"},
 		"Ubuntu, arm64":              {find(t, &aws{parameters: ubuntus}, "Ubuntu", "1.29", 29), labels("arm64"), "ami-jammyarm"},
 		"Ubuntu, a new version":      {find(t, &aws{parameters: ubuntus}, "Ubuntu", "1.34", 34), labels("amd64"), "ami-noble"},
+		"Windows 2019":               {find(t, &aws{parameters: server}, "Windows2019", "1.35", 35), windows("amd64", "10.0.17763"), "ami-2019"},
+		"Windows 2022":               {find(t, &aws{parameters: server}, "Windows2022", "1.35", 35), windows("amd64", "10.0.20348"), "ami-2022"},
+		"Windows 2025":               {find(t, &aws{parameters: server}, "Windows2025", "1.35", 35), windows("amd64", "10.0.26100"), "ami-2025"},
+		"Windows, another build":     {find(t, &aws{parameters: server}, "Windows2025", "1.35", 35), windows("amd64", "10.0.20348"), ""},
+		"Windows, arm64":             {find(t, &aws{parameters: server}, "Windows2022", "1.35", 35), windows("arm64", "10.0.20348"), ""},
 		"a user's launch template":   {Unstated(), labels("arm64", awsv1alpha1.LabelInstanceGPUCount), ""},
 		"AL2023, amd64":              {find(t, &aws{parameters: al2023()}, "AL2023", "1.34", 34), labels("amd64"), "ami-std"},
 		"AL2023, Neuron":             {find(t, &aws{parameters: al2023()}, "AL2023", "1.34", 34), labels("amd64", awsv1alpha1.LabelInstanceAcceleratorCount), "ami-neuron"},

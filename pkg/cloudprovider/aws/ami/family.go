@@ -2,7 +2,6 @@
 package ami
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -12,18 +11,18 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
 )
 
-// lastAL2 is the last Kubernetes minor version that AL2 images exist for.
-const lastAL2 = 32
-
-// ErrNotSupported says that kerf knows of a family and cannot launch it.
-var ErrNotSupported = errors.New("not supported")
+// The Kubernetes minor versions at which families end and begin.
+const (
+	lastAL2          = 32
+	firstWindows2025 = 35
+)
 
 // Family is an operating system with its published images.
 type Family struct {
 	// Name as in spec.amiFamily.
 	Name string
-	// lastMinor is the last Kubernetes minor version with images; 0 where none is known.
-	lastMinor int
+	// firstMinor and lastMinor are the first and the last Kubernetes minor version with images; 0 where none is known.
+	firstMinor, lastMinor int
 	// images in the order in which instance types try them; none of a family whose images the user has to name.
 	images []image
 }
@@ -36,6 +35,8 @@ type image struct {
 	// variant of instance types that boot it, and their architecture.
 	arch    string
 	variant variant
+	// build of Windows that it is; "" for Linux.
+	build string
 }
 
 // variant is what is plugged into the instance types that an image is for.
@@ -54,7 +55,9 @@ func families() []Family {
 		amazon       = "/aws/service/eks/optimized-ami/%s/"
 		bottlerocket = "/aws/service/bottlerocket/aws-k8s-%s"
 	)
-	published := func(parameter, arch string, v variant) image { return image{[]string{parameter}, arch, v} }
+	published := func(parameter, arch string, v variant) image {
+		return image{parameters: []string{parameter}, arch: arch, variant: v}
+	}
 	return []Family{
 		{
 			Name: awsv1alpha1.AMIFamilyAL2, lastMinor: lastAL2,
@@ -87,35 +90,45 @@ func families() []Family {
 		},
 		{
 			Name:   awsv1alpha1.AMIFamilyUbuntu,
-			images: []image{{ubuntu("amd64"), "amd64", whatever}, {ubuntu("arm64"), "arm64", whatever}},
+			images: []image{ubuntu("amd64"), ubuntu("arm64")},
 		},
+		{Name: awsv1alpha1.AMIFamilyWindows2019, images: []image{windows(awsv1alpha1.AMIFamilyWindows2019, "2019")}},
+		{Name: awsv1alpha1.AMIFamilyWindows2022, images: []image{windows(awsv1alpha1.AMIFamilyWindows2022, "2022")}},
+		{Name: awsv1alpha1.AMIFamilyWindows2025, firstMinor: firstWindows2025, images: []image{windows(awsv1alpha1.AMIFamilyWindows2025, "2025")}},
 		{Name: awsv1alpha1.AMIFamilyCustom},
 	}
 }
 
-// ubuntu returns where Canonical publishes its image: each Kubernetes version has one on some of its releases.
-func ubuntu(arch string) []string {
+// ubuntu returns the image of Canonical and where it is published: each Kubernetes version has one on some of the releases.
+func ubuntu(arch string) image {
 	const root = "/aws/service/canonical/ubuntu/eks/"
 	end := "/%s/stable/current/" + arch + "/hvm/"
-	return []string{root + "20.04" + end + "ebs-gp2/ami-id", root + "22.04" + end + "ebs-gp2/ami-id", root + "24.04" + end + "ebs-gp3/ami-id"}
+	return image{arch: arch, variant: whatever, parameters: []string{
+		root + "20.04" + end + "ebs-gp2/ami-id", root + "22.04" + end + "ebs-gp2/ami-id", root + "24.04" + end + "ebs-gp3/ami-id",
+	}}
+}
+
+// windows returns the image of the server of a year: there is one, without a desktop, and for amd64 only.
+func windows(family, year string) image {
+	return image{
+		parameters: []string{"/aws/service/ami-windows-latest/Windows_Server-" + year + "-English-Core-EKS_Optimized-%s/image_id"},
+		arch:       "amd64", variant: whatever, build: awsv1alpha1.WindowsBuild(family),
+	}
 }
 
 // FamilyFor returns the family of that name for a Kubernetes minor version. Without a name it is AL2 as long as there are
-// AL2 images, then AL2023. ErrNotSupported is about a family that there is and kerf cannot launch.
+// AL2 images, then AL2023.
 func FamilyFor(name string, minor int) (Family, error) {
-	switch name {
-	case "":
+	if name == "" {
 		name = awsv1alpha1.AMIFamilyAL2
 		if minor > lastAL2 {
 			name = awsv1alpha1.AMIFamilyAL2023
 		}
-	case awsv1alpha1.AMIFamilyWindows2019, awsv1alpha1.AMIFamilyWindows2022, awsv1alpha1.AMIFamilyWindows2025:
-		return Family{}, fmt.Errorf("%s is %w: this version of kerf launches Linux only; use another family", name, ErrNotSupported)
 	}
 	all := families()
 	i := slices.IndexFunc(all, func(f Family) bool { return f.Name == name })
 	if i < 0 {
-		return Family{}, fmt.Errorf("%q is no AMI family that kerf knows; use AL2, AL2023, Bottlerocket, Ubuntu or Custom", name)
+		return Family{}, fmt.Errorf("%q is no AMI family that kerf knows; use AL2, AL2023, Bottlerocket, Ubuntu, Windows2019, Windows2022, Windows2025 or Custom", name)
 	}
 	return all[i], nil
 }
@@ -125,6 +138,8 @@ func (f Family) Published(minor int) error {
 	switch {
 	case len(f.images) == 0:
 		return fmt.Errorf("%s has no images of its own; select them by spec.amiSelector", f.Name)
+	case minor < f.firstMinor:
+		return fmt.Errorf("%s has images from Kubernetes 1.%d on and the cluster runs 1.%d; use Windows2022", f.Name, f.firstMinor, minor)
 	case f.lastMinor > 0 && minor > f.lastMinor:
 		return fmt.Errorf("%s has images up to Kubernetes 1.%d and the cluster runs 1.%d; use AL2023", f.Name, f.lastMinor, minor)
 	default:
@@ -145,6 +160,11 @@ func (f Family) Images(version string) []awsv1alpha1.AMI {
 // requirements returns what an instance type has to meet to boot the image.
 func (i image) requirements() []corev1.NodeSelectorRequirement {
 	out := []corev1.NodeSelectorRequirement{{Key: corev1.LabelArchStable, Operator: corev1.NodeSelectorOpIn, Values: []string{i.arch}}}
+	if i.build != "" {
+		out = append(out,
+			corev1.NodeSelectorRequirement{Key: corev1.LabelOSStable, Operator: corev1.NodeSelectorOpIn, Values: []string{string(corev1.Windows)}},
+			corev1.NodeSelectorRequirement{Key: corev1.LabelWindowsBuild, Operator: corev1.NodeSelectorOpIn, Values: []string{i.build}})
+	}
 	if i.variant == whatever {
 		return out
 	}

@@ -96,8 +96,8 @@ type candidate struct {
 	deprecated bool
 }
 
-// candidateOf reads a described image; false for one of an architecture that no machine of kerf's has. Tags that are labels of
-// instance types narrow down what the image is for.
+// candidateOf reads a described image; false for one of an architecture that no machine of kerf's has. One of Windows is not
+// for the machines of other families. Tags that are labels of instance types narrow down what the image is for.
 func candidateOf(i *ec2types.Image, now time.Time) (candidate, bool) {
 	var arch string
 	switch i.Architecture {
@@ -109,6 +109,9 @@ func candidateOf(i *ec2types.Image, now time.Time) (candidate, bool) {
 		return candidate{}, false
 	}
 	requirements := scheduling.NewRequirements(scheduling.NewRequirement(corev1.LabelArchStable, corev1.NodeSelectorOpIn, arch))
+	if i.Platform == ec2types.PlatformValuesWindows {
+		requirements.Add(scheduling.NewRequirement(corev1.LabelOSStable, corev1.NodeSelectorOpIn, string(corev1.Windows)))
+	}
 	for _, t := range i.Tags {
 		if key, value := awssdk.ToString(t.Key), awssdk.ToString(t.Value); value != "" && narrows(key) {
 			requirements.Add(scheduling.NewRequirement(key, corev1.NodeSelectorOpIn, value))
@@ -128,7 +131,7 @@ func candidateOf(i *ec2types.Image, now time.Time) (candidate, bool) {
 // are chosen after the image.
 func narrows(tag string) bool {
 	switch tag {
-	case corev1.LabelArchStable, corev1.LabelOSStable, corev1.LabelInstanceTypeStable:
+	case corev1.LabelArchStable, corev1.LabelOSStable, corev1.LabelWindowsBuild, corev1.LabelInstanceTypeStable:
 		return true
 	default:
 		return slices.Contains(awsv1alpha1.WellKnownLabels(), tag)

@@ -12,10 +12,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	clocktesting "k8s.io/utils/clock/testing"
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/selector"
+	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
 )
 
 // gallery answers with its images in pages of one, and keeps what it was asked first.
@@ -162,5 +164,18 @@ func TestASelectedImageIsForItsArchitectureAndTheLabelsOfItsTags(t *testing.T) {
 	}
 	if got, _ := images.For(labels("amd64", awsv1alpha1.LabelInstanceGPUCount)); got != "gpu" {
 		t.Errorf("a type with one GPU boots %q, want gpu", got)
+	}
+}
+
+func TestASelectedImageOfWindowsIsForWindowsMachinesOnly(t *testing.T) {
+	server := picture("server", "x86_64", "02-01")
+	server.Platform = ec2types.PlatformValuesWindows
+	images := ImagesOf(choose(t, &gallery{images: []ec2types.Image{server, picture("linux", "x86_64", "01-01")}}, map[string]string{"team": "a"}))
+	for os, want := range map[string]string{"linux": "linux", "windows": "server"} {
+		machine := labels("amd64")
+		machine.Add(scheduling.NewRequirement(corev1.LabelOSStable, corev1.NodeSelectorOpIn, os))
+		if got, _ := images.For(machine); got != want {
+			t.Errorf("%s boots %q, want %q", os, got, want)
+		}
 	}
 }

@@ -18,6 +18,8 @@ const (
 	defaultGiB = 20
 	// bottlerocketSystemGiB holds Bottlerocket's system, which nothing writes to.
 	bottlerocketSystemGiB = 4
+	// windowsGiB holds the system, which takes the larger part, and the pods' files.
+	windowsGiB = 50
 )
 
 // Devices of those volumes.
@@ -25,6 +27,7 @@ const (
 	amazonRoot       = "/dev/xvda"
 	bottlerocketData = "/dev/xvdb"
 	ubuntuRoot       = "/dev/sda1"
+	windowsRoot      = "/dev/sda1"
 )
 
 // Of returns the volumes of an AMI family's instances: those that a template states, in place of all that the family has by
@@ -36,9 +39,9 @@ func Of(family string, stated []awsv1alpha1.BlockDeviceMapping) []awsv1alpha1.Bl
 	case family == awsv1alpha1.AMIFamilyCustom:
 		return nil
 	case family == awsv1alpha1.AMIFamilyBottlerocket:
-		return []awsv1alpha1.BlockDeviceMapping{volume(amazonRoot, bottlerocketSystemGiB), volume(bottlerocketData, defaultGiB)}
+		return []awsv1alpha1.BlockDeviceMapping{volume(amazonRoot, bottlerocketSystemGiB), volume(bottlerocketData, podGiB(family))}
 	default:
-		return []awsv1alpha1.BlockDeviceMapping{volume(podDevice(family), defaultGiB)}
+		return []awsv1alpha1.BlockDeviceMapping{volume(podDevice(family), podGiB(family))}
 	}
 }
 
@@ -52,18 +55,28 @@ func volume(device string, sizeGiB int64) awsv1alpha1.BlockDeviceMapping {
 
 // podDevice returns the device of the volume that images of the family keep the pods' files on.
 func podDevice(family string) string {
-	switch family {
-	case awsv1alpha1.AMIFamilyBottlerocket:
+	switch {
+	case family == awsv1alpha1.AMIFamilyBottlerocket:
 		return bottlerocketData
-	case awsv1alpha1.AMIFamilyUbuntu:
+	case family == awsv1alpha1.AMIFamilyUbuntu:
 		return ubuntuRoot
+	case awsv1alpha1.IsWindows(family):
+		return windowsRoot
 	default:
 		return amazonRoot
 	}
 }
 
+// podGiB returns the size of that volume where none is stated.
+func podGiB(family string) int64 {
+	if awsv1alpha1.IsWindows(family) {
+		return windowsGiB
+	}
+	return defaultGiB
+}
+
 // PodBytes returns the size of the volume that pods keep their files on. Of the family Custom that is taken to be the last
-// one stated. A volume that is not stated, or without a size, counts as the 20 GiB of the images.
+// one stated. A volume that is not stated, or without a size, counts as large as that of the images.
 func PodBytes(family string, stated []awsv1alpha1.BlockDeviceMapping) int64 {
 	for _, m := range slices.Backward(stated) {
 		if family != awsv1alpha1.AMIFamilyCustom && (m.DeviceName == nil || *m.DeviceName != podDevice(family)) {
@@ -74,7 +87,7 @@ func PodBytes(family string, stated []awsv1alpha1.BlockDeviceMapping) int64 {
 		}
 		break
 	}
-	return defaultGiB * gib
+	return podGiB(family) * gib
 }
 
 // GiB returns a size in whole GiB, rounded up.

@@ -34,12 +34,15 @@ func described(mappings []awsv1alpha1.BlockDeviceMapping) map[string]string {
 }
 
 func TestEachFamilyHasItsVolumes(t *testing.T) {
-	const twenty, four = "20Gi gp3 encrypted ends with the instance", "4Gi gp3 encrypted ends with the instance"
+	const twenty, four, fifty = "20Gi gp3 encrypted ends with the instance", "4Gi gp3 encrypted ends with the instance", "50Gi gp3 encrypted ends with the instance"
 	for family, want := range map[string]map[string]string{
 		awsv1alpha1.AMIFamilyAL2:          {"/dev/xvda": twenty},
 		awsv1alpha1.AMIFamilyAL2023:       {"/dev/xvda": twenty},
 		awsv1alpha1.AMIFamilyUbuntu:       {"/dev/sda1": twenty},
 		awsv1alpha1.AMIFamilyBottlerocket: {"/dev/xvda": four, "/dev/xvdb": twenty},
+		awsv1alpha1.AMIFamilyWindows2019:  {"/dev/sda1": fifty},
+		awsv1alpha1.AMIFamilyWindows2022:  {"/dev/sda1": fifty},
+		awsv1alpha1.AMIFamilyWindows2025:  {"/dev/sda1": fifty},
 		awsv1alpha1.AMIFamilyCustom:       {},
 	} {
 		if diff := cmp.Diff(want, described(Of(family, nil))); diff != "" {
@@ -74,6 +77,9 @@ func TestPodsHaveTheVolumeThatTheImagePutsThemOn(t *testing.T) {
 		"Ubuntu, roots of others":       {"Ubuntu", both, "20Gi"},
 		"Bottlerocket, its data volume": {"Bottlerocket", both, "100Gi"},
 		"Bottlerocket, only its system": {"Bottlerocket", both[:1], "20Gi"},
+		"Windows, nothing stated":       {"Windows2022", nil, "50Gi"},
+		"Windows, its root":             {"Windows2022", append(both, stated("/dev/sda1", "80Gi")), "80Gi"},
+		"Windows, roots of others":      {"Windows2022", both, "50Gi"},
 		"Custom, nothing stated":        {"Custom", nil, "20Gi"},
 		"Custom, the last one":          {"Custom", both, "100Gi"},
 		"a volume without any content":  {"AL2", []awsv1alpha1.BlockDeviceMapping{{DeviceName: new("/dev/xvda")}, {}}, "20Gi"},

@@ -33,11 +33,17 @@ func capacity(i Info, setup Setup, overhead float64) corev1.ResourceList {
 		corev1.ResourceEphemeralStorage: *resource.NewQuantity(setup.PodBytes, resource.BinarySI),
 		corev1.ResourcePods:             *resource.NewQuantity(setup.Kubelet.Pods(i.InterfacePods(), i.VCPUs), resource.DecimalSI),
 	}
-	for name, count := range map[corev1.ResourceName]int64{
+	counts := map[corev1.ResourceName]int64{
 		gpuResource(i.GPU.Manufacturer): i.GPU.Count,
 		awsv1alpha1.ResourceAWSNeuron:   i.Accelerator.Count,
-		awsv1alpha1.ResourceAWSPodENI:   i.BranchInterfaces,
-	} {
+	}
+	if awsv1alpha1.IsWindows(setup.Kubelet.Family) {
+		// Pods have their addresses from one interface, which keeps one itself, and none has an interface of its own.
+		counts[awsv1alpha1.ResourceAWSPrivateIPv4] = i.IPv4PerInterface - 1
+	} else {
+		counts[awsv1alpha1.ResourceAWSPodENI] = i.BranchInterfaces
+	}
+	for name, count := range counts {
 		if name != "" && count > 0 {
 			out[name] = *resource.NewQuantity(count, resource.DecimalSI)
 		}

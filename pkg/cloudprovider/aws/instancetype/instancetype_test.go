@@ -381,7 +381,7 @@ func TestCategoryAndGenerationComeFromTheName(t *testing.T) {
 		"m5.large": {"m", "5"}, "c6gd.medium": {"c", "6"}, "u-6tb1.metal": {"u", "1"}, "u7i-12tb.224xlarge": {"u", "7"},
 		"hpc7g.4xlarge": {"hpc", "7"}, "trn1.2xlarge": {"trn", "1"}, "mac2-m2pro.metal": {"mac", "2"}, "odd": {"", ""},
 	} {
-		r := maker.labels(Info{Name: name}, 1)
+		r := maker.labels(Info{Name: name}, 1, awsv1alpha1.AMIFamilyAL2)
 		category, _ := r.Get(awsv1alpha1.LabelInstanceCategory).Single()
 		generation, _ := r.Get(awsv1alpha1.LabelInstanceGeneration).Single()
 		if got := [2]string{category, generation}; got != want {

@@ -42,20 +42,28 @@ func (l *labelMaker) requirement(key, value string) scheduling.Requirement {
 	return r
 }
 
-// labels returns all that is settled by the type itself, for a node that takes this many pods.
-func (l *labelMaker) labels(i Info, pods int64) scheduling.Requirements {
+// labels returns all that is settled by the type itself, for a node that takes this many pods and boots one of the
+// images, which an AMI family names.
+func (l *labelMaker) labels(i Info, pods int64, images string) scheduling.Requirements {
 	family, size, _ := strings.Cut(i.Name, ".")
 	var category, generation string
 	if m := scheme.FindStringSubmatch(i.Name); m != nil {
 		category, generation = m[1], m[2]
 	}
+	os, build := string(corev1.Linux), awsv1alpha1.WindowsBuild(images)
+	if build != "" {
+		os = string(corev1.Windows)
+		if i.Arch != "amd64" { // there is no Windows for it, so what asks for an operating system never gets it
+			os, build = "", ""
+		}
+	}
 	out := make(scheduling.Requirements, settledLabels+2) // and room for zone and capacity type
 	for _, label := range []struct{ key, value string }{
 		{corev1.LabelInstanceTypeStable, i.Name},
 		{corev1.LabelArchStable, i.Arch},
-		{corev1.LabelOSStable, string(corev1.Linux)},
+		{corev1.LabelOSStable, os},
 		{corev1.LabelTopologyRegion, l.region},
-		{corev1.LabelWindowsBuild, ""},
+		{corev1.LabelWindowsBuild, build},
 		{awsv1alpha1.LabelInstanceHypervisor, i.Hypervisor},
 		{awsv1alpha1.LabelInstanceEncryptionInTransit, strconv.FormatBool(i.EncryptedTransit)},
 		{awsv1alpha1.LabelInstanceCategory, category},

@@ -122,7 +122,7 @@ func (l *Lister) describe(maker *labelMaker, i Info, setup Setup) *cloudprovider
 	all := capacity(i, setup, l.settings.MemoryOverhead)
 	pods := all[corev1.ResourcePods]
 	return &cloudprovider.InstanceType{
-		Name: i.Name, Requirements: maker.labels(i, pods.Value()), Capacity: all, Overhead: overhead(i, setup.Kubelet, all),
+		Name: i.Name, Requirements: maker.labels(i, pods.Value(), setup.Kubelet.Family), Capacity: all, Overhead: overhead(i, setup.Kubelet, all),
 		Special: i.Special(),
 	}
 }

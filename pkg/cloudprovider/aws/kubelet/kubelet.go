@@ -21,6 +21,8 @@ const (
 	memoryPerPod, memoryBase = 11, 255
 	// storageReserved is what they reserve of the ephemeral storage, bytes.
 	storageReserved = 1 * gib
+	// windowsPods is how many pods a Windows node takes: the addresses for them are counted as a resource of their own.
+	windowsPods = 110
 )
 
 // Signals of eviction thresholds that keep capacity from pods.
@@ -28,6 +30,9 @@ const (
 	SignalMemory  = "memory.available"
 	SignalStorage = "nodefs.available"
 )
+
+// signalInodes is about the inodes that are free.
+const signalInodes = "nodefs.inodesFree"
 
 // Kubelet is the kubelet of nodes to be: what is configured, and the images that it comes with.
 type Kubelet struct {
@@ -37,22 +42,32 @@ type Kubelet struct {
 	Family string
 }
 
-// countsPods reports whether the images go by the pods that the kubelet takes in all they do: what they reserve follows from
-// that number, and they know no number of pods per core.
-func (k Kubelet) countsPods() bool { return k.Family == awsv1alpha1.AMIFamilyBottlerocket }
+// reservesByPods reports whether what the images reserve follows from the pods that the kubelet takes, rather than from those
+// that the network interfaces allow.
+func (k Kubelet) reservesByPods() bool {
+	return k.Family == awsv1alpha1.AMIFamilyBottlerocket || awsv1alpha1.IsWindows(k.Family)
+}
 
-// PodLimit returns the kubelet's maxPods: what is configured, else what the network interfaces allow.
+// takesPodsPerCore reports whether the images know a number of pods per core.
+func (k Kubelet) takesPodsPerCore() bool { return k.Family != awsv1alpha1.AMIFamilyBottlerocket }
+
+// PodLimit returns the kubelet's maxPods: what is configured, else what the network interfaces allow; on Windows these set no
+// bound.
 func (k Kubelet) PodLimit(interfacePods int64) int64 {
-	if k.Config != nil && k.Config.MaxPods != nil {
+	switch {
+	case k.Config != nil && k.Config.MaxPods != nil:
 		return int64(*k.Config.MaxPods)
+	case awsv1alpha1.IsWindows(k.Family):
+		return windowsPods
+	default:
+		return interfacePods
 	}
-	return interfacePods
 }
 
 // Pods returns how many pods a node takes.
 func (k Kubelet) Pods(interfacePods, vcpus int64) int64 {
 	limit, c := k.PodLimit(interfacePods), k.Config
-	if c != nil && c.PodsPerCore != nil && *c.PodsPerCore > 0 && !k.countsPods() {
+	if c != nil && c.PodsPerCore != nil && *c.PodsPerCore > 0 && k.takesPodsPerCore() {
 		return min(limit, int64(*c.PodsPerCore)*vcpus)
 	}
 	return limit
@@ -62,8 +77,8 @@ func (k Kubelet) Pods(interfacePods, vcpus int64) int64 {
 // not, what the images reserve. Most go by the pods that the network interfaces allow, whatever maxPods says.
 func (k Kubelet) KubeReserved(interfacePods, vcpus int64) corev1.ResourceList {
 	pods := interfacePods
-	if k.countsPods() {
-		pods = k.PodLimit(interfacePods)
+	if k.reservesByPods() {
+		pods = k.Pods(interfacePods, vcpus)
 	}
 	out := corev1.ResourceList{
 		corev1.ResourceCPU:              *resource.NewMilliQuantity(reservedMillicores(vcpus), resource.DecimalSI),
@@ -99,9 +114,12 @@ func reservedMillicores(cores int64) int64 {
 }
 
 // EvictionHard returns the thresholds below which the kubelet evicts, signal -> quantity or percentage: those of the
-// images, and in their place those that are configured.
+// images, and in their place those that are configured. Windows counts no inodes.
 func (k Kubelet) EvictionHard() map[string]string {
 	out := v1alpha5.DefaultEvictionHard()
+	if awsv1alpha1.IsWindows(k.Family) {
+		delete(out, signalInodes)
+	}
 	if k.Config != nil {
 		maps.Copy(out, k.Config.EvictionHard)
 	}

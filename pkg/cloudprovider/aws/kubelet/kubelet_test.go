@@ -18,13 +18,16 @@ func TestPodsFollowInterfacesAndConfiguration(t *testing.T) {
 		vcpus      int64
 		want       int64
 	}{
-		"interfaces alone":             {nil, "AL2", 29, 2, 29},
-		"maxPods in their place":       {&v1alpha5.KubeletConfiguration{MaxPods: ptr.To[int32](110)}, "AL2", 29, 2, 110},
-		"podsPerCore below":            {&v1alpha5.KubeletConfiguration{PodsPerCore: ptr.To[int32](4)}, "AL2", 29, 2, 8},
-		"podsPerCore above":            {&v1alpha5.KubeletConfiguration{PodsPerCore: ptr.To[int32](40)}, "AL2", 29, 2, 29},
-		"podsPerCore of 0 is no bound": {&v1alpha5.KubeletConfiguration{PodsPerCore: ptr.To[int32](0)}, "AL2", 29, 2, 29},
-		"Bottlerocket knows only one":  {&v1alpha5.KubeletConfiguration{PodsPerCore: ptr.To[int32](4)}, "Bottlerocket", 29, 2, 29},
-		"both, the lesser counts":      {&v1alpha5.KubeletConfiguration{MaxPods: ptr.To[int32](20), PodsPerCore: ptr.To[int32](40)}, "AL2", 29, 2, 20},
+		"interfaces alone":              {nil, "AL2", 29, 2, 29},
+		"maxPods in their place":        {&v1alpha5.KubeletConfiguration{MaxPods: ptr.To[int32](110)}, "AL2", 29, 2, 110},
+		"podsPerCore below":             {&v1alpha5.KubeletConfiguration{PodsPerCore: ptr.To[int32](4)}, "AL2", 29, 2, 8},
+		"podsPerCore above":             {&v1alpha5.KubeletConfiguration{PodsPerCore: ptr.To[int32](40)}, "AL2", 29, 2, 29},
+		"podsPerCore of 0 is no bound":  {&v1alpha5.KubeletConfiguration{PodsPerCore: ptr.To[int32](0)}, "AL2", 29, 2, 29},
+		"Bottlerocket knows only one":   {&v1alpha5.KubeletConfiguration{PodsPerCore: ptr.To[int32](4)}, "Bottlerocket", 29, 2, 29},
+		"Windows goes by no interfaces": {nil, "Windows2022", 29, 2, 110},
+		"Windows with maxPods":          {&v1alpha5.KubeletConfiguration{MaxPods: ptr.To[int32](20)}, "Windows2019", 29, 2, 20},
+		"Windows with podsPerCore":      {&v1alpha5.KubeletConfiguration{PodsPerCore: ptr.To[int32](4)}, "Windows2025", 29, 2, 8},
+		"both, the lesser counts":       {&v1alpha5.KubeletConfiguration{MaxPods: ptr.To[int32](20), PodsPerCore: ptr.To[int32](40)}, "AL2", 29, 2, 20},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := (Kubelet{Config: tc.config, Family: tc.family}).Pods(tc.interfaces, tc.vcpus); got != tc.want {
@@ -46,7 +49,7 @@ func TestReservationsAreReplacedKeyByKey(t *testing.T) {
 	config := &v1alpha5.KubeletConfiguration{
 		MaxPods: ptr.To[int32](5), KubeReserved: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("200m")},
 	}
-	for family, memory := range map[string]string{"AL2": "574Mi", "AL2023": "574Mi", "Ubuntu": "574Mi", "Custom": "574Mi", "Bottlerocket": "310Mi"} {
+	for family, memory := range map[string]string{"AL2": "574Mi", "AL2023": "574Mi", "Ubuntu": "574Mi", "Custom": "574Mi", "Bottlerocket": "310Mi", "Windows2022": "310Mi"} {
 		got := Kubelet{Config: config, Family: family}.KubeReserved(29, 2)
 		for name, want := range map[corev1.ResourceName]string{"cpu": "200m", "memory": memory, "ephemeral-storage": "1Gi"} {
 			if q := got[name]; q.Cmp(resource.MustParse(want)) != 0 {
@@ -77,5 +80,25 @@ func TestEvictionThresholdsKeepCapacityFree(t *testing.T) {
 				t.Errorf("memory %s, storage %s; want %s, %s", memory.String(), storage.String(), tc.memory, tc.storage)
 			}
 		})
+	}
+}
+
+func TestWindowsReservesForThePodsThatItTakes(t *testing.T) {
+	config := &v1alpha5.KubeletConfiguration{PodsPerCore: ptr.To[int32](4)}
+	for want, config := range map[string]*v1alpha5.KubeletConfiguration{"1465Mi": nil, "343Mi": config} {
+		q := Kubelet{Config: config, Family: "Windows2019"}.KubeReserved(29, 2)[corev1.ResourceMemory]
+		if q.Cmp(resource.MustParse(want)) != 0 {
+			t.Errorf("memory = %s, want %s", q.String(), want)
+		}
+	}
+}
+
+func TestWindowsHasNoThresholdOfInodesUnlessStated(t *testing.T) {
+	if got := (Kubelet{Family: "Windows2022"}).EvictionHard(); len(got) != 2 || got[SignalMemory] != "100Mi" || got[SignalStorage] != "10%" {
+		t.Errorf("thresholds = %v", got)
+	}
+	config := &v1alpha5.KubeletConfiguration{EvictionHard: map[string]string{signalInodes: "3%"}}
+	if got := (Kubelet{Family: "Windows2022", Config: config}).EvictionHard(); got[signalInodes] != "3%" {
+		t.Errorf("thresholds = %v", got)
 	}
 }

@@ -52,6 +52,7 @@ func TestLaunchTemplatesHoldWhatIsRecorded(t *testing.T) {
 	none.UserData, none.DetailedMonitoring = "", awssdk.Bool(false)
 	for name, s := range map[string]Spec{
 		"al2": ofFamily(awsv1alpha1.AMIFamilyAL2), "bottlerocket": ofFamily(awsv1alpha1.AMIFamilyBottlerocket), "ubuntu": ofFamily(awsv1alpha1.AMIFamilyUbuntu),
+		"windows":                  ofFamily(awsv1alpha1.AMIFamilyWindows2022),
 		"custom_without_user_data": none, "ipv6": ipv6, "metadata_half_stated": half, "all_stated": stated(),
 		"no_public_ip": private,
 	} {

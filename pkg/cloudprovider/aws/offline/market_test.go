@@ -131,8 +131,12 @@ func TestAnInlineTemplateCountsAsOne(t *testing.T) {
 	if err != nil || named(list, "m5.large") == nil {
 		t.Errorf("%d types, %v", len(list), err)
 	}
-	if _, err := m.InstanceTypes(t.Context(), inline(`{"amiFamily": "Windows2022", "subnetSelector": {"a": "b"}, "securityGroupSelector": {"a": "b"}}`)); !cloudprovider.IsNotReady(err) {
-		t.Errorf("Windows: %v", err)
+	list, err = m.InstanceTypes(t.Context(), inline(`{"amiFamily": "Windows2022", "subnetSelector": {"a": "b"}, "securityGroupSelector": {"a": "b"}}`))
+	if err != nil || named(list, "m5.large") == nil || named(list, "m6g.large") != nil {
+		t.Fatalf("Windows: %d types, %v", len(list), err)
+	}
+	if os, _ := named(list, "m5.large").Requirements.Get(corev1.LabelOSStable).Single(); os != "windows" {
+		t.Errorf("Windows is %q", os)
 	}
 	both := inline(`{}`)
 	both.Spec.ProviderRef = &v1alpha5.TemplateReference{Name: "t"}

@@ -16,7 +16,7 @@ import (
 )
 
 // certificate returns a certificate as kubelets want one; that it is another's does not matter.
-func certificate(t *testing.T) string {
+func certificate(t testing.TB) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "test", "kubelets", "testdata", "ca.crt"))
 	if err != nil {
@@ -36,11 +36,15 @@ func TestAKubeletStartsWithAllThatIsAsked(t *testing.T) {
 		maxPods            bool // that the image is told not to count network interfaces
 		podsPerCore        int32
 		moreLabels         map[string]string
+		windows            bool
 	}{
 		awsv1alpha1.AMIFamilyAL2:          {own: ownMessage, reserved: flags, eviction: flags, maxPods: true, podsPerCore: 4},
 		awsv1alpha1.AMIFamilyUbuntu:       {own: "#!/bin/sh\ntrue\n", reserved: flags, eviction: flags, maxPods: true, podsPerCore: 4},
 		awsv1alpha1.AMIFamilyAL2023:       {own: ownMessage, reserved: file, eviction: file, podsPerCore: 4},
 		awsv1alpha1.AMIFamilyBottlerocket: {own: ownTOML, reserved: file, eviction: flags, countsPods: true, moreLabels: map[string]string{"rack": "r1"}},
+		awsv1alpha1.AMIFamilyWindows2019:  {own: ownPowerShell, reserved: flags, eviction: flags, countsPods: true, maxPods: true, podsPerCore: 4, windows: true},
+		awsv1alpha1.AMIFamilyWindows2022:  {own: "Get-Date", reserved: flags, eviction: flags, countsPods: true, maxPods: true, podsPerCore: 4, windows: true},
+		awsv1alpha1.AMIFamilyWindows2025:  {reserved: flags, eviction: flags, countsPods: true, maxPods: true, podsPerCore: 4, windows: true},
 	} {
 		t.Run(family, func(t *testing.T) {
 			n := owned(full(), tc.own)
@@ -63,7 +67,7 @@ func TestAKubeletStartsWithAllThatIsAsked(t *testing.T) {
 				Taints: []corev1.Taint{
 					{Key: "dedicated", Value: "gpu", Effect: corev1.TaintEffectNoSchedule}, {Key: "node.cilium.io/agent-not-ready", Effect: corev1.TaintEffectNoExecute},
 				},
-				MaxPods: n.Kubelet.MaxPods, NoENIMaxPods: tc.maxPods, PodsPerCore: tc.podsPerCore, CountsPods: tc.countsPods,
+				MaxPods: n.Kubelet.MaxPods, NoENIMaxPods: tc.maxPods, PodsPerCore: tc.podsPerCore, CountsPods: tc.countsPods, Windows: tc.windows,
 				KubeReserved:   with(tc.reserved, map[string]string{"cpu": "200m", "memory": "574Mi", "ephemeral-storage": "1Gi"}),
 				SystemReserved: with(tc.reserved, map[string]string{"cpu": "100m", "memory": "100Mi"}),
 				EvictionHard:   with(tc.eviction, map[string]string{"memory.available": "5%", "nodefs.available": "10%", "nodefs.inodesFree": "5%"}),
@@ -73,6 +77,9 @@ func TestAKubeletStartsWithAllThatIsAsked(t *testing.T) {
 					EvictionSoftGracePeriod:     map[string]string{"memory.available": "1m30s", "nodefs.available": "5m0s"},
 					ImageGCHighThresholdPercent: ptr.To[int32](70), ImageGCLowThresholdPercent: ptr.To[int32](60),
 				},
+			}
+			if tc.windows { // which counts no inodes
+				delete(want.EvictionHard.Values, "nodefs.inodesFree")
 			}
 			maps.Copy(want.Labels, tc.moreLabels)
 			byKey := cmpopts.SortSlices(func(a, b corev1.Taint) bool { return a.Key < b.Key })

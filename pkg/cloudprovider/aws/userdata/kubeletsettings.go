@@ -40,7 +40,7 @@ type kubeletSettings struct {
 	cpuCFSQuota         *bool
 }
 
-func kubeletSettingsOf(n Node) (kubeletSettings, error) {
+func kubeletSettingsOf(family string, n Node) (kubeletSettings, error) {
 	c := n.Kubelet
 	if c == nil {
 		c = &v1alpha5.KubeletConfiguration{}
@@ -65,7 +65,7 @@ func kubeletSettingsOf(n Node) (kubeletSettings, error) {
 	s.systemReserved, err = reserved("systemReserved", c.SystemReserved)
 	check(err)
 	if len(c.EvictionHard) > 0 { // all of them: a flag stands in place of all that the image sets, not of those that it names
-		s.evictionHard, err = thresholds("evictionHard", kubelet.Kubelet{Config: c}.EvictionHard())
+		s.evictionHard, err = thresholds("evictionHard", kubelet.Kubelet{Config: c, Family: family}.EvictionHard())
 		check(err)
 	}
 	s.evictionSoft, err = thresholds("evictionSoft", c.EvictionSoft)

@@ -55,6 +55,12 @@ theirs = ["x:NoSchedule"]
 registry = "docker.io"
 endpoint = ["https://mirror.example"]
 `
+	ownPowerShell = `<PowerShell>
+# what the machine's owner wants first
+New-Item -Path "C:\ready" -ItemType File | Out-Null
+</PowerShell>
+<persist>true</persist>
+`
 )
 
 func owned(n Node, own string) Node {
@@ -149,7 +155,14 @@ func TestUserDataThatCannotBeMergedIsRefused(t *testing.T) {
 		"labels that are no table":    {"Bottlerocket", "[settings.kubernetes]\nnode-labels = 'a=b'\n", "node-labels is no table"},
 		"more than EC2 takes by far":  {"AL2", "#!/bin/sh\n" + strings.Repeat("#", 16384), "16384"},
 		"more than EC2 takes, Custom": {"Custom", "#!/bin/sh\n" + strings.Repeat("#", 16384), "16384"},
-		"a family that has no format": {"Windows2022", "<powershell>", "Windows2022"},
+		"a family that has no format": {"Haiku", "#!/bin/sh\n", "Haiku"},
+		"a script that never ends":    {"Windows2022", "<powershell>\nGet-Date\n", "not once around it"},
+		"a script that never begins":  {"Windows2022", "Get-Date\n</powershell>", "not once around it"},
+		"two scripts":                 {"Windows2019", "<powershell>\na\n</powershell>\n<powershell>\nb\n</powershell>", "not once around it"},
+		"tags the wrong way round":    {"Windows2025", "</powershell>Get-Date<powershell>", "not once around it"},
+		"a tag in a string":           {"Windows2022", "Write-Host '< / PowerShell >'", "not once around it"},
+		"a batch script":              {"Windows2022", "<script>\ndir\n</script>", "starts with a tag"},
+		"a list of tasks":             {"Windows2022", "version: 1.1\ntasks: []\n", "in YAML"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := Check(tc.family, tc.own); err == nil || !strings.Contains(err.Error(), tc.want) {

@@ -109,7 +109,7 @@ func FuzzTextOfUsersStaysAValue(f *testing.F) {
 		if err != nil || mediaType != "text/x-shellscript" {
 			t.Fatalf("%s, %v in %q", mediaType, err, out)
 		}
-		s, err := settingsOf(n)
+		s, err := settingsOf(awsv1alpha1.AMIFamilyAL2, n)
 		if err != nil {
 			t.Fatal(err)
 		}

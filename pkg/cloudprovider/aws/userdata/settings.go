@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -28,7 +29,7 @@ type settings struct {
 	kubeletSettings
 }
 
-func settingsOf(n Node) (settings, error) {
+func settingsOf(family string, n Node) (settings, error) {
 	s := settings{
 		clusterName: n.Cluster.Name, endpoint: n.Cluster.Endpoint, version: n.Cluster.Version, serviceCIDR: n.Cluster.ServiceCIDR,
 		maxPods: n.MaxPods, dns: n.DNS(), dnsStated: n.Kubelet != nil && len(n.Kubelet.ClusterDNS) > 0, ipv6: n.IPv6(),
@@ -38,8 +39,11 @@ func settingsOf(n Node) (settings, error) {
 	for _, f := range []struct{ name, value string }{
 		{"cluster name", s.clusterName}, {"cluster endpoint", s.endpoint}, {"service CIDR", s.serviceCIDR},
 	} {
-		if strings.ContainsFunc(f.value, unicode.IsControl) {
-			errs = append(errs, fmt.Errorf("the %s %q has a control character", f.name, f.value))
+		if strings.ContainsFunc(f.value, unicode.IsControl) || !utf8.ValidString(f.value) {
+			errs = append(errs, fmt.Errorf("the %s %q has a control character, or is no text", f.name, f.value))
+		}
+		if strings.HasPrefix(f.value, "-") { // a start-up program would take it for a flag
+			errs = append(errs, fmt.Errorf("the %s %q starts with a hyphen", f.name, f.value))
 		}
 	}
 	if s.dns != "" {
@@ -54,7 +58,7 @@ func settingsOf(n Node) (settings, error) {
 	errs = append(errs, err)
 	s.taints, err = bootTaints(n.Taints)
 	errs = append(errs, err)
-	s.kubeletSettings, err = kubeletSettingsOf(n)
+	s.kubeletSettings, err = kubeletSettingsOf(family, n)
 	return s, errors.Join(append(errs, err)...)
 }
 

@@ -64,6 +64,9 @@ func formats() []format {
 		{awsv1alpha1.AMIFamilyAL2023, al2023, checkParts},
 		{awsv1alpha1.AMIFamilyBottlerocket, bottlerocket, checkTOML},
 		{awsv1alpha1.AMIFamilyUbuntu, ubuntu, checkParts},
+		{awsv1alpha1.AMIFamilyWindows2019, windows, checkPowerShell},
+		{awsv1alpha1.AMIFamilyWindows2022, windows, checkPowerShell},
+		{awsv1alpha1.AMIFamilyWindows2025, windows, checkPowerShell},
 	}
 }
 
@@ -86,7 +89,7 @@ func Render(family string, n Node) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		s, err := settingsOf(n)
+		s, err := settingsOf(family, n)
 		if err != nil {
 			return "", err
 		}

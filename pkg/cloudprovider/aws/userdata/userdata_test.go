@@ -80,6 +80,10 @@ func TestUserDataIsAsRecorded(t *testing.T) {
 		"bottlerocket_merged": {awsv1alpha1.AMIFamilyBottlerocket, owned(full(), ownTOML)},
 		"custom":              {awsv1alpha1.AMIFamilyCustom, owned(full(), "#!/bin/sh\nexec my-own-start\n")},
 		"al2_ipv6":            {awsv1alpha1.AMIFamilyAL2, ipv6()},
+		"ubuntu_merged":       {awsv1alpha1.AMIFamilyUbuntu, owned(plain(), "#!/bin/bash\necho 'hi'\n")},
+		"windows_plain":       {awsv1alpha1.AMIFamilyWindows2019, plain()},
+		"windows_full":        {awsv1alpha1.AMIFamilyWindows2022, full()},
+		"windows_merged":      {awsv1alpha1.AMIFamilyWindows2025, owned(plain(), ownPowerShell)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := Render(tc.family, tc.node)
@@ -98,6 +102,9 @@ func TestUserDataIsAsRecorded(t *testing.T) {
 			}
 			if diff := cmp.Diff(string(want), got); diff != "" {
 				t.Errorf("user data (-want +got):\n%s", diff)
+			}
+			if _, err := structureOf(tc.family, string(want)); err != nil {
+				t.Errorf("what is recorded cannot be read: %v", err)
 			}
 		})
 	}
@@ -208,6 +215,8 @@ func TestWhatAKubeletWouldNotStartWithIsRefused(t *testing.T) {
 		"a percentage above 100":               {func(n *Node) { n.Kubelet = eviction("memory.available", "101%") }, "101%"},
 		"a signal that is none":                {func(n *Node) { n.Kubelet = eviction("mood.available", "5%") }, "mood.available"},
 		"a cluster name over lines":            {func(n *Node) { n.Cluster.Name = "a\n--//" }, "cluster name"},
+		"a cluster name that is no text":       {func(n *Node) { n.Cluster.Name = "a\xff" }, "cluster name"},
+		"an endpoint that is a flag":           {func(n *Node) { n.Cluster.Endpoint = "--use-max-pods" }, "starts with a hyphen"},
 		"a container runtime that is none":     {func(n *Node) { n.Kubelet = &v1alpha5.KubeletConfiguration{ContainerRuntime: new("rkt")} }, "containerRuntime"},
 		"a container runtime of the past":      {func(n *Node) { n.Kubelet = &v1alpha5.KubeletConfiguration{ContainerRuntime: new("dockerd")} }, "1.24"},
 		"a threshold of nothing":               {func(n *Node) { n.Kubelet = eviction("memory.available", "0") }, "above 0"},

@@ -1,0 +1,9 @@
+<powershell>
+# a script of the user's own; it says Start-EKSBootstrap.ps1 and calls nothing
+Write-Host "it's up"
+
+& "$env:ProgramFiles\Amazon\EKS\Start-EKSBootstrap.ps1" -EKSClusterName 'quay' `
+  -APIServerEndpoint 'https://127.0.0.1:26443' -Base64ClusterCA 'LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUJmakNDQVNPZ0F3SUJBZ0lVYk9xbEVCTEhNWFdZU2RNSzEzZ0ZldTEvNmtFd0NnWUlLb1pJemowRUF3SXcKRXpFUk1BOEdBMVVFQXd3SWRHVnpkR1JoZEdFd0lCY05Nall4TVRJeU1ESXdNREkyV2hnUE1qRXlOakV3TWprdwpNakF3TWpaYU1CTXhFVEFQQmdOVkJBTU1DSFJsYzNSa1lYUmhNRmt3RXdZSEtvWkl6ajBDQVFZSUtvWkl6ajBECkFRY0RRZ0FFaVVIdm1ENGEyc09WRStkY2toRVg3RFFSV2w0TlBaWlYvNmdCREJtRHZHNFh5RWtLSDZyNDNtT2EKbUpXYlpaOCtXMENsdTh6WXZqS0xtVThtQTBGWXA2TlRNRkV3SFFZRFZSME9CQllFRktCME9IaCtlZENVclF6cAozQ3RqdHZyemlqdWlNQjhHQTFVZEl3UVlNQmFBRktCME9IaCtlZENVclF6cDNDdGp0dnJ6aWp1aU1BOEdBMVVkCkV3RUIvd1FGTUFNQkFmOHdDZ1lJS29aSXpqMEVBd0lEU1FBd1JnSWhBSzQ2cEkzalBqUjl1YXdXT0QxQ0FZUk0KT0hkaDl5ODZEcEFYcWRUU1dxWEJBaUVBNm1RNGU0dFF6RmdPS2VnMFdDaXpBZWtNTnVqSVBJYVFxNitlc01UeApneU09Ci0tLS0tRU5EIENFUlRJRklDQVRFLS0tLS0K' `
+  -KubeletExtraArgs '--node-labels=karpenter.sh/provisioner-name=default --register-with-taints=dedicated=web:NoSchedule --max-pods=110 --eviction-hard=memory.available<5%' -DNSClusterIP '10.100.0.10'
+</powershell>
+<persist>true</persist>
