@@ -11,9 +11,6 @@ import (
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 )
 
-// safeToEvictAnnotation is Cluster Autoscaler's: "false" says that the pod must not be moved.
-const safeToEvictAnnotation = "cluster-autoscaler.kubernetes.io/safe-to-evict"
-
 // IsProvisionable reports whether the pod waits for capacity that is not there: the scheduler has found no node for it and
 // does not make room by preemption. Pods that a DaemonSet or a kubelet owns never do: they come with their node. Those that refuse
 // machines are left to others.
@@ -83,13 +80,6 @@ func IsTerminal(pod *corev1.Pod) bool {
 
 // IsTerminating reports whether the pod is being deleted.
 func IsTerminating(pod *corev1.Pod) bool { return pod.DeletionTimestamp != nil }
-
-// BlocksDisruption reports whether the pod asks to keep voluntary disruption away from its node.
-func BlocksDisruption(pod *corev1.Pod) bool {
-	return pod.Annotations[v1alpha5.DoNotEvictAnnotation] == "true" ||
-		pod.Annotations[v1alpha5.DoNotDisruptAnnotation] == "true" ||
-		pod.Annotations[safeToEvictAnnotation] == "false"
-}
 
 // Tolerates reports whether the pod tolerates the taint.
 func Tolerates(pod *corev1.Pod, taint corev1.Taint) bool {

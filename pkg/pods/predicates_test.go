@@ -82,26 +82,6 @@ func TestWorkloadIsWhatWouldNeedAnotherNode(t *testing.T) {
 	}
 }
 
-func TestPodsMayAskNotToBeDisrupted(t *testing.T) {
-	for name, tc := range map[string]struct {
-		key, value string
-		want       bool
-	}{
-		"do-not-evict":               {key: "karpenter.sh/do-not-evict", value: "true", want: true},
-		"do-not-disrupt":             {key: "karpenter.sh/do-not-disrupt", value: "true", want: true},
-		"not safe to evict":          {key: "cluster-autoscaler.kubernetes.io/safe-to-evict", value: "false", want: true},
-		"safe to evict":              {key: "cluster-autoscaler.kubernetes.io/safe-to-evict", value: "true"},
-		"do-not-disrupt taken back":  {key: "karpenter.sh/do-not-disrupt", value: "false"},
-		"an annotation of their own": {key: "example.com/do-not-disrupt", value: "true"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := pods.BlocksDisruption(builders.Pod(builders.Annotation(tc.key, tc.value))); got != tc.want {
-				t.Errorf("got %v, want %v", got, tc.want)
-			}
-		})
-	}
-}
-
 func TestTolerationsFollowTheScheduler(t *testing.T) {
 	taint := corev1.Taint{Key: "load", Value: "5", Effect: corev1.TaintEffectNoSchedule}
 	for name, tc := range map[string]struct {
