@@ -249,7 +249,7 @@ func (w *world) mayGo(pod *corev1.Pod) {
 	}
 	for _, other := range w.pods {
 		waits := other.Spec.NodeName == "node" && rank(other) < rank(pod) && !w.stuck[other.UID]
-		if waits && !(rank(other) == 1 && w.saysNo(other)) && other.DeletionTimestamp == nil {
+		if waits && other.DeletionTimestamp == nil {
 			w.faults = append(w.faults, fmt.Sprintf("%s was asked to go before %s", pod.UID, other.UID))
 		}
 	}

@@ -43,8 +43,8 @@ func TestIndexesLeaveOutWhatHasNoValue(t *testing.T) {
 		full, not client.Object
 		want      string
 	}{
-		"nodes by provider id":      {machines.IndexNodeProviderID, &corev1.Node{Spec: corev1.NodeSpec{ProviderID: "fake:///i-1"}}, &corev1.Node{}, "fake:///i-1"},
-		"pods by node":              {machines.IndexPodNodeName, &corev1.Pod{Spec: corev1.PodSpec{NodeName: "node"}}, &corev1.Pod{}, "node"},
+		"nodes by provider id": {machines.IndexNodeProviderID, &corev1.Node{Spec: corev1.NodeSpec{ProviderID: "fake:///i-1"}}, &corev1.Node{}, "fake:///i-1"},
+		"pods by node":         {machines.IndexPodNodeName, &corev1.Pod{Spec: corev1.PodSpec{NodeName: "node"}}, &corev1.Pod{}, "node"},
 		"attachments by node": {machines.IndexAttachmentNodeName, &storagev1.VolumeAttachment{Spec: storagev1.VolumeAttachmentSpec{NodeName: "node"}},
 			&storagev1.VolumeAttachment{}, "node"},
 		"machines by provider id":   {machines.IndexMachineProviderID, launched, &v1alpha5.Machine{}, "fake:///i-1"},
