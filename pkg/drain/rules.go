@@ -14,11 +14,8 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/pods"
 )
 
-// Annotations of Cluster Autoscaler on pods.
-const (
-	safeToEvict             = "cluster-autoscaler.kubernetes.io/safe-to-evict"
-	safeToEvictLocalVolumes = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
-)
+// safeToEvictLocalVolumes is Cluster Autoscaler's annotation that names volumes, joined by commas, whose content may be lost.
+const safeToEvictLocalVolumes = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
 
 // Reasons of blockers.
 const (
@@ -139,16 +136,16 @@ func terminating(q *question) verdict {
 
 // saysNo is about pods whose owner asked to leave them alone: for good, or for a time from their start.
 func saysNo(q *question) verdict {
-	for _, key := range []string{safeToEvict, v1alpha5.DoNotEvictAnnotation, v1alpha5.DoNotDisruptAnnotation} {
+	for _, key := range []string{pods.SafeToEvictAnnotation, v1alpha5.DoNotEvictAnnotation, v1alpha5.DoNotDisruptAnnotation} {
 		value := q.pod.Annotations[key]
 		no := "true"
-		if key == safeToEvict {
+		if key == pods.SafeToEvictAnnotation {
 			no = "false"
 		}
 		if value == no {
 			return verdict{answer: held, reason: ReasonAnnotation, message: fmt.Sprintf("its annotation %s is %q", key, value)}
 		}
-		if key == safeToEvict {
+		if key == pods.SafeToEvictAnnotation {
 			continue
 		}
 		if lasting, err := time.ParseDuration(value); err == nil {
@@ -178,7 +175,7 @@ func daemon(q *question) verdict {
 
 // saysYes is about pods that need no protection by the policy. Budgets are others' and count all the same.
 func saysYes(q *question) verdict {
-	if q.pod.Annotations[safeToEvict] != "true" {
+	if q.pod.Annotations[pods.SafeToEvictAnnotation] != "true" {
 		return verdict{}
 	}
 	if v := budget(q); v.answer != undecided {
@@ -188,10 +185,10 @@ func saysYes(q *question) verdict {
 }
 
 func onCompletion(q *question) verdict {
-	if q.pod.Annotations[safeToEvict] != "on-completion" {
+	if q.pod.Annotations[pods.SafeToEvictAnnotation] != "on-completion" {
 		return verdict{}
 	}
-	return verdict{answer: held, reason: ReasonOnCompletion, message: fmt.Sprintf("it runs to its end first, as its annotation %s says", safeToEvict)}
+	return verdict{answer: held, reason: ReasonOnCompletion, message: fmt.Sprintf("it runs to its end first, as its annotation %s says", pods.SafeToEvictAnnotation)}
 }
 
 func bare(q *question) verdict {

@@ -11,6 +11,10 @@ import (
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 )
 
+// SafeToEvictAnnotation is Cluster Autoscaler's: "false" says that the pod must not be moved, "on-completion" that it runs to its
+// end first, and "true" that it may go whatever is usually protected.
+const SafeToEvictAnnotation = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+
 // IsProvisionable reports whether the pod waits for capacity that is not there: the scheduler has found no node for it and
 // does not make room by preemption. Pods that a DaemonSet or a kubelet owns never do: they come with their node. Those that refuse
 // machines are left to others.
@@ -80,6 +84,14 @@ func IsTerminal(pod *corev1.Pod) bool {
 
 // IsTerminating reports whether the pod is being deleted.
 func IsTerminating(pod *corev1.Pod) bool { return pod.DeletionTimestamp != nil }
+
+// StaysPut reports whether the pod asks to stay on its node for as long as it lives: also when the node is to go, it needs no
+// other one. Those that ask for a time only are not among them.
+func StaysPut(pod *corev1.Pod) bool {
+	eviction := pod.Annotations[SafeToEvictAnnotation]
+	return eviction == "false" || eviction == "on-completion" ||
+		pod.Annotations[v1alpha5.DoNotEvictAnnotation] == "true" || pod.Annotations[v1alpha5.DoNotDisruptAnnotation] == "true"
+}
 
 // Tolerates reports whether the pod tolerates the taint.
 func Tolerates(pod *corev1.Pod, taint corev1.Taint) bool {
