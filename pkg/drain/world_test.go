@@ -152,6 +152,7 @@ func (w *world) tick() {
 	for _, pod := range slices.Clone(w.pods) {
 		if end, ok := w.ends[pod.UID]; ok && !w.now.Before(end) {
 			w.remove(pod)
+			continue
 		}
 		// Somebody deletes a pod by hand, which is made anew under its name while the drain still asks for the former one.
 		if pod.Spec.NodeName == "node" && pod.OwnerReferences[0].Kind == "StatefulSet" && w.random.IntN(60) == 0 {
@@ -184,7 +185,9 @@ func (w *world) end(pod *corev1.Pod, grace time.Duration) {
 	if !first && !at.Before(pod.DeletionTimestamp.Time) {
 		return
 	}
-	pod.DeletionTimestamp = &metav1.Time{Time: at}
+	changed := pod.DeepCopy() // what was seen of it before stays as it was
+	changed.DeletionTimestamp = &metav1.Time{Time: at}
+	w.pods[slices.Index(w.pods, pod)] = changed
 	if !w.stuck[pod.UID] {
 		w.ends[pod.UID] = w.now.Add(min(grace, time.Duration(w.random.Int64N(int64(2*time.Minute)))))
 	}
@@ -329,7 +332,7 @@ func (w *world) live() []*corev1.Pod {
 	var out []*corev1.Pod
 	for _, pod := range w.pods {
 		if pod.Spec.NodeName == "node" {
-			out = append(out, pod.DeepCopy())
+			out = append(out, pod)
 		}
 	}
 	return out
