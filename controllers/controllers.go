@@ -19,6 +19,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/controllers/provisioning"
 	controllersstate "github.com/kerf-autoscaler/kerf/controllers/state"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/drain"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
 	"github.com/kerf-autoscaler/kerf/pkg/journal"
 	"github.com/kerf-autoscaler/kerf/pkg/metrics"
@@ -37,6 +38,8 @@ type Settings struct {
 	LaunchTimeout, RegistrationTimeout time.Duration
 	// VisibilityWindow is how long the cloud may take to show an instance that it has launched.
 	VisibilityWindow time.Duration
+	// Drain says which pods are held that say nothing for themselves.
+	Drain drain.Policy
 }
 
 // Controller is something that a manager runs.
@@ -72,9 +75,10 @@ func list(mgr ctrl.Manager, provider cloudprovider.Provider, recorded *metrics.M
 			VisibilityWindow: settings.VisibilityWindow,
 		}, told),
 		marking.NewController(client, realClock),
-		consolidation.NewController(client, live, cluster, told),
+		consolidation.NewController(client, live, cluster, settings.Drain, told),
 		evictions,
-		termination.NewController(client, live, provider, evictions, settings.VisibilityWindow, told),
+		termination.NewController(client, live, provider, evictions,
+			termination.Settings{VisibilityWindow: settings.VisibilityWindow, Drain: settings.Drain}, told),
 		termination.NewNodeController(client, live),
 		garbagecollection.NewController(client, live, provider, told),
 		provisioner.NewController(client, recorded),

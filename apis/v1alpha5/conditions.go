@@ -15,8 +15,11 @@ const (
 	ConditionEmpty = "Empty"
 	// ConditionDisrupting is true once it is decided that the machine goes; its reason and message say why.
 	ConditionDisrupting = "Disrupting"
-	// ConditionDrained is true once nothing is left on the Node of a machine that goes.
+	// ConditionDrained is true once nothing is left on the Node of a machine that goes; it is false while a pod or a budget keeps
+	// the drain from its end, which the message names.
 	ConditionDrained = "Drained"
+	// ConditionVolumesDetached is true once no volume is attached to the Node that a drained pod has used.
+	ConditionVolumesDetached = "VolumesDetached"
 	// ConditionTerminated is true once the cloud provider no longer knows the instance.
 	ConditionTerminated = "Terminated"
 )
@@ -52,6 +55,12 @@ const (
 	ReasonNotEmpty             = "NotEmpty"
 	ReasonDraining             = "Draining"
 	ReasonDrained              = "Drained"
+	ReasonDrainBlocked         = "DrainBlocked"
+	ReasonGracePeriodOver      = "TerminationGracePeriodOver"
+	ReasonInstanceGone         = "InstanceGone"
+	ReasonNodeNotReachable     = "NodeNotReachable"
+	ReasonDetaching            = "VolumesDetaching"
+	ReasonDetached             = "VolumesDetached"
 	ReasonTerminating          = "Terminating"
 	ReasonTerminated           = "Terminated"
 	ReasonReady                = "Ready"

@@ -24,9 +24,10 @@ const (
 
 // Annotations that kerf reads or writes.
 const (
-	// DoNotEvictAnnotation set to "true" on a pod keeps voluntary disruption away from its node.
+	// DoNotEvictAnnotation on a pod keeps kerf from evicting it: "true" for as long as it lives, a duration such as "4h" from its
+	// start on. Only the end of a terminationGracePeriod is stronger.
 	DoNotEvictAnnotation = "karpenter.sh/do-not-evict"
-	// DoNotDisruptAnnotation set to "true" on a pod or a node keeps voluntary disruption away from it.
+	// DoNotDisruptAnnotation on a pod means the same. Set to "true" on a node it keeps voluntary disruption away from it.
 	DoNotDisruptAnnotation = "karpenter.sh/do-not-disrupt"
 	// ProvisionerHashAnnotation holds a hash over what machines take over from their Provisioner: on a Provisioner as it is,
 	// on a Machine as it was when the machine was planned.

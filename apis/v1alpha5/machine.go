@@ -1,6 +1,8 @@
 package v1alpha5
 
 import (
+	"time"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -75,6 +77,12 @@ type MachineSpec struct {
 	// MachineTemplateRef names the node template.
 	// +optional
 	MachineTemplateRef *TemplateReference `json:"machineTemplateRef,omitempty"`
+	// TerminationGracePeriod bounds how long the Node may take to be drained once the machine is deleted, e.g. 1h30m: then the instance
+	// is terminated whatever runs on it. Pods that neither budgets nor annotations have let go by then are deleted so early that
+	// they have their own grace period before. Absent waits for them for ever.
+	// +kubebuilder:validation:XValidation:rule=`duration(self) >= duration('0s')`,message="must be a time that is not negative, e.g. 1h30m"
+	// +optional
+	TerminationGracePeriod *metav1.Duration `json:"terminationGracePeriod,omitempty"`
 	// LaunchGroup names the machines that one request to the cloud provider launches together.
 	// +optional
 	LaunchGroup *LaunchGroup `json:"launchGroup,omitempty"`
@@ -167,6 +175,14 @@ type MachineList struct {
 	metav1.TypeMeta `json:",inline"`
 	metav1.ListMeta `json:"metadata,omitempty"`
 	Items           []Machine `json:"items"`
+}
+
+// TerminationDeadline returns when the instance of a machine that is being deleted is terminated whatever runs on it; zero is never.
+func (m *Machine) TerminationDeadline() time.Time {
+	if m.DeletionTimestamp.IsZero() || m.Spec.TerminationGracePeriod == nil {
+		return time.Time{}
+	}
+	return m.DeletionTimestamp.Add(m.Spec.TerminationGracePeriod.Duration)
 }
 
 // ProvisionerName returns the name of the provisioner that the machine was made for.

@@ -88,6 +88,12 @@ type ProvisionerSpec struct {
 	// +kubebuilder:validation:Minimum=0
 	// +optional
 	TTLSecondsUntilExpired *int64 `json:"ttlSecondsUntilExpired,omitempty"`
+	// TerminationGracePeriod bounds how long a node may take to be drained once it or its machine is deleted, e.g. 1h30m: then the instance
+	// is terminated whatever runs on it. Pods that neither budgets nor annotations have let go by then are deleted so early that
+	// they have their own grace period before. Absent waits for them for ever.
+	// +kubebuilder:validation:XValidation:rule=`duration(self) >= duration('0s')`,message="must be a time that is not negative, e.g. 1h30m"
+	// +optional
+	TerminationGracePeriod *metav1.Duration `json:"terminationGracePeriod,omitempty"`
 	// Limits bound what this provisioner may launch.
 	// +optional
 	Limits *Limits `json:"limits,omitempty"`

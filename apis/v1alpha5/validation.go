@@ -71,6 +71,9 @@ func (s *ProvisionerSpec) validateTimes(path *field.Path) field.ErrorList {
 		errs = append(errs, field.Forbidden(afterEmpty,
 			"spec.consolidation.enabled is true, and consolidation removes empty nodes as well: remove one of the two"))
 	}
+	if grace := s.TerminationGracePeriod; grace != nil && grace.Duration < 0 {
+		errs = append(errs, field.Invalid(path.Child("terminationGracePeriod"), grace.Duration.String(), "must be a time that is not negative, e.g. 1h30m"))
+	}
 	return append(errs, atLeastZero(path.Child("ttlSecondsUntilExpired"), s.TTLSecondsUntilExpired)...)
 }
 

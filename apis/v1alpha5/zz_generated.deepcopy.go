@@ -277,6 +277,11 @@ func (in *MachineSpec) DeepCopyInto(out *MachineSpec) {
 		*out = new(TemplateReference)
 		**out = **in
 	}
+	if in.TerminationGracePeriod != nil {
+		in, out := &in.TerminationGracePeriod, &out.TerminationGracePeriod
+		*out = new(metav1.Duration)
+		**out = **in
+	}
 	if in.LaunchGroup != nil {
 		in, out := &in.LaunchGroup, &out.LaunchGroup
 		*out = new(LaunchGroup)
@@ -459,6 +464,11 @@ func (in *ProvisionerSpec) DeepCopyInto(out *ProvisionerSpec) {
 	if in.TTLSecondsUntilExpired != nil {
 		in, out := &in.TTLSecondsUntilExpired, &out.TTLSecondsUntilExpired
 		*out = new(int64)
+		**out = **in
+	}
+	if in.TerminationGracePeriod != nil {
+		in, out := &in.TerminationGracePeriod, &out.TerminationGracePeriod
+		*out = new(metav1.Duration)
 		**out = **in
 	}
 	if in.Limits != nil {

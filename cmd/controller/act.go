@@ -13,6 +13,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/controllers/aws/refresh"
 	"github.com/kerf-autoscaler/kerf/controllers/provisioning"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws"
+	"github.com/kerf-autoscaler/kerf/pkg/drain"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
 	"github.com/kerf-autoscaler/kerf/pkg/operator"
 	"github.com/kerf-autoscaler/kerf/pkg/options"
@@ -58,6 +59,10 @@ func (p *process) act(ctx context.Context) error {
 				MinValuesBestEffort: o.MinValuesPolicy == options.MinValuesBestEffort,
 			}},
 			RegistrationTimeout: o.RegistrationTimeout, VisibilityWindow: visibilityWindow,
+			Drain: drain.Policy{
+				BarePods: drain.Hold(o.HoldBarePods), SystemPods: drain.Hold(o.HoldSystemPods), SystemPodsFor: o.HoldSystemPodsFor,
+				LocalStorage: drain.Hold(o.HoldLocalStorage),
+			},
 		}),
 		refresh.Register(mgr, provider.Tasks(), clock.RealClock{}),
 		inlineprovider.NewController(mgr.GetClient(), events.NewRecorder(mgr.GetEventRecorder("kerf"), clock.RealClock{})).Register(mgr),

@@ -22,6 +22,7 @@ import (
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/disruption"
+	"github.com/kerf-autoscaler/kerf/pkg/drain"
 	"github.com/kerf-autoscaler/kerf/pkg/journal"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/pkg/pods"
@@ -39,14 +40,15 @@ type Nominations interface {
 type Controller struct {
 	client      client.Client
 	nominations Nominations
+	policy      drain.Policy
 	executor    *executor
 	journal     journal.Journal
 }
 
-// NewController returns a controller; live reads past the cache.
-func NewController(client client.Client, live client.Reader, nominations Nominations, journal journal.Journal) *Controller {
+// NewController returns a controller; live reads past the cache. The policy is about pods that say nothing for themselves.
+func NewController(client client.Client, live client.Reader, nominations Nominations, policy drain.Policy, journal journal.Journal) *Controller {
 	return &Controller{
-		client: client, nominations: nominations, journal: journal,
+		client: client, nominations: nominations, policy: policy, journal: journal,
 		executor: &executor{client: client, live: live, journal: journal},
 	}
 }
@@ -56,6 +58,7 @@ func NewController(client client.Client, live client.Reader, nominations Nominat
 // +kubebuilder:rbac:groups=karpenter.sh,resources=provisioners,verbs=list;watch
 // +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups="",resources=pods,verbs=list;watch
+// +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=list;watch
 
 // Register adds the controller to a manager.
 func (c *Controller) Register(mgr ctrl.Manager) error {
@@ -132,7 +135,12 @@ func (c *Controller) candidate(ctx context.Context, machine *v1alpha5.Machine) (
 	if err != nil {
 		return candidate, err
 	}
-	if slices.ContainsFunc(onNode, pods.IsReschedulable) { // the mark that says empty may be older than its pods
+	budgets, err := machines.Budgets(ctx, c.client, onNode)
+	if err != nil {
+		return candidate, err
+	}
+	// The mark that says empty may be older than its pods, and pods that leave with a node may ask to keep it.
+	if slices.ContainsFunc(onNode, pods.IsReschedulable) || len(drain.Holding(onNode, budgets, c.policy, now)) > 0 {
 		candidate.Nominated = true
 	}
 	var node corev1.Node

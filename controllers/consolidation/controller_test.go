@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/drain"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/test/builders"
@@ -46,7 +47,7 @@ func newHouse(t *testing.T, modifiers ...builders.ProvisionerModifier) *house {
 }
 
 func (h *house) with(c client.Client) *Controller {
-	return NewController(c, h.Client, h.expected, h.Journal)
+	return NewController(c, h.Client, h.expected, drain.Policy{}, h.Journal)
 }
 
 // empty says that the machine's last pod has just left.
@@ -115,6 +116,9 @@ func TestWhenAnEmptyMachineGoesAndWhenItStays(t *testing.T) {
 		"its node is protected":       {new(int64), func(h *house) { workbench.Update(h.Bench, h.node, func(n *corev1.Node) { n.Annotations = annotated }) }, false},
 		"it is protected": {new(int64), func(h *house) {
 			workbench.Update(h.Bench, h.machine, func(m *v1alpha5.Machine) { m.Annotations = annotated })
+		}, false},
+		"a pod of a DaemonSet asks to keep it": {new(int64), func(h *house) {
+			h.RunningPod(h.Namespace(), h.node.Name, builders.OwnedBy("apps/v1", "DaemonSet", "ds"), builders.Annotation(v1alpha5.DoNotEvictAnnotation, "true"))
 		}, false},
 		"its node is gone": {new(int64), func(h *house) { h.Release(h.node); h.Delete(h.node) }, true},
 		"it is not initialized": {new(int64), func(h *house) {

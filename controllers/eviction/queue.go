@@ -57,6 +57,7 @@ func NewQueue(client client.Client, journal journal.Journal) *Queue {
 }
 
 // +kubebuilder:rbac:groups="",resources=pods/eviction,verbs=create
+// +kubebuilder:rbac:groups="",resources=pods,verbs=delete
 
 // Register adds the queue to a manager.
 func (q *Queue) Register(mgr ctrl.Manager) error { return mgr.Add(q) }
@@ -73,6 +74,31 @@ func (q *Queue) Add(list ...*corev1.Pod) {
 		q.waiting[key] = pod
 		q.queue.Add(key)
 	}
+}
+
+// Withdraw takes pods out of the queue that are not to be evicted any more. An eviction that is under way goes on.
+func (q *Queue) Withdraw(list ...*corev1.Pod) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, pod := range list {
+		delete(q.waiting, Key{client.ObjectKeyFromObject(pod), pod.UID})
+	}
+}
+
+// Delete tells exactly this pod to end within a time. Unlike an eviction it asks no budget: it is for pods whose time is up. A
+// pod that is gone, or replaced by another of its name, is no error.
+func (q *Queue) Delete(ctx context.Context, pod *corev1.Pod, grace time.Duration) error {
+	err := q.client.Delete(ctx, pod.DeepCopy(), client.Preconditions{UID: &pod.UID}, client.GracePeriodSeconds(int64(grace/time.Second)))
+	switch {
+	case apierrors.IsNotFound(err), apierrors.IsConflict(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("deleting pod %s: %w", klog.KObj(pod), err)
+	}
+	message := fmt.Sprintf("Deleted from node %s, whose terminationGracePeriod ends, with %s to end itself", pod.Spec.NodeName, grace.Truncate(time.Second))
+	q.journal.Metrics.PodsDeleted.Inc()
+	q.journal.Events.Publish(events.Event{Object: pod, Warning: true, Reason: events.ReasonDeleted, Message: message})
+	return nil
 }
 
 // Start evicts until ctx ends.
@@ -97,8 +123,12 @@ func (q *Queue) next(ctx context.Context) bool {
 	}
 	defer q.queue.Done(key)
 	q.mu.Lock()
-	pod := q.waiting[key]
+	pod, there := q.waiting[key]
 	q.mu.Unlock()
+	if !there { // withdrawn meanwhile
+		q.queue.Forget(key)
+		return true
+	}
 	if err := q.Evict(ctx, pod); err != nil {
 		q.queue.AddRateLimited(key)
 		return true

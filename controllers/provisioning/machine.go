@@ -77,7 +77,7 @@ func buildMachine(planned *solver.Machine, provisioner *v1alpha5.Provisioner) *v
 		},
 		Spec: v1alpha5.MachineSpec{
 			Taints: v1alpha5.NodeTaints(provisioner.Spec.Taints), StartupTaints: v1alpha5.NodeTaints(provisioner.Spec.StartupTaints), Requirements: requirements,
-			MinValues: minValues(provisioner),
+			MinValues: minValues(provisioner), TerminationGracePeriod: provisioner.Spec.TerminationGracePeriod,
 			Resources: v1alpha5.ResourceRequirements{Requests: planned.Requests},
 			Kubelet:   provisioner.Spec.KubeletConfiguration, MachineTemplateRef: templateReference(provisioner),
 		},

@@ -43,13 +43,13 @@ func TestNextStepOfADrain(t *testing.T) {
 	toleratesOther := builders.Toleration(corev1.Toleration{Key: "other", Operator: corev1.TolerationOpExists})
 	critical := class("system-cluster-critical")
 	tests := map[string]struct {
-		pods                   []*corev1.Pod
-		wantEvict, wantWaiting []string
+		pods                             []*corev1.Pod
+		wantEvict, wantWaiting, wantHeld []string
 	}{
 		"nothing is there": {},
 		"what leaves with the node stays": {
 			pods: []*corev1.Pod{
-				on("daemon", daemon), on("static", node), on("mirror", mirror), on("done", phase(corev1.PodSucceeded)), on("failed", phase(corev1.PodFailed)),
+				on("static", node), on("mirror", mirror), on("done", phase(corev1.PodSucceeded)), on("failed", phase(corev1.PodFailed)),
 			},
 		},
 		"a pod that tolerates disruption stays": {pods: []*corev1.Pod{on("a", tolerates), on("b", toleratesAll)}},
@@ -65,8 +65,23 @@ func TestNextStepOfADrain(t *testing.T) {
 		"critical pods wait for the others to end, not only to be told": {
 			pods: []*corev1.Pod{on("dns", critical), on("a", ending(now().Add(time.Minute)))}, wantWaiting: []string{"a"},
 		},
-		"critical pods go last": {
-			pods: []*corev1.Pod{on("dns", critical), on("daemon", daemon), on("stays", tolerates)}, wantEvict: []string{"dns"},
+		"pods of DaemonSets wait for the workload": {
+			pods: []*corev1.Pod{on("daemon", daemon), on("a", ending(now()))}, wantWaiting: []string{"a"},
+		},
+		"pods of DaemonSets go before what is critical": {
+			pods: []*corev1.Pod{on("dns", critical), on("daemon", daemon), on("stays", tolerates)}, wantEvict: []string{"daemon"},
+		},
+		"critical pods go before critical ones of DaemonSets": {
+			pods: []*corev1.Pod{on("dns", critical), on("cni", critical, daemon)}, wantEvict: []string{"dns"},
+		},
+		"critical pods of DaemonSets go last": {pods: []*corev1.Pod{on("cni", critical, daemon)}, wantEvict: []string{"cni"}},
+		"a pod that is held holds those after it, and none beside it": {
+			pods:      []*corev1.Pod{on("keep", builders.Annotation(v1alpha5.DoNotEvictAnnotation, "true")), on("a"), on("daemon", daemon), on("dns", critical)},
+			wantEvict: []string{"a"}, wantHeld: []string{"keep"},
+		},
+		"a critical pod that is held holds no others": {
+			pods:      []*corev1.Pod{on("dns", critical, builders.Annotation(v1alpha5.DoNotEvictAnnotation, "true")), on("a")},
+			wantEvict: []string{"a"}, wantHeld: []string{"dns"},
 		},
 		"some are told and others not": {
 			pods: []*corev1.Pod{on("a", ending(now())), on("b")}, wantEvict: []string{"b"}, wantWaiting: []string{"a"},
@@ -86,14 +101,17 @@ func TestNextStepOfADrain(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			got := drain.Next(tc.pods, now())
+			got := drain.Next(drain.Input{Pods: tc.pods, Now: now(), Started: now()})
 			if diff := cmp.Diff(tc.wantEvict, names(got.Evict)); diff != "" {
 				t.Errorf("evict (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(tc.wantWaiting, names(got.Waiting)); diff != "" {
 				t.Errorf("waiting (-want +got):\n%s", diff)
 			}
-			if want := len(tc.wantEvict)+len(tc.wantWaiting) == 0; got.Done() != want {
+			if diff := cmp.Diff(tc.wantHeld, names(podsOf(got.Held))); diff != "" {
+				t.Errorf("held (-want +got):\n%s", diff)
+			}
+			if want := len(tc.wantEvict)+len(tc.wantWaiting)+len(tc.wantHeld) == 0; got.Done() != want {
 				t.Errorf("done is %t, want %t", got.Done(), want)
 			}
 		})
@@ -107,4 +125,21 @@ func names(list []*corev1.Pod) []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+func podsOf(blockers []drain.Blocker) []*corev1.Pod {
+	var out []*corev1.Pod
+	for _, blocker := range blockers {
+		out = append(out, blocker.Pod)
+	}
+	return out
+}
+
+func TestAStepDoesNotHangOnTheOrderOfThePods(t *testing.T) {
+	list := []*corev1.Pod{on("a"), on("b", builders.Annotation(v1alpha5.DoNotEvictAnnotation, "true")), on("c"), on("d", ending(now()))}
+	want := drain.Next(drain.Input{Pods: list, Now: now(), Started: now()})
+	slices.Reverse(list)
+	if diff := cmp.Diff(want, drain.Next(drain.Input{Pods: list, Now: now(), Started: now()})); diff != "" {
+		t.Errorf("the step of the same pods in another order (-want +got):\n%s", diff)
+	}
 }

@@ -33,6 +33,7 @@ const (
 	ReasonNeverJoined          = "NeverJoined"
 	ReasonDisrupting           = "Disrupting"
 	ReasonEvicted              = "Evicted"
+	ReasonDeleted              = "Deleted"
 	ReasonFailedDraining       = "FailedDraining"
 	ReasonTerminated           = "Terminated"
 	ReasonInstanceGone         = "InstanceGone"

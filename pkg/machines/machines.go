@@ -25,6 +25,8 @@ const (
 	IndexMachineLaunchGroup = "machine.spec.launchGroup.name"
 	// IndexPodNodeName indexes Pods by spec.nodeName.
 	IndexPodNodeName = "pod.spec.nodeName"
+	// IndexAttachmentNodeName indexes VolumeAttachments by spec.nodeName.
+	IndexAttachmentNodeName = "volumeattachment.spec.nodeName"
 )
 
 // Conditions returns the conditions of a Machine: Ready is true when it is launched, registered and initialized.

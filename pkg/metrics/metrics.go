@@ -60,6 +60,8 @@ type Metrics struct {
 	PlansCutShort prometheus.Counter
 	// PodsEvicted counts pods evicted by drains.
 	PodsEvicted prometheus.Counter
+	// PodsDeleted counts pods that drains deleted because their terminationGracePeriod ended.
+	PodsDeleted prometheus.Counter
 	// OrphansTerminated counts instances terminated because no Machine owned them.
 	OrphansTerminated prometheus.Counter
 	// AdmissionDuration is the time from the headers of an admission request to its answer, seconds, by path.
@@ -104,6 +106,9 @@ func New(registry prometheus.Registerer) (*Metrics, error) {
 		PodsEvicted: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: "pods", Name: "evicted", Help: "Pods evicted by drains.",
 		}),
+		PodsDeleted: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: "pods", Name: "deleted", Help: "Pods deleted by drains whose time was up.",
+		}),
 		OrphansTerminated: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: "machines", Name: "orphans_terminated", Help: "Instances terminated because no Machine owned them.",
 		}),
@@ -133,7 +138,7 @@ func (m *Metrics) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		m.MachinesCreated, m.MachinesLaunched, m.MachinesRegistered, m.MachinesInitialized, m.MachinesDisrupted,
 		m.MachinesTerminated, m.LaunchFailures, m.Usage, m.Limit, m.SchedulingDuration, m.UnplacedPods,
-		m.PlanCost, m.PlanLowerBound, m.PlansCutShort, m.PodsEvicted,
+		m.PlanCost, m.PlanLowerBound, m.PlansCutShort, m.PodsEvicted, m.PodsDeleted,
 		m.OrphansTerminated, m.AdmissionDuration, m.Admissions, m.CertificateExpiration,
 	}
 }

@@ -50,6 +50,7 @@ func TestNamesAndLabelsOfMetrics(t *testing.T) {
 		"karpenter_machines_terminated":                              {"provisioner"},
 		"karpenter_machines_launch_failures":                         {"provisioner", "reason"},
 		"karpenter_machines_orphans_terminated":                      {},
+		"karpenter_pods_deleted":                                     {},
 		"karpenter_pods_evicted":                                     {},
 		"karpenter_provisioner_limit":                                {"provisioner", "resource_type"},
 		"karpenter_provisioner_usage":                                {"provisioner", "resource_type"},

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -119,6 +120,9 @@ func index(ctx context.Context, indexer client.FieldIndexer) error {
 		}},
 		{&corev1.Pod{}, machines.IndexPodNodeName, func(o client.Object) []string {
 			return nonEmpty(o.(*corev1.Pod).Spec.NodeName)
+		}},
+		{&storagev1.VolumeAttachment{}, machines.IndexAttachmentNodeName, func(o client.Object) []string {
+			return nonEmpty(o.(*storagev1.VolumeAttachment).Spec.NodeName)
 		}},
 		{&v1alpha5.Machine{}, machines.IndexMachineProviderID, func(o client.Object) []string {
 			return nonEmpty(o.(*v1alpha5.Machine).Status.ProviderID)

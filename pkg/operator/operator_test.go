@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
@@ -42,8 +43,10 @@ func TestIndexesLeaveOutWhatHasNoValue(t *testing.T) {
 		full, not client.Object
 		want      string
 	}{
-		"nodes by provider id":      {machines.IndexNodeProviderID, &corev1.Node{Spec: corev1.NodeSpec{ProviderID: "fake:///i-1"}}, &corev1.Node{}, "fake:///i-1"},
-		"pods by node":              {machines.IndexPodNodeName, &corev1.Pod{Spec: corev1.PodSpec{NodeName: "node"}}, &corev1.Pod{}, "node"},
+		"nodes by provider id": {machines.IndexNodeProviderID, &corev1.Node{Spec: corev1.NodeSpec{ProviderID: "fake:///i-1"}}, &corev1.Node{}, "fake:///i-1"},
+		"pods by node":         {machines.IndexPodNodeName, &corev1.Pod{Spec: corev1.PodSpec{NodeName: "node"}}, &corev1.Pod{}, "node"},
+		"attachments by node": {machines.IndexAttachmentNodeName, &storagev1.VolumeAttachment{Spec: storagev1.VolumeAttachmentSpec{NodeName: "node"}},
+			&storagev1.VolumeAttachment{}, "node"},
 		"machines by provider id":   {machines.IndexMachineProviderID, launched, &v1alpha5.Machine{}, "fake:///i-1"},
 		"machines by launch group":  {machines.IndexMachineLaunchGroup, grouped, &v1alpha5.Machine{}, "group"},
 		"machines of no known name": {machines.IndexMachineLaunchGroup, grouped, &v1alpha5.Machine{Spec: v1alpha5.MachineSpec{LaunchGroup: &v1alpha5.LaunchGroup{}}}, "group"},

@@ -24,6 +24,13 @@ const (
 	MinValuesBestEffort = string(v1alpha5.MinValuesBestEffort)
 )
 
+// Values of the options that hold pods.
+const (
+	HoldNever     = "Never"
+	HoldVoluntary = "Voluntary"
+	HoldAlways    = "Always"
+)
+
 // Options are kerf's settings.
 type Options struct {
 	// ClusterName is the name of the EKS cluster. Required.
@@ -59,6 +66,11 @@ type Options struct {
 	SolverSteps int
 	// LaunchTimeout is how long a Machine may wait for an instance, RegistrationTimeout how long an instance may take to join.
 	LaunchTimeout, RegistrationTimeout time.Duration
+	// HoldBarePods, HoldSystemPods and HoldLocalStorage are Never, Voluntary or Always: what pods are kept from that have no
+	// controller, that are in kube-system without a PodDisruptionBudget, and that keep something on their node.
+	HoldBarePods, HoldSystemPods, HoldLocalStorage string
+	// HoldSystemPodsFor is the age from which on pods of kube-system are held no longer.
+	HoldSystemPodsFor time.Duration
 	// LaunchTemplateTTL is how long an unused launch template is kept.
 	LaunchTemplateTTL time.Duration
 	// VMMemoryOverheadPercent is the part of an instance's memory that the hypervisor and the kernel keep, until measured.

@@ -51,6 +51,7 @@ func (o *Options) Validate() error {
 	o.validateTimes(&refused)
 	o.validateServers(&refused)
 	o.validatePlans(&refused)
+	o.validateHolds(&refused)
 	// Fractions are asked whether they are right, not whether they are wrong: NaN is neither.
 	refused.when(!(o.VMMemoryOverheadPercent >= 0 && o.VMMemoryOverheadPercent < 1), "vm-memory-overhead-percent",
 		"%g is not a fraction from 0 to below 1", o.VMMemoryOverheadPercent)
@@ -98,6 +99,16 @@ func (o *Options) validatePlans(refused *refusals) {
 	refused.when(!(o.FallbackPriceRatio >= 1 && o.FallbackPriceRatio <= maxRatio), "fallback-price-ratio",
 		"%g is not from 1 to %g", o.FallbackPriceRatio, float64(maxRatio))
 	refused.when(o.SolverSteps < 0, "solver-steps", "%d is negative", o.SolverSteps)
+}
+
+func (o *Options) validateHolds(refused *refusals) {
+	for _, hold := range []struct{ flag, value string }{
+		{"hold-bare-pods", o.HoldBarePods}, {"hold-system-pods", o.HoldSystemPods}, {"hold-local-storage", o.HoldLocalStorage},
+	} {
+		refused.when(hold.value != HoldNever && hold.value != HoldVoluntary && hold.value != HoldAlways, hold.flag,
+			"%q is not %s, %s or %s", hold.value, HoldNever, HoldVoluntary, HoldAlways)
+	}
+	refused.when(o.HoldSystemPodsFor < 0, "hold-system-pods-for", "%s is negative", o.HoldSystemPodsFor)
 }
 
 func (o *Options) validateServers(refused *refusals) {

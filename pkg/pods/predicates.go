@@ -11,8 +11,9 @@ import (
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 )
 
-// safeToEvictAnnotation is Cluster Autoscaler's: "false" says that the pod must not be moved.
-const safeToEvictAnnotation = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+// SafeToEvictAnnotation is Cluster Autoscaler's: "false" says that the pod must not be moved, "on-completion" that it runs to its
+// end first, and "true" that it may go whatever is usually protected.
+const SafeToEvictAnnotation = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 
 // IsProvisionable reports whether the pod waits for capacity that is not there: the scheduler has found no node for it and
 // does not make room by preemption. Pods that a DaemonSet or a kubelet owns never do: they come with their node. Those that refuse
@@ -84,11 +85,12 @@ func IsTerminal(pod *corev1.Pod) bool {
 // IsTerminating reports whether the pod is being deleted.
 func IsTerminating(pod *corev1.Pod) bool { return pod.DeletionTimestamp != nil }
 
-// BlocksDisruption reports whether the pod asks to keep voluntary disruption away from its node.
-func BlocksDisruption(pod *corev1.Pod) bool {
-	return pod.Annotations[v1alpha5.DoNotEvictAnnotation] == "true" ||
-		pod.Annotations[v1alpha5.DoNotDisruptAnnotation] == "true" ||
-		pod.Annotations[safeToEvictAnnotation] == "false"
+// StaysPut reports whether the pod asks to stay on its node for as long as it lives: also when the node is to go, it needs no
+// other one. Those that ask for a time only are not among them.
+func StaysPut(pod *corev1.Pod) bool {
+	eviction := pod.Annotations[SafeToEvictAnnotation]
+	return eviction == "false" || eviction == "on-completion" ||
+		pod.Annotations[v1alpha5.DoNotEvictAnnotation] == "true" || pod.Annotations[v1alpha5.DoNotDisruptAnnotation] == "true"
 }
 
 // Tolerates reports whether the pod tolerates the taint.

@@ -82,20 +82,22 @@ func TestWorkloadIsWhatWouldNeedAnotherNode(t *testing.T) {
 	}
 }
 
-func TestPodsMayAskNotToBeDisrupted(t *testing.T) {
+func TestPodsThatStayPut(t *testing.T) {
 	for name, tc := range map[string]struct {
 		key, value string
 		want       bool
 	}{
 		"do-not-evict":               {key: "karpenter.sh/do-not-evict", value: "true", want: true},
 		"do-not-disrupt":             {key: "karpenter.sh/do-not-disrupt", value: "true", want: true},
-		"not safe to evict":          {key: "cluster-autoscaler.kubernetes.io/safe-to-evict", value: "false", want: true},
-		"safe to evict":              {key: "cluster-autoscaler.kubernetes.io/safe-to-evict", value: "true"},
+		"do-not-disrupt for a time":  {key: "karpenter.sh/do-not-disrupt", value: "4h"},
 		"do-not-disrupt taken back":  {key: "karpenter.sh/do-not-disrupt", value: "false"},
+		"not safe to evict":          {key: pods.SafeToEvictAnnotation, value: "false", want: true},
+		"to its end":                 {key: pods.SafeToEvictAnnotation, value: "on-completion", want: true},
+		"safe to evict":              {key: pods.SafeToEvictAnnotation, value: "true"},
 		"an annotation of their own": {key: "example.com/do-not-disrupt", value: "true"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := pods.BlocksDisruption(builders.Pod(builders.Annotation(tc.key, tc.value))); got != tc.want {
+			if got := pods.StaysPut(builders.Pod(builders.Annotation(tc.key, tc.value))); got != tc.want {
 				t.Errorf("got %v, want %v", got, tc.want)
 			}
 		})

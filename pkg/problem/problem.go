@@ -112,11 +112,12 @@ func (s *survey) pending() []*corev1.Pod {
 	return out
 }
 
-// displaced returns the pods that will look for a new place when a node goes, in order of UID.
+// displaced returns the pods that will look for a new place when a node goes, in order of UID. Those that keep the node may do so
+// for long: nothing is bought for them ahead of the time at which they wait for it.
 func (s *survey) displaced(entry state.Entry) []*corev1.Pod {
 	var out []*corev1.Pod
 	for _, pod := range entry.Pods {
-		if pods.IsReschedulable(pod) && !pods.IsTerminating(pod) && !pods.RefusesMachines(pod) && !s.expendable(pod) {
+		if pods.IsReschedulable(pod) && !pods.IsTerminating(pod) && !pods.StaysPut(pod) && !pods.RefusesMachines(pod) && !s.expendable(pod) {
 			out = append(out, pod)
 		}
 	}

@@ -42,6 +42,7 @@ func TestPodsThatNeedAPlace(t *testing.T) {
 		Entries: []state.Entry{
 			{Node: going, Pods: running(
 				on("r", builders.OwnedBy("apps/v1", "ReplicaSet", "r")), on("bare"), on("going-too", terminating),
+				on("keeps-the-node", builders.Annotation(v1alpha5.DoNotEvictAnnotation, "true")),
 				on("daemon-there", builders.OwnedBy("apps/v1", "DaemonSet", "d")), on("done", func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded }),
 			)},
 			{Node: builders.Node("stays"), Pods: running(builders.Pod(builders.Name("settled"), builders.OnNode("stays")))},

@@ -42,6 +42,9 @@ func RandomProvisioner(source *rand.Rand) *v1alpha5.Provisioner {
 		s.TTLSecondsAfterEmpty = new(pick(r, []int64{0, 30, 1 << 40}, []int64{-30}))
 	}
 	if r.coin() {
+		s.TerminationGracePeriod = &metav1.Duration{Duration: pick(r, []time.Duration{0, time.Hour, 90 * time.Second}, []time.Duration{-time.Second})}
+	}
+	if r.coin() {
 		s.Consolidation = &v1alpha5.Consolidation{Enabled: new(pick(r, []bool{s.TTLSecondsAfterEmpty == nil}, []bool{true}))}
 	}
 	switch pick(r, []int{0}, []int{1, 2}) {

@@ -30,6 +30,10 @@ func (w *world) endsCleanly(t *testing.T) {
 		t.Parallel()
 		w.endsWithProvisioner(t)
 	})
+	t.Run("a pod that says no holds its machine for the termination grace period", func(t *testing.T) {
+		t.Parallel()
+		w.holdsForItsGracePeriod(t)
+	})
 	t.Run("an instance that never joins is removed and its pods are served again", func(t *testing.T) {
 		t.Parallel()
 		w.replacesSilentInstance(t)
@@ -96,6 +100,32 @@ func (w *world) endsWithProvisioner(t *testing.T) {
 			t.Errorf("pod %s is still bound to %s", p.Name, p.Spec.NodeName)
 		}
 	}
+	w.end(t, name)
+}
+
+// holdsForItsGracePeriod has a pod hold a machine that is deleted, until the time for its drain is over.
+func (w *world) holdsForItsGracePeriod(t *testing.T) {
+	const name, period = "grace-period", 20 * time.Second
+	deployment := workload(name, 1, "500m")
+	deployment.Spec.Template.Annotations = map[string]string{v1alpha5.DoNotEvictAnnotation: "true"}
+	w.serve(t, provisioner(name, func(s *v1alpha5.ProvisionerSpec) {
+		s.TerminationGracePeriod = &metav1.Duration{Duration: period}
+	}), deployment)
+	w.awaitRunning(t, name, 1)
+	old := w.onlyMachine(t, name, "is ready", ready)
+	deleted := time.Now()
+	w.delete(t, &old)
+	w.awaitEvent(t, &old, "FailedDraining", v1alpha5.DoNotEvictAnnotation)
+	w.onlyMachine(t, name, "is another one and ready", func(m v1alpha5.Machine) error {
+		if m.Name == old.Name {
+			return errors.New("it is the old one")
+		}
+		return ready(m)
+	})
+	if took := time.Since(deleted); took < period/2 { // its pod needs no time to end, and is deleted a few seconds before the end
+		t.Errorf("the pod was gone %s after the machine was deleted, which had %s", took, period)
+	}
+	w.awaitRunning(t, name, 1)
 	w.end(t, name)
 }
 

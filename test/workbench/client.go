@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
@@ -59,6 +60,12 @@ func indexed(index string, object runtime.Object) (string, bool) {
 	case machines.IndexPodNodeName:
 		pod, ok := object.(*corev1.Pod)
 		return pod.Spec.NodeName, ok
+	case machines.IndexAttachmentNodeName:
+		attachment, ok := object.(*storagev1.VolumeAttachment)
+		if !ok {
+			return "", false
+		}
+		return attachment.Spec.NodeName, true
 	case machines.IndexMachineProviderID:
 		machine, ok := object.(*v1alpha5.Machine)
 		return machine.Status.ProviderID, ok
@@ -83,6 +90,7 @@ func listByIndex(ctx context.Context, c client.WithWatch, list client.ObjectList
 	wanted := o.FieldSelector.Requirements()[0]
 	names := []string{
 		machines.IndexNodeProviderID, machines.IndexPodNodeName, machines.IndexMachineProviderID, machines.IndexMachineLaunchGroup,
+		machines.IndexAttachmentNodeName,
 	}
 	if !slices.Contains(names, wanted.Field) {
 		return c.List(ctx, list, options...)

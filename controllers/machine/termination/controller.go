@@ -20,14 +20,28 @@ import (
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/drain"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
 	"github.com/kerf-autoscaler/kerf/pkg/journal"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
 )
 
-// Evictor takes pods off their nodes, in its own time.
+// Evictor takes pods off their nodes.
 type Evictor interface {
+	// Add asks for pods to be evicted, in the evictor's own time.
 	Add(pods ...*corev1.Pod)
+	// Withdraw takes back what was asked for and did not happen yet.
+	Withdraw(pods ...*corev1.Pod)
+	// Delete tells a pod to end within a time, whatever budgets say.
+	Delete(ctx context.Context, pod *corev1.Pod, grace time.Duration) error
+}
+
+// Settings are what a user or the cloud decides about the end of machines.
+type Settings struct {
+	// VisibilityWindow is how long the cloud may take to show an instance that it has launched.
+	VisibilityWindow time.Duration
+	// Drain says which pods are held that say nothing for themselves.
+	Drain drain.Policy
 }
 
 // Controller ends one Machine at a time, step by step; it stops at the first step that is not done.
@@ -44,10 +58,11 @@ type step interface {
 }
 
 // NewController returns a controller that ends Machines of provider. live reads past the cache.
-func NewController(client client.Client, live client.Reader, provider cloudprovider.Provider, evictor Evictor, window time.Duration, journal journal.Journal) *Controller {
+func NewController(client client.Client, live client.Reader, provider cloudprovider.Provider, evictor Evictor, settings Settings, journal journal.Journal) *Controller {
 	return &Controller{client: client, live: live, journal: journal, steps: []step{
-		&drainStep{client: client, live: live, evictor: evictor, clock: journal.Clock},
-		&instanceStep{live: live, provider: provider, window: window, clock: journal.Clock},
+		&drainStep{client: client, live: live, provider: provider, evictor: evictor, policy: settings.Drain, journal: journal},
+		&volumesStep{client: client, live: live, clock: journal.Clock},
+		&instanceStep{live: live, provider: provider, window: settings.VisibilityWindow, clock: journal.Clock},
 		&nodeStep{client: client},
 	}}
 }
@@ -56,6 +71,7 @@ func NewController(client client.Client, live client.Reader, provider cloudprovi
 // +kubebuilder:rbac:groups=karpenter.sh,resources=machines/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch;patch;delete
 // +kubebuilder:rbac:groups="",resources=pods,verbs=list;watch
+// +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=list;watch
 
 // Register adds the controller to a manager.
 func (c *Controller) Register(mgr ctrl.Manager) error {

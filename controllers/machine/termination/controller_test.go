@@ -3,6 +3,7 @@ package termination
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/controllers/eviction"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/fake"
+	"github.com/kerf-autoscaler/kerf/pkg/drain"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/test/builders"
@@ -27,7 +29,7 @@ import (
 const window = 2 * time.Minute
 
 // asked is an evictor that only notes what it is asked to evict.
-type asked struct{ names []string }
+type asked struct{ names, withdrawn, deleted []string }
 
 func (a *asked) Add(list ...*corev1.Pod) {
 	for _, pod := range list {
@@ -35,11 +37,23 @@ func (a *asked) Add(list ...*corev1.Pod) {
 	}
 }
 
+func (a *asked) Withdraw(list ...*corev1.Pod) {
+	for _, pod := range list {
+		a.withdrawn = append(a.withdrawn, pod.Name)
+	}
+}
+
+func (a *asked) Delete(_ context.Context, pod *corev1.Pod, grace time.Duration) error {
+	a.deleted = append(a.deleted, fmt.Sprintf("%s in %s", pod.Name, grace))
+	return nil
+}
+
 // end is the end of machines in one test, over a cloud of its own whose instances take a minute to terminate.
 type end struct {
 	*workbench.Bench
 	cloud      *fake.Provider
 	asked      *asked
+	policy     drain.Policy
 	controller *Controller
 }
 
@@ -52,7 +66,7 @@ func newEnd(t *testing.T) *end {
 }
 
 func (e *end) with(c client.Client, evictor Evictor) *Controller {
-	return NewController(c, e.Client, e.cloud, evictor, window, e.Journal)
+	return NewController(c, e.Client, e.cloud, evictor, Settings{VisibilityWindow: window, Drain: e.policy}, e.Journal)
 }
 
 // settle lets the time pass that the scheduler is given to see a new taint.
@@ -80,7 +94,7 @@ func TestAMachineEndsStepByStep(t *testing.T) {
 	e := newEnd(t)
 	machine, node := e.Ready(e.cloud)
 	pod := e.RunningPod(e.Namespace(), node.Name)
-	e.RunningPod(pod.Namespace, node.Name, builders.OwnedBy("apps/v1", "DaemonSet", "ds"), builders.Name("daemon"))
+	daemon := e.RunningPod(pod.Namespace, node.Name, builders.OwnedBy("apps/v1", "DaemonSet", "ds"), builders.Name("daemon"))
 	e.Delete(machine)
 
 	// 1. New pods are kept off, those that are there are told to go.
@@ -100,13 +114,19 @@ func TestAMachineEndsStepByStep(t *testing.T) {
 		t.Fatal("the instance is terminated while a pod runs on it")
 	}
 
-	// 2. Once they are gone, the instance is terminated.
+	// 2. Those of DaemonSets follow; once they are gone, the instance is terminated.
 	e.Delete(pod, client.GracePeriodSeconds(0))
+	e.Reconcile(e.controller, machine.Name)
+	if !slices.Equal(e.asked.names, []string{pod.Name, daemon.Name}) {
+		t.Errorf("asked to evict %v, want %s at last", e.asked.names, daemon.Name)
+	}
+	e.Delete(daemon, client.GracePeriodSeconds(0))
 	e.settle()
 	if again := e.Reconcile(e.controller, machine.Name).RequeueAfter; again != 2*time.Second {
 		t.Errorf("a termination is looked at again after %s", again)
 	}
 	e.expect(t, machine, v1alpha5.ConditionDrained, metav1.ConditionTrue, "")
+	e.expect(t, machine, v1alpha5.ConditionVolumesDetached, metav1.ConditionTrue, "")
 	e.expect(t, machine, v1alpha5.ConditionTerminated, metav1.ConditionUnknown, machine.Status.ProviderID)
 	if live := e.cloud.Instances(); len(live) != 1 || !live[0].ShuttingDown {
 		t.Fatalf("instances are %v, want it shutting down", live)
@@ -184,6 +204,12 @@ type evictor struct {
 }
 
 func (e *evictor) Add(list ...*corev1.Pod) { e.pods = list }
+
+func (e *evictor) Withdraw(...*corev1.Pod) {}
+
+func (e *evictor) Delete(ctx context.Context, pod *corev1.Pod, grace time.Duration) error {
+	return e.queue.Delete(ctx, pod, grace)
+}
 
 func (e *evictor) run(ctx context.Context) error {
 	var errs []error

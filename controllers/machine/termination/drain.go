@@ -9,26 +9,44 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/klog/v2"
-	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/drain"
+	"github.com/kerf-autoscaler/kerf/pkg/events"
+	"github.com/kerf-autoscaler/kerf/pkg/journal"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
 )
 
-// drainPoll is how often a drain is looked at without any event of its pods: pods that never go are given up by time.
-const drainPoll = 5 * time.Second
+const (
+	// drainPoll is how often a drain is looked at without any event of its pods: pods that never go are given up by time, and
+	// budgets open up without one.
+	drainPoll = 5 * time.Second
+	// holdSettles is how long the scheduler is given to see that a Node takes no new pods before the last look at them.
+	holdSettles = time.Second
+	// namedPods is how many pods a message names, toldPods how many are told of by events.
+	namedPods, toldPods = 3, 10
+)
 
-// holdSettles is how long the scheduler is given to see that a Node takes no new pods before the last look at them.
-const holdSettles = time.Second
-
-// drainStep keeps new pods off the Node and evicts those that are there.
+// drainStep keeps new pods off the Node and makes those leave that are there.
 type drainStep struct {
-	client  client.Client
-	live    client.Reader
-	evictor Evictor
-	clock   clock.PassiveClock
+	client   client.Client
+	live     client.Reader
+	provider cloudprovider.Provider
+	evictor  Evictor
+	policy   drain.Policy
+	journal  journal.Journal
+}
+
+// look is what was seen of Nodes at one time.
+type look struct {
+	// held says that the scheduler may not have seen yet that a Node takes no new pods.
+	held bool
+	// next is what to do about the pods.
+	next drain.Step
+	// silent says that the kubelet of a Node does not answer.
+	silent bool
 }
 
 func (d *drainStep) reconcile(ctx context.Context, machine *v1alpha5.Machine, nodes []corev1.Node) (bool, time.Duration, error) {
@@ -36,33 +54,50 @@ func (d *drainStep) reconcile(ctx context.Context, machine *v1alpha5.Machine, no
 	if conditions.IsTrue(v1alpha5.ConditionDrained) {
 		return true, 0, nil
 	}
-	held := false
-	var waiting []*corev1.Pod
-	for i := range nodes {
-		changed, err := d.hold(ctx, &nodes[i])
-		if err != nil {
-			return false, 0, err
-		}
-		held = held || changed
-		onNode, err := machines.Pods(ctx, d.client, nodes[i].Name)
-		if err != nil {
-			return false, 0, err
-		}
-		waiting = append(waiting, d.next(onNode)...)
-	}
-	if !held && len(waiting) == 0 {
+	seen, err := d.look(ctx, machine, nodes, d.cachedPods)
+	if err == nil && !seen.held && seen.next.Done() {
 		// Drained is never looked at again. It takes more than a cache, which may lag, and another reconcile than the one that
 		// put the taint on, in which the scheduler may still be placing pods.
-		var err error
-		if held, waiting, err = d.lastLook(ctx, nodes); err != nil {
-			return false, 0, err
+		seen, err = d.lastLook(ctx, machine, nodes)
+	}
+	if err != nil {
+		return false, 0, err
+	}
+	if seen.silent && len(seen.next.Blocked) > 0 {
+		// What nobody lets go may have ended long ago, with an instance of which only the Node is left.
+		_, err := d.provider.Get(ctx, machine.Status.ProviderID)
+		if cloudprovider.IsNotFound(err) {
+			conditions.True(v1alpha5.ConditionDrained, v1alpha5.ReasonInstanceGone, "instance "+machine.Status.ProviderID+" is gone, and its pods with it")
+			return true, 0, nil
+		}
+		if err != nil {
+			return false, 0, fmt.Errorf("looking for instance %s: %w", machine.Status.ProviderID, err)
 		}
 	}
+	return d.settle(machine, nodes, &seen)
+}
+
+// settle writes down how far the drain is, and says when to look again.
+func (d *drainStep) settle(machine *v1alpha5.Machine, nodes []corev1.Node, seen *look) (bool, time.Duration, error) {
+	conditions := machines.Conditions(machine)
+	next := &seen.next
 	switch {
-	case len(waiting) > 0:
-		conditions.Unknown(v1alpha5.ConditionDrained, v1alpha5.ReasonDraining, describe(waiting))
-		return false, drainPoll, nil
-	case held:
+	case next.Over:
+		conditions.True(v1alpha5.ConditionDrained, v1alpha5.ReasonGracePeriodOver,
+			fmt.Sprintf("its terminationGracePeriod was over at %s", machine.TerminationDeadline().UTC().Format(time.RFC3339)))
+		return true, 0, nil
+	case len(next.Blocked) > 0:
+		conditions.False(v1alpha5.ConditionDrained, v1alpha5.ReasonDrainBlocked, describeBlocked(next.Blocked))
+		d.tell(machine, nodes, next.Blocked)
+		return false, d.again(next), nil
+	case !next.Done():
+		deleted := make([]*corev1.Pod, 0, len(next.Delete))
+		for _, deletion := range next.Delete {
+			deleted = append(deleted, deletion.Pod)
+		}
+		conditions.Unknown(v1alpha5.ConditionDrained, v1alpha5.ReasonDraining, describe(slices.Concat(next.Evict, next.Waiting, deleted)))
+		return false, d.again(next), nil
+	case seen.held:
 		conditions.Unknown(v1alpha5.ConditionDrained, v1alpha5.ReasonDraining, "keeping new pods away")
 		return false, holdSettles, nil
 	}
@@ -70,41 +105,88 @@ func (d *drainStep) reconcile(ctx context.Context, machine *v1alpha5.Machine, no
 	return true, 0, nil
 }
 
-// next asks for the eviction of the pods that are due and returns all that the drain waits for.
-func (d *drainStep) next(onNode []*corev1.Pod) []*corev1.Pod {
-	next := drain.Next(onNode, d.clock.Now())
-	d.evictor.Add(next.Evict...)
-	return slices.Concat(next.Evict, next.Waiting)
+// again says when the drain is looked at next if nothing happens before.
+func (d *drainStep) again(next *drain.Step) time.Duration {
+	if next.Again.IsZero() {
+		return drainPoll
+	}
+	return max(min(drainPoll, next.Again.Sub(d.journal.Clock.Now())), time.Millisecond)
+}
+
+// podsOf returns the pods on a Node.
+type podsOf func(ctx context.Context, nodeName string) ([]*corev1.Pod, error)
+
+func (d *drainStep) cachedPods(ctx context.Context, nodeName string) ([]*corev1.Pod, error) {
+	return machines.Pods(ctx, d.client, nodeName)
+}
+
+func (d *drainStep) livePods(ctx context.Context, nodeName string) ([]*corev1.Pod, error) {
+	return machines.LivePods(ctx, d.live, nodeName)
+}
+
+// look keeps new pods off Nodes and makes those leave that are due.
+func (d *drainStep) look(ctx context.Context, machine *v1alpha5.Machine, nodes []corev1.Node, pods podsOf) (look, error) {
+	var seen look
+	var all []*corev1.Pod
+	for i := range nodes {
+		changed, err := d.hold(ctx, &nodes[i])
+		if err != nil {
+			return look{}, err
+		}
+		seen.held = seen.held || changed
+		seen.silent = seen.silent || !machines.NodeIsReady(&nodes[i])
+		onNode, err := pods(ctx, nodes[i].Name)
+		if err != nil {
+			return look{}, err
+		}
+		all = append(all, onNode...)
+	}
+	budgets, err := machines.Budgets(ctx, d.client, all)
+	if err != nil {
+		return look{}, err
+	}
+	seen.next = drain.Next(drain.Input{
+		Pods: all, Budgets: budgets, Policy: d.policy,
+		Now: d.journal.Clock.Now(), Started: machine.DeletionTimestamp.Time, Deadline: machine.TerminationDeadline(),
+	})
+	return seen, d.act(ctx, all, &seen.next)
 }
 
 // lastLook asks the API server itself whether the Nodes still keep new pods away, and what runs on them.
-func (d *drainStep) lastLook(ctx context.Context, nodes []corev1.Node) (held bool, waiting []*corev1.Pod, err error) {
+func (d *drainStep) lastLook(ctx context.Context, machine *v1alpha5.Machine, nodes []corev1.Node) (look, error) {
+	var there []corev1.Node
 	for i := range nodes {
 		node := &corev1.Node{}
-		if err := d.live.Get(ctx, client.ObjectKeyFromObject(&nodes[i]), node); client.IgnoreNotFound(err) != nil {
-			return false, nil, fmt.Errorf("getting node %s: %w", nodes[i].Name, err)
-		} else if err != nil {
-			continue
+		err := d.live.Get(ctx, client.ObjectKeyFromObject(&nodes[i]), node)
+		if client.IgnoreNotFound(err) != nil {
+			return look{}, fmt.Errorf("getting node %s: %w", nodes[i].Name, err)
 		}
-		changed, err := d.hold(ctx, node)
-		if err != nil {
-			return false, nil, err
+		if err == nil {
+			there = append(there, *node)
 		}
-		held = held || changed
-		onNode, err := machines.LivePods(ctx, d.live, node.Name)
-		if err != nil {
-			return false, nil, err
-		}
-		waiting = append(waiting, d.next(onNode)...)
 	}
-	return held, waiting, nil
+	return d.look(ctx, machine, there, d.livePods)
+}
+
+// act asks for the eviction of the pods that are due, takes back what was asked before and is no longer to be, and deletes
+// those whose time is up.
+func (d *drainStep) act(ctx context.Context, onNode []*corev1.Pod, next *drain.Step) error {
+	d.evictor.Withdraw(slices.DeleteFunc(slices.Clone(onNode), func(p *corev1.Pod) bool { return slices.Contains(next.Evict, p) })...)
+	d.evictor.Add(next.Evict...)
+	for _, deletion := range next.Delete {
+		if err := d.evictor.Delete(ctx, deletion.Pod, deletion.Grace); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // hold keeps new pods and load balancers away from a Node. It reports whether the scheduler may not have seen that yet: events
 // of the Node itself wake the Machine much sooner.
 func (d *drainStep) hold(ctx context.Context, node *corev1.Node) (bool, error) {
+	now := d.journal.Clock.Now()
 	stored := node.DeepCopy()
-	machines.Disrupt(node, d.clock.Now())
+	machines.Disrupt(node, now)
 	if node.Labels == nil {
 		node.Labels = map[string]string{}
 	}
@@ -112,19 +194,51 @@ func (d *drainStep) hold(ctx context.Context, node *corev1.Node) (bool, error) {
 		node.Labels[v1alpha5.ExcludeFromLoadBalancersLabel] = "karpenter"
 	}
 	changed, err := machines.WriteNode(ctx, d.client, stored, node)
-	return changed || machines.DisruptedFor(node, d.clock.Now()) < holdSettles, client.IgnoreNotFound(err)
+	return changed || machines.DisruptedFor(node, now) < holdSettles, client.IgnoreNotFound(err)
 }
 
-// describe names the pods that a drain waits for, the first three at most. They are put in order: a cache lists them in any,
-// and a message that changes by itself would wake the Machine without end.
+// tell publishes which pods keep the drain from its end, about the Machine and about its Nodes.
+func (d *drainStep) tell(machine *v1alpha5.Machine, nodes []corev1.Node, blocked []drain.Blocker) {
+	objects := []client.Object{machine}
+	for i := range nodes {
+		objects = append(objects, &nodes[i])
+	}
+	for _, blocker := range blocked[:min(len(blocked), toldPods)] {
+		for _, object := range objects {
+			d.journal.Events.Publish(events.Event{
+				Object: object, Warning: true, Reason: events.ReasonFailedDraining, Message: "Cannot be drained: " + sentence(blocker),
+			})
+		}
+	}
+}
+
+// sentence says which pod stays, and why.
+func sentence(blocker drain.Blocker) string {
+	return fmt.Sprintf("pod %s stays: %s (%s)", klog.KObj(blocker.Pod), blocker.Message, blocker.Reason)
+}
+
+// describeBlocked names the pods that hold a drain up, the first three at most; the engine has put them in order.
+func describeBlocked(blocked []drain.Blocker) string {
+	said := make([]string, 0, namedPods+1)
+	for _, blocker := range blocked[:min(len(blocked), namedPods)] {
+		said = append(said, sentence(blocker))
+	}
+	if more := len(blocked) - namedPods; more > 0 {
+		said = append(said, fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(said, "; ")
+}
+
+// describe names the pods that a drain waits for, the first three at most. They are put in order: a message that changes by
+// itself would wake the Machine without end.
 func describe(waiting []*corev1.Pod) string {
 	names := make([]string, 0, len(waiting))
 	for _, pod := range waiting {
 		names = append(names, klog.KObj(pod).String())
 	}
 	slices.Sort(names)
-	if more := len(names) - 3; more > 0 {
-		names = append(names[:3], fmt.Sprintf("%d more", more))
+	if more := len(names) - namedPods; more > 0 {
+		names = append(names[:namedPods], fmt.Sprintf("%d more", more))
 	}
 	return "waiting for " + strings.Join(names, ", ")
 }
