@@ -87,7 +87,7 @@ func (p *Provider) launch(ctx context.Context, machine *v1alpha5.Machine) (fleet
 	case awserr.Is(err, awserr.IdempotencyMismatch):
 		// Template, images or cluster facts have changed since the intent was first carried out.
 		return p.adopt(ctx, machine)
-	case awserr.Is(err, awserr.Capacity, awserr.Quota):
+	case awserr.Is(err, awserr.Capacity, awserr.NoAddresses, awserr.Quota):
 		// All machines of the request have to get the same answer: one that asked again and were served would be handed the
 		// instances of those that were not.
 		answer = fleet.Unserved(request, awserr.Code(err), err.Error())
@@ -116,13 +116,21 @@ func (p *Provider) try(ctx context.Context, machine *v1alpha5.Machine, token fun
 
 // learn remembers of the offerings asked for which gave something and which did not, so that the next plan differs or waits.
 func (p *Provider) learn(request fleet.Request, answer fleet.Answer) {
+	served := map[offerings.Offering]bool{} // once for all the instances of an answer
 	for _, i := range answer.Instances {
-		p.capacity.MarkAvailable(offerings.Offering{InstanceType: i.InstanceType, Zone: i.Zone, CapacityType: i.CapacityType})
+		served[offerings.Offering{InstanceType: i.InstanceType, Zone: i.Zone, CapacityType: i.CapacityType}] = true
+	}
+	for o := range served {
+		p.capacity.MarkAvailable(o)
+	}
+	mark := p.capacity.MarkUnavailable
+	if answer.Starved() {
+		mark = p.capacity.MarkStarved
 	}
 	for _, c := range request.Configs {
 		for _, o := range c.Overrides {
 			if answer.Exhausted(o) {
-				p.capacity.MarkUnavailable(offerings.Offering{InstanceType: o.InstanceType, Zone: o.Zone, CapacityType: request.CapacityType})
+				mark(offerings.Offering{InstanceType: o.InstanceType, Zone: o.Zone, CapacityType: request.CapacityType})
 			}
 		}
 	}
@@ -159,7 +167,7 @@ func refusal(err error) error {
 func unserved(intent *v1alpha5.Launch, answer fleet.Answer) error {
 	err := fmt.Errorf("launch group %q got %d of %d instances: %s", intent.Group, len(answer.Instances), intent.Size, answer.Reason())
 	switch {
-	case len(answer.Instances) > 0 || len(answer.Failures) == 0 || answer.Only(awserr.Capacity, awserr.Quota):
+	case len(answer.Instances) > 0 || len(answer.Failures) == 0 || answer.Only(awserr.Capacity, awserr.NoAddresses, awserr.Quota):
 		return cloudprovider.NewInsufficientCapacityError(err)
 	case answer.Has(awserr.Denied):
 		return cloudprovider.NewRefusedError(reasonUnauthorized, err)

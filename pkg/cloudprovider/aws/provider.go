@@ -89,7 +89,7 @@ func New(cfg awssdk.Config, reader client.Reader, settings Settings, clock clock
 		prices: pricing.NewBook(pricing.NewPriceList(priceClient, cfg.Region), ec2Client, clock, func(instanceType string) (float64, bool) {
 			return facts.OnDemandPrice(cfg.Region, instanceType)
 		}),
-		capacity:        offerings.NewMemory(clock),
+		capacity:        offerings.NewMemory(clock, settings.CapacityBackoffMax),
 		launchTemplates: launchtemplate.NewStore(ec2Client, clock, settings.ClusterUID, settings.LaunchTemplateTTL),
 		subnets:         subnet.NewFinder(ec2Client),
 		securityGroups:  securitygroup.NewFinder(ec2Client),

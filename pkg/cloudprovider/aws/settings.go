@@ -48,6 +48,8 @@ type Settings struct {
 	IsolatedVPC bool
 	// LaunchTemplateTTL is how long an unused launch template is kept. Default: 1 minute.
 	LaunchTemplateTTL time.Duration
+	// CapacityBackoffMax is how long, at most, an offering is left alone that gave nothing. Default: 30 minutes.
+	CapacityBackoffMax time.Duration
 	// VisibilityWindow is how long EC2 may take to show an instance that it has made. Default: 5 minutes.
 	VisibilityWindow time.Duration
 }

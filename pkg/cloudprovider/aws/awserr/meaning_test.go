@@ -19,7 +19,7 @@ func TestErrorsAreClassifiedByTheirCode(t *testing.T) {
 		want Meaning
 	}{
 		"no capacity of a type":              {apiError("InsufficientInstanceCapacity"), Capacity},
-		"a subnet that is full":              {apiError("InsufficientFreeAddressesInSubnet"), Capacity},
+		"a subnet that is full":              {apiError("InsufficientFreeAddressesInSubnet"), NoAddresses},
 		"a type that a zone does not have":   {apiError("Unsupported"), Capacity},
 		"too many virtual CPUs":              {apiError("VcpuLimitExceeded"), Quota},
 		"too many spot instances":            {apiError("MaxSpotInstanceCountExceeded"), Quota},
@@ -30,6 +30,14 @@ func TestErrorsAreClassifiedByTheirCode(t *testing.T) {
 		"wrong credentials":                  {apiError("AuthFailure"), Denied},
 		"an expired session":                 {apiError("ExpiredToken"), Denied},
 		"an instance that is gone":           {apiError("InvalidInstanceID.NotFound"), NotFound},
+		"a fleet too many":                   {apiError("MaxFleetCountExceeded"), Quota},
+		"a full reservation":                 {apiError("ReservationCapacityExceeded"), Capacity},
+		"a pool that nothing can fulfil":     {apiError("UnfulfillableCapacity"), Capacity},
+		"spot without its role":              {apiError("AuthFailure.ServiceLinkedRoleCreationNotPermitted"), Denied},
+		"a queue that is gone":               {apiError("QueueDoesNotExist"), NotFound},
+		"a reservation that is gone":         {apiError("InvalidCapacityReservationId.NotFound"), NotFound},
+		"a profile that is gone":             {apiError("NoSuchEntity"), NotFound},
+		"a code that nobody knows":           {apiError("SomethingNew.OfTomorrow"), Unknown},
 		"a parameter that is not there":      {apiError("ParameterNotFound"), NotFound},
 		"a launch template that is gone":     {apiError("InvalidLaunchTemplateName.NotFoundException"), LaunchTemplateNotFound},
 		"a launch template that is there":    {apiError("InvalidLaunchTemplateName.AlreadyExistsException"), AlreadyExists},

@@ -93,6 +93,12 @@ func (a Answer) Exhausted(o Override) bool {
 	})
 }
 
+// Starved reports whether nothing came of the request for no other reason than that there was nothing to be had: capacity comes
+// back by itself, unlike a quota.
+func (a Answer) Starved() bool {
+	return len(a.Instances) == 0 && a.Only(awserr.Capacity, awserr.NoAddresses)
+}
+
 // Only reports whether there are failures and all of them mean one of the meanings.
 func (a Answer) Only(meanings ...awserr.Meaning) bool {
 	return len(a.Failures) > 0 && !slices.ContainsFunc(a.Failures, func(f Failure) bool {
