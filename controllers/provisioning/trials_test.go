@@ -67,7 +67,7 @@ func TestOneMachineTriesWhereThereLatelyWasNoCapacity(t *testing.T) {
 	p.wantMachines(t, "at first", 1)
 	p.provision(t)
 	p.wantMachines(t, "while it is on its way", 1)
-	p.Clock.Step(answerPatience + time.Second)
+	p.Clock.Step(answerPatience + time.Minute) // the API server has a clock of its own
 	p.provision(t)
 	p.wantMachines(t, "when nobody answers it for long", 2)
 }
