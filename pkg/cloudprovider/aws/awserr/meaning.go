@@ -33,6 +33,8 @@ const (
 	AlreadyExists Meaning = "AlreadyExists"
 	// IdempotencyMismatch: the token served a different request before.
 	IdempotencyMismatch Meaning = "IdempotencyMismatch"
+	// Protected: it is not to be done to this, as somebody has set, or not in its present state.
+	Protected Meaning = "Protected"
 	// Invalid: the request itself is wrong; repeating it does not help.
 	Invalid Meaning = "Invalid"
 )
@@ -82,6 +84,9 @@ func codes() map[Meaning][]string {
 		},
 		IdempotencyMismatch: {
 			"IdempotentParameterMismatch",
+		},
+		Protected: {
+			"OperationNotPermitted", "IncorrectInstanceState", "IncorrectState", "UnsupportedOperation",
 		},
 		Invalid: {
 			"InvalidParameter", "InvalidParameterValue", "InvalidParameterCombination", "InvalidParameterException", "InvalidParameterDependency",

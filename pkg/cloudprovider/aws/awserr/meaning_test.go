@@ -42,6 +42,7 @@ func TestErrorsAreClassifiedByTheirCode(t *testing.T) {
 		"a launch template that is gone":     {apiError("InvalidLaunchTemplateName.NotFoundException"), LaunchTemplateNotFound},
 		"a launch template that is there":    {apiError("InvalidLaunchTemplateName.AlreadyExistsException"), AlreadyExists},
 		"a token used for something else":    {apiError("IdempotentParameterMismatch"), IdempotencyMismatch},
+		"termination protection":             {apiError("OperationNotPermitted"), Protected},
 		"a wrong value":                      {apiError("InvalidParameterValue"), Invalid},
 		"a fault of the server":              {apiError("InternalError"), Unknown},
 		"a broken connection":                {errors.New("connection reset by peer"), Unknown},
