@@ -85,7 +85,8 @@ func (p *Provider) launch(ctx context.Context, machine *v1alpha5.Machine) (fleet
 	}
 	switch {
 	case awserr.Is(err, awserr.IdempotencyMismatch):
-		// Template, images or cluster facts have changed since the intent was first carried out.
+		// Template, images, cluster facts or the choice of subnets have changed since the intent was first carried out.
+		p.rooms.Settle(machine.Status.Launch.Token, nil, nil)
 		return p.adopt(ctx, machine)
 	case awserr.Is(err, awserr.Capacity, awserr.NoAddresses, awserr.Quota):
 		// All machines of the request have to get the same answer: one that asked again and were served would be handed the
@@ -94,7 +95,8 @@ func (p *Provider) launch(ctx context.Context, machine *v1alpha5.Machine) (fleet
 	case err != nil:
 		return fleet.Answer{}, refusal(err)
 	}
-	p.learn(request, answer)
+	p.settle(machine.Status.Launch.Token, request, answer)
+	p.learn(machine, request, answer)
 	return answer, nil
 }
 
@@ -115,7 +117,7 @@ func (p *Provider) try(ctx context.Context, machine *v1alpha5.Machine, token fun
 }
 
 // learn remembers of the offerings asked for which gave something and which did not, so that the next plan differs or waits.
-func (p *Provider) learn(request fleet.Request, answer fleet.Answer) {
+func (p *Provider) learn(machine *v1alpha5.Machine, request fleet.Request, answer fleet.Answer) {
 	served := map[offerings.Offering]bool{} // once for all the instances of an answer
 	for _, i := range answer.Instances {
 		served[offerings.Offering{InstanceType: i.InstanceType, Zone: i.Zone, CapacityType: i.CapacityType}] = true
@@ -129,11 +131,33 @@ func (p *Provider) learn(request fleet.Request, answer fleet.Answer) {
 	}
 	for _, c := range request.Configs {
 		for _, o := range c.Overrides {
-			if answer.Exhausted(o) {
+			full := answer.Crowded(o) && p.rooms.Spare(machine.Status.Launch.Token, o.Zone) // another subnet will do
+			if answer.Exhausted(o) && !full {
 				mark(offerings.Offering{InstanceType: o.InstanceType, Zone: o.Zone, CapacityType: request.CapacityType})
 			}
 		}
 	}
+}
+
+// settle notes which addresses the instances have taken, and which subnets had none.
+func (p *Provider) settle(token string, request fleet.Request, answer fleet.Answer) {
+	subnets := map[string]string{} // zone -> the subnet that was asked for
+	for _, c := range request.Configs {
+		for _, o := range c.Overrides {
+			subnets[o.Zone] = o.SubnetID
+		}
+	}
+	taken := map[string]int64{}
+	for _, i := range answer.Instances {
+		taken[subnets[i.Zone]] += int64(request.Addresses)
+	}
+	var full []string
+	for zone, id := range subnets {
+		if answer.Full(zone) {
+			full = append(full, id)
+		}
+	}
+	p.rooms.Settle(token, taken, full)
 }
 
 func (p *Provider) forget(request fleet.Request) {

@@ -60,6 +60,7 @@ type Provider struct {
 	capacity        *offerings.Memory
 	launchTemplates *launchtemplate.Store
 	subnets         *subnet.Finder
+	rooms           *subnet.Rooms
 	securityGroups  *securitygroup.Finder
 	images          *ami.Finder
 	health          *health
@@ -86,6 +87,7 @@ func New(cfg awssdk.Config, reader client.Reader, settings Settings, now clock.P
 	// What EC2 allows in a second it counts by its own clock, whatever time it is to the provider.
 	calls := throttle.New(clock.RealClock{}, settings.APIShare)
 	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), calls.Middleware)
+	rooms := subnet.NewRooms()
 	ec2Client := ec2.NewFromConfig(cfg)
 	priceClient := awspricing.NewFromConfig(cfg, func(o *awspricing.Options) { o.Region = pricing.Endpoint(cfg.Region) })
 	p := &Provider{
@@ -100,7 +102,8 @@ func New(cfg awssdk.Config, reader client.Reader, settings Settings, now clock.P
 		}),
 		capacity:        offerings.NewMemory(now, settings.CapacityBackoffMax),
 		launchTemplates: launchtemplate.NewStore(ec2Client, now, settings.ClusterUID, settings.LaunchTemplateTTL),
-		subnets:         subnet.NewFinder(ec2Client),
+		subnets:         subnet.NewFinder(ec2Client, rooms),
+		rooms:           rooms,
 		securityGroups:  securitygroup.NewFinder(ec2Client),
 		images:          ami.NewFinder(ssm.NewFromConfig(cfg), ec2Client, now),
 		health:          newHealth(),
