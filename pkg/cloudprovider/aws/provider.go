@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	awspricing "github.com/aws/aws-sdk-go-v2/service/pricing"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/singleflight"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -117,6 +118,11 @@ func New(cfg awssdk.Config, reader client.Reader, settings Settings, now clock.P
 		Region: cfg.Region, MemoryOverhead: settings.VMMemoryOverheadPercent,
 	})
 	return p, nil
+}
+
+// Collectors returns what the provider measures of itself.
+func (p *Provider) Collectors() []prometheus.Collector {
+	return []prometheus.Collector{p.throttle.Collector(), offerings.NewCollector(p.capacity)}
 }
 
 // publishedLimits looks up what AWS publishes of a type without telling it through its API.
