@@ -85,7 +85,8 @@ func TestUrgentCallsNeverWaitBehindOthersOfTheirAction(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if waited := time.Since(start).Round(100 * time.Millisecond); waited != 5*time.Second {
+		// A token may have come and gone at the very moment at which the first were asked for.
+		if waited := time.Since(start); waited < 4500*time.Millisecond || waited > 5100*time.Millisecond {
 			t.Errorf("25 more urgent calls at 5 a second waited for %s, while others queue", waited)
 		}
 		cancel()
