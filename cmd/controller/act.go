@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"k8s.io/utils/clock"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/kerf-autoscaler/kerf/controllers"
 	"github.com/kerf-autoscaler/kerf/controllers/aws/inlineprovider"
@@ -45,9 +47,15 @@ func (p *process) act(ctx context.Context) error {
 		ClusterVersion: o.ClusterVersion, ServiceCIDR: o.ClusterServiceCIDR, Tags: o.Tags, IsolatedVPC: o.IsolatedVPC,
 		DefaultInstanceProfile: o.DefaultInstanceProfile, VMMemoryOverheadPercent: o.VMMemoryOverheadPercent,
 		LaunchTemplateTTL: o.LaunchTemplateTTL, VisibilityWindow: visibilityWindow,
+		CapacityBackoffMax: o.CapacityBackoffMax, APIShare: o.AWSAPIShare,
 	}, clock.RealClock{})
 	if err != nil {
 		return err
+	}
+	for _, c := range provider.Collectors() {
+		if err := ctrlmetrics.Registry.Register(c); err != nil {
+			return fmt.Errorf("registering metrics of AWS: %w", err)
+		}
 	}
 	p.health.Check(operator.CheckAWS, provider.Ready)
 	if err := errors.Join(

@@ -5,13 +5,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
-
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	"time"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/admission"
-	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/problem"
+	"github.com/kerf-autoscaler/kerf/pkg/state"
 )
 
 // catalogue is what the provisioners of a pass may buy, and why others may buy nothing.
@@ -19,17 +18,19 @@ type catalogue struct {
 	offers problem.Offers
 	// hashes maps provisioner -> what its machines are annotated with, to tell later whether they are out of date.
 	hashes map[string]map[string]string
+	// left maps provisioner -> where machines may be tried that the cloud lately had no capacity for.
+	left map[string]places
 	// leftOut says, in order of name, which provisioners can buy nothing and why.
 	leftOut []string
 }
 
-func gatherCatalogue(ctx context.Context, reader client.Reader, provider cloudprovider.Provider) (catalogue, error) {
+func (c *Controller) gatherCatalogue(ctx context.Context, snapshot state.Snapshot, now time.Time) (catalogue, error) {
 	var list v1alpha5.ProvisionerList
-	if err := reader.List(ctx, &list); err != nil {
+	if err := c.client.List(ctx, &list); err != nil {
 		return catalogue{}, fmt.Errorf("listing provisioners: %w", err)
 	}
 	slices.SortFunc(list.Items, func(a, b v1alpha5.Provisioner) int { return cmp.Compare(a.Name, b.Name) })
-	c := catalogue{offers: problem.Offers{}, hashes: map[string]map[string]string{}}
+	out := catalogue{offers: problem.Offers{}, hashes: map[string]map[string]string{}, left: map[string]places{}}
 	for i := range list.Items {
 		provisioner := list.Items[i].DeepCopy()
 		if !provisioner.DeletionTimestamp.IsZero() {
@@ -37,18 +38,21 @@ func gatherCatalogue(ctx context.Context, reader client.Reader, provider cloudpr
 		}
 		admission.Default(provisioner)
 		if err := admission.Provisioner(provisioner).Errors.ToAggregate(); err != nil {
-			c.leftOut = append(c.leftOut, fmt.Sprintf("provisioner %s is left out: its spec is invalid: %s", provisioner.Name, err))
+			out.leftOut = append(out.leftOut, fmt.Sprintf("provisioner %s is left out: its spec is invalid: %s", provisioner.Name, err))
 			continue
 		}
-		instanceTypes, err := provider.InstanceTypes(ctx, provisioner)
+		instanceTypes, err := c.provider.InstanceTypes(ctx, provisioner)
 		if err != nil {
-			c.leftOut = append(c.leftOut, fmt.Sprintf("provisioner %s is left out: %s", provisioner.Name, err))
+			out.leftOut = append(out.leftOut, fmt.Sprintf("provisioner %s is left out: %s", provisioner.Name, err))
 			continue
 		}
-		if c.hashes[provisioner.Name], err = hashAnnotations(ctx, reader, provisioner); err != nil {
+		if out.hashes[provisioner.Name], err = hashAnnotations(ctx, c.client, provisioner); err != nil {
 			return catalogue{}, err
 		}
-		c.offers[provisioner.Name] = problem.NewOffer(provisioner, instanceTypes)
+		left := placesOf(instanceTypes, snapshot.Entries, now)
+		out.left[provisioner.Name] = left
+		paused := left != nil && c.pace.of(provisioner.Name).TokensAt(now) < 1
+		out.offers[provisioner.Name] = problem.NewOffer(provisioner, closed(instanceTypes, left, paused))
 	}
-	return c, nil
+	return out, nil
 }

@@ -54,6 +54,8 @@ type Controller struct {
 	journal  journal.Journal
 	// expected pods steer the next plan.
 	expected expectations
+	// pace bounds how often capacity is asked for that lately was not there.
+	pace     pace
 	settings Settings
 }
 
@@ -77,7 +79,7 @@ func (s *Settings) minValuesPolicy() v1alpha5.MinValuesPolicy {
 func NewController(world World, batcher *Batcher[types.UID], synced <-chan struct{}, journal journal.Journal, settings Settings) *Controller {
 	return &Controller{
 		client: world.Client, live: world.Live, provider: world.Provider, cluster: world.Cluster,
-		batcher: batcher, synced: synced, journal: journal, settings: settings,
+		batcher: batcher, synced: synced, journal: journal, settings: settings, pace: pace{},
 	}
 }
 
@@ -110,8 +112,9 @@ func (c *Controller) Provision(ctx context.Context) error {
 		return err
 	}
 	// Nodes are looked at before provisioners: what changes meanwhile makes kerf buy too little rather than too much.
-	snapshot := c.cluster.Snapshot(c.journal.Clock.Now())
-	offers, err := gatherCatalogue(ctx, c.client, c.provider)
+	now := c.journal.Clock.Now()
+	snapshot := c.cluster.Snapshot(now)
+	offers, err := c.gatherCatalogue(ctx, snapshot, now)
 	if err != nil {
 		return err
 	}
@@ -132,7 +135,22 @@ func (c *Controller) Provision(ctx context.Context) error {
 		"timesLowerBound", plan.Ratio(), "cutShort", plan.CutShort)
 	c.nominate(plan.Placements)
 	c.reportUnplaced(plan.Unplaced, offers)
-	return c.create(ctx, log, plan.Machines, offers)
+	admitted, held := offers.admit(plan.Machines, c.pace, now)
+	c.hold(ctx, held)
+	return c.create(ctx, log, admitted, offers)
+}
+
+// hold has the pods of machines planned for anew that are not made now: the next plan knows what else is left for them.
+func (c *Controller) hold(ctx context.Context, held []solver.Machine) {
+	if len(held) == 0 {
+		return
+	}
+	ctrl.LoggerFrom(ctx).V(1).Info("holding machines back until it shows that there is capacity for them", "machines", len(held))
+	for i := range held {
+		for _, pod := range held[i].Pods {
+			c.batcher.Trigger(pod.UID)
+		}
+	}
 }
 
 // confirm asks the API server for Machines that were created and that the watch has not shown for long. A watch that lags must

@@ -68,6 +68,9 @@ type Offering struct {
 	Price float64
 	// Available is false where the price is unknown or the cloud has lately had no capacity.
 	Available bool
+	// Trial is how many machines may be on their way there at once that could be nothing else: the cloud lately had no capacity,
+	// and has not shown yet that it has again. 0 is no bound.
+	Trial int
 }
 
 // Offerings is a list of offerings.

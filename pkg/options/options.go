@@ -73,6 +73,10 @@ type Options struct {
 	HoldSystemPodsFor time.Duration
 	// LaunchTemplateTTL is how long an unused launch template is kept.
 	LaunchTemplateTTL time.Duration
+	// CapacityBackoffMax is how long, at most, an offering is left alone that the cloud had nothing of.
+	CapacityBackoffMax time.Duration
+	// AWSAPIShare is the part of EC2's request limits that kerf takes.
+	AWSAPIShare float64
 	// VMMemoryOverheadPercent is the part of an instance's memory that the hypervisor and the kernel keep, until measured.
 	VMMemoryOverheadPercent float64
 	// BindAddress is where the servers listen; empty is every address.

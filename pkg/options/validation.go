@@ -28,6 +28,10 @@ const (
 	// No node is worth a fee above what the dearest instance costs, and no machine a thousand times another; NaN and Inf are
 	// beyond both.
 	maxFee, maxRatio = 1000, 1000
+	// minBackoff is for how long an offering is left alone in any case.
+	minBackoff = 45 * time.Second
+	// maxAPIShare is more than AWS grants anybody.
+	maxAPIShare = 1000
 	// maxDrain leaves time for the last answers, before a pod that is to end is killed after 30 seconds.
 	maxDrain = 15 * time.Second
 )
@@ -55,6 +59,7 @@ func (o *Options) Validate() error {
 	// Fractions are asked whether they are right, not whether they are wrong: NaN is neither.
 	refused.when(!(o.VMMemoryOverheadPercent >= 0 && o.VMMemoryOverheadPercent < 1), "vm-memory-overhead-percent",
 		"%g is not a fraction from 0 to below 1", o.VMMemoryOverheadPercent)
+	refused.when(!(o.AWSAPIShare > 0 && o.AWSAPIShare <= maxAPIShare), "aws-api-share", "%g is not above 0 and up to %g", o.AWSAPIShare, float64(maxAPIShare))
 	refused.when(!(o.KubeClientQPS > 0), "kube-client-qps", "%g is not positive", o.KubeClientQPS)
 	refused.when(o.KubeClientBurst <= 0, "kube-client-burst", "%d is not positive", o.KubeClientBurst)
 	refused.when(o.MemoryLimit < 0, "memory-limit", "%d is negative", o.MemoryLimit)
@@ -82,6 +87,7 @@ func (o *Options) validateTimes(refused *refusals) {
 	refused.when(o.BatchMax < o.BatchIdle, "batch-max-duration", "%s is below --batch-idle-duration %s", o.BatchMax, o.BatchIdle)
 	refused.when(o.LaunchTimeout <= 0, "launch-timeout", "%s is not positive", o.LaunchTimeout)
 	refused.when(o.RegistrationTimeout <= 0, "registration-timeout", "%s is not positive", o.RegistrationTimeout)
+	refused.when(o.CapacityBackoffMax < minBackoff, "capacity-backoff-max", "%s is below %s", o.CapacityBackoffMax, minBackoff)
 	refused.when(o.LaunchTemplateTTL <= 0, "launch-template-ttl", "%s is not positive", o.LaunchTemplateTTL)
 	refused.when(o.WebhookCertificateLifetime < minCertificateLifetime || o.WebhookCertificateLifetime > maxCertificateLifetime,
 		"webhook-certificate-lifetime", "%s is not from %s to %s", o.WebhookCertificateLifetime, minCertificateLifetime, maxCertificateLifetime)

@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/awserr"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/batch"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/fleet"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/instancetype"
 )
@@ -94,20 +96,20 @@ func instanceFrom(d *ec2types.Instance) instance {
 // another cluster. That an answer lacks the instance or its tag says nothing; whoever acted on that would forget a machine
 // that runs on. Asked is when the instance was asked for, the zero time where that was not lately: EC2 may not know it yet.
 func (p *Provider) find(ctx context.Context, id string, asked time.Time) (instance, error) {
-	var found *instance
-	err := p.describe(ctx, &ec2.DescribeInstancesInput{InstanceIds: []string{id}}, func(i instance) { found = &i })
+	found, err := p.descriptions.Do(ctx, id)
+	missing := errors.Is(err, batch.ErrUnanswered)
 	last, shown := p.shown.Get(id)
 	switch {
 	case awserr.Is(err, awserr.NotFound) && !shown && p.clock.Since(asked) < p.settings.VisibilityWindow:
 		return instance{}, fmt.Errorf("EC2 does not show %s, which was launched only lately; it may still come", id)
-	case last == ec2types.InstanceStateNameTerminated && (awserr.Is(err, awserr.NotFound) || err == nil && found == nil):
+	case last == ec2types.InstanceStateNameTerminated && (awserr.Is(err, awserr.NotFound) || missing):
 		return instance{}, cloudprovider.NewTerminatedError(fmt.Errorf("%s: it was terminated", id))
 	case awserr.Is(err, awserr.NotFound):
 		return instance{}, cloudprovider.NewNotFoundError(fmt.Errorf("%s: EC2 does not know it", id))
+	case missing:
+		return instance{}, fmt.Errorf("ec2:DescribeInstances answered without %s and does not say that it is gone", id)
 	case err != nil:
 		return instance{}, err
-	case found == nil:
-		return instance{}, fmt.Errorf("ec2:DescribeInstances answered without %s and does not say that it is gone", id)
 	}
 	p.shown.Put(id, found.state)
 	owner, tagged := found.tags[awsv1alpha1.TagClusterUID]
@@ -120,7 +122,7 @@ func (p *Provider) find(ctx context.Context, id string, asked time.Time) (instan
 	case owner != p.settings.ClusterUID:
 		return instance{}, cloudprovider.NewNotFoundError(fmt.Errorf("%s: it belongs to another cluster", id))
 	default:
-		return *found, nil
+		return found, nil
 	}
 }
 

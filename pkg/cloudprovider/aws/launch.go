@@ -85,16 +85,18 @@ func (p *Provider) launch(ctx context.Context, machine *v1alpha5.Machine) (fleet
 	}
 	switch {
 	case awserr.Is(err, awserr.IdempotencyMismatch):
-		// Template, images or cluster facts have changed since the intent was first carried out.
+		// Template, images, cluster facts or the choice of subnets have changed since the intent was first carried out.
+		p.rooms.Settle(machine.Status.Launch.Token, nil, nil)
 		return p.adopt(ctx, machine)
-	case awserr.Is(err, awserr.Capacity, awserr.Quota):
+	case awserr.Is(err, awserr.Capacity, awserr.NoAddresses, awserr.Quota):
 		// All machines of the request have to get the same answer: one that asked again and were served would be handed the
 		// instances of those that were not.
 		answer = fleet.Unserved(request, awserr.Code(err), err.Error())
 	case err != nil:
 		return fleet.Answer{}, refusal(err)
 	}
-	p.learn(request, answer)
+	p.settle(machine.Status.Launch.Token, request, answer)
+	p.learn(machine, request, answer)
 	return answer, nil
 }
 
@@ -115,17 +117,47 @@ func (p *Provider) try(ctx context.Context, machine *v1alpha5.Machine, token fun
 }
 
 // learn remembers of the offerings asked for which gave something and which did not, so that the next plan differs or waits.
-func (p *Provider) learn(request fleet.Request, answer fleet.Answer) {
+func (p *Provider) learn(machine *v1alpha5.Machine, request fleet.Request, answer fleet.Answer) {
+	served := map[offerings.Offering]bool{} // once for all the instances of an answer
 	for _, i := range answer.Instances {
-		p.capacity.MarkAvailable(offerings.Offering{InstanceType: i.InstanceType, Zone: i.Zone, CapacityType: i.CapacityType})
+		served[offerings.Offering{InstanceType: i.InstanceType, Zone: i.Zone, CapacityType: i.CapacityType}] = true
+	}
+	for o := range served {
+		p.capacity.MarkAvailable(o)
+	}
+	mark := p.capacity.MarkUnavailable
+	if answer.Starved() {
+		mark = p.capacity.MarkStarved
 	}
 	for _, c := range request.Configs {
 		for _, o := range c.Overrides {
-			if answer.Exhausted(o) {
-				p.capacity.MarkUnavailable(offerings.Offering{InstanceType: o.InstanceType, Zone: o.Zone, CapacityType: request.CapacityType})
+			full := answer.Crowded(o) && p.rooms.Spare(machine.Status.Launch.Token, o.Zone) // another subnet will do
+			if answer.Exhausted(o) && !full {
+				mark(offerings.Offering{InstanceType: o.InstanceType, Zone: o.Zone, CapacityType: request.CapacityType})
 			}
 		}
 	}
+}
+
+// settle notes which addresses the instances have taken, and which subnets had none.
+func (p *Provider) settle(token string, request fleet.Request, answer fleet.Answer) {
+	subnets := map[string]string{} // zone -> the subnet that was asked for
+	for _, c := range request.Configs {
+		for _, o := range c.Overrides {
+			subnets[o.Zone] = o.SubnetID
+		}
+	}
+	taken := map[string]int64{}
+	for _, i := range answer.Instances {
+		taken[subnets[i.Zone]] += int64(request.Addresses)
+	}
+	var full []string
+	for zone, id := range subnets {
+		if answer.Full(zone) {
+			full = append(full, id)
+		}
+	}
+	p.rooms.Settle(token, taken, full)
 }
 
 func (p *Provider) forget(request fleet.Request) {
@@ -159,7 +191,7 @@ func refusal(err error) error {
 func unserved(intent *v1alpha5.Launch, answer fleet.Answer) error {
 	err := fmt.Errorf("launch group %q got %d of %d instances: %s", intent.Group, len(answer.Instances), intent.Size, answer.Reason())
 	switch {
-	case len(answer.Instances) > 0 || len(answer.Failures) == 0 || answer.Only(awserr.Capacity, awserr.Quota):
+	case len(answer.Instances) > 0 || len(answer.Failures) == 0 || answer.Only(awserr.Capacity, awserr.NoAddresses, awserr.Quota):
 		return cloudprovider.NewInsufficientCapacityError(err)
 	case answer.Has(awserr.Denied):
 		return cloudprovider.NewRefusedError(reasonUnauthorized, err)

@@ -295,23 +295,28 @@ func (s *sim) available(p *aws.Provider) (n int) {
 	return n
 }
 
-func TestWhatGaveNothingIsLeftAloneForAGrowingTime(t *testing.T) {
+func TestWhatGaveNothingIsLeftAloneUntilItMayHaveComeBack(t *testing.T) {
+	growing := []time.Duration{45 * time.Second, 90 * time.Second, 3 * time.Minute}
+	even := []time.Duration{45 * time.Second, 45 * time.Second, 45 * time.Second} // pods wait for it
 	for name, tc := range map[string]struct {
 		action string
 		fault  awssim.Hook
+		rests  []time.Duration
 	}{
-		"a quota refuses the call":            {"CreateFleet", refuse("MaxSpotInstanceCountExceeded")},
-		"there may be no more templates":      {"CreateLaunchTemplate", refuse("MaxTemplateLimitExceeded")},
-		"the answer names no instance type":   {"CreateFleet", fruitlessFor("", "InsufficientInstanceCapacity")},
-		"the answer refuses what it is":       {"CreateFleet", fruitless("UnauthorizedOperation")},
-		"the answer names some of the places": {"CreateFleet", fruitless("InsufficientInstanceCapacity")},
+		"a quota refuses the call":            {"CreateFleet", refuse("MaxSpotInstanceCountExceeded"), growing},
+		"there may be no more templates":      {"CreateLaunchTemplate", refuse("MaxTemplateLimitExceeded"), growing},
+		"the answer names no instance type":   {"CreateFleet", fruitlessFor("", "InsufficientInstanceCapacity"), even},
+		"the answer refuses what it is":       {"CreateFleet", fruitless("UnauthorizedOperation"), growing},
+		"the answer names some of the places": {"CreateFleet", fruitless("InsufficientInstanceCapacity"), even},
+		"there are no free addresses":         {"CreateFleet", fruitless("InsufficientFreeAddressesInSubnet"), even},
+		"nobody knows what the code means":    {"CreateFleet", fruitless("SomethingNew"), growing},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := startSim(t)
 			s.makeTemplate()
 			all := s.available(s.provider)
 			s.inject(on(tc.action, -1, tc.fault))
-			for i, rest := range []time.Duration{45 * time.Second, 90 * time.Second, 3 * time.Minute} {
+			for i, rest := range tc.rests {
 				if _, err := s.provider.Create(t.Context(), machine(fmt.Sprint("vain-", i), 1, 0)); !cloudprovider.IsAnswered(err) {
 					t.Fatalf("error = %v, want an answer", err)
 				}

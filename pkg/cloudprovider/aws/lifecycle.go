@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -32,9 +33,9 @@ func (p *Provider) Delete(ctx context.Context, machine *v1alpha5.Machine) error 
 	if found.state == ec2types.InstanceStateNameShuttingDown {
 		return nil
 	}
-	_, err = p.ec2.TerminateInstances(ctx, &ec2.TerminateInstancesInput{InstanceIds: []string{id}})
+	_, err = p.terminations.Do(ctx, id)
 	if awserr.Is(err, awserr.NotFound) {
-		return cloudprovider.NewNotFoundError(awserr.Explain("ec2:TerminateInstances", err))
+		return cloudprovider.NewNotFoundError(fmt.Errorf("%s: EC2 does not know it", id))
 	}
 	if err != nil {
 		return awserr.Explain("ec2:TerminateInstances", err)

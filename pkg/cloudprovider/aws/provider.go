@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -13,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	awspricing "github.com/aws/aws-sdk-go-v2/service/pricing"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/singleflight"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,6 +22,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/ami"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/batch"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/catalog"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/cluster"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/fleet"
@@ -30,6 +33,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/pricing"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/securitygroup"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/subnet"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/throttle"
 	"github.com/kerf-autoscaler/kerf/pkg/inline"
 )
 
@@ -57,9 +61,13 @@ type Provider struct {
 	capacity        *offerings.Memory
 	launchTemplates *launchtemplate.Store
 	subnets         *subnet.Finder
+	rooms           *subnet.Rooms
 	securityGroups  *securitygroup.Finder
 	images          *ami.Finder
 	health          *health
+	throttle        *throttle.Throttle
+	descriptions    *batch.Batcher[string, instance]
+	terminations    *batch.Batcher[string, struct{}]
 
 	flights singleflight.Group
 	answers *memo.Table[string, fleet.Answer]               // token -> answer
@@ -68,7 +76,7 @@ type Provider struct {
 }
 
 // New returns a provider that reads AWSNodeTemplates through the reader.
-func New(cfg awssdk.Config, reader client.Reader, settings Settings, clock clock.PassiveClock) (*Provider, error) {
+func New(cfg awssdk.Config, reader client.Reader, settings Settings, now clock.PassiveClock) (*Provider, error) {
 	if err := settings.validate(cfg.Region); err != nil {
 		return nil, fmt.Errorf("checking AWS settings: %w", err)
 	}
@@ -77,32 +85,44 @@ func New(cfg awssdk.Config, reader client.Reader, settings Settings, clock clock
 		return nil, fmt.Errorf("loading the EC2 catalogue: %w", err)
 	}
 	settings, cfg = settings.withDefaults(), bounded(cfg)
+	// What EC2 allows in a second it counts by its own clock, whatever time it is to the provider.
+	calls := throttle.New(clock.RealClock{}, settings.APIShare)
+	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), calls.Middleware)
+	rooms := subnet.NewRooms()
 	ec2Client := ec2.NewFromConfig(cfg)
 	priceClient := awspricing.NewFromConfig(cfg, func(o *awspricing.Options) { o.Region = pricing.Endpoint(cfg.Region) })
 	p := &Provider{
-		settings: settings, region: cfg.Region, clock: clock, reader: reader, ec2: ec2Client,
+		settings: settings, region: cfg.Region, clock: now, reader: reader, ec2: ec2Client,
 		cluster: cluster.NewSource(eks.NewFromConfig(cfg), cluster.Facts{
 			Name: settings.ClusterName, Endpoint: settings.ClusterEndpoint, CA: settings.ClusterCA,
 			Version: settings.ClusterVersion, ServiceCIDR: settings.ServiceCIDR,
 		}),
 		types: instancetype.NewStore(ec2Client, publishedLimits(facts)),
-		prices: pricing.NewBook(pricing.NewPriceList(priceClient, cfg.Region), ec2Client, clock, func(instanceType string) (float64, bool) {
+		prices: pricing.NewBook(pricing.NewPriceList(priceClient, cfg.Region), ec2Client, now, func(instanceType string) (float64, bool) {
 			return facts.OnDemandPrice(cfg.Region, instanceType)
 		}),
-		capacity:        offerings.NewMemory(clock),
-		launchTemplates: launchtemplate.NewStore(ec2Client, clock, settings.ClusterUID, settings.LaunchTemplateTTL),
-		subnets:         subnet.NewFinder(ec2Client),
+		capacity:        offerings.NewMemory(now, settings.CapacityBackoffMax),
+		launchTemplates: launchtemplate.NewStore(ec2Client, now, settings.ClusterUID, settings.LaunchTemplateTTL),
+		subnets:         subnet.NewFinder(ec2Client, rooms),
+		rooms:           rooms,
 		securityGroups:  securitygroup.NewFinder(ec2Client),
-		images:          ami.NewFinder(ssm.NewFromConfig(cfg), ec2Client, clock),
+		images:          ami.NewFinder(ssm.NewFromConfig(cfg), ec2Client, now),
 		health:          newHealth(),
+		throttle:        calls,
 		answers:         memo.NewTable[string, fleet.Answer](answersKept),
 		asked:           memo.NewTable[string, time.Time](instancesKept),
 		shown:           memo.NewTable[string, ec2types.InstanceStateName](instancesKept),
 	}
+	p.descriptions, p.terminations = batch.New(batches(descriptionsAtOnce), p.describeAll), batch.New(batches(terminationsAtOnce), p.terminateAll)
 	p.lister = instancetype.NewLister(p.types, p.prices, p.capacity, instancetype.Settings{
 		Region: cfg.Region, MemoryOverhead: settings.VMMemoryOverheadPercent,
 	})
 	return p, nil
+}
+
+// Collectors returns what the provider measures of itself.
+func (p *Provider) Collectors() []prometheus.Collector {
+	return []prometheus.Collector{p.throttle.Collector(), offerings.NewCollector(p.capacity)}
 }
 
 // publishedLimits looks up what AWS publishes of a type without telling it through its API.

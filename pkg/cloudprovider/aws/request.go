@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 
@@ -23,9 +24,10 @@ import (
 )
 
 // request builds what the machine's launch group asks for and makes sure that its launch templates are there. It depends
-// on the machine's spec, the template's status and the cluster's facts, never on prices, capacity or free addresses of the
-// moment: the group's other machines, and this one after a crash, have to ask for the same. With an error, the request holds
-// what would have been asked for, as far as that is known.
+// on the machine's spec, the template's status and the cluster's facts, never on prices or capacity of the moment: the group's
+// other machines, and this one after a crash, have to ask for the same. Free addresses matter where the first subnet of a zone
+// lacks them; the choice is kept for the token, and a process that has lost it adopts what came of the first request. With an
+// error, the request holds what would have been asked for, as far as that is known.
 func (p *Provider) request(ctx context.Context, machine *v1alpha5.Machine) (fleet.Request, error) {
 	template, err := p.template(ctx, templateName(machine), fmt.Sprintf("machine %q", machine.Name))
 	if err != nil {
@@ -39,7 +41,10 @@ func (p *Provider) request(ctx context.Context, machine *v1alpha5.Machine) (flee
 	if err != nil {
 		return fleet.Request{}, err
 	}
-	groups, err := choice.Plan(boot.candidates, subnet.ByZone(template.Status.Subnets))
+	intent := machine.Status.Launch
+	addresses := p.addresses(boot)
+	subnets := p.rooms.Choose(intent.Token, template.Status.Subnets, int64(addresses)*int64(intent.Size))
+	groups, err := choice.Plan(boot.candidates, subnets)
 	if errors.Is(err, fleet.ErrNoOffering) {
 		// The template has changed since the machine was planned. That this is no answer of EC2 matters: the request may have
 		// been carried out before the change.
@@ -48,9 +53,8 @@ func (p *Provider) request(ctx context.Context, machine *v1alpha5.Machine) (flee
 	if err != nil {
 		return fleet.Request{}, err
 	}
-	intent := machine.Status.Launch
 	request := fleet.Request{
-		Token: intent.Token, CapacityType: choice.CapacityType, Size: intent.Size, Tags: p.instanceTags(machine, template), Context: template.Spec.Context,
+		Token: intent.Token, CapacityType: choice.CapacityType, Size: intent.Size, Addresses: addresses, Tags: p.instanceTags(machine, template), Context: template.Spec.Context,
 	}
 	for _, g := range groups {
 		request.Configs = append(request.Configs, fleet.Config{LaunchTemplate: template.Spec.LaunchTemplate, Overrides: g.Overrides})
@@ -68,6 +72,19 @@ func (p *Provider) request(ctx context.Context, machine *v1alpha5.Machine) (flee
 		}
 	}
 	return request, nil
+}
+
+// addresses returns how many addresses of a subnet a machine may take, with the pods that fit on the smallest candidate. Where
+// pods have addresses of another kind, or nobody knows how many will run, it is one.
+func (p *Provider) addresses(b boot) int32 {
+	if facts, err := p.cluster.Facts(); err != nil || (userdata.Node{Cluster: facts}).IPv6() || len(b.candidates) == 0 {
+		return 1
+	}
+	least := int64(math.MaxInt16)
+	for _, c := range b.candidates {
+		least = min(least, max(c.Boot.MaxPods, 1))
+	}
+	return int32(least) //nolint:gosec // no more than it starts with
 }
 
 func templateName(machine *v1alpha5.Machine) string {

@@ -48,6 +48,10 @@ type Settings struct {
 	IsolatedVPC bool
 	// LaunchTemplateTTL is how long an unused launch template is kept. Default: 1 minute.
 	LaunchTemplateTTL time.Duration
+	// CapacityBackoffMax is how long, at most, an offering is left alone that gave nothing. Default: 30 minutes.
+	CapacityBackoffMax time.Duration
+	// APIShare is the part of EC2's request limits that kerf takes, above 1 where AWS has raised them. Default: 1.
+	APIShare float64
 	// VisibilityWindow is how long EC2 may take to show an instance that it has made. Default: 5 minutes.
 	VisibilityWindow time.Duration
 }

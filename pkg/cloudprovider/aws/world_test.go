@@ -49,7 +49,8 @@ type sim struct {
 	allTypes bool // EC2 tells of all its instance types
 }
 
-func startSim(t *testing.T) *sim {
+// startSim starts a simulator. Modifiers change the world before it begins.
+func startSim(t *testing.T, modify ...func(*world.Config)) *sim {
 	t.Helper()
 	described, err := awssim.DefaultWorld(region, clusterName)
 	if err != nil {
@@ -57,6 +58,9 @@ func startSim(t *testing.T) *sim {
 	}
 	clock := clocktesting.NewFakeClock(time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC))
 	described.Clock, described.ShutdownDelay, described.TerminatedRetention = clock, shutdownDelay, time.Hour
+	for _, f := range modify {
+		f(&described)
+	}
 	s := &sim{t: t, clock: clock, client: newClient(t)}
 	server, err := awssim.Start(awssim.Config{World: described, Faults: []awssim.Hook{s.pass}})
 	if err != nil {

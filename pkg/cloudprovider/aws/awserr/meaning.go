@@ -15,8 +15,10 @@ type Meaning string
 const (
 	// Unknown is everything that has no code, or one that is not listed: server faults, broken connections. Retry.
 	Unknown Meaning = "Unknown"
-	// Capacity: AWS has none of it now, or the account may not have more of it. Try something else.
+	// Capacity: AWS has none of it now. Try something else.
 	Capacity Meaning = "Capacity"
+	// NoAddresses: the subnet is full. Another one of the zone may do.
+	NoAddresses Meaning = "NoAddresses"
 	// Quota: a limit of the account that waiting does not lift. Try something else, tell the user.
 	Quota Meaning = "Quota"
 	// Throttled: too many requests. Retry later.
@@ -31,6 +33,8 @@ const (
 	AlreadyExists Meaning = "AlreadyExists"
 	// IdempotencyMismatch: the token served a different request before.
 	IdempotencyMismatch Meaning = "IdempotencyMismatch"
+	// Protected: it is not to be done to this, as somebody has set, or not in its present state.
+	Protected Meaning = "Protected"
 	// Invalid: the request itself is wrong; repeating it does not help.
 	Invalid Meaning = "Invalid"
 )
@@ -40,18 +44,22 @@ func codes() map[Meaning][]string {
 	return map[Meaning][]string{
 		Capacity: {
 			"InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientReservedInstanceCapacity",
-			"InsufficientCapacity", "InsufficientFreeAddressesInSubnet", "UnfulfillableCapacity", "Unsupported",
+			"InsufficientCapacity", "InsufficientCapacityOnHost", "UnfulfillableCapacity", "Unsupported",
 			"ReservationCapacityExceeded", "SpotMaxPriceTooLow", "UnsupportedOperation.InstanceTypeNotSupportedInAZ",
+		},
+		NoAddresses: {
+			"InsufficientFreeAddressesInSubnet", "InsufficientCidrBlocks",
 		},
 		Quota: {
 			"VcpuLimitExceeded", "MaxSpotInstanceCountExceeded", "InstanceLimitExceeded", "MaxFleetCountExceeded",
 			"SpotInstanceCountLimitExceeded", "LaunchTemplateLimitExceeded", "MaxTemplateLimitExceeded", "VolumeLimitExceeded",
-			"NetworkInterfaceLimitExceeded", "ServiceQuotaExceededException", "ResourceCountExceeded",
+			"NetworkInterfaceLimitExceeded", "ServiceQuotaExceededException", "ResourceCountExceeded", "AddressLimitExceeded",
+			"SnapshotLimitExceeded", "VolumeIOPSLimit", "MaxIOPSLimitExceeded", "PrivateIpAddressLimitExceeded",
 		},
 		Throttled: {
 			"RequestLimitExceeded", "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled",
 			"RequestThrottledException", "TooManyRequestsException", "EC2ThrottledException", "PriorRequestNotComplete",
-			"SlowDown", "BandwidthLimitExceeded",
+			"SlowDown", "BandwidthLimitExceeded", "KmsThrottled",
 		},
 		Denied: {
 			"UnauthorizedOperation", "AuthFailure", "AuthFailure.ServiceLinkedRoleCreationNotPermitted", "AccessDenied",
@@ -62,7 +70,10 @@ func codes() map[Meaning][]string {
 		},
 		NotFound: {
 			"InvalidInstanceID.NotFound", "InvalidSubnetID.NotFound", "InvalidGroup.NotFound", "InvalidSecurityGroupID.NotFound",
-			"InvalidAMIID.NotFound", "InvalidAMIID.Unavailable", "ParameterNotFound", "ResourceNotFoundException", "NoSuchEntity",
+			"InvalidAMIID.NotFound", "InvalidAMIID.Unavailable", "InvalidSnapshot.NotFound", "InvalidKeyPair.NotFound",
+			"InvalidCapacityReservationId.NotFound", "InvalidPlacementGroup.Unknown", "InvalidVpcID.NotFound",
+			"InvalidFleetId.NotFound", "ParameterNotFound", "ResourceNotFoundException", "NoSuchEntity", "QueueDoesNotExist",
+			"AWS.SimpleQueueService.NonExistentQueue",
 		},
 		LaunchTemplateNotFound: {
 			"InvalidLaunchTemplateName.NotFoundException", "InvalidLaunchTemplateId.NotFound",
@@ -74,12 +85,16 @@ func codes() map[Meaning][]string {
 		IdempotencyMismatch: {
 			"IdempotentParameterMismatch",
 		},
+		Protected: {
+			"OperationNotPermitted", "IncorrectInstanceState", "IncorrectState", "UnsupportedOperation",
+		},
 		Invalid: {
 			"InvalidParameter", "InvalidParameterValue", "InvalidParameterCombination", "InvalidParameterException", "InvalidParameterDependency",
 			"MissingParameter", "ValidationError", "ValidationException", "InvalidFleetConfiguration", "InvalidFleetConfig",
 			"InvalidInstanceID.Malformed", "InvalidAMIID.Malformed", "InvalidSubnetID.Malformed", "InvalidGroupId.Malformed",
 			"InvalidBlockDeviceMapping", "InvalidUserData.Malformed", "InvalidLaunchTemplateName.MalformedException",
 			"InvalidIamInstanceProfileArn.Malformed", "UnknownParameter", "InvalidTagKey.Malformed", "TagLimitExceeded",
+			"InvalidInput", "InvalidRequest", "InvalidAction", "InvalidQueryParameter", "MalformedQueryString", "InvalidSubnet.Conflict",
 		},
 	}
 }
@@ -113,7 +128,7 @@ func Is(err error, meanings ...Meaning) bool {
 // IsNotFound reports whether err says that something does not exist, launch templates included.
 func IsNotFound(err error) bool { return Is(err, NotFound, LaunchTemplateNotFound) }
 
-// Unfulfillable reports whether a code of a fleet answer says that the offering cannot be had for now.
+// Unfulfillable reports whether a code of a fleet answer says that the offering cannot be had for now, whatever the subnet.
 func Unfulfillable(code string) bool {
 	m := Of(code)
 	return m == Capacity || m == Quota

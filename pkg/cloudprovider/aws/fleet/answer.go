@@ -86,11 +86,36 @@ func Unserved(r Request, code, message string) Answer {
 }
 
 // Exhausted reports whether the answer speaks against trying the override again at once: it holds no instance at all, or a
-// failure that the cloud cannot cure now. What a failure does not name, it is about all of.
+// failure that the cloud cannot cure now.
 func (a Answer) Exhausted(o Override) bool {
 	return len(a.Instances) == 0 || slices.ContainsFunc(a.Failures, func(f Failure) bool {
-		return awserr.Unfulfillable(f.Code) && (f.InstanceType == "" || f.InstanceType == o.InstanceType) && (f.Zone == "" || f.Zone == o.Zone)
+		return awserr.Unfulfillable(f.Code) && f.concerns(o)
 	})
+}
+
+// Full reports whether the subnet that was asked for in the zone had no addresses.
+func (a Answer) Full(zone string) bool {
+	return slices.ContainsFunc(a.Failures, func(f Failure) bool {
+		return awserr.Of(f.Code) == awserr.NoAddresses && (f.Zone == "" || f.Zone == zone)
+	})
+}
+
+// Crowded reports whether a lack of addresses is all that the answer says against an override.
+func (a Answer) Crowded(o Override) bool {
+	return a.Full(o.Zone) && !slices.ContainsFunc(a.Failures, func(f Failure) bool {
+		return awserr.Of(f.Code) != awserr.NoAddresses && f.concerns(o)
+	})
+}
+
+// concerns reports whether the failure is about the override. What it does not name, it is about all of.
+func (f Failure) concerns(o Override) bool {
+	return (f.InstanceType == "" || f.InstanceType == o.InstanceType) && (f.Zone == "" || f.Zone == o.Zone)
+}
+
+// Starved reports whether nothing came of the request for no other reason than that there was nothing to be had: capacity comes
+// back by itself, unlike a quota.
+func (a Answer) Starved() bool {
+	return len(a.Instances) == 0 && a.Only(awserr.Capacity, awserr.NoAddresses)
 }
 
 // Only reports whether there are failures and all of them mean one of the meanings.

@@ -230,3 +230,27 @@ func TestWhatAFailureDoesNotNameItIsAboutAllOf(t *testing.T) {
 		}
 	}
 }
+
+func TestALackOfAddressesIsNoLackOfCapacity(t *testing.T) {
+	addresses := func(zone string) Failure { return Failure{Code: "InsufficientFreeAddressesInSubnet", Zone: zone} }
+	capacity := Failure{Code: "InsufficientInstanceCapacity", InstanceType: "m5.large", Zone: "z1"}
+	for name, tc := range map[string]struct {
+		answer                 Answer
+		full, crowded, starved bool
+	}{
+		"no addresses":               {Answer{Failures: []Failure{addresses("z1")}}, true, true, true},
+		"none in a zone not told":    {Answer{Failures: []Failure{addresses("")}}, true, true, true},
+		"none in another zone":       {Answer{Failures: []Failure{addresses("z2")}}, false, false, true},
+		"no capacity":                {Answer{Failures: []Failure{capacity}}, false, false, true},
+		"neither":                    {Answer{Failures: []Failure{addresses("z1"), capacity}}, true, false, true},
+		"no addresses for some":      {Answer{Instances: []Instance{{ID: "i-1"}}, Failures: []Failure{addresses("z1")}}, true, true, false},
+		"no capacity, and no quota":  {Answer{Failures: []Failure{capacity, {Code: "VcpuLimitExceeded"}}}, false, false, false},
+		"nothing, and nobody knows":  {Answer{}, false, false, false},
+		"nothing, for another cause": {Answer{Failures: []Failure{{Code: "InternalError"}}}, false, false, false},
+	} {
+		o := Override{InstanceType: "m5.large", Zone: "z1"}
+		if a := tc.answer; a.Full("z1") != tc.full || a.Crowded(o) != tc.crowded || a.Starved() != tc.starved {
+			t.Errorf("%s: full = %t, crowded = %t, starved = %t; want %t, %t, %t", name, a.Full("z1"), a.Crowded(o), a.Starved(), tc.full, tc.crowded, tc.starved)
+		}
+	}
+}

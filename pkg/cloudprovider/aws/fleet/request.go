@@ -20,6 +20,8 @@ type Request struct {
 	CapacityType string
 	// Size is how many instances are wanted.
 	Size int32
+	// Addresses is how many of its subnet's an instance may take, with its pods. It is no part of the call.
+	Addresses int32
 	// Configs say which instances will do.
 	Configs []Config
 	// Tags of the instances, their volumes and the fleet.

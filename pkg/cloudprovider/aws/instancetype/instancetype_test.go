@@ -20,6 +20,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/catalog"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/kubelet"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/offerings"
 )
 
 // described returns what EC2 answers about a type of the catalogue.
@@ -117,6 +118,7 @@ func (a *ec2API) DescribeInstanceTypeOfferings(context.Context, *ec2.DescribeIns
 type market struct {
 	prices     map[string]float64 // instance type -> price
 	exhausted  map[string]bool    // "type zone capacity-type"
+	trials     map[string]int     // the same -> how many may be tried
 	generation uint64
 }
 
@@ -125,8 +127,9 @@ func (m *market) Price(instanceType, _, _ string) (float64, bool) {
 	return p, ok
 }
 
-func (m *market) Available(instanceType, zone, capacityType string) bool {
-	return !m.exhausted[fmt.Sprint(instanceType, " ", zone, " ", capacityType)]
+func (m *market) Standing(instanceType, zone, capacityType string) offerings.Standing {
+	key := fmt.Sprint(instanceType, " ", zone, " ", capacityType)
+	return offerings.Standing{Available: !m.exhausted[key], Trial: m.trials[key]}
 }
 
 func (m *market) Generation() uint64 { return m.generation }
@@ -393,6 +396,7 @@ func TestCategoryAndGenerationComeFromTheName(t *testing.T) {
 func TestTheListHoldsWhatCanBeLaunched(t *testing.T) {
 	l, m, _ := newLister(t, "m5.large", "m6g.large", "hpc7g.4xlarge", "c5.large")
 	m.exhausted["m5.large a spot"] = true
+	m.trials = map[string]int{"m5.large a on-demand": 4}
 	delete(m.prices, "c5.large")
 	amd64 := []awsv1alpha1.AMI{{ID: "ami-1", Requirements: []corev1.NodeSelectorRequirement{
 		{Key: corev1.LabelArchStable, Operator: corev1.NodeSelectorOpIn, Values: []string{"amd64"}},
@@ -403,7 +407,7 @@ func TestTheListHoldsWhatCanBeLaunched(t *testing.T) {
 	}
 	want := map[string]cloudprovider.Offerings{
 		"c5.large": {{Zone: "a", CapacityType: "on-demand"}, {Zone: "a", CapacityType: "spot"}}, // no price is known
-		"m5.large": {{Zone: "a", CapacityType: "on-demand", Price: 1, Available: true}, {Zone: "a", CapacityType: "spot", Price: 1}},
+		"m5.large": {{Zone: "a", CapacityType: "on-demand", Price: 1, Available: true, Trial: 4}, {Zone: "a", CapacityType: "spot", Price: 1}},
 	}
 	offerings := map[string]cloudprovider.Offerings{}
 	for _, i := range got {

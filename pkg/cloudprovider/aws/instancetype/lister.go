@@ -12,6 +12,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/ami"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/memo"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/offerings"
 	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
 )
 
@@ -28,7 +29,7 @@ type Prices interface {
 
 // Capacity tells which offerings the cloud has lately had nothing of.
 type Capacity interface {
-	Available(instanceType, zone, capacityType string) bool
+	Standing(instanceType, zone, capacityType string) offerings.Standing
 	// Generation changes with the answers.
 	Generation() uint64
 }
@@ -183,9 +184,9 @@ func (l *Lister) priced(b base) cloudprovider.InstanceTypes {
 		copied.Offerings = make(cloudprovider.Offerings, 0, len(b.offered[i]))
 		for _, p := range b.offered[i] {
 			price, known := l.prices.Price(t.Name, p.zone, p.capacityType)
+			standing := l.capacity.Standing(t.Name, p.zone, p.capacityType)
 			copied.Offerings = append(copied.Offerings, cloudprovider.Offering{
-				Zone: p.zone, CapacityType: p.capacityType, Price: price,
-				Available: known && l.capacity.Available(t.Name, p.zone, p.capacityType),
+				Zone: p.zone, CapacityType: p.capacityType, Price: price, Available: known && standing.Available, Trial: standing.Trial,
 			})
 		}
 		out = append(out, &copied)

@@ -1,4 +1,4 @@
-// Package offerings remembers where the cloud lately had no capacity.
+// Package offerings remembers where the cloud lately had no capacity, and how to find out whether it has some again.
 package offerings
 
 import (
@@ -8,86 +8,123 @@ import (
 	"k8s.io/utils/clock"
 )
 
-// An offering that gave nothing is left alone for firstRest, and twice as long each time that it is tried again in vain, up
-// to longestRest: a shortage may pass within a minute, a limit of the account not before a person acts.
 const (
-	firstRest   = 45 * time.Second
-	longestRest = 30 * time.Minute
+	// firstRest is for how long an offering is left alone that gave nothing. It grows with each try that is in vain. Where
+	// nothing else served a request it does not: pods wait for no more than this and the ten seconds or so that a plan and a
+	// launch take, less than a minute in all.
+	firstRest = 45 * time.Second
+	// LongestRest is the default of how long a rest may become. A shortage may last for hours, a limit of the account until a
+	// person acts.
+	LongestRest = 30 * time.Minute
+	// growth is how many times more machines may be tried at once after each success, and how many times shorter the rest gets.
+	growth = 4
+	// proven is how many may be tried at once where no bound is needed any more.
+	proven = 256
 )
 
 // Offering is a place and a way in which an instance type can be bought.
 type Offering struct{ InstanceType, Zone, CapacityType string }
 
-// Memory keeps offerings that gave nothing for a time, after which they may be tried again. It is safe for concurrent use.
+// Memory tells which offerings may be bought. One that gave nothing rests; then it is on trial: one machine may be tried there,
+// and many only once that had success. It is safe for concurrent use.
 type Memory struct {
-	clock clock.PassiveClock
+	clock   clock.PassiveClock
+	longest time.Duration
 
 	mu         sync.Mutex
-	generation uint64            // changes with what Available answers
-	rests      map[Offering]rest // offering -> how it is left alone
-	next       time.Time         // the earliest time at which a rest ends or is forgotten
+	generation uint64             // changes with what Standing answers
+	lapses     map[Offering]lapse // offering -> what is remembered of its shortage
+	next       time.Time          // the earliest time at which a lapse changes by itself
 }
 
-// rest is a time in which an offering is left alone. It is remembered beyond its end, for the next to be longer.
-type rest struct {
-	until time.Time
-	long  time.Duration
-	over  bool
+// lapse is a shortage that was met. It is remembered beyond its rest, for the next rest to be longer.
+type lapse struct {
+	until time.Time     // end of the rest, later of the last success
+	rest  time.Duration // as long as it would be if something else served
+	trial int           // how many machines may be tried at once; 0 while it rests
 }
 
-// changes returns when the rest ends, or when it is over, is forgotten.
-func (r rest) changes() time.Time {
-	if r.over {
-		return r.until.Add(longestRest)
+// NewMemory returns an empty memory. No rest becomes longer than longest, or LongestRest if that is not positive.
+func NewMemory(clock clock.PassiveClock, longest time.Duration) *Memory {
+	if longest <= 0 {
+		longest = LongestRest
 	}
-	return r.until
+	return &Memory{clock: clock, longest: max(longest, firstRest), lapses: map[Offering]lapse{}}
 }
 
-// NewMemory returns an empty memory.
-func NewMemory(clock clock.PassiveClock) *Memory {
-	return &Memory{clock: clock, rests: map[Offering]rest{}}
-}
+// MarkUnavailable notes that the offering gave nothing. Failures of the same time do not add up.
+func (m *Memory) MarkUnavailable(o Offering) { m.fail(o, m.longest) }
 
-// MarkUnavailable keeps the offering from being chosen for a time that starts now. Failures of the same time do not add up.
-func (m *Memory) MarkUnavailable(o Offering) {
+// MarkStarved notes the same of a request that nothing else served either: its pods wait, so that the rest is short.
+func (m *Memory) MarkStarved(o Offering) { m.fail(o, firstRest) }
+
+func (m *Memory) fail(o Offering, most time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.pass()
-	r, known := m.rests[o]
-	switch {
-	case !known:
-		r.long = firstRest
-		m.generation++
-	case r.over:
-		r.long = min(2*r.long, longestRest)
+	now := m.clock.Now()
+	l, known := m.lapses[o]
+	if known && l.trial == 0 {
+		// It was asked for before it began to rest. Who starves since does not wait for the end of a long rest.
+		if sooner := now.Add(most); sooner.Before(l.until) {
+			l.until = sooner
+		}
+	} else {
+		l.rest = min(max(2*l.rest, firstRest), m.longest)
+		l.until, l.trial = now.Add(min(l.rest, most)), 0
 		m.generation++
 	}
-	r.until, r.over = m.clock.Now().Add(r.long), false
-	m.rests[o] = r
-	m.wake(r)
+	m.lapses[o] = l
+	m.wake(l)
 }
 
-// MarkAvailable notes that the offering gave an instance.
+// MarkAvailable notes that a request got instances of the offering.
 func (m *Memory) MarkAvailable(o Offering) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.pass()
-	if r, known := m.rests[o]; known && !r.over {
-		m.generation++
+	l, known := m.lapses[o]
+	if !known {
+		return
 	}
-	delete(m.rests, o)
+	m.generation++
+	l.until, l.rest, l.trial = m.clock.Now(), l.rest/growth, growth*max(l.trial, 1)
+	if l.trial >= proven {
+		delete(m.lapses, o)
+		return
+	}
+	m.lapses[o] = l
+	m.wake(l)
 }
 
-// Available reports whether the offering may be tried.
-func (m *Memory) Available(instanceType, zone, capacityType string) bool {
+// Standing is whether an offering may be bought, and of how many machines at once; a trial of 0 is no bound.
+type Standing struct {
+	Available bool
+	Trial     int
+}
+
+// Standing returns how the offering stands now.
+func (m *Memory) Standing(instanceType, zone, capacityType string) Standing {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.pass()
-	r, known := m.rests[Offering{instanceType, zone, capacityType}]
-	return !known || r.over
+	l, known := m.lapses[Offering{instanceType, zone, capacityType}]
+	return Standing{Available: !known || l.trial > 0, Trial: l.trial}
 }
 
-// Generation changes whenever an answer of Available does, with time too.
+// Remembered returns how each offering stands that gave nothing lately, in no particular order.
+func (m *Memory) Remembered() map[Offering]Standing {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pass()
+	out := make(map[Offering]Standing, len(m.lapses))
+	for o, l := range m.lapses {
+		out[o] = Standing{Available: l.trial > 0, Trial: l.trial}
+	}
+	return out
+}
+
+// Generation changes whenever an answer of Standing does, with time too.
 func (m *Memory) Generation() uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -95,29 +132,38 @@ func (m *Memory) Generation() uint64 {
 	return m.generation
 }
 
-// pass ends and forgets what time has come for. The caller holds the lock.
+// changes returns when a lapse changes by itself: its rest ends, or it is forgotten.
+func (m *Memory) changes(l lapse) time.Time {
+	if l.trial > 0 {
+		return l.until.Add(m.longest)
+	}
+	return l.until
+}
+
+// pass does what time has come for. The caller holds the lock.
 func (m *Memory) pass() {
 	now := m.clock.Now()
 	if m.next.IsZero() || now.Before(m.next) {
 		return
 	}
 	m.next = time.Time{}
-	for o, r := range m.rests {
-		if !r.over && !now.Before(r.until) {
-			r.over = true
-			m.rests[o] = r
+	for o, l := range m.lapses {
+		if l.trial == 0 && !now.Before(l.until) {
+			l.trial = 1
+			m.lapses[o] = l
 			m.generation++
 		}
-		if r.over && !now.Before(r.changes()) {
-			delete(m.rests, o)
+		if l.trial > 0 && !now.Before(m.changes(l)) {
+			delete(m.lapses, o)
+			m.generation++
 			continue
 		}
-		m.wake(r)
+		m.wake(l)
 	}
 }
 
-func (m *Memory) wake(r rest) {
-	if at := r.changes(); m.next.IsZero() || at.Before(m.next) {
+func (m *Memory) wake(l lapse) {
+	if at := m.changes(l); m.next.IsZero() || at.Before(m.next) {
 		m.next = at
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/catalog"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/cluster"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/instancetype"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/offerings"
 	"github.com/kerf-autoscaler/kerf/pkg/inline"
 )
 
@@ -141,8 +142,10 @@ func (p prices) Price(instanceType, zone, capacityType string) (float64, bool) {
 	return p.facts.OnDemandPrice(p.region, instanceType)
 }
 
-// Available is true: offline nothing is sold out.
-func (p prices) Available(_, _, _ string) bool { return true }
+// Standing is open: offline nothing is sold out.
+func (p prices) Standing(_, _, _ string) offerings.Standing {
+	return offerings.Standing{Available: true}
+}
 
 // Generation is always the same.
 func (p prices) Generation() uint64 { return 0 }

@@ -30,10 +30,13 @@ type Subnet struct {
 }
 
 // Finder finds subnets.
-type Finder struct{ api API }
+type Finder struct {
+	api   API
+	rooms *Rooms
+}
 
-// NewFinder returns a finder.
-func NewFinder(api API) *Finder { return &Finder{api: api} }
+// NewFinder returns a finder that tells rooms what it finds.
+func NewFinder(api API, rooms *Rooms) *Finder { return &Finder{api: api, rooms: rooms} }
 
 // Find returns the subnets that the selector selects, in no particular order.
 func (f *Finder) Find(ctx context.Context, selected map[string]string) ([]Subnet, error) {
@@ -55,6 +58,7 @@ func (f *Finder) Find(ctx context.Context, selected map[string]string) ([]Subnet
 			})
 		}
 	}
+	f.rooms.Count(out)
 	return out, nil
 }
 
@@ -62,8 +66,8 @@ func (f *Finder) Find(ctx context.Context, selected map[string]string) ([]Subnet
 const overtake = 2
 
 // Order returns the subnets, those with most free addresses first. The order of before is kept while the same subnets are
-// there and none has outgrown an earlier one by far: launches name the first subnet of each zone, and a launch that is
-// repeated has to name the same one although addresses have been taken meanwhile.
+// there and none has outgrown an earlier one by far: launches name the first subnet of each zone that has room, and a launch that
+// is repeated after a restart has to name the same one although addresses have been taken meanwhile.
 func Order(before []awsv1alpha1.Subnet, found []Subnet) []awsv1alpha1.Subnet {
 	free, private := make(map[string]int32, len(found)), make(map[string]bool, len(found))
 	for _, s := range found {
@@ -108,15 +112,4 @@ func holds(before []awsv1alpha1.Subnet, free map[string]int32) bool {
 // Private reports whether none of the subnets gives instances a public address.
 func Private(subnets []awsv1alpha1.Subnet) bool {
 	return len(subnets) > 0 && !slices.ContainsFunc(subnets, func(s awsv1alpha1.Subnet) bool { return !s.NoPublicIP })
-}
-
-// ByZone maps a zone -> the id of its first subnet.
-func ByZone(subnets []awsv1alpha1.Subnet) map[string]string {
-	out := make(map[string]string, len(subnets))
-	for _, s := range subnets {
-		if _, ok := out[s.Zone]; !ok {
-			out[s.Zone] = s.ID
-		}
-	}
-	return out
 }

@@ -84,13 +84,6 @@ func TestSubnetsArePrivateWhenAllOfThemAre(t *testing.T) {
 	}
 }
 
-func TestTheFirstSubnetOfAZoneIsUsed(t *testing.T) {
-	got := ByZone([]awsv1alpha1.Subnet{{ID: "1", Zone: "a"}, {ID: "2", Zone: "b"}, {ID: "3", Zone: "a"}})
-	if diff := cmp.Diff(map[string]string{"a": "1", "b": "2"}, got); diff != "" {
-		t.Errorf("subnets (-want +got):\n%s", diff)
-	}
-}
-
 // twoPages answers with one subnet per page.
 type twoPages struct{ fail error }
 
@@ -107,7 +100,7 @@ func (p twoPages) DescribeSubnets(_ context.Context, in *ec2.DescribeSubnetsInpu
 }
 
 func TestAllPagesOfSubnetsAreRead(t *testing.T) {
-	got, err := NewFinder(twoPages{}).Find(t.Context(), map[string]string{"env": "prod"})
+	got, err := NewFinder(twoPages{}, NewRooms()).Find(t.Context(), map[string]string{"env": "prod"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +110,7 @@ func TestAllPagesOfSubnetsAreRead(t *testing.T) {
 }
 
 func TestAFailureOnALaterPageFailsTheSearch(t *testing.T) {
-	_, err := NewFinder(twoPages{fail: errors.New("reset")}).Find(t.Context(), map[string]string{"env": "prod"})
+	_, err := NewFinder(twoPages{fail: errors.New("reset")}, NewRooms()).Find(t.Context(), map[string]string{"env": "prod"})
 	if err == nil || !strings.Contains(err.Error(), "ec2:DescribeSubnets") {
 		t.Errorf("error = %v, want one that names the call", err)
 	}

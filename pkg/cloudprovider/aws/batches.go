@@ -1,0 +1,68 @@
+package aws
+
+import (
+	"context"
+	"regexp"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/awserr"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/batch"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/throttle"
+)
+
+const (
+	// descriptionsAtOnce and terminationsAtOnce are how many instances one call is about at most. AWS takes a thousand and advises
+	// to end no more than some hundreds at once.
+	descriptionsAtOnce = 1000
+	terminationsAtOnce = 500
+	// batchWindow is how long a call waits for others of its kind.
+	batchWindow = 100 * time.Millisecond
+	// batchTimeout bounds a call with its retries and its turns to wait for.
+	batchTimeout = 2 * time.Minute
+)
+
+func batches(most int) batch.Settings {
+	return batch.Settings{Window: batchWindow, Most: most, Timeout: batchTimeout}
+}
+
+// describeAll asks EC2 for instances by their ids. Machines that end wait for this, so it goes before other questions.
+func (p *Provider) describeAll(ctx context.Context, ids []string) map[string]batch.Answer[instance] {
+	return batch.Isolate(throttle.Urgent(ctx), ids, func(ctx context.Context, ids []string) (map[string]instance, error) {
+		out := make(map[string]instance, len(ids))
+		err := p.describe(ctx, &ec2.DescribeInstancesInput{InstanceIds: ids}, func(i instance) { out[i.id] = i })
+		return out, err
+	}, aboutInstances(awserr.NotFound, awserr.Invalid))
+}
+
+// terminateAll ends instances. A policy may allow that for some of them only.
+func (p *Provider) terminateAll(ctx context.Context, ids []string) map[string]batch.Answer[struct{}] {
+	return batch.Isolate(throttle.Urgent(ctx), ids, func(ctx context.Context, ids []string) (map[string]struct{}, error) {
+		if _, err := p.ec2.TerminateInstances(ctx, &ec2.TerminateInstancesInput{InstanceIds: ids}); err != nil {
+			return nil, err
+		}
+		out := make(map[string]struct{}, len(ids))
+		for _, id := range ids {
+			out[id] = struct{}{}
+		}
+		return out, nil
+	}, aboutInstances(awserr.NotFound, awserr.Invalid, awserr.Protected, awserr.Denied))
+}
+
+// instanceIDs are those in the words of EC2.
+var instanceIDs = regexp.MustCompile(`\bi-[0-9a-f]+\b`)
+
+// aboutInstances tells which instances a failure is about: those that EC2 says it does not know. It may be about some, unnamed,
+// when it has one of the meanings.
+func aboutInstances(meanings ...awserr.Meaning) func(error, []string) ([]string, bool) {
+	return func(err error, _ []string) ([]string, bool) {
+		if !awserr.Is(err, meanings...) {
+			return nil, false
+		}
+		if !awserr.Is(err, awserr.NotFound) {
+			return nil, true
+		}
+		return instanceIDs.FindAllString(awserr.Text(err), -1), true
+	}
+}

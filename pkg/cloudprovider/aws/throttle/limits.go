@@ -1,0 +1,61 @@
+// Package throttle keeps calls within the request limits that EC2 publishes, so that AWS need not refuse them, and lets what ends
+// machines go before what makes them.
+package throttle
+
+import (
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+)
+
+// limit is a token bucket: how many tokens it holds, and how many come back each second.
+type limit struct{ size, refill float64 }
+
+// call is what a limit depends on.
+type call struct {
+	action string
+	// whole is true of a question that is neither filtered nor read page by page, which has a smaller bucket of its own.
+	whole bool
+	// instances that the call is about; what ends or starts them counts each.
+	instances int
+}
+
+// callOf reads a call's input. A question for ids is a whole one to EC2.
+func callOf(action string, input any) call {
+	out := call{action: action}
+	switch in := input.(type) {
+	case *ec2.DescribeInstancesInput:
+		out.whole = len(in.Filters) == 0 && in.MaxResults == nil
+	case *ec2.DescribeSecurityGroupsInput:
+		out.whole = len(in.Filters) == 0 && in.MaxResults == nil
+	case *ec2.TerminateInstancesInput:
+		out.instances = len(in.InstanceIds)
+	}
+	return out
+}
+
+// requests returns the bucket that each call of its kind takes a token from: by EC2's category, or the action's own.
+func (c call) requests() limit {
+	switch {
+	case c.action == "TerminateInstances":
+		return limit{100, 5}
+	case c.action == "CreateTags":
+		return limit{100, 10}
+	case c.action == "RunInstances":
+		return limit{5, 2}
+	case c.whole:
+		return limit{50, 10}
+	case strings.HasPrefix(c.action, "Describe"), strings.HasPrefix(c.action, "Get"):
+		return limit{100, 20}
+	default:
+		return limit{50, 5} // what changes something
+	}
+}
+
+// resources returns the bucket that the call takes a token from for each of its instances; false where there is none.
+func (c call) resources() (limit, bool) {
+	if c.action == "TerminateInstances" {
+		return limit{1000, 20}, true
+	}
+	return limit{}, false
+}

@@ -1,0 +1,190 @@
+package throttle
+
+import (
+	"context"
+	"errors"
+	"math"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/utils/clock"
+)
+
+func TestCallsHaveTheLimitsThatEC2Publishes(t *testing.T) {
+	filtered := &ec2.DescribeInstancesInput{Filters: []ec2types.Filter{{Name: awssdk.String("x")}}}
+	for name, tc := range map[string]struct {
+		action    string
+		input     any
+		want      limit
+		resources bool
+	}{
+		"a question":                   {"DescribeSubnets", &ec2.DescribeSubnetsInput{}, limit{100, 20}, false},
+		"a question with a filter":     {"DescribeInstances", filtered, limit{100, 20}, false},
+		"a question in pages":          {"DescribeInstances", &ec2.DescribeInstancesInput{MaxResults: awssdk.Int32(5)}, limit{100, 20}, false},
+		"a question for ids":           {"DescribeInstances", &ec2.DescribeInstancesInput{InstanceIds: []string{"i-1"}}, limit{50, 10}, false},
+		"a launch":                     {"CreateFleet", &ec2.CreateFleetInput{}, limit{50, 5}, false},
+		"the making of a template":     {"CreateLaunchTemplate", &ec2.CreateLaunchTemplateInput{}, limit{50, 5}, false},
+		"a termination, per instance":  {"TerminateInstances", &ec2.TerminateInstancesInput{InstanceIds: []string{"i-1"}}, limit{100, 5}, true},
+		"tags":                         {"CreateTags", &ec2.CreateTagsInput{}, limit{100, 10}, false},
+		"a launch of the other manner": {"RunInstances", &ec2.RunInstancesInput{}, limit{5, 2}, false},
+	} {
+		c := callOf(tc.action, tc.input)
+		if _, resources := c.resources(); c.requests() != tc.want || resources != tc.resources {
+			t.Errorf("%s: limit %v, by resources: %t; want %v, %t", name, c.requests(), resources, tc.want, tc.resources)
+		}
+	}
+}
+
+// launches makes n calls of CreateFleet at once and returns a function that waits for them.
+func launches(ctx context.Context, th *Throttle, n int) func() {
+	var group sync.WaitGroup
+	for range n {
+		group.Go(func() { _ = th.wait(ctx, call{action: "CreateFleet"}) })
+	}
+	return group.Wait
+}
+
+func TestABurstGoesAtOnceAndTheRestAtTheRateOfTheLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		th, start := New(clock.RealClock{}, 1), time.Now()
+		launches(t.Context(), th, 40)() // 50 less what is kept for urgent calls
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("40 calls took %s", waited)
+		}
+		launches(t.Context(), th, 100)()
+		if waited := time.Since(start).Round(time.Second); waited != 20*time.Second {
+			t.Errorf("100 calls at 5 a second took %s", waited)
+		}
+	})
+}
+
+func TestUrgentCallsNeverWaitBehindOthersOfTheirAction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		th := New(clock.RealClock{}, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		wait := launches(ctx, th, 1000)
+		<-time.After(10 * time.Second) // the others queue by now
+		start := time.Now()
+		for range 10 {
+			if err := th.wait(Urgent(t.Context()), call{action: "CreateFleet"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("urgent calls waited for %s", waited)
+		}
+		for range 25 {
+			if err := th.wait(Urgent(t.Context()), call{action: "CreateFleet"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// A token may have come and gone at the very moment at which the first were asked for.
+		if waited := time.Since(start); waited < 4500*time.Millisecond || waited > 5100*time.Millisecond {
+			t.Errorf("25 more urgent calls at 5 a second waited for %s, while others queue", waited)
+		}
+		cancel()
+		wait()
+	})
+}
+
+func TestTerminationsDoNotWaitForLaunchesAndCountTheirInstances(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		th := New(clock.RealClock{}, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		wait := launches(ctx, th, 500)
+		synctest.Wait()
+		start := time.Now()
+		for range 2 {
+			if err := th.wait(Urgent(t.Context()), call{action: "TerminateInstances", instances: 500}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("terminations waited for %s", waited)
+		}
+		if err := th.wait(Urgent(t.Context()), call{action: "TerminateInstances", instances: 100}); err != nil {
+			t.Fatal(err)
+		}
+		if waited := time.Since(start).Round(time.Second); waited != 5*time.Second {
+			t.Errorf("100 instances more at 20 a second waited for %s", waited)
+		}
+		cancel()
+		wait()
+	})
+}
+
+func TestWhoeverGivesUpTakesNoToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		th := New(clock.RealClock{}, 1)
+		launches(t.Context(), th, 40)()
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if err := th.wait(ctx, call{action: "CreateFleet"}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error = %v, want that the time was over", err)
+		}
+		launches(ctx, th, 20)() // the same, in a queue
+		start := time.Now()
+		launches(t.Context(), th, 1)()
+		if waited := time.Since(start).Round(10 * time.Millisecond); waited != 100*time.Millisecond {
+			t.Errorf("the next one waited for %s, want what was left of 200ms", waited)
+		}
+	})
+}
+
+func TestAShareOfTheLimitIsKept(t *testing.T) {
+	for name, tc := range map[string]struct {
+		share float64
+		burst int
+		more  time.Duration // for a hundred calls
+	}{
+		"half":                  {0.5, 20, 40 * time.Second},
+		"twice, as AWS granted": {2, 80, 10 * time.Second},
+		"not set":               {0, 40, 20 * time.Second},
+		"next to nothing":       {0.001, 1, 20000 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				th, start := New(clock.RealClock{}, tc.share), time.Now()
+				launches(t.Context(), th, tc.burst)()
+				if waited := time.Since(start); waited != 0 {
+					t.Errorf("%d calls waited for %s", tc.burst, waited)
+				}
+				launches(t.Context(), th, 100)()
+				if waited := time.Since(start).Round(time.Second); waited != tc.more {
+					t.Errorf("100 more waited for %s, want %s", waited, tc.more)
+				}
+			})
+		})
+	}
+}
+
+func TestWaitingShowsInTheMetrics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		th := New(clock.RealClock{}, 1)
+		launches(t.Context(), th, 60)()
+		if err := th.wait(Urgent(t.Context()), call{action: "TerminateInstances", instances: 1}); err != nil {
+			t.Fatal(err)
+		}
+		registry := prometheus.NewRegistry()
+		registry.MustRegister(th.Collector())
+		families, err := registry.Gather()
+		if err != nil || len(families) != 1 || families[0].GetName() != "karpenter_cloudprovider_api_wait_seconds" {
+			t.Fatalf("families %v, %v", families, err)
+		}
+		got := map[string]float64{} // action and urgency -> seconds waited
+		for _, m := range families[0].GetMetric() {
+			got[m.GetLabel()[0].GetValue()+" "+m.GetLabel()[1].GetValue()] = math.Round(m.GetHistogram().GetSampleSum())
+		}
+		// The 20 that did not go at once waited for 0.2 s, 0.4 s and so on.
+		if diff := cmp.Diff(map[string]float64{"CreateFleet false": 42, "TerminateInstances true": 0}, got); diff != "" {
+			t.Errorf("seconds waited (-want +got):\n%s", diff)
+		}
+	})
+}
