@@ -55,12 +55,14 @@ func Examine(a Account, grants []Grant, entries []Entry) Report {
 		case Forbidden:
 			forbidden.add(e)
 		case Allowed:
-			covering := covering(grants, e.Request)
-			if len(covering) == 0 && e.Path == "" {
+			if len(covering(grants, e.Request)) == 0 && e.Path == "" {
 				borrowed.add(e)
 			}
-			for _, i := range covering {
-				uses[i].count(e.Request, len(covering) == 1, a)
+			for _, r := range e.uses() {
+				covering := covering(grants, r)
+				for _, i := range covering {
+					uses[i].count(r, len(covering) == 1, a)
+				}
 			}
 		case Undecided: // turned away before anybody looked at grants
 		}
@@ -77,6 +79,16 @@ func (u *Use) count(r Request, alone bool, a Account) {
 	if r.Namespace != a.Namespace {
 		u.Abroad++
 	}
+}
+
+// uses returns the requests for which an entry needs grants: a watch that stands for a list needs those of both.
+func (e Entry) uses() []Request {
+	if !e.Streamed {
+		return []Request{e.Request}
+	}
+	list := e.Request
+	list.Verb = "list"
+	return []Request{e.Request, list}
 }
 
 // tallies are in the order in which their first requests were made.

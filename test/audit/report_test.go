@@ -40,6 +40,15 @@ func TestAReportTellsWhatIsMissingAndWhatIsTooMuch(t *testing.T) {
 			[]audit.Grant{get, list}, []audit.Entry{allowed(node)}, nil,
 			[]string{"granted, but never used: list nodes (ClusterRole it)"},
 		},
+		"a watch that begins with all objects stands for a list": {
+			[]audit.Grant{list, {Role: "ClusterRole it", Verb: "watch", Resource: "nodes"}},
+			[]audit.Entry{{Request: audit.Request{Verb: "watch", Resource: "nodes"}, User: kerf().User(), Decision: audit.Allowed, Streamed: true}}, nil, nil,
+		},
+		"a watch alone stands for none": {
+			[]audit.Grant{list, {Role: "ClusterRole it", Verb: "watch", Resource: "nodes"}},
+			[]audit.Entry{{Request: audit.Request{Verb: "watch", Resource: "nodes"}, User: kerf().User(), Decision: audit.Allowed}}, nil,
+			[]string{"granted, but never used: list nodes (ClusterRole it)"},
+		},
 		"a grant that is only asked for is used by nobody": {
 			[]audit.Grant{get}, []audit.Entry{{Request: node, User: kerf().User()}}, nil,
 			[]string{"granted, but never used: get nodes (ClusterRole it)"},

@@ -76,6 +76,9 @@ type Entry struct {
 	Request
 	User     string
 	Decision Decision
+	// Streamed says that a watch begins with all objects that there are. It stands for a list, too, which the client falls back to
+	// where the server knows no such watch: before Kubernetes 1.34, or while it starts.
+	Streamed bool
 	// Reason names the binding and the role by which a request was allowed, in the API server's words.
 	Reason string
 }
@@ -149,6 +152,7 @@ func entryOf(e event) (Entry, error) {
 		entry.Path = uri.Path
 		return entry, nil
 	}
+	entry.Streamed = e.Verb == "watch" && uri.Query().Get("sendInitialEvents") == "true"
 	o := e.ObjectRef
 	entry.APIGroup, entry.Resource, entry.Namespace, entry.Name = o.APIGroup, o.Resource, o.Namespace, o.Name
 	if o.Subresource != "" {

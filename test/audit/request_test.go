@@ -129,3 +129,12 @@ func TestARequestReadsLikeWhatAPersonWouldType(t *testing.T) {
 		}
 	}
 }
+
+func TestAWatchThatBeginsWithAllObjectsIsKnown(t *testing.T) {
+	for query, want := range map[string]bool{"?watch=true&sendInitialEvents=true&allowWatchBookmarks=true": true, "?watch=true": false} {
+		entries, err := audit.ReadLog(strings.NewReader(`{"auditID":"1","verb":"watch","requestURI":"/api/v1/nodes` + query + `","objectRef":{"resource":"nodes"}}`))
+		if err != nil || len(entries) != 1 || entries[0].Streamed != want {
+			t.Errorf("%s: got %v, %v, want Streamed %t", query, entries, err, want)
+		}
+	}
+}
