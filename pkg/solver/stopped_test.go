@@ -157,7 +157,7 @@ func served(plan solver.Plan) map[*corev1.Pod]bool {
 }
 
 func TestAPlanThatIsCutShortAnywhereIsOneThatTheSchedulerAgreesWith(t *testing.T) {
-	const points = 40
+	const points = 16
 	for name, p := range cuttable(t) {
 		t.Run(name, func(t *testing.T) {
 			plenty := &fuse{Context: t.Context(), left: 1 << 40}

@@ -74,6 +74,8 @@ type judge struct {
 	unnamed string
 	// cluster is how the planned machines and those on their way have turned out.
 	cluster []member
+	// evicted are those who gave way when the planned pods were bound last.
+	evicted []seat
 	found   []Disagreement
 }
 

@@ -73,6 +73,10 @@ const bought = "bought"
 // offerAll asks for each leftover whether the cluster as it is now, or any node that could still be bought, takes a pod of it. It
 // returns those that somebody takes.
 func (j *judge) offerAll(ctx context.Context, left []*leftover) ([]*leftover, error) {
+	for _, e := range j.evicted { // kerf does not know which of the expendable ones go, so it reckons with all on other nodes
+		j.scheduler.Bind(e.pod, e.node)
+	}
+	j.evicted = nil
 	var out []*leftover
 	for _, l := range left {
 		hosts, err := j.hosts(ctx, l.pods[0])

@@ -70,6 +70,9 @@ func (j *judge) ask(ctx context.Context, pod *corev1.Pod, node string) (schedule
 	}
 	again, err := j.scheduler.Ask(ctx, pod, node)
 	if err == nil && again.None() {
+		for _, e := range evicted {
+			j.evicted = append(j.evicted, seat{e, node})
+		}
 		return again, nil
 	}
 	for _, e := range evicted {
@@ -111,6 +114,7 @@ const (
 // bind starts from the cluster without the planned pods and binds them in order, as long as one passes.
 func (j *judge) bind(ctx context.Context, seats []seat, how manner) ([]Disagreement, error) {
 	j.scheduler.Clear()
+	j.evicted = nil
 	for i := range j.cluster {
 		m := &j.cluster[i]
 		j.scheduler.Add(m.node, slices.Concat(j.before(m, m.node), m.yielding)...)
