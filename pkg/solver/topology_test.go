@@ -102,3 +102,21 @@ func TestAPodThatWasMeantForANodeGoesToAnotherZoneIfThereIsNoMoreRoomInItsOwn(t 
 		t.Errorf("machines %v, unplaced %v", plan.Machines, plan.Unplaced)
 	}
 }
+
+func TestPodsThatGiveWayCountForThoseWhoComeToOtherNodes(t *testing.T) {
+	batch := map[string]string{"app": "batch"}
+	zone := map[string]string{corev1.LabelTopologyZone: "a"}
+	room := builders.InstanceType("room", builders.Capacity("4", "16Gi", 10)).Capacity
+	full := solver.Node{Name: "full", Initialized: true, Labels: zone, Yielding: []*corev1.Pod{builders.Pod(builders.Name("batch"), builders.Labels(batch))}}
+	free := solver.Node{Name: "free", Initialized: true, Labels: zone, Available: room}
+	web := builders.Pod(builders.Name("web"), builders.CPU("1"), builders.AntiAffinity(corev1.LabelTopologyZone, batch))
+	plan := solver.Solve(t.Context(), solver.Problem{Pods: []*corev1.Pod{web}, Nodes: []solver.Node{full, free}})
+	if len(plan.Unplaced) != 1 {
+		t.Errorf("placed %v beside a node with a pod that nothing takes away", plan.Placements)
+	}
+	full.Available = room
+	plan = solver.Solve(t.Context(), solver.Problem{Pods: []*corev1.Pod{web}, Nodes: []solver.Node{full, free}})
+	if len(plan.Placements) != 1 || plan.Placements[0].Node != "full" {
+		t.Errorf("placed %v, want the node whose pod gives way: %v", plan.Placements, plan.Unplaced)
+	}
+}
