@@ -11,8 +11,6 @@ type assigner struct {
 	*atlas
 	// late says that machines have been bought before: a domain that opens now was not there when others were placed.
 	late bool
-	// binding leaves preferences out of account.
-	binding bool
 	// units is how many there are to place.
 	units int
 	// followers are the groups that have to be where the one is that is being placed.

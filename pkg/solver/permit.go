@@ -19,25 +19,22 @@ func (a *assigner) most(g *group, p *place, n int) int {
 		return n
 	}
 	for i := range g.ties.with {
-		if w := &g.ties.with[i]; a.heeds(w.soft) && !a.topology.joins(g, w, p) {
+		if w := &g.ties.with[i]; !a.topology.joins(g, w, p) {
 			return 0
 		}
 	}
 	for i := range g.ties.apart {
-		if x := &g.ties.apart[i]; n > 0 && a.heeds(x.soft) {
+		if x := &g.ties.apart[i]; n > 0 {
 			n = min(n, a.topology.apartMost(g, x, p, n))
 		}
 	}
 	for i := range g.ties.spreads {
-		if s := &g.ties.spreads[i]; n > 0 && a.heeds(s.soft) {
+		if s := &g.ties.spreads[i]; n > 0 {
 			n = min(n, a.spreadMost(g, s, p, n))
 		}
 	}
 	return n
 }
-
-// heeds reports whether a tie counts: a soft one is left out of account where only what binds does.
-func (a *assigner) heeds(soft bool) bool { return !soft || !a.binding }
 
 // occupied reports whether a counter may count somebody in the place.
 func (t *topology) occupied(i int, p *place) bool {
