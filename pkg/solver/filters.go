@@ -152,7 +152,8 @@ func (r *rehearsal) joins(at *site, g *group, w *together) bool {
 		}
 		found = found && !slices.ContainsFunc(domains, func(d int) bool { return c.sureAt(d) == 0 })
 		// Those who may be there or not are found if they are, and if they are not, it is the first: as long as they are all here.
-		nobody = nobody && (c.total == 0 || len(domains) == 1 && c.total == int64(c.mostAt(domains[0])))
+		d := domains[0]
+		nobody = nobody && (c.total == 0 || len(domains) == 1 && c.sureAt(d) == 0 && c.total == int64(c.mostAt(d)))
 	}
 	return found || nobody && g.carries(w.mark) > 0
 }

@@ -51,15 +51,9 @@ func TestMachinesThatLatePodsTopUpKeepTheValuesThatAreWanted(t *testing.T) {
 		for i, m := range plan.Machines {
 			pods += len(m.Pods)
 			provisioner := provisionerNamed(p, m.Provisioner)
-			var types []*cloudprovider.InstanceType
-			for _, name := range m.InstanceTypes {
-				it := typeNamed(provisioner.InstanceTypes, name)
-				types = append(types, it)
-				for _, on := range outcomes(m.Requirements, it) {
-					if why := broken(on, provisioner.Taints, it.Allocatable(), m.Pods, p.DaemonSets); why != "" {
-						t.Errorf("problem %d: machine %d as %s: %s", seed, i, name, why)
-					}
-				}
+			types, faults := listed(p, &m)
+			for _, fault := range faults {
+				t.Errorf("problem %d: machine %d as %s", seed, i, fault)
 			}
 			if key := poorest(provisioner.MinValues, types, m.Requirements); key != "" && (!m.MinValuesRelaxed || !p.Settings.MinValuesBestEffort) {
 				t.Errorf("problem %d: machine %d lists %v, too few values of %q for %v", seed, i, m.InstanceTypes, key, provisioner.MinValues)

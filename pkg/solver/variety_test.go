@@ -47,21 +47,30 @@ func poorest(minValues map[string]int, types []*cloudprovider.InstanceType, r sc
 	return ""
 }
 
+// listed returns the instance types that a machine lists, and as which of them, and why, it does not host its pods.
+func listed(p solver.Problem, m *solver.Machine) (types []*cloudprovider.InstanceType, faults []string) {
+	provisioner := provisionerNamed(p, m.Provisioner)
+	for _, name := range m.InstanceTypes {
+		it := typeNamed(provisioner.InstanceTypes, name)
+		types = append(types, it)
+		for _, on := range outcomes(m.Requirements, it) {
+			if why := broken(on, provisioner.Taints, it.Allocatable(), m.Pods, p.DaemonSets); why != "" {
+				faults = append(faults, name+": "+why)
+			}
+		}
+	}
+	return types, faults
+}
+
 func TestInstanceTypesOfAMachineHaveTheValuesThatAreWanted(t *testing.T) {
 	machines := 0
 	for seed := range uint64(problems) {
 		p := variedProblem(seed)
 		for i, m := range solver.Solve(t.Context(), p).Machines {
 			provisioner := provisionerNamed(p, m.Provisioner)
-			var types []*cloudprovider.InstanceType
-			for _, name := range m.InstanceTypes {
-				it := typeNamed(provisioner.InstanceTypes, name)
-				types = append(types, it)
-				for _, on := range outcomes(m.Requirements, it) {
-					if why := broken(on, provisioner.Taints, it.Allocatable(), m.Pods, p.DaemonSets); why != "" {
-						t.Errorf("problem %d: machine %d as %s: %s", seed, i, name, why)
-					}
-				}
+			types, faults := listed(p, &m)
+			for _, fault := range faults {
+				t.Errorf("problem %d: machine %d as %s", seed, i, fault)
 			}
 			if key := poorest(provisioner.MinValues, types, m.Requirements); key != "" || m.MinValuesRelaxed {
 				t.Errorf("problem %d: machine %d lists %v, too few values of %q for %v", seed, i, m.InstanceTypes, key, provisioner.MinValues)
