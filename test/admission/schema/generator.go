@@ -38,6 +38,11 @@ func strange() []string {
 	}
 }
 
+// durations returns some that the expression language of the API server reads, from the least to the most that Go can hold.
+func durations() []string {
+	return []string{"0", "0s", "1ns", "1m30s", "1.5h", "+2h", "720h", "2562047h47m16.854775807s"}
+}
+
 // Value returns a value that the schema admits.
 func (g *Generator) Value(s Schema) (any, error) {
 	if list, ok := s["enum"].([]any); ok {
@@ -181,6 +186,9 @@ func (g *Generator) integer(s Schema) int64 {
 func (g *Generator) text(s Schema) (any, error) {
 	if s["format"] == "date-time" {
 		return time.Unix(g.random.Int64N(1<<32), 0).UTC().Format(time.RFC3339), nil
+	}
+	if s.isDuration() {
+		return durations()[g.random.IntN(len(durations()))], nil
 	}
 	pattern, _ := s["pattern"].(string)
 	fits, err := regexp.Compile(pattern)

@@ -26,6 +26,11 @@ func (s Schema) rules() []rule {
 	return out
 }
 
+// isDuration reports whether a rule reads the value as a duration: the API server refuses all that it cannot read.
+func (s Schema) isDuration() bool {
+	return slices.ContainsFunc(s.rules(), func(r rule) bool { return strings.Contains(r.Expression, "duration(self)") })
+}
+
 // Ruled returns the paths, as Leaves has them, of all that a rule of the schema may complain of. Bounds of size are no such
 // rules: they are there so that the others stay affordable.
 func (d Definition) Ruled() []string {
