@@ -13,8 +13,8 @@ import (
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 )
 
-// groupPatience is how long a Machine waits for the other machines of its launch group to appear before it launches alone.
-// They are created within moments of each other; one that is missing for longer was never created.
+// groupPatience is how long a Machine waits for the next of the other machines of its launch group to appear before it launches
+// alone. Each is created within moments of the one before; one that is missing for longer was never created.
 const groupPatience = 10 * time.Second
 
 // tokenLength is how much of the hash a launch token keeps; EC2 takes 64 ASCII characters.
@@ -55,11 +55,22 @@ func newIntent(machine *v1alpha5.Machine, members []v1alpha5.Machine, clusterUID
 		}
 		intent.Token = token(clusterUID, intent)
 		return intent, nil
-	case now.Sub(machine.CreationTimestamp.Time) > groupPatience:
+	case now.Sub(latest(machine, members)) > groupPatience:
 		return alone(machine, 1, hash, clusterUID, now), nil
 	default:
 		return nil, nil
 	}
+}
+
+// latest returns when the last of the machines was created that are there.
+func latest(machine *v1alpha5.Machine, members []v1alpha5.Machine) time.Time {
+	last := machine.CreationTimestamp.Time
+	for i := range members {
+		if created := members[i].CreationTimestamp.Time; created.After(last) {
+			last = created
+		}
+	}
+	return last
 }
 
 // alone returns the intent of a Machine that launches by itself; its group is its own UID.

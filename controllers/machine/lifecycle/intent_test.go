@@ -28,6 +28,8 @@ func TestTheFirstIntent(t *testing.T) {
 	ungrouped := member("b", 1)
 	ungrouped.Spec.LaunchGroup = nil
 	group := []v1alpha5.Machine{member("c", 3), member("a", 3), member("b", 3)}
+	late := member("a", 3)
+	late.CreationTimestamp = metav1.NewTime(created().Add(30 * time.Second))
 	tests := map[string]struct {
 		machine v1alpha5.Machine
 		members []v1alpha5.Machine
@@ -41,6 +43,8 @@ func TestTheFirstIntent(t *testing.T) {
 		"one is missing":           {group[2], group[1:], 0, nil},
 		"one is missing at last":   {group[2], group[1:], 10 * time.Second, nil},
 		"one is missing for long":  {group[2], group[1:], 10*time.Second + 1, &v1alpha5.Launch{Group: "b", Attempt: 1, Size: 1}},
+		"they still come, slowly":  {group[2], []v1alpha5.Machine{late, group[2]}, 40 * time.Second, nil},
+		"they came and stopped":    {group[2], []v1alpha5.Machine{late, group[2]}, 40*time.Second + 1, &v1alpha5.Launch{Group: "b", Attempt: 1, Size: 1}},
 		"itself is not in view":    {group[2], group[:2], 0, nil},
 		"there are more than that": {group[2], append(slices.Clone(group), member("d", 3)), 0, nil},
 	}

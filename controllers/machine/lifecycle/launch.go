@@ -22,8 +22,12 @@ import (
 )
 
 // formationPoll is how often a machine looks whether its launch group has formed. The last member to write its intent goes on
-// at once; the others learn of it by this.
-const formationPoll = 250 * time.Millisecond
+// at once; the others learn of it by this. Each look goes through the whole group, so machines of large groups look less often:
+// formationPollOfEach for every member, so that all of them together look no more than 400 times a second.
+const (
+	formationPoll       = 250 * time.Millisecond
+	formationPollOfEach = 2500 * time.Microsecond
+)
 
 // latePoll is the same for a group that takes longer than its machines should.
 const latePoll = 2 * time.Second
@@ -50,7 +54,7 @@ func (l *launch) reconcile(ctx context.Context, machine *v1alpha5.Machine) (reco
 	case machine.Status.Launch == nil:
 		return l.intend(ctx, machine, members)
 	case machine.Status.Launch.Answered && awaited(machine, members):
-		return reconcile.Result{RequeueAfter: formationPoll}, nil
+		return reconcile.Result{RequeueAfter: pollOf(machine)}, nil
 	case machine.Status.Launch.Answered:
 		return reconcile.Result{}, l.dropUnanswerable(ctx, machine)
 	}
@@ -72,7 +76,7 @@ func (l *launch) reconcile(ctx context.Context, machine *v1alpha5.Machine) (reco
 func (l *launch) await(ctx context.Context, machine *v1alpha5.Machine, members []v1alpha5.Machine) (reconcile.Result, error) {
 	intent, group := machine.Status.Launch, machine.Spec.LaunchGroup.Name
 	if l.journal.Clock.Now().Sub(intent.Time.Time) <= groupPatience {
-		return reconcile.Result{RequeueAfter: formationPoll}, nil
+		return reconcile.Result{RequeueAfter: pollOf(machine)}, nil
 	}
 	if able(members, group) < int(intent.Size) { // or the cache lags
 		var list v1alpha5.MachineList
@@ -85,6 +89,14 @@ func (l *launch) await(ctx context.Context, machine *v1alpha5.Machine, members [
 		}
 	}
 	return reconcile.Result{RequeueAfter: latePoll}, nil
+}
+
+// pollOf returns how often a machine looks at its group while that forms.
+func pollOf(machine *v1alpha5.Machine) time.Duration {
+	if machine.Spec.LaunchGroup == nil {
+		return formationPoll
+	}
+	return max(formationPoll, time.Duration(machine.Spec.LaunchGroup.Size)*formationPollOfEach)
 }
 
 // able returns how many machines of a launch group have written an intent, or still may.
@@ -102,7 +114,7 @@ func (l *launch) intend(ctx context.Context, machine *v1alpha5.Machine, members 
 	}
 	if intent == nil {
 		machines.Conditions(machine).Unknown(v1alpha5.ConditionLaunched, v1alpha5.ReasonAwaitingGroup, "waiting for the machines of its launch group")
-		return reconcile.Result{RequeueAfter: formationPoll}, nil
+		return reconcile.Result{RequeueAfter: pollOf(machine)}, nil
 	}
 	return reconcile.Result{}, l.writeIntent(ctx, machine, intent)
 }
@@ -118,13 +130,15 @@ func (l *launch) writeIntent(ctx context.Context, machine *v1alpha5.Machine, int
 	return nil
 }
 
+// members returns the machines of the launch group as the cache has them, not copies: they are only read, and each member of a
+// group of a thousand asks for the thousand.
 func (l *launch) members(ctx context.Context, machine *v1alpha5.Machine) ([]v1alpha5.Machine, error) {
 	if machine.Spec.LaunchGroup == nil {
 		return nil, nil
 	}
 	var list v1alpha5.MachineList
 	name := machine.Spec.LaunchGroup.Name
-	if err := l.client.List(ctx, &list, client.MatchingFields{machines.IndexMachineLaunchGroup: name}); err != nil {
+	if err := l.client.List(ctx, &list, client.MatchingFields{machines.IndexMachineLaunchGroup: name}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing machines of launch group %s: %w", name, err)
 	}
 	return list.Items, nil

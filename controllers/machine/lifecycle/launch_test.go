@@ -121,6 +121,14 @@ func TestAMachineWaitsForItsGroupAndThenLaunchesAlone(t *testing.T) {
 	}
 }
 
+func TestMachinesOfALargeGroupLookAtItLessOften(t *testing.T) {
+	l := newLife(t)
+	machine := l.group(1, func(m *v1alpha5.Machine) { m.Spec.LaunchGroup.Size = 1000 })[0]
+	if again := l.Reconcile(l.controller, machine.Name).RequeueAfter; again != 2500*time.Millisecond {
+		t.Errorf("it looks again after %s", again)
+	}
+}
+
 func TestALateMachineLaunchesAlone(t *testing.T) {
 	l := newLife(t)
 	first := l.group(1, func(m *v1alpha5.Machine) { m.Spec.LaunchGroup.Size = 2 })[0]
