@@ -75,7 +75,7 @@ func (l *launch) reconcile(ctx context.Context, machine *v1alpha5.Machine) (reco
 // machine is not regrouped but deleted, and its end looks for what the request may have made.
 func (l *launch) await(ctx context.Context, machine *v1alpha5.Machine, members []v1alpha5.Machine) (reconcile.Result, error) {
 	intent, group := machine.Status.Launch, machine.Spec.LaunchGroup.Name
-	if l.journal.Clock.Now().Sub(intent.Time.Time) <= groupPatience {
+	if l.journal.Clock.Now().Sub(intent.Time.Time) <= patience(intent.Size) {
 		return reconcile.Result{RequeueAfter: pollOf(machine)}, nil
 	}
 	if able(members, group) < int(intent.Size) { // or the cache lags
