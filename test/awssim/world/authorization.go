@@ -15,7 +15,9 @@ func (w *World) ARN(owner, kind, id string) string {
 }
 
 // Principal is who calls: the one user of the world.
-func (w *World) Principal() string { return fmt.Sprintf("arn:aws:iam::%s:user/kerf", w.config.AccountID) }
+func (w *World) Principal() string {
+	return fmt.Sprintf("arn:aws:iam::%s:user/kerf", w.config.AccountID)
+}
 
 // RoleARN names the role of an instance profile.
 func (w *World) RoleARN(profile string) string {
