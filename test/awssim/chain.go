@@ -10,6 +10,7 @@ import (
 
 	"github.com/kerf-autoscaler/kerf/test/awssim/admin"
 	"github.com/kerf-autoscaler/kerf/test/awssim/apierror"
+	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
 	"github.com/kerf-autoscaler/kerf/test/awssim/wire"
 )
 
@@ -47,6 +48,36 @@ func (s *Server) authenticate(ctx context.Context, r *wire.Request, next Handler
 
 // isRegional is false for the services whose answers are the same from every region's endpoint.
 func isRegional(service string) bool { return service != "pricing" && service != "sts" }
+
+// authorize refuses what the policies do not allow.
+func (s *Server) authorize(ctx context.Context, r *wire.Request, next Handler) (*wire.Response, error) {
+	if s.auditor == nil {
+		return next(ctx, r)
+	}
+	service, principal := s.services[r.Service], s.world.Principal()
+	for _, ask := range service.Asks(r) {
+		// Made here and not by the services, as it is the same for all of them.
+		request := ask.Request
+		request.Context = maps.Clone(request.Context)
+		if request.Context == nil {
+			request.Context = map[string][]string{}
+		}
+		request.Context["aws:RequestedRegion"] = []string{r.Credential.Region}
+		request.Context["aws:PrincipalArn"] = []string{principal}
+		decision := s.auditor.Authorize(request)
+		if decision.Allowed {
+			continue
+		}
+		s.world.Faults().Hit(faults.IAMDenied)
+		refusal := service.Denied(principal, request, decision)
+		if !ask.Late {
+			return nil, refusal
+		}
+		r.LaunchRefused = refusal
+		break
+	}
+	return next(ctx, r)
+}
 
 // ledger counts calls. Refused and failed ones count too.
 type ledger struct {
@@ -109,6 +140,9 @@ func (l *ledger) snapshot() admin.Calls {
 // winds up the request drops the connection and the answer with it.
 func delay(least time.Duration) Hook {
 	return func(ctx context.Context, r *wire.Request, next Handler) (*wire.Response, error) {
+		if least < 0 {
+			return next(ctx, r)
+		}
 		over := time.NewTimer(least)
 		defer over.Stop()
 		response, err := next(ctx, r)
@@ -138,7 +172,7 @@ func (o *outage) hook(ctx context.Context, r *wire.Request, next Handler) (*wire
 	o.mu.Unlock()
 	switch mode {
 	case admin.OutageUnavailable:
-		return nil, apierror.New("ServiceUnavailable", "The service is unavailable. Please try again shortly.").WithStatus(http.StatusServiceUnavailable)
+		return nil, errUnavailable()
 	case admin.OutageDrop:
 		return &wire.Response{Abort: true}, nil
 	case admin.OutageHang:

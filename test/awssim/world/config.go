@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"k8s.io/utils/clock"
+
+	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
 )
 
 // Config is what a world is made of. DefaultConfig fills all of it; a test changes what it is about.
@@ -17,6 +19,8 @@ type Config struct {
 	// AccessKeyIDs are the keys that calls may be signed with. The signature itself is not verified, so secrets do not matter.
 	AccessKeyIDs []string
 	Clock        clock.PassiveClock
+	// Faults decides what goes wrong; nil means nothing.
+	Faults *faults.Injector
 
 	Cluster        Cluster
 	VPC            VPC
@@ -26,6 +30,8 @@ type Config struct {
 	Parameters     []Parameter
 	// InstanceProfiles are the names that a launch may use; nil accepts any.
 	InstanceProfiles []string
+	// Roles maps instance profile -> the name of its role; a profile that is not there has a role of its own name.
+	Roles map[string]string
 
 	// Limits bound the capacity that EC2 has. Of the limits that match a pool the last one counts; a pool that none matches is unlimited.
 	Limits []CapacityLimit
@@ -62,7 +68,8 @@ type Subnet struct {
 	Zone        string
 	ZoneID      string
 	CIDR        string
-	MapPublicIP bool // on launch
+	MapPublicIP bool   // on launch
+	OwnerID     string // the account that shares it; empty for the world's own
 	Tags        Tags
 }
 
@@ -71,6 +78,7 @@ type SecurityGroup struct {
 	ID          string
 	Name        string
 	Description string
+	OwnerID     string // the account that shares it; empty for the world's own
 	Tags        Tags
 }
 

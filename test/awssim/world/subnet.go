@@ -12,6 +12,8 @@ import (
 const (
 	reservedFirst = 4
 	reservedAll   = 5
+	// maxRecycled bounds how many addresses that were given back are remembered.
+	maxRecycled = 64
 )
 
 // subnetState hands out the addresses of a subnet. It goes round, so that an address, and with it a node name, is not soon used again.
@@ -19,6 +21,7 @@ type subnetState struct {
 	prefix netip.Prefix
 	used   map[netip.Addr]bool
 	next   netip.Addr
+	last   []netip.Addr // given back, the latest last
 }
 
 func newSubnetState(prefix netip.Prefix) *subnetState {
@@ -38,6 +41,17 @@ func (s *subnetState) first() netip.Addr {
 func (s *subnetState) size() int { return 1<<(s.prefix.Addr().BitLen()-s.prefix.Bits()) - reservedAll }
 
 func (s *subnetState) free() int { return max(s.size()-len(s.used), 0) }
+
+// reuse returns the address that was given back last, or false when all of those are taken again.
+func (s *subnetState) reuse() (netip.Addr, bool) {
+	for ; len(s.last) > 0; s.last = s.last[:len(s.last)-1] {
+		if address := s.last[len(s.last)-1]; !s.used[address] {
+			s.used[address] = true
+			return address, true
+		}
+	}
+	return netip.Addr{}, false
+}
 
 // take returns a free address, or false when there is none.
 func (s *subnetState) take() (netip.Addr, bool) {
@@ -59,7 +73,11 @@ func (s *subnetState) take() (netip.Addr, bool) {
 	}
 }
 
-func (s *subnetState) release(address netip.Addr) { delete(s.used, address) }
+func (s *subnetState) release(address netip.Addr) {
+	delete(s.used, address)
+	s.last = append(s.last, address)
+	s.last = s.last[max(len(s.last)-maxRecycled, 0):]
+}
 
 // SubnetStatus is a subnet with what is left of it.
 type SubnetStatus struct {
