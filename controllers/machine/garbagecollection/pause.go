@@ -86,7 +86,8 @@ func (c *Controller) note(ctx context.Context, list []v1alpha5.Machine, doubted 
 		noted := conditions.Get(v1alpha5.ConditionTerminated)
 		was := noted != nil && noted.Reason == events.ReasonDeletionPaused
 		message, doubt := doubted[machine.UID]
-		if !machine.DeletionTimestamp.IsZero() || was == doubt && !doubt { // its end writes the condition now, or there is none
+		// Of a machine that goes its end writes the condition. What was noted stays in its words: the numbers change all the time.
+		if !machine.DeletionTimestamp.IsZero() || was == doubt {
 			continue
 		}
 		stored := machine.DeepCopy()
@@ -102,7 +103,7 @@ func (c *Controller) note(ctx context.Context, list []v1alpha5.Machine, doubted 
 		case apierrors.IsConflict(err): // who was faster is no failure: the next sweep notes it
 		case err != nil:
 			errs = append(errs, err)
-		case was != doubt:
+		default:
 			c.journal.Events.Publish(event)
 		}
 	}
