@@ -49,6 +49,9 @@ const (
 	TagLaunchGroup = "karpenter.sh/launch-group"
 	// TagLaunchAttempt holds the attempt of that request.
 	TagLaunchAttempt = "karpenter.sh/launch-attempt"
+	// TagFleet holds the fleet that launched an instance. EC2 itself sets it, and nobody else can: what carries kerf's tags
+	// without it was not made by kerf.
+	TagFleet = "aws:ec2:fleet-id"
 	// TagLaunchTemplateCluster marks launch templates with the name of the cluster.
 	TagLaunchTemplateCluster = "karpenter.k8s.aws/cluster"
 	// TagClusterPrefix, followed by the cluster's name, marks what belongs to the cluster; its value is owned.

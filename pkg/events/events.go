@@ -37,7 +37,9 @@ const (
 	ReasonFailedDraining       = "FailedDraining"
 	ReasonTerminated           = "Terminated"
 	ReasonInstanceGone         = "InstanceGone"
+	ReasonInstanceStopped      = "InstanceStopped"
 	ReasonDeletionPaused       = "DeletionPaused"
+	ReasonDeletionResumed      = "DeletionResumed"
 	ReasonFailedTemplate       = "FailedTemplate"
 )
 

@@ -64,6 +64,12 @@ type Metrics struct {
 	PodsDeleted prometheus.Counter
 	// OrphansTerminated counts instances terminated because no Machine owned them.
 	OrphansTerminated prometheus.Counter
+	// DeletionPaused is how many machines of a provisioner look gone at once while that is too many to delete them; unset
+	// otherwise.
+	DeletionPaused *prometheus.GaugeVec
+	// TerminationPaused is how many working nodes of a provisioner have no machine while that is too many to terminate them; unset
+	// otherwise.
+	TerminationPaused *prometheus.GaugeVec
 	// AdmissionDuration is the time from the headers of an admission request to its answer, seconds, by path.
 	AdmissionDuration *prometheus.HistogramVec
 	// Admissions counts answers to admission requests, by path and outcome: allowed, refused or failed.
@@ -112,6 +118,14 @@ func New(registry prometheus.Registerer) (*Metrics, error) {
 		OrphansTerminated: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: "machines", Name: "orphans_terminated", Help: "Instances terminated because no Machine owned them.",
 		}),
+		DeletionPaused: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: namespace, Subsystem: "machines", Name: "deletion_paused",
+			Help: "Machines that are not deleted because too many of their provisioner look gone at once.",
+		}, []string{LabelProvisioner}),
+		TerminationPaused: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: namespace, Subsystem: "machines", Name: "orphan_termination_paused",
+			Help: "Instances that are not terminated because too many working nodes of their provisioner have lost their machines at once.",
+		}, []string{LabelProvisioner}),
 		AdmissionDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: namespace, Subsystem: "webhook", Name: "admission_duration_seconds",
 			Help: "Time that admission requests took to answer.",
@@ -139,7 +153,7 @@ func (m *Metrics) collectors() []prometheus.Collector {
 		m.MachinesCreated, m.MachinesLaunched, m.MachinesRegistered, m.MachinesInitialized, m.MachinesDisrupted,
 		m.MachinesTerminated, m.LaunchFailures, m.Usage, m.Limit, m.SchedulingDuration, m.UnplacedPods,
 		m.PlanCost, m.PlanLowerBound, m.PlansCutShort, m.PodsEvicted, m.PodsDeleted,
-		m.OrphansTerminated, m.AdmissionDuration, m.Admissions, m.CertificateExpiration,
+		m.OrphansTerminated, m.DeletionPaused, m.TerminationPaused, m.AdmissionDuration, m.Admissions, m.CertificateExpiration,
 	}
 }
 

@@ -160,6 +160,10 @@ func (l *launch) create(ctx context.Context, machine *v1alpha5.Machine) error {
 		machine.Status.Launch.Answered = true
 		conditions.False(v1alpha5.ConditionLaunched, cloudprovider.CreateReason(err, v1alpha5.ReasonLaunchFailed), err.Error())
 		return nil
+	case cloudprovider.IsUnavailable(err):
+		if before == nil || before.Reason != v1alpha5.ReasonCloudUnavailable { // what it says differs from call to call
+			conditions.Unknown(v1alpha5.ConditionLaunched, v1alpha5.ReasonCloudUnavailable, err.Error())
+		}
 	case cloudprovider.IsNotReady(err):
 		conditions.Unknown(v1alpha5.ConditionLaunched, v1alpha5.ReasonTemplateNotReady, err.Error())
 	default:

@@ -30,6 +30,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/launchtemplate"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/memo"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/offerings"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/outage"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/pricing"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/securitygroup"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/subnet"
@@ -66,6 +67,7 @@ type Provider struct {
 	images          *ami.Finder
 	health          *health
 	throttle        *throttle.Throttle
+	outages         *outage.Gate
 	descriptions    *batch.Batcher[string, instance]
 	terminations    *batch.Batcher[string, struct{}]
 
@@ -87,7 +89,8 @@ func New(cfg awssdk.Config, reader client.Reader, settings Settings, now clock.P
 	settings, cfg = settings.withDefaults(), bounded(cfg)
 	// What EC2 allows in a second it counts by its own clock, whatever time it is to the provider.
 	calls := throttle.New(clock.RealClock{}, settings.APIShare)
-	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), calls.Middleware)
+	gate := outage.New(now)
+	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), calls.Middleware, gate.Middleware)
 	rooms := subnet.NewRooms()
 	ec2Client := ec2.NewFromConfig(cfg)
 	priceClient := awspricing.NewFromConfig(cfg, func(o *awspricing.Options) { o.Region = pricing.Endpoint(cfg.Region) })
@@ -109,6 +112,7 @@ func New(cfg awssdk.Config, reader client.Reader, settings Settings, now clock.P
 		images:          ami.NewFinder(ssm.NewFromConfig(cfg), ec2Client, now),
 		health:          newHealth(),
 		throttle:        calls,
+		outages:         gate,
 		answers:         memo.NewTable[string, fleet.Answer](answersKept),
 		asked:           memo.NewTable[string, time.Time](instancesKept),
 		shown:           memo.NewTable[string, ec2types.InstanceStateName](instancesKept),
@@ -122,7 +126,7 @@ func New(cfg awssdk.Config, reader client.Reader, settings Settings, now clock.P
 
 // Collectors returns what the provider measures of itself.
 func (p *Provider) Collectors() []prometheus.Collector {
-	return []prometheus.Collector{p.throttle.Collector(), offerings.NewCollector(p.capacity)}
+	return []prometheus.Collector{p.throttle.Collector(), p.outages.Collector(), offerings.NewCollector(p.capacity)}
 }
 
 // publishedLimits looks up what AWS publishes of a type without telling it through its API.
