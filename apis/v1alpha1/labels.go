@@ -22,6 +22,9 @@ const (
 	LabelInstanceAcceleratorCount        = "karpenter.k8s.aws/instance-accelerator-count"        // devices
 )
 
+// LabelInstanceAMIID says which image a Machine, and its Node, has booted. It is for reading: nothing can ask for it.
+const LabelInstanceAMIID = "karpenter.k8s.aws/instance-ami-id"
+
 // AnnotationTemplateHash holds a hash over what machines take over from their template: on a template as it is, on a Machine
 // as it was when the machine was planned.
 const AnnotationTemplateHash = "karpenter.k8s.aws/nodetemplate-hash"

@@ -57,6 +57,7 @@ type Provider struct {
 	cluster         *cluster.Source
 	types           *instancetype.Store
 	lister          *instancetype.Lister
+	measured        *instancetype.Measured
 	prices          *pricing.Book
 	capacity        *offerings.Memory
 	launchTemplates *launchtemplate.Store
@@ -108,6 +109,7 @@ func New(cfg awssdk.Config, reader client.Reader, settings Settings, now clock.P
 		securityGroups:  securitygroup.NewFinder(ec2Client),
 		images:          ami.NewFinder(ssm.NewFromConfig(cfg), ec2Client, now),
 		health:          newHealth(),
+		measured:        instancetype.NewMeasured(now),
 		throttle:        calls,
 		answers:         memo.NewTable[string, fleet.Answer](answersKept),
 		asked:           memo.NewTable[string, time.Time](instancesKept),
@@ -115,7 +117,7 @@ func New(cfg awssdk.Config, reader client.Reader, settings Settings, now clock.P
 	}
 	p.descriptions, p.terminations = batch.New(batches(descriptionsAtOnce), p.describeAll), batch.New(batches(terminationsAtOnce), p.terminateAll)
 	p.lister = instancetype.NewLister(p.types, p.prices, p.capacity, instancetype.Settings{
-		Region: cfg.Region, MemoryOverhead: settings.VMMemoryOverheadPercent,
+		Region: cfg.Region, MemoryOverhead: settings.VMMemoryOverheadPercent, Measured: p.measured,
 	})
 	return p, nil
 }
@@ -150,6 +152,9 @@ func (p *Provider) InstanceTypes(ctx context.Context, provisioner *v1alpha5.Prov
 	}
 	return p.lister.List(instancetype.QuestionOf(template, provisioner.Spec.KubeletConfiguration))
 }
+
+// Measured returns what nodes turned out to have, for who sees nodes to fill.
+func (p *Provider) Measured() *instancetype.Measured { return p.measured }
 
 // Discovery is what resolves the selectors of an AWSNodeTemplate.
 type Discovery struct {

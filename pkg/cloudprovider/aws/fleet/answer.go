@@ -27,8 +27,8 @@ type Answer struct {
 	Failures []Failure
 }
 
-// Instance is an instance of the answer.
-type Instance struct{ ID, InstanceType, Zone, CapacityType string }
+// Instance is an instance of the answer. ImageID is "" where it is not known.
+type Instance struct{ ID, InstanceType, Zone, CapacityType, ImageID string }
 
 // Failure is an offering that gave nothing, or less than was wanted.
 type Failure struct{ Code, Message, InstanceType, Zone, CapacityType string }
@@ -44,18 +44,20 @@ func Launch(ctx context.Context, api API, r Request) (Answer, error) {
 
 // read takes an answer apart. What it leaves out, such as the zone, is filled in from the request.
 func read(out *ec2.CreateFleetOutput, r Request) Answer {
-	zones := map[string]string{} // subnet -> zone
+	zones := map[string]string{}  // subnet -> zone
+	images := map[string]string{} // instance type -> image
 	for _, c := range r.Configs {
 		for _, o := range c.Overrides {
-			zones[o.SubnetID] = o.Zone
+			zones[o.SubnetID], images[o.InstanceType] = o.Zone, c.ImageID
 		}
 	}
 	var answer Answer
 	for _, i := range out.Instances {
 		instanceType, zone := place(i.LaunchTemplateAndOverrides, zones)
+		instanceType = cmp.Or(string(i.InstanceType), instanceType)
 		for _, id := range i.InstanceIds {
 			answer.Instances = append(answer.Instances, Instance{
-				ID: id, InstanceType: cmp.Or(string(i.InstanceType), instanceType),
+				ID: id, InstanceType: instanceType, ImageID: images[instanceType],
 				Zone: cmp.Or(awssdk.ToString(i.AvailabilityZone), zone), CapacityType: cmp.Or(string(i.Lifecycle), r.CapacityType),
 			})
 		}
