@@ -77,6 +77,8 @@ func (r *recorder) ask(ctx context.Context, parameters any) error {
 		for _, id := range in.InstanceIds {
 			note("ec2:TerminateInstances", arn(account, "instance", id), resourceTags(r.instances[id]))
 		}
+	case *ec2.RunInstancesInput:
+		r.run(in, note)
 	case *ssm.GetParameterInput:
 		note("ssm:GetParameter", "arn:aws:ssm:"+region+"::parameter"+awssdk.ToString(in.Name))
 	case *eks.DescribeClusterInput:
@@ -85,6 +87,22 @@ func (r *recorder) ask(ctx context.Context, parameters any) error {
 		note(service+":"+operation, "*")
 	}
 	return nil
+}
+
+// run takes down what instances without a fleet are asked about. kerf only tries that.
+func (r *recorder) run(in *ec2.RunInstancesInput, note func(action, resource string, contexts ...map[string]string)) {
+	for _, kind := range []ec2types.ResourceType{ec2types.ResourceTypeInstance, ec2types.ResourceTypeVolume, ec2types.ResourceTypeNetworkInterface} {
+		tags := tagsOf(in.TagSpecifications, kind)
+		note("ec2:RunInstances", arn(account, string(kind), "*"), requestTags(tags))
+		note("ec2:CreateTags", arn(account, string(kind), "*"), requestTags(tags), map[string]string{"ec2:CreateAction": "RunInstances"})
+	}
+	note("ec2:RunInstances", arn("", "image", awssdk.ToString(in.ImageId)))
+	note("ec2:RunInstances", arn("999999999999", "subnet", awssdk.ToString(in.SubnetId)))
+	for _, id := range in.SecurityGroupIds {
+		note("ec2:RunInstances", arn("999999999999", "security-group", id))
+	}
+	note("iam:PassRole", "arn:aws:iam::"+account+":role/"+strings.Replace(awssdk.ToString(in.IamInstanceProfile.Name), "InstanceProfile", "Role", 1),
+		map[string]string{"iam:PassedToService": "ec2.amazonaws.com"})
 }
 
 // fleet takes down what an instant fleet is asked about: the fleet itself, then all that its instances are made of.

@@ -30,6 +30,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/launchtemplate"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/memo"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/offerings"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/permission"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/pricing"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/securitygroup"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/subnet"
@@ -58,6 +59,7 @@ type Provider struct {
 	types           *instancetype.Store
 	lister          *instancetype.Lister
 	measured        *instancetype.Measured
+	permissions     *Permissions
 	prices          *pricing.Book
 	capacity        *offerings.Memory
 	launchTemplates *launchtemplate.Store
@@ -115,6 +117,7 @@ func New(cfg awssdk.Config, reader client.Reader, settings Settings, now clock.P
 		asked:           memo.NewTable[string, time.Time](instancesKept),
 		shown:           memo.NewTable[string, ec2types.InstanceStateName](instancesKept),
 	}
+	p.permissions = &Permissions{p: p, ledger: permission.NewLedger(), ssm: ssm.NewFromConfig(cfg), eks: eks.NewFromConfig(cfg), pricing: priceClient}
 	p.descriptions, p.terminations = batch.New(batches(descriptionsAtOnce), p.describeAll), batch.New(batches(terminationsAtOnce), p.terminateAll)
 	p.lister = instancetype.NewLister(p.types, p.prices, p.capacity, instancetype.Settings{
 		Region: cfg.Region, MemoryOverhead: settings.VMMemoryOverheadPercent, Measured: p.measured,
@@ -166,6 +169,7 @@ type Discovery struct {
 	Images          *ami.Finder
 	LaunchTemplates *launchtemplate.Store
 	Cluster         *cluster.Source
+	Permissions     *Permissions
 }
 
 // Discovery returns the provider's own.
@@ -173,6 +177,6 @@ func (p *Provider) Discovery() Discovery {
 	return Discovery{
 		Region: p.region, InstanceProfile: p.settings.DefaultInstanceProfile,
 		Subnets: p.subnets, SecurityGroups: p.securityGroups, Images: p.images,
-		LaunchTemplates: p.launchTemplates, Cluster: p.cluster,
+		LaunchTemplates: p.launchTemplates, Cluster: p.cluster, Permissions: p.permissions,
 	}
 }
