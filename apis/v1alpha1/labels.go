@@ -10,6 +10,11 @@ const (
 	LabelInstanceSize                    = "karpenter.k8s.aws/instance-size"
 	LabelInstanceLocalNVMe               = "karpenter.k8s.aws/instance-local-nvme"               // GB of 10^9 bytes
 	LabelInstanceCPU                     = "karpenter.k8s.aws/instance-cpu"                      // virtual CPUs
+	LabelInstanceCPUManufacturer         = "karpenter.k8s.aws/instance-cpu-manufacturer"              // intel, amd or aws
+	LabelInstanceCPUClock                = "karpenter.k8s.aws/instance-cpu-sustained-clock-speed-mhz" // MHz
+	LabelInstanceEBSBandwidth            = "karpenter.k8s.aws/instance-ebs-bandwidth"                 // Mbps, most that there is for a time
+	LabelInstanceFlex                    = "karpenter.k8s.aws/instance-capability-flex"               // whether the full CPU is not always there
+	LabelInstanceTenancy                 = "karpenter.k8s.aws/instance-tenancy"                       // default: kerf asks for no other
 	LabelInstanceMemory                  = "karpenter.k8s.aws/instance-memory"                   // MiB
 	LabelInstanceNetworkBandwidth        = "karpenter.k8s.aws/instance-network-bandwidth"        // Mbps, baseline
 	LabelInstancePods                    = "karpenter.k8s.aws/instance-pods"                     // most pods
@@ -64,7 +69,8 @@ func WellKnownLabels() []string {
 	return []string{
 		LabelInstanceHypervisor, LabelInstanceEncryptionInTransit,
 		LabelInstanceCategory, LabelInstanceFamily, LabelInstanceGeneration, LabelInstanceSize,
-		LabelInstanceLocalNVMe, LabelInstanceCPU, LabelInstanceMemory, LabelInstanceNetworkBandwidth, LabelInstancePods,
+		LabelInstanceLocalNVMe, LabelInstanceCPU, LabelInstanceCPUManufacturer, LabelInstanceCPUClock, LabelInstanceMemory,
+		LabelInstanceEBSBandwidth, LabelInstanceFlex, LabelInstanceTenancy, LabelInstanceNetworkBandwidth, LabelInstancePods,
 		LabelInstanceGPUName, LabelInstanceGPUManufacturer, LabelInstanceGPUCount, LabelInstanceGPUMemory,
 		LabelInstanceAcceleratorName, LabelInstanceAcceleratorManufacturer, LabelInstanceAcceleratorCount,
 	}
