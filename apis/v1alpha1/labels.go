@@ -10,6 +10,11 @@ const (
 	LabelInstanceSize                    = "karpenter.k8s.aws/instance-size"
 	LabelInstanceLocalNVMe               = "karpenter.k8s.aws/instance-local-nvme"               // GB of 10^9 bytes
 	LabelInstanceCPU                     = "karpenter.k8s.aws/instance-cpu"                      // virtual CPUs
+	LabelInstanceCPUManufacturer         = "karpenter.k8s.aws/instance-cpu-manufacturer"              // intel, amd or aws
+	LabelInstanceCPUClock                = "karpenter.k8s.aws/instance-cpu-sustained-clock-speed-mhz" // MHz
+	LabelInstanceEBSBandwidth            = "karpenter.k8s.aws/instance-ebs-bandwidth"                 // Mbps, most that there is for a time
+	LabelInstanceFlex                    = "karpenter.k8s.aws/instance-capability-flex"               // whether the full CPU is not always there
+	LabelInstanceTenancy                 = "karpenter.k8s.aws/instance-tenancy"                       // default: kerf asks for no other
 	LabelInstanceMemory                  = "karpenter.k8s.aws/instance-memory"                   // MiB
 	LabelInstanceNetworkBandwidth        = "karpenter.k8s.aws/instance-network-bandwidth"        // Mbps, baseline
 	LabelInstancePods                    = "karpenter.k8s.aws/instance-pods"                     // most pods
@@ -21,6 +26,9 @@ const (
 	LabelInstanceAcceleratorManufacturer = "karpenter.k8s.aws/instance-accelerator-manufacturer" // e.g. aws
 	LabelInstanceAcceleratorCount        = "karpenter.k8s.aws/instance-accelerator-count"        // devices
 )
+
+// LabelInstanceAMIID says which image a Machine, and its Node, has booted. It is for reading: nothing can ask for it.
+const LabelInstanceAMIID = "karpenter.k8s.aws/instance-ami-id"
 
 // AnnotationTemplateHash holds a hash over what machines take over from their template: on a template as it is, on a Machine
 // as it was when the machine was planned.
@@ -64,7 +72,8 @@ func WellKnownLabels() []string {
 	return []string{
 		LabelInstanceHypervisor, LabelInstanceEncryptionInTransit,
 		LabelInstanceCategory, LabelInstanceFamily, LabelInstanceGeneration, LabelInstanceSize,
-		LabelInstanceLocalNVMe, LabelInstanceCPU, LabelInstanceMemory, LabelInstanceNetworkBandwidth, LabelInstancePods,
+		LabelInstanceLocalNVMe, LabelInstanceCPU, LabelInstanceCPUManufacturer, LabelInstanceCPUClock, LabelInstanceMemory,
+		LabelInstanceEBSBandwidth, LabelInstanceFlex, LabelInstanceTenancy, LabelInstanceNetworkBandwidth, LabelInstancePods,
 		LabelInstanceGPUName, LabelInstanceGPUManufacturer, LabelInstanceGPUCount, LabelInstanceGPUMemory,
 		LabelInstanceAcceleratorName, LabelInstanceAcceleratorManufacturer, LabelInstanceAcceleratorCount,
 	}

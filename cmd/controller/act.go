@@ -11,6 +11,7 @@ import (
 
 	"github.com/kerf-autoscaler/kerf/controllers"
 	"github.com/kerf-autoscaler/kerf/controllers/aws/inlineprovider"
+	"github.com/kerf-autoscaler/kerf/controllers/aws/measurement"
 	"github.com/kerf-autoscaler/kerf/controllers/aws/nodetemplate"
 	"github.com/kerf-autoscaler/kerf/controllers/aws/refresh"
 	"github.com/kerf-autoscaler/kerf/controllers/provisioning"
@@ -74,6 +75,7 @@ func (p *process) act(ctx context.Context) error {
 		}),
 		refresh.Register(mgr, provider.Tasks(), clock.RealClock{}),
 		inlineprovider.NewController(mgr.GetClient(), events.NewRecorder(mgr.GetEventRecorder("kerf"), clock.RealClock{})).Register(mgr),
+		measurement.NewController(mgr.GetClient(), provider.Measured()).Register(mgr),
 		nodetemplate.NewController(mgr.GetClient(), nodetemplate.SourcesOf(provider.Discovery())).Register(mgr),
 	); err != nil {
 		return err

@@ -75,6 +75,9 @@ func life(t *testing.T) asked {
 	for _, capacityType := range []string{v1alpha5.CapacityTypeSpot, v1alpha5.CapacityTypeOnDemand} {
 		liveAndDie(t, p, capacityType)
 	}
+	if missing, err := p.Discovery().Permissions.Check(t.Context(), template); err != nil || len(missing) > 0 {
+		t.Errorf("permissions that are missing: %v, %v", missing, err)
+	}
 	clock.Step(time.Hour) // no launch template has been used for long
 	tasks(t, p)
 	saw.report = server.Authorizations()

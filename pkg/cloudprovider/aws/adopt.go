@@ -30,9 +30,7 @@ func (p *Provider) adopt(ctx context.Context, machine *v1alpha5.Machine) (fleet.
 			return
 		}
 		p.shown.Put(i.id, i.state)
-		answer.Instances = append(answer.Instances, fleet.Instance{
-			ID: i.id, InstanceType: i.instanceType, Zone: i.zone, CapacityType: i.capacityType,
-		})
+		answer.Instances = append(answer.Instances, i.made())
 	})
 	if err != nil {
 		return fleet.Answer{}, fmt.Errorf("adopting launch group %q: %w", intent.Group, err)

@@ -34,10 +34,10 @@ const (
 
 // instance is the part of an instance's description that matters.
 type instance struct {
-	id, instanceType, zone, capacityType string
-	state                                ec2types.InstanceStateName
-	launched                             time.Time
-	tags                                 map[string]string
+	id, instanceType, zone, capacityType, image string
+	state                                       ec2types.InstanceStateName
+	launched                                    time.Time
+	tags                                        map[string]string
 }
 
 // fromFleet reports whether EC2 says that a fleet has launched the instance, as all that kerf makes. Other tags anybody can set
@@ -78,7 +78,7 @@ func (p *Provider) describe(ctx context.Context, input *ec2.DescribeInstancesInp
 func instanceFrom(d *ec2types.Instance) instance {
 	out := instance{
 		id: awssdk.ToString(d.InstanceId), instanceType: string(d.InstanceType), capacityType: v1alpha5.CapacityTypeOnDemand,
-		launched: awssdk.ToTime(d.LaunchTime), tags: make(map[string]string, len(d.Tags)),
+		image: awssdk.ToString(d.ImageId), launched: awssdk.ToTime(d.LaunchTime), tags: make(map[string]string, len(d.Tags)),
 	}
 	if d.InstanceLifecycle == ec2types.InstanceLifecycleTypeSpot || d.SpotInstanceRequestId != nil {
 		out.capacityType = v1alpha5.CapacityTypeSpot
@@ -156,7 +156,7 @@ func (p *Provider) existing(i instance) *v1alpha5.Machine {
 			Message: "the instance is " + string(i.state), LastTransitionTime: metav1.NewTime(p.clock.Now()),
 		}}
 	}
-	p.describeNode(out, instancetype.SetupOf(&awsv1alpha1.AWSNodeTemplate{}, nil), fleet.Instance{ID: i.id, InstanceType: i.instanceType, Zone: i.zone, CapacityType: i.capacityType})
+	p.describeNode(out, instancetype.SetupOf(&awsv1alpha1.AWSNodeTemplate{}, nil), i.made())
 	if name := i.tags[v1alpha5.ProvisionerNameLabel]; name != "" {
 		out.Labels[v1alpha5.ProvisionerNameLabel] = name
 	}
@@ -185,6 +185,9 @@ func (p *Provider) describeNode(machine *v1alpha5.Machine, put instancetype.Setu
 		labels = instancetype.Labels(described, i.Zone, i.CapacityType)
 		machine.Status.Capacity, machine.Status.Allocatable = described.Capacity, described.Allocatable()
 	}
+	if i.ImageID != "" {
+		labels[awsv1alpha1.LabelInstanceAMIID] = i.ImageID
+	}
 	if machine.Labels == nil {
 		machine.Labels = map[string]string{}
 	}
@@ -195,6 +198,11 @@ func (p *Provider) describeNode(machine *v1alpha5.Machine, put instancetype.Setu
 		}
 		machine.Annotations[v1alpha5.PriceAnnotation] = strconv.FormatFloat(price, 'f', -1, 64)
 	}
+}
+
+// made returns what an answer to its launch would have told of the instance.
+func (i instance) made() fleet.Instance {
+	return fleet.Instance{ID: i.id, InstanceType: i.instanceType, Zone: i.zone, CapacityType: i.capacityType, ImageID: i.image}
 }
 
 func filter(name string, values ...string) ec2types.Filter {

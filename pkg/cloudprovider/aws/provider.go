@@ -31,6 +31,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/memo"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/offerings"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/outage"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/permission"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/pricing"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/securitygroup"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/subnet"
@@ -58,6 +59,8 @@ type Provider struct {
 	cluster         *cluster.Source
 	types           *instancetype.Store
 	lister          *instancetype.Lister
+	measured        *instancetype.Measured
+	permissions     *Permissions
 	prices          *pricing.Book
 	capacity        *offerings.Memory
 	launchTemplates *launchtemplate.Store
@@ -111,15 +114,17 @@ func New(cfg awssdk.Config, reader client.Reader, settings Settings, now clock.P
 		securityGroups:  securitygroup.NewFinder(ec2Client),
 		images:          ami.NewFinder(ssm.NewFromConfig(cfg), ec2Client, now),
 		health:          newHealth(),
+		measured:        instancetype.NewMeasured(now),
 		throttle:        calls,
 		outages:         gate,
 		answers:         memo.NewTable[string, fleet.Answer](answersKept),
 		asked:           memo.NewTable[string, time.Time](instancesKept),
 		shown:           memo.NewTable[string, ec2types.InstanceStateName](instancesKept),
 	}
+	p.permissions = &Permissions{p: p, ledger: permission.NewLedger(), ssm: ssm.NewFromConfig(cfg), eks: eks.NewFromConfig(cfg), pricing: priceClient}
 	p.descriptions, p.terminations = batch.New(batches(descriptionsAtOnce), p.describeAll), batch.New(batches(terminationsAtOnce), p.terminateAll)
 	p.lister = instancetype.NewLister(p.types, p.prices, p.capacity, instancetype.Settings{
-		Region: cfg.Region, MemoryOverhead: settings.VMMemoryOverheadPercent,
+		Region: cfg.Region, MemoryOverhead: settings.VMMemoryOverheadPercent, Measured: p.measured,
 	})
 	return p, nil
 }
@@ -155,6 +160,9 @@ func (p *Provider) InstanceTypes(ctx context.Context, provisioner *v1alpha5.Prov
 	return p.lister.List(instancetype.QuestionOf(template, provisioner.Spec.KubeletConfiguration))
 }
 
+// Measured returns what nodes turned out to have, for who sees nodes to fill.
+func (p *Provider) Measured() *instancetype.Measured { return p.measured }
+
 // Discovery is what resolves the selectors of an AWSNodeTemplate.
 type Discovery struct {
 	Region string
@@ -165,6 +173,7 @@ type Discovery struct {
 	Images          *ami.Finder
 	LaunchTemplates *launchtemplate.Store
 	Cluster         *cluster.Source
+	Permissions     *Permissions
 }
 
 // Discovery returns the provider's own.
@@ -172,6 +181,6 @@ func (p *Provider) Discovery() Discovery {
 	return Discovery{
 		Region: p.region, InstanceProfile: p.settings.DefaultInstanceProfile,
 		Subnets: p.subnets, SecurityGroups: p.securityGroups, Images: p.images,
-		LaunchTemplates: p.launchTemplates, Cluster: p.cluster,
+		LaunchTemplates: p.launchTemplates, Cluster: p.cluster, Permissions: p.permissions,
 	}
 }

@@ -191,6 +191,16 @@ func (s *sim) makeTemplate(modify ...func(*awsv1alpha1.AWSNodeTemplateSpec)) *aw
 	return template
 }
 
+// template returns the template default as the API server has it.
+func (s *sim) template() *awsv1alpha1.AWSNodeTemplate {
+	s.t.Helper()
+	out := &awsv1alpha1.AWSNodeTemplate{}
+	if err := s.client.Get(s.t.Context(), client.ObjectKey{Name: "default"}, out); err != nil {
+		s.t.Fatal(err)
+	}
+	return out
+}
+
 // images returns the family of a template, and its images.
 func (s *sim) images(spec awsv1alpha1.AWSNodeTemplateSpec) (string, []awsv1alpha1.AMI) {
 	s.t.Helper()

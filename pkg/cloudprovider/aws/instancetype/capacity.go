@@ -23,6 +23,8 @@ type Setup struct {
 	Kubelet kubelet.Kubelet
 	// PodBytes is the size of the volume that pods keep their files on.
 	PodBytes int64
+	// Images that it may boot, as ImageSet names them. What was measured on them counts.
+	Images string
 }
 
 // capacity returns what a node of the type has in all. Overhead is the part of the memory that firmware and kernel keep.
@@ -57,6 +59,12 @@ func memoryMiB(i Info, overhead float64) int64 {
 		memory -= armReservedMiB
 	}
 	return memory - int64(math.Ceil(float64(memory)*overhead))
+}
+
+// plausible reports whether a node of a type with so much memory may have said so. A node that reports next to nothing, or more
+// than there is, must not decide what is planned for others.
+func plausible(bytes, nominalMiB int64) bool {
+	return bytes > nominalMiB*mib/2 && bytes <= nominalMiB*mib
 }
 
 func overhead(i Info, k kubelet.Kubelet, capacity corev1.ResourceList) cloudprovider.Overhead {

@@ -20,6 +20,12 @@ type Info struct {
 	// Hypervisor is nitro or xen, "" on bare metal.
 	Hypervisor string
 	VCPUs      int64
+	// CPUManufacturer as AWS spells it.
+	CPUManufacturer string
+	// ClockMHz is what the processor sustains, 0 where not known.
+	ClockMHz int64
+	// EBSMbps is the most bandwidth to volumes; 0 where it is not set apart from that of the network.
+	EBSMbps int64
 	// MemoryMiB is nominal; a node sees less.
 	MemoryMiB int64
 	// Interfaces on the default network card, the only one that the VPC CNI uses, and the addresses of each.
@@ -77,6 +83,9 @@ func infoFrom(d *ec2types.InstanceTypeInfo, limits *Limits) (Info, bool) {
 		Arch:             arch,
 		Hypervisor:       string(d.Hypervisor),
 		VCPUs:            int64(awssdk.ToInt32(d.VCpuInfo.DefaultVCpus)),
+		CPUManufacturer:  awssdk.ToString(d.ProcessorInfo.Manufacturer),
+		ClockMHz:         int64(math.Round(awssdk.ToFloat64(d.ProcessorInfo.SustainedClockSpeedInGhz) * 1000)),
+		EBSMbps:          ebsBandwidth(d.EbsInfo),
 		MemoryMiB:        awssdk.ToInt64(d.MemoryInfo.SizeInMiB),
 		IPv4PerInterface: int64(awssdk.ToInt32(d.NetworkInfo.Ipv4AddressesPerInterface)),
 		EncryptedTransit: awssdk.ToBool(d.NetworkInfo.EncryptionInTransitSupported),
@@ -95,6 +104,14 @@ func infoFrom(d *ec2types.InstanceTypeInfo, limits *Limits) (Info, bool) {
 		out.NVMeGB = awssdk.ToInt64(disks.TotalSizeInGB)
 	}
 	return out, out.OnDemand || out.Spot
+}
+
+// ebsBandwidth leaves out types of which it depends on the launch whether they have any.
+func ebsBandwidth(e *ec2types.EbsInfo) int64 {
+	if e == nil || e.EbsOptimizedSupport != ec2types.EbsOptimizedSupportDefault || e.EbsOptimizedInfo == nil {
+		return 0
+	}
+	return int64(awssdk.ToInt32(e.EbsOptimizedInfo.MaximumBandwidthInMbps))
 }
 
 func architecture(p *ec2types.ProcessorInfo) string {
