@@ -56,6 +56,7 @@ const (
 	ReasonInitialized          = "Initialized"
 	ReasonEmpty                = "Empty"
 	ReasonNotEmpty             = "NotEmpty"
+	ReasonHeld                 = "Held"
 	ReasonDraining             = "Draining"
 	ReasonDrained              = "Drained"
 	ReasonDrainBlocked         = "DrainBlocked"
