@@ -81,6 +81,6 @@ func list(mgr ctrl.Manager, provider cloudprovider.Provider, recorded *metrics.M
 			termination.Settings{VisibilityWindow: settings.VisibilityWindow, Drain: settings.Drain}, told),
 		termination.NewNodeController(client, live),
 		garbagecollection.NewController(client, live, provider, told),
-		provisioner.NewController(client, recorded),
+		provisioner.NewController(client, recorded, realClock),
 	}
 }

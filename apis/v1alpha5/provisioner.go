@@ -156,6 +156,12 @@ type ProvisionerStatus struct {
 	// ObservedGeneration is the generation of the spec that this status is about.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// FruitlessLaunches tell of machines that came to nothing one after the other, and when the next one is tried. They are kept
+	// here so that a restart does not begin anew.
+	// +kubebuilder:validation:MaxItems=100
+	// +listType=atomic
+	// +optional
+	FruitlessLaunches []FruitlessLaunch `json:"fruitlessLaunches,omitempty"`
 }
 
 // ResourceNodes counts machines in status.resources and may be limited like any other resource.

@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -35,6 +36,7 @@ import (
 type Controller struct {
 	client  client.Client
 	metrics *metrics.Metrics
+	clock   clock.PassiveClock
 	// measured maps provisioner -> what was measured of it last. One Reconcile runs at a time.
 	measured map[string]measures
 }
@@ -43,8 +45,8 @@ type Controller struct {
 type measures struct{ used, limited corev1.ResourceList }
 
 // NewController returns a controller.
-func NewController(client client.Client, metrics *metrics.Metrics) *Controller {
-	return &Controller{client: client, metrics: metrics, measured: map[string]measures{}}
+func NewController(client client.Client, metrics *metrics.Metrics, clock clock.PassiveClock) *Controller {
+	return &Controller{client: client, metrics: metrics, clock: clock, measured: map[string]measures{}}
 }
 
 // +kubebuilder:rbac:groups=karpenter.sh,resources=provisioners;machines,verbs=list;watch
@@ -105,15 +107,16 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	judgeSpec(set, provisioner)
 	judgeTemplate(set, provisioner, template)
 	judgeLimits(set, provisioner)
+	result := reconcile.Result{RequeueAfter: judgeMachines(set, provisioner, template, c.clock.Now())}
 	c.measure(provisioner)
 	if equality.Semantic.DeepEqual(stored.Status, provisioner.Status) {
-		return reconcile.Result{}, nil
+		return result, nil
 	}
 	err = c.client.Status().Patch(ctx, provisioner, client.MergeFrom(stored))
 	if client.IgnoreNotFound(err) != nil {
 		return reconcile.Result{}, fmt.Errorf("writing status of provisioner %s: %w", provisioner.Name, err)
 	}
-	return reconcile.Result{}, nil
+	return result, nil
 }
 
 // stamp notes the Provisioner's hash on it, for those who compare it with that of its machines.

@@ -42,6 +42,8 @@ type Metrics struct {
 	MachinesDisrupted *prometheus.CounterVec
 	// MachinesTerminated counts Machines whose instance is gone, by provisioner.
 	MachinesTerminated *prometheus.CounterVec
+	// MachinesFruitless counts machines that turned out to be of no use, where several did at once those of one provisioner as one, by provisioner and reason.
+	MachinesFruitless *prometheus.CounterVec
 	// LaunchFailures counts refused launches, by provisioner and reason.
 	LaunchFailures *prometheus.CounterVec
 	// Usage is the capacity that a provisioner has launched, by resource.
@@ -81,6 +83,7 @@ func New(registry prometheus.Registerer) (*Metrics, error) {
 		MachinesInitialized: counters("initialized", "Nodes that became ready for pods.", LabelProvisioner),
 		MachinesDisrupted:   counters("disrupted", "Machines that kerf decided to remove.", LabelProvisioner, LabelReason),
 		MachinesTerminated:  counters("terminated", "Machines whose instance is gone.", LabelProvisioner),
+		MachinesFruitless:   counters("fruitless", "Machines that turned out to be of no use.", LabelProvisioner, LabelReason),
 		LaunchFailures:      counters("launch_failures", "Refused launches.", LabelProvisioner, LabelReason),
 		Usage:               gauges("usage", "Capacity launched."),
 		Limit:               gauges("limit", "Capacity that may be launched."),
@@ -137,7 +140,7 @@ func New(registry prometheus.Registerer) (*Metrics, error) {
 func (m *Metrics) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		m.MachinesCreated, m.MachinesLaunched, m.MachinesRegistered, m.MachinesInitialized, m.MachinesDisrupted,
-		m.MachinesTerminated, m.LaunchFailures, m.Usage, m.Limit, m.SchedulingDuration, m.UnplacedPods,
+		m.MachinesTerminated, m.MachinesFruitless, m.LaunchFailures, m.Usage, m.Limit, m.SchedulingDuration, m.UnplacedPods,
 		m.PlanCost, m.PlanLowerBound, m.PlansCutShort, m.PodsEvicted, m.PodsDeleted,
 		m.OrphansTerminated, m.AdmissionDuration, m.Admissions, m.CertificateExpiration,
 	}

@@ -22,6 +22,7 @@ func TestNamesAndLabelsOfMetrics(t *testing.T) {
 	}
 	m.MachinesLaunched.WithLabelValues("default", "m5.large", "a", "spot").Inc()
 	m.MachinesDisrupted.WithLabelValues("default", "Empty").Inc()
+	m.MachinesFruitless.WithLabelValues("default", "NeverJoined").Inc()
 	m.LaunchFailures.WithLabelValues("default", "InsufficientCapacity").Inc()
 	m.Usage.WithLabelValues("default", "cpu").Set(2)
 	m.Limit.WithLabelValues("default", "cpu").Set(10)
@@ -48,6 +49,7 @@ func TestNamesAndLabelsOfMetrics(t *testing.T) {
 		"karpenter_machines_initialized":                             {"provisioner"},
 		"karpenter_machines_disrupted":                               {"provisioner", "reason"},
 		"karpenter_machines_terminated":                              {"provisioner"},
+		"karpenter_machines_fruitless":                               {"provisioner", "reason"},
 		"karpenter_machines_launch_failures":                         {"provisioner", "reason"},
 		"karpenter_machines_orphans_terminated":                      {},
 		"karpenter_pods_deleted":                                     {},

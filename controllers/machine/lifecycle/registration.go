@@ -126,6 +126,9 @@ func adopt(machine *v1alpha5.Machine, node *corev1.Node) {
 		if strings.HasPrefix(key, "kubectl.kubernetes.io/") {
 			continue // kubectl's record of the Machine is no record of the Node
 		}
+		if key == v1alpha5.MadeForAnnotation {
+			continue // a Node is for whatever pods come to it
+		}
 		if node.Annotations == nil {
 			node.Annotations = map[string]string{}
 		}
