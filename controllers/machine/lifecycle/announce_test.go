@@ -4,7 +4,7 @@ import (
 	"context"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -34,7 +34,13 @@ func TestALaggingCacheDoesNotHaveALaunchCountedTwice(t *testing.T) {
 		l.Reconcile(late, machine.Name)
 	}
 	l.expect(t, machine, v1alpha5.ConditionLaunched, "True", v1alpha5.ReasonLaunched)
-	if n := testutil.ToFloat64(l.Journal.Metrics.MachinesLaunched); n != 1 {
-		t.Errorf("the launch was counted %g times", n)
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(l.Journal.Metrics.MachinesLaunched)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := families[0].GetMetric()[0].GetCounter().GetValue(); got != 1 {
+		t.Errorf("the launch was counted %g times", got)
 	}
 }
