@@ -7,22 +7,17 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/klog/v2"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
-	"github.com/kerf-autoscaler/kerf/pkg/events"
-	"github.com/kerf-autoscaler/kerf/pkg/journal"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
 )
 
 // initialization notes when a registered Node is ready for ordinary pods.
 type initialization struct {
-	client  client.Client
-	journal journal.Journal
+	client client.Client
 }
 
 func (i *initialization) reconcile(ctx context.Context, machine *v1alpha5.Machine) (reconcile.Result, error) {
@@ -59,12 +54,7 @@ func (i *initialization) reconcile(ctx context.Context, machine *v1alpha5.Machin
 			return reconcile.Result{}, fmt.Errorf("marking node %s as initialized: %w", node.Name, err)
 		}
 	}
-	if !conditions.True(v1alpha5.ConditionInitialized, v1alpha5.ReasonInitialized, "") {
-		return reconcile.Result{}, nil // it was ready all along, and only its label was lost
-	}
-	i.journal.Metrics.MachinesInitialized.WithLabelValues(machine.ProvisionerName()).Inc()
-	i.journal.Events.Publish(events.Event{Object: machine, Reason: events.ReasonInitialized, Message: "Node " + node.Name + " is ready for pods"})
-	ctrl.LoggerFrom(ctx).Info("initialized machine", "machine", klog.KObj(machine), "node", node.Name)
+	conditions.True(v1alpha5.ConditionInitialized, v1alpha5.ReasonInitialized, "")
 	return reconcile.Result{}, nil
 }
 

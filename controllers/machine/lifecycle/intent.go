@@ -68,7 +68,9 @@ func newIntent(machine *v1alpha5.Machine, members []v1alpha5.Machine, clusterUID
 }
 
 // patience returns how long a Machine waits for the next member of a group of that size.
-func patience(size int32) time.Duration { return groupPatience + time.Duration(size)*groupPatienceOfEach }
+func patience(size int32) time.Duration {
+	return groupPatience + time.Duration(size)*groupPatienceOfEach
+}
 
 // latest returns when the last of the machines was created that are there.
 func latest(machine *v1alpha5.Machine, members []v1alpha5.Machine) time.Time {

@@ -150,7 +150,7 @@ func (l *launch) create(ctx context.Context, machine *v1alpha5.Machine) error {
 	created, err := l.provider.Create(ctx, machine)
 	switch {
 	case err == nil:
-		l.adopt(ctx, machine, created)
+		adoptInstance(machine, created)
 		return nil
 	case cloudprovider.IsInsufficientCapacity(err):
 		machine.Status.Launch.Answered = true
@@ -177,8 +177,8 @@ func (l *launch) create(ctx context.Context, machine *v1alpha5.Machine) error {
 	return fmt.Errorf("launching machine %s: %w", machine.Name, err)
 }
 
-// adopt takes over what the cloud knows of the instance. The Machine's own labels win over the cloud's.
-func (l *launch) adopt(ctx context.Context, machine, created *v1alpha5.Machine) {
+// adoptInstance takes over what the cloud knows of the instance. The Machine's own labels win over the cloud's.
+func adoptInstance(machine, created *v1alpha5.Machine) {
 	machine.Status.ProviderID = created.Status.ProviderID
 	machine.Status.Capacity, machine.Status.Allocatable = created.Status.Capacity, created.Status.Allocatable
 	machine.Status.Launch.Answered = true
@@ -191,15 +191,13 @@ func (l *launch) adopt(ctx context.Context, machine, created *v1alpha5.Machine) 
 	}
 	maps.Copy(annotations, created.Annotations)
 	machine.Annotations = annotations
-	instanceType, zone := labels[corev1.LabelInstanceTypeStable], labels[corev1.LabelTopologyZone]
-	capacityType := labels[v1alpha5.CapacityTypeLabel]
-	message := fmt.Sprintf("%s %s in %s as %s", capacityType, instanceType, zone, machine.Status.ProviderID)
-	machines.Conditions(machine).True(v1alpha5.ConditionLaunched, v1alpha5.ReasonLaunched, message)
-	l.journal.Metrics.MachinesLaunched.WithLabelValues(machine.ProvisionerName(), instanceType, zone, capacityType).Inc()
-	l.journal.Events.Publish(events.Event{Object: machine, Reason: events.ReasonLaunched, Message: "Launched " + message})
-	ctrl.LoggerFrom(ctx).Info("launched machine", "machine", klog.KObj(machine), "provisioner", machine.ProvisionerName(),
-		"instanceType", instanceType, "zone", zone, "capacityType", capacityType, "providerID", machine.Status.ProviderID,
-		"pricePerHour", annotations[v1alpha5.PriceAnnotation])
+	machines.Conditions(machine).True(v1alpha5.ConditionLaunched, v1alpha5.ReasonLaunched, instanceOf(machine))
+}
+
+// instanceOf names the instance that a Machine has got.
+func instanceOf(machine *v1alpha5.Machine) string {
+	return fmt.Sprintf("%s %s in %s as %s", machine.Labels[v1alpha5.CapacityTypeLabel], machine.Labels[corev1.LabelInstanceTypeStable],
+		machine.Labels[corev1.LabelTopologyZone], machine.Status.ProviderID)
 }
 
 // awaited reports whether others have still to get the answer to the machine's request. They tell that it may be sent by
