@@ -50,6 +50,7 @@ func New(w *world.World) *Service {
 		"DescribeSecurityGroups":         read(s.describeSecurityGroups),
 		"DescribeSpotPriceHistory":       read(s.describeSpotPriceHistory),
 		"DescribeSubnets":                read(s.describeSubnets),
+		"RunInstances":                   write(s.runInstances),
 		"TerminateInstances":             write(s.terminateInstances),
 	}
 	return s
