@@ -29,6 +29,17 @@ func troubled(seed uint64) faults.Plan {
 	}
 }
 
+// withoutPorts makes a simulator without ports and has the client use it.
+func (s *sim) withoutPorts(config awssim.Config) *awssim.Server {
+	s.t.Helper()
+	server, err := awssim.New(config)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.ec2 = ec2.NewFromConfig(s.aws, func(o *ec2.Options) { o.HTTPClient, o.RetryMaxAttempts = &http.Client{Transport: server}, 1 })
+	return server
+}
+
 // played is what a client was answered, what was left in the account and which faults took effect, as text.
 func played(t *testing.T, s *sim, seed uint64) string {
 	t.Helper()
@@ -38,11 +49,7 @@ func played(t *testing.T, s *sim, seed uint64) string {
 	}
 	clock := clocktesting.NewFakeClock(time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC))
 	described.Clock = clock
-	server, err := awssim.New(awssim.Config{World: described, Latency: -1, Plan: troubled(seed)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.ec2 = ec2.NewFromConfig(s.aws, func(o *ec2.Options) { o.HTTPClient, o.RetryMaxAttempts = &http.Client{Transport: server}, 1 })
+	server := s.withoutPorts(awssim.Config{World: described, Latency: -1, Plan: troubled(seed)})
 	answers := ""
 	in := &ec2.CreateLaunchTemplateInput{LaunchTemplateName: aws.String(template), LaunchTemplateData: templateData(s)}
 	for len(server.LaunchTemplates()) == 0 {
