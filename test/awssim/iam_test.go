@@ -149,6 +149,24 @@ func TestADryRunTellsWhatIsAllowed(t *testing.T) {
 	}
 }
 
+func TestARunOfAnInstanceIsAskedAboutByDryRun(t *testing.T) {
+	s := under(t, anything, statement("Deny", "iam:PassRole", "arn:aws:iam::123456789012:role/admin", ""),
+		statement("Deny", "ec2:RunInstances", "arn:aws:ec2:*:*:volume/*", `"StringNotEquals": {"aws:RequestTag/team": "a"}`))
+	run := func(profile string, specifications ...ec2types.TagSpecification) string {
+		_, err := s.ec2.RunInstances(s.ctx(), &ec2.RunInstancesInput{
+			DryRun: aws.Bool(true), MinCount: aws.Int32(1), MaxCount: aws.Int32(1), ImageId: aws.String(s.image(x86Image)), InstanceType: "m5.large",
+			SubnetId: aws.String(s.subnet("us-east-1a")), SecurityGroupIds: []string{s.nodeGroup()}, TagSpecifications: specifications,
+			IamInstanceProfile: &ec2types.IamInstanceProfileSpecification{Name: aws.String(profile)},
+		})
+		return code(err)
+	}
+	volume := tagged("volume", "team", "a")
+	got := []string{run("node", volume), run("admin", volume), run("node")}
+	if diff := cmp.Diff([]string{"DryRunOperation", "UnauthorizedOperation", "UnauthorizedOperation"}, got); diff != "" {
+		t.Errorf("a good run, one with another role, one without its tag (-want +got):\n%s", diff)
+	}
+}
+
 // A fleet is refused as a whole only for what CreateFleet itself asks; what its instances need is told in its errors.
 func TestFleetsAreAskedAboutAllThatTheirInstancesAreMadeOf(t *testing.T) {
 	const account = "arn:aws:ec2:us-east-1:123456789012:"

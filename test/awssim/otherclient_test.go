@@ -45,7 +45,7 @@ func (c handmade) sign(r *http.Request, body string) {
 	}, "\n")
 	scope := day + "/" + region + "/ec2/aws4_request"
 	key := []byte("AWS4" + "not-checked")
-	for _, part := range strings.Split(scope, "/") {
+	for part := range strings.SplitSeq(scope, "/") {
 		key = keyed(key, part)
 	}
 	signature := hex.EncodeToString(keyed(key, "AWS4-HMAC-SHA256\n"+moment+"\n"+scope+"\n"+digest(canonical)))

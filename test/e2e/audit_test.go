@@ -57,7 +57,7 @@ func runAudited(m *testing.M) (code int, err error) {
 		return code, nil // nothing has run
 	}
 	complete := code == 0 && everythingRan()
-	return code, errors.Join(judge(os.Stdout, records, complete), judgeIAM(os.Stdout, records))
+	return code, errors.Join(judge(os.Stdout, records, complete), judgeIAM(os.Stdout, records, complete))
 }
 
 // everythingRan says whether kerf had reason to do all that it ever does: no flag has picked some tests out of all.

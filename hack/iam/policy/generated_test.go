@@ -73,8 +73,8 @@ func elsewhere(r iam.Request) []iam.Request {
 		}
 	}
 	for _, name := range []string{"other", clusterName + "-2", strings.ToUpper(clusterName)} {
-		if strings.HasSuffix(r.Resource, clusterName) {
-			out = append(out, with(r, func(r *iam.Request) { r.Resource = strings.TrimSuffix(r.Resource, clusterName) + name }))
+		if before, ok := strings.CutSuffix(r.Resource, clusterName); ok {
+			out = append(out, with(r, func(r *iam.Request) { r.Resource = before + name }))
 		}
 	}
 	if r.Action == "iam:PassRole" {

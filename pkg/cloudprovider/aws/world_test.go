@@ -62,11 +62,12 @@ func startSim(t *testing.T, modify ...func(*world.Config)) *sim {
 		f(&described)
 	}
 	s := &sim{t: t, clock: clock, client: newClient(t)}
-	server, err := awssim.Start(awssim.Config{World: described, Faults: []awssim.Hook{s.pass}})
+	server, err := awssim.Start(awssim.Config{World: described, Faults: []awssim.Hook{s.pass}, Policies: []string{shippedPolicy(t, described)}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		wantPermitted(t, server)
 		if err := server.Close(); err != nil {
 			t.Error(err)
 		}

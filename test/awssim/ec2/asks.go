@@ -18,7 +18,7 @@ const anyID = "*"
 func (s *Service) Asks(r *wire.Request) []iam.Ask {
 	asks, ok := map[string]func(*wire.Request) []iam.Ask{
 		"CreateFleet": s.asksOfFleet, "CreateLaunchTemplate": s.asksOfTemplate, "DeleteLaunchTemplate": s.asksOfDeletion,
-		"TerminateInstances": s.asksOfTermination, "CreateTags": s.asksOfTagging,
+		"TerminateInstances": s.asksOfTermination, "CreateTags": s.asksOfTagging, "RunInstances": s.asksOfRun,
 	}[r.Action]
 	if ok {
 		return asks(r)
@@ -166,13 +166,15 @@ func (s *Service) asksOfFleet(r *wire.Request) []iam.Ask {
 
 // asksOfParts is about what an instance is made of and that is there already.
 func (s *Service) asksOfParts(action string, l world.Launch) []iam.Ask {
-	asks := []iam.Ask{
-		ask(action, s.world.ARN("", "launch-template", l.Template.ID), existing(l.Template.Tags)),
+	var asks []iam.Ask
+	if l.Template.ID != "" {
+		asks = append(asks, ask(action, s.world.ARN("", "launch-template", l.Template.ID), existing(l.Template.Tags)))
+	}
+	asks = append(asks,
 		ask(action, s.world.ARN("", "image", l.Image.ID), existing(l.Image.Tags), conditionKeys{"ec2:ImageID": {l.Image.ID}, "ec2:Owner": {l.Image.OwnerID}}),
 		ask(action, s.world.ARN(l.Subnet.OwnerID, "subnet", l.Subnet.ID), existing(l.Subnet.Tags), conditionKeys{
 			"ec2:SubnetID": {l.Subnet.ID}, "ec2:AvailabilityZone": {l.Subnet.Zone}, "ec2:Vpc": {s.world.ARN("", "vpc", s.world.VPC().ID)},
-		}),
-	}
+		}))
 	for _, id := range l.Snapshots {
 		asks = append(asks, ask(action, s.world.ARN("", "snapshot", id), conditionKeys{"ec2:SnapshotID": {id}}))
 	}
@@ -182,12 +184,26 @@ func (s *Service) asksOfParts(action string, l world.Launch) []iam.Ask {
 	return asks
 }
 
+// asksOfRun is about running an instance without a fleet.
+func (s *Service) asksOfRun(r *wire.Request) []iam.Ask {
+	var in runInstancesInput
+	if wire.DecodeQuery(r.Form, &in) != nil {
+		return nil
+	}
+	l, ok := s.world.LaunchOf(in.ImageID, in.SubnetID, in.SecurityGroupIDs)
+	if !ok {
+		return nil
+	}
+	l.Data = world.LaunchTemplateData{InstanceType: in.InstanceType, MetadataOptions: in.Metadata, IAMInstanceProfile: in.Profile}
+	return s.asksOfLaunch(l, tagsByKind(in.TagSpecifications), false)
+}
+
 // asksOfLaunch is about running one instance of a fleet: EC2 runs it in the name of the caller.
 func (s *Service) asksOfLaunch(l world.Launch, asked map[string]world.Tags, spot bool) []iam.Ask {
 	options := l.Data.EffectiveMetadataOptions()
-	template := conditionKeys{
-		"ec2:LaunchTemplate": {s.world.ARN("", "launch-template", l.Template.ID)}, "ec2:IsLaunchTemplateResource": {"true"},
-		"ec2:AvailabilityZone": {l.Subnet.Zone},
+	template := conditionKeys{"ec2:AvailabilityZone": {l.Subnet.Zone}}
+	if l.Template.ID != "" {
+		template["ec2:LaunchTemplate"], template["ec2:IsLaunchTemplateResource"] = []string{s.world.ARN("", "launch-template", l.Template.ID)}, []string{"true"}
 	}
 	instance := conditionKeys{
 		"ec2:InstanceType": {l.Data.InstanceType}, "ec2:MetadataHttpTokens": {options.HTTPTokens}, "ec2:MetadataHttpEndpoint": {options.HTTPEndpoint},

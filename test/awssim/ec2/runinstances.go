@@ -16,8 +16,8 @@ type runInstancesInput struct {
 	MinCount          int                      `query:"MinCount,required"`
 	MaxCount          int                      `query:"MaxCount,required"`
 	SecurityGroupIDs  []string                 `query:"SecurityGroupId"`
-	ProfileName       string                   `query:"IamInstanceProfile.Name"`
-	HTTPTokens        string                   `query:"MetadataOptions.HttpTokens"`
+	Profile           *world.InstanceProfile   `query:"IamInstanceProfile"`
+	Metadata          *world.MetadataOptions   `query:"MetadataOptions"`
 	TagSpecifications []world.TagSpecification `query:"TagSpecification"`
 }
 

@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -57,9 +58,9 @@ func operatorNamed(name string) (operator, error) {
 func (o operator) check(values list) error {
 	switch {
 	case len(values) == 0:
-		return fmt.Errorf("there are no values")
+		return errors.New("there are no values")
 	case o.null && (len(values) != 1 || values[0] != "true" && values[0] != "false"):
-		return fmt.Errorf("Null takes true or false, not %q", values)
+		return fmt.Errorf("it takes true or false, not %q", values)
 	}
 	for _, value := range values {
 		if strings.Contains(value, "${") {

@@ -114,15 +114,8 @@ func (s *Statement) understand() error {
 	case len(s.Resource) > 0 && len(s.NotResource) > 0 || s.ofAnIdentity && len(s.Resource)+len(s.NotResource) == 0:
 		return errors.New("one of Resource and NotResource is needed")
 	}
-	for _, action := range slices.Concat(s.Action, s.NotAction) {
-		if action != "*" && !strings.Contains(action, ":") {
-			return fmt.Errorf("action %q names no service", action)
-		}
-	}
-	for _, resource := range slices.Concat(s.Resource, s.NotResource) {
-		if strings.Contains(resource, "${") {
-			return fmt.Errorf("resource %q has a variable, which nothing here fills in", resource)
-		}
+	if err := s.checkNames(); err != nil {
+		return err
 	}
 	for name, keys := range s.Condition {
 		op, err := operatorNamed(name)
@@ -134,6 +127,21 @@ func (s *Statement) understand() error {
 				return fmt.Errorf("condition %s %s: %w", name, key, err)
 			}
 			s.understood = append(s.understood, condition{operator: op, key: key, values: values})
+		}
+	}
+	return nil
+}
+
+// checkNames checks how actions and resources are written.
+func (s *Statement) checkNames() error {
+	for _, action := range slices.Concat(s.Action, s.NotAction) {
+		if action != "*" && !strings.Contains(action, ":") {
+			return fmt.Errorf("action %q names no service", action)
+		}
+	}
+	for _, resource := range slices.Concat(s.Resource, s.NotResource) {
+		if strings.Contains(resource, "${") {
+			return fmt.Errorf("resource %q has a variable, which nothing here fills in", resource)
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package world
 import (
 	"cmp"
 	"fmt"
+	"slices"
 )
 
 // ARN names a resource of EC2. Without an owner it is the world's own; an image and a snapshot have none in their names.
@@ -65,4 +66,24 @@ func (w *World) Launches(configs []FleetTemplateConfig) ([]Launch, error) {
 		all = append(all, launch)
 	}
 	return all, nil
+}
+
+// LaunchOf looks up what an instance is made of that is launched without a template; false if something of it does not exist.
+func (w *World) LaunchOf(imageID, subnetID string, groupIDs []string) (Launch, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	i := slices.IndexFunc(w.config.Images, func(image Image) bool { return image.ID == imageID })
+	subnet, err := w.findSubnet(subnetID)
+	if i < 0 || err != nil {
+		return Launch{}, false
+	}
+	groups, err := w.findGroups(groupIDs)
+	if err != nil {
+		return Launch{}, false
+	}
+	launch := Launch{Subnet: subnet, Groups: groups, Image: w.config.Images[i]}
+	for _, v := range launch.Image.Volumes {
+		launch.Snapshots = append(launch.Snapshots, stableID("snap", imageID, v.Device))
+	}
+	return launch, true
 }

@@ -72,8 +72,8 @@ func (w *World) CreateFleet(r FleetRequest) (Fleet, error) {
 		if r.DryRun {
 			return Fleet{}, errDryRun()
 		}
-		if r.Refused != nil {
-			return w.refusedFleet(r, candidates, tags["fleet"]), nil
+		if refusal := r.Refused; refusal != nil {
+			return w.refusedFleet(r, candidates, tags["fleet"]), nil //nolint:nilerr // the answer tells it
 		}
 		odd := w.config.Faults.Fleet(r.Target.Total, w.Now())
 		fleet := w.newFleet(r, tags["fleet"])

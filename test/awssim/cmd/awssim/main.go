@@ -58,7 +58,7 @@ outages, and more; test/awssim/README.md lists all of it. Its seed makes the sam
 const example = `  awssim --region us-west-2 --cluster-name demo --address 127.0.0.1:4566 --admin-address 127.0.0.1:4567
 
   # In another shell, point a client at it:
-  export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=us-west-2
+  export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=us-west-2 AWS_DEFAULT_REGION=us-west-2
   export AWS_ACCESS_KEY_ID=` + world.DefaultAccessKeyID + ` AWS_SECRET_ACCESS_KEY=not-checked
   aws sts get-caller-identity
   aws ec2 describe-subnets --filters Name=tag:karpenter.sh/discovery,Values=demo
