@@ -72,7 +72,7 @@ type deleter struct{ kube client.Client }
 
 func (d deleter) Add(pods ...*corev1.Pod) {
 	for _, pod := range pods {
-		_ = d.kube.Delete(context.Background(), pod) //nolint:usetesting // there is no test here; who is gone needs no eviction
+		_ = d.kube.Delete(context.Background(), pod) // who is gone needs no eviction
 	}
 }
 func (deleter) Withdraw(...*corev1.Pod) {}

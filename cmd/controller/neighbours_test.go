@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -22,6 +24,8 @@ import (
 
 // neighbourOperations names a variable of the environment: how many operations two clusters make. Without it there are few.
 const neighbourOperations = "KERF_NEIGHBOUR_OPERATIONS"
+
+var errFound = errors.New("it was found")
 
 // neighbour is a cluster that does this and that, and what it should have come to.
 type neighbour struct {
@@ -118,12 +122,12 @@ func (n *neighbour) operate(other *neighbour, dice, choice uint64) error {
 	case dice < 75:
 		n.count("looks at the other's")
 		if _, err := n.provider.Get(n.t.Context(), theirs.Status.ProviderID); !cloudprovider.IsNotFound(err) {
-			return fmt.Errorf("%s looks at an instance of the other cluster and gets %v", n.uid, err)
+			return fmt.Errorf("%s looks at an instance of the other cluster and is not told that there is none: %w", n.uid, cmp.Or(err, errFound))
 		}
 	default:
 		n.count("tries to end the other's")
 		if err := n.provider.Delete(n.t.Context(), theirs); !cloudprovider.IsNotFound(err) {
-			return fmt.Errorf("%s ends an instance of the other cluster and gets %v", n.uid, err)
+			return fmt.Errorf("%s ends an instance of the other cluster and is not told that there is none: %w", n.uid, cmp.Or(err, errFound))
 		}
 	}
 	return nil

@@ -74,9 +74,12 @@ func (l *loop) disrupted() int {
 	return n
 }
 
+// together is how many machines launch together.
+const together = 4
+
 // grow creates the machines of a launch group.
-func (l *loop) grow(name string, n int) {
-	for _, m := range l.group(name, n) {
+func (l *loop) grow(name string) {
+	for _, m := range l.group(name, together) {
 		l.create(m)
 	}
 }
@@ -89,19 +92,21 @@ func TestTenMinutesWithoutEC2CostNoMachine(t *testing.T) {
 	}
 }
 
-// outage takes EC2 away from a cluster of 12 machines, of which 3 are being ended and to which 8 are being added.
-func outage(t *testing.T, mode string) {
-	const steady, going, coming = 9, 3, 8
+// What the cluster has before an outage, what of that is being ended, and what it wants more when it comes.
+const steady, going, coming = 9, 3, 8
+
+// prepare returns a cluster in which machines are being ended, and its launch templates are as they are without launches.
+func prepare(t *testing.T) (*loop, int) {
+	t.Helper()
 	l := openAccount(t).join("cluster-a", 0).loop()
-	for i := range 3 {
-		l.grow(fmt.Sprintf("first%d", i), (steady+going)/3)
+	for i := range (steady + going) / together {
+		l.grow(fmt.Sprintf("first%d", i))
 	}
 	if took := l.run(3*time.Minute, func() bool { return l.ready(steady + going) }); took >= 3*time.Minute {
 		t.Fatalf("the cluster does not come up: %v", l.machines())
 	}
 	l.run(2*time.Minute, func() bool { return false }) // launch templates that are not used go
 	templates := len(l.sim.LaunchTemplates())
-
 	for i, m := range l.machines() {
 		if i < going {
 			if err := l.kube.Delete(t.Context(), &m); err != nil {
@@ -110,66 +115,72 @@ func outage(t *testing.T, mode string) {
 		}
 	}
 	l.run(2*time.Second, func() bool { return false })
+	return l, templates
+}
+
+// launched counts the machines that came with the outage and have an instance.
+func (l *loop) launched() (n int) {
+	l.t.Helper()
+	for _, m := range l.machines() {
+		if strings.HasPrefix(m.Name, "more") && m.Status.ProviderID != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// endure lets EC2 be down, and returns how often each action was called.
+func (l *loop) endure(mode string) string {
+	l.t.Helper()
 	l.inject(outages()[mode])
 	if mode == "hang" {
 		l.patience.Store(int64(20 * time.Millisecond))
 	}
 	began := l.sim.Calls()
+	l.grow("more0")
+	l.grow("more1")
 	before := l.uids()
-	l.grow("more0", coming/2)
-	l.grow("more1", coming/2)
-	for uid, m := range l.uids() {
-		before[uid] = m
-	}
 	l.run(outageLasts, func() bool { return false })
-	ended := l.sim.Calls()
 	after := l.uids()
 	for uid, m := range before {
 		if now, ok := after[uid]; m.DeletionTimestamp.IsZero() && (!ok || !now.DeletionTimestamp.IsZero()) {
-			t.Errorf("machine %s was deleted", m.Name)
+			l.t.Errorf("machine %s was deleted", m.Name)
 		}
 	}
 	if n := l.disrupted(); n > going {
-		t.Errorf("%d nodes are disrupted, %d of which were before", n, going)
+		l.t.Errorf("%d nodes are disrupted, %d of which were before", n, going)
 	}
-	var rates []string
-	for name, action := range ended.Actions {
+	var calls []string
+	for name, action := range l.sim.Calls().Actions {
 		if n := action.Count - began.Actions[name].Count; strings.HasPrefix(name, "ec2:") && n > 0 {
-			rates = append(rates, fmt.Sprintf("%s %d", name, n))
+			calls = append(calls, fmt.Sprintf("%s %d", name, n))
 			if n > int(outageLasts/time.Second) {
-				t.Errorf("%d calls of %s in %s", n, name, outageLasts)
+				l.t.Errorf("%d calls of %s in %s", n, name, outageLasts)
 			}
 		}
 	}
-	slices.Sort(rates)
-	launched := func() int {
-		n := 0
-		for _, m := range l.machines() {
-			if strings.HasPrefix(m.Name, "more") && m.Status.ProviderID != "" {
-				n++
-			}
-		}
-		return n
-	}
-	during := launched()
+	slices.Sort(calls)
 	l.inject(nil)
 	l.patience.Store(int64(time.Minute))
-	first := l.run(5*time.Minute, func() bool { return launched() > 0 })
-	all := first + l.run(5*time.Minute, func() bool { return launched() == coming })
+	return strings.Join(calls, ", ")
+}
+
+// outage takes EC2 away from a cluster in which machines stay, are being ended and are being added.
+func outage(t *testing.T, mode string) {
+	t.Helper()
+	l, templates := prepare(t)
+	calls := l.endure(mode)
+	during := l.launched()
+	first := l.run(5*time.Minute, func() bool { return l.launched() > 0 })
+	all := first + l.run(5*time.Minute, func() bool { return l.launched() == coming })
 	settled := all + l.run(5*time.Minute, func() bool { return l.ready(steady + coming) })
 	l.run(2*time.Minute, func() bool { return false })
 	t.Logf("%s: calls during the outage: %s; %d launched during it; after it the first machine after %s, all %d after %s, all in place after %s; launch templates %d, before %d",
-		mode, strings.Join(rates, ", "), during, first, coming, all, settled, len(l.sim.LaunchTemplates()), templates)
+		mode, calls, during, first, coming, all, settled, len(l.sim.LaunchTemplates()), templates)
 	if first > 30*time.Second || !l.ready(steady+coming) || len(l.sim.LaunchTemplates()) > templates {
 		t.Errorf("the first launch came after %s; the cluster is whole: %t; launch templates: %d", first, l.ready(steady+coming), len(l.sim.LaunchTemplates()))
 	}
-	live := 0
-	for _, i := range l.sim.World().Instances() {
-		if i.Shutdown.IsZero() {
-			live++
-		}
-	}
-	if live != steady+coming || len(l.uids()) != live {
+	if live := l.live(); live != steady+coming || len(l.uids()) != live {
 		t.Errorf("%d instances for %d machines", live, len(l.uids()))
 	}
 }

@@ -85,7 +85,7 @@ func TestWhatIsDoneToInstancesAndNodesByHandIsMadeGood(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			l := openAccount(t).join("cluster-a", 0).loop()
-			l.grow("first", 4)
+			l.grow("first")
 			if l.run(3*time.Minute, func() bool { return l.ready(4) }) >= 3*time.Minute {
 				t.Fatal("the cluster does not come up")
 			}
@@ -111,8 +111,8 @@ func TestWhatIsDoneToInstancesAndNodesByHandIsMadeGood(t *testing.T) {
 			}
 			took := l.run(5*time.Minute, gone)
 			t.Logf("machine, node and instance are gone after %s", took)
-			if took > tc.within || !l.ready(3) || l.account.live() != 3 {
-				t.Errorf("gone after %s, want within %s; the others are well: %t; instances: %d", took, tc.within, l.ready(3), l.account.live())
+			if took > tc.within || !l.ready(3) || l.live() != 3 {
+				t.Errorf("gone after %s, want within %s; the others are well: %t; instances: %d", took, tc.within, l.ready(3), l.live())
 			}
 			if tc.reason != "" && !l.told.Contains(tc.reason, victim.Status.ProviderID) {
 				t.Errorf("told: %q", l.told.Lines())
