@@ -156,19 +156,19 @@ func (c *tenant) server() client.WithWatch {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	onNode := func(o client.Object) []string { return []string{o.(*corev1.Pod).Spec.NodeName} } //nolint:errcheck // only pods are indexed so
+	onNode := func(o client.Object) []string { return []string{o.(*corev1.Pod).Spec.NodeName} }
 	return fake.NewClientBuilder().WithScheme(scheme).
 		WithStatusSubresource(&awsv1alpha1.AWSNodeTemplate{}, &v1alpha5.Machine{}).
 		WithIndex(&corev1.Pod{}, machines.IndexPodNodeName, onNode).WithIndex(&corev1.Pod{}, "spec.nodeName", onNode).
 		WithIndex(&storagev1.VolumeAttachment{}, machines.IndexAttachmentNodeName, func(client.Object) []string { return nil }).
 		WithIndex(&corev1.Node{}, machines.IndexNodeProviderID, func(o client.Object) []string {
-			return []string{o.(*corev1.Node).Spec.ProviderID} //nolint:errcheck // only nodes are indexed so
+			return []string{o.(*corev1.Node).Spec.ProviderID}
 		}).
 		WithIndex(&v1alpha5.Machine{}, machines.IndexMachineProviderID, func(o client.Object) []string {
-			return []string{o.(*v1alpha5.Machine).Status.ProviderID} //nolint:errcheck // only machines are indexed so
+			return []string{o.(*v1alpha5.Machine).Status.ProviderID}
 		}).
 		WithIndex(&v1alpha5.Machine{}, machines.IndexMachineLaunchGroup, func(o client.Object) []string {
-			if group := o.(*v1alpha5.Machine).Spec.LaunchGroup; group != nil { //nolint:errcheck // only machines are indexed so
+			if group := o.(*v1alpha5.Machine).Spec.LaunchGroup; group != nil {
 				return []string{group.Name}
 			}
 			return nil

@@ -72,25 +72,23 @@ func (l *liar) hidden(id string) bool {
 	return false
 }
 
-// shown returns the ids that an answer tells of.
-func (l *liar) shown(asked []string) (shown, left []string) {
+// left returns the ids that an answer does not tell of.
+func (l *liar) left(asked []string) (left []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.lying {
-		return asked, nil
+		return nil
 	}
 	if l.source.IntN(8) == 0 {
 		l.counts["empty"]++
-		return nil, asked
+		return asked
 	}
 	for _, id := range asked {
 		if l.hidden(id) {
 			left = append(left, id)
-		} else {
-			shown = append(shown, id)
 		}
 	}
-	return shown, left
+	return left
 }
 
 func (l *liar) hook(ctx context.Context, r *wire.Request, next awssim.Handler) (*wire.Response, error) {
@@ -102,7 +100,7 @@ func (l *liar) hook(ctx context.Context, r *wire.Request, next awssim.Handler) (
 		asked = append(asked, r.Form.Get(fmt.Sprintf("InstanceId.%d", i)))
 	}
 	if len(asked) > 0 {
-		if _, left := l.shown(asked); len(left) > 0 {
+		if left := l.left(asked); len(left) > 0 {
 			return nil, apierror.New("InvalidInstanceID.NotFound", "The instance IDs '%s' do not exist", strings.Join(left, ", "))
 		}
 	}
@@ -115,8 +113,7 @@ func (l *liar) hook(ctx context.Context, r *wire.Request, next awssim.Handler) (
 		for _, i := range l.account.sim.World().Instances() {
 			asked = append(asked, i.ID)
 		}
-		_, left := l.shown(asked)
-		for _, id := range left {
+		for _, id := range l.left(asked) {
 			out.Body = without(out.Body, id)
 		}
 	}
@@ -232,69 +229,99 @@ func TestOrphansGoAndNothingElseDoes(t *testing.T) {
 	}
 }
 
-func sweepWorld(t *testing.T, seed uint64, of size) {
+// garden is a world of orphans with a cluster whose kerf sweeps it.
+type garden struct {
+	*tenant
+	planted
+	liar *liar
+	gc   *garbagecollection.Controller
+}
+
+func layOut(t *testing.T, seed uint64, of size) *garden {
+	t.Helper()
 	source := rand.New(rand.NewPCG(seed, 1))
 	a := openAccount(t)
-	off := time.Duration(source.IntN(21)-10) * time.Minute
-	c, stranger := a.join("cluster-a", off), a.join("cluster-b", 0)
-	p := c.plant(stranger, of)
-	l := &liar{account: a, source: source, lying: true, hides: map[string]time.Time{}, counts: map[string]int{}}
+	c, stranger := a.join("cluster-a", time.Duration(source.IntN(21)-10)*time.Minute), a.join("cluster-b", 0)
+	g := &garden{
+		tenant: c, planted: c.plant(stranger, of),
+		liar: &liar{account: a, source: source, lying: true, hides: map[string]time.Time{}, counts: map[string]int{}},
+		gc:   garbagecollection.NewController(frozen(c.kube), c.kube, c.provider, c.journal),
+	}
 	for _, i := range a.sim.World().Instances() {
-		if i.ID == p.forged[0] {
-			l.forged = i.FleetID
+		if i.ID == g.forged[0] {
+			g.liar.forged = i.FleetID
 		}
 	}
-	a.inject(l.hook)
-	gc := garbagecollection.NewController(frozen(c.kube), c.kube, c.provider, c.journal)
-	sweeps := func(d time.Duration) {
-		for range int(d / sweepEvery) {
-			if err := gc.Sweep(t.Context()); err != nil && !l.lying {
-				t.Errorf("a sweep of a cloud that tells the truth: %v", err)
-			}
-			c.step(sweepEvery)
+	a.inject(g.liar.hook)
+	return g
+}
+
+// sweep sweeps for a time.
+func (g *garden) sweep(d time.Duration) {
+	g.t.Helper()
+	for range int(d / sweepEvery) {
+		if err := g.gc.Sweep(g.t.Context()); err != nil && !g.liar.lying {
+			g.t.Errorf("a sweep of a cloud that tells the truth: %v", err)
 		}
+		g.step(sweepEvery)
 	}
-	sweeps(90 * time.Second)
-	for _, m := range p.unanswered {
+}
+
+// answer writes the answers that could not be written before.
+func (g *garden) answer() {
+	g.t.Helper()
+	for _, m := range g.unanswered {
 		stored := &v1alpha5.Machine{}
-		if err := c.kube.Get(t.Context(), client.ObjectKeyFromObject(m), stored); err != nil {
-			t.Fatal(err)
+		if err := g.kube.Get(g.t.Context(), client.ObjectKeyFromObject(m), stored); err != nil {
+			g.t.Fatal(err)
 		}
 		stored.Status = m.Status
-		if err := c.kube.Status().Update(t.Context(), stored); err != nil {
-			t.Fatal(err)
+		if err := g.kube.Status().Update(g.t.Context(), stored); err != nil {
+			g.t.Fatal(err)
 		}
 	}
-	sweeps(6*time.Minute + 30*time.Second)
-	early := len(p.orphans) - a.running(p.orphans)
-	l.stop()
-	ended := a.clock.Now()
-	for a.running(p.orphans) > 0 && a.clock.Since(ended) < 10*time.Minute {
-		sweeps(sweepEvery)
-	}
-	c.step(shutdownTakes) // the last of them shut down
-	took := a.clock.Since(ended)
+}
+
+// deleted counts the Machines that are being deleted.
+func (g *garden) deleted() int {
+	g.t.Helper()
 	var list v1alpha5.MachineList
-	if err := c.kube.List(t.Context(), &list); err != nil {
-		t.Fatal(err)
+	if err := g.kube.List(g.t.Context(), &list); err != nil {
+		g.t.Fatal(err)
 	}
-	going := len(slices.DeleteFunc(list.Items, func(m v1alpha5.Machine) bool { return m.DeletionTimestamp.IsZero() }))
+	return len(g.healthy) - len(slices.DeleteFunc(list.Items, func(m v1alpha5.Machine) bool { return !m.DeletionTimestamp.IsZero() }))
+}
+
+func sweepWorld(t *testing.T, seed uint64, of size) {
+	t.Helper()
+	g := layOut(t, seed, of)
+	g.sweep(90 * time.Second)
+	g.answer()
+	g.sweep(6*time.Minute + 30*time.Second)
+	early := len(g.orphans) - g.running(g.orphans)
+	g.liar.stop()
+	ended := g.account.clock.Now()
+	for g.running(g.orphans) > 0 && g.account.clock.Since(ended) < 10*time.Minute {
+		g.sweep(sweepEvery)
+	}
+	g.step(shutdownTakes) // the last of them shut down
+	took := g.account.clock.Since(ended)
 	t.Logf("seed %d: clock off by %s, lies %v: %d of %d orphans gone under lies, all but %d %s after; running are %d of %d healthy, %d of %d foreign, %d of %d untagged, %d of %d forged; %d machines deleted; calls %v",
-		seed, off, l.counts, early, len(p.orphans), a.running(p.orphans), took, a.running(p.healthy), len(p.healthy), a.running(p.foreign), len(p.foreign),
-		a.running(p.untagged), len(p.untagged), a.running(p.forged), len(p.forged), going, a.sim.Calls().Total)
-	if a.running(p.orphans) > 0 || took > 3*time.Minute {
-		t.Errorf("%d orphans are left, %s after EC2 tells the truth", a.running(p.orphans), took)
+		seed, g.clock.Now().Sub(g.account.clock.Now()), g.liar.counts, early, len(g.orphans), g.running(g.orphans), took, g.running(g.healthy), len(g.healthy), g.running(g.foreign), len(g.foreign),
+		g.running(g.untagged), len(g.untagged), g.running(g.forged), len(g.forged), g.deleted(), g.sim.Calls().Total)
+	if g.running(g.orphans) > 0 || took > 3*time.Minute {
+		t.Errorf("%d orphans are left, %s after EC2 tells the truth", g.running(g.orphans), took)
 	}
-	for name, group := range map[string][]string{"healthy": p.healthy, "foreign": p.foreign, "untagged": p.untagged, "forged": p.forged} {
-		if n := len(group) - a.running(group); n > 0 {
+	for name, group := range map[string][]string{"healthy": g.healthy, "foreign": g.foreign, "untagged": g.untagged, "forged": g.forged} {
+		if n := len(group) - g.running(group); n > 0 {
 			t.Errorf("%d of the %s instances were terminated", n, name)
 		}
 	}
-	if going > 0 || len(list.Items) > len(p.healthy) {
-		t.Errorf("%d machines were deleted", going)
+	if n := g.deleted(); n > 0 {
+		t.Errorf("%d machines were deleted", n)
 	}
 	for _, kind := range []string{"not shown yet", "left out", "empty"} {
-		if l.counts[kind] == 0 {
+		if g.liar.counts[kind] == 0 {
 			t.Errorf("no instance was %s: the world showed nothing", kind)
 		}
 	}

@@ -121,14 +121,8 @@ func New(registry prometheus.Registerer) (*Metrics, error) {
 		OrphansTerminated: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: "machines", Name: "orphans_terminated", Help: "Instances terminated because no Machine owned them.",
 		}),
-		DeletionPaused: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: namespace, Subsystem: "machines", Name: "deletion_paused",
-			Help: "Machines that are not deleted because too many of their provisioner look gone at once.",
-		}, []string{LabelProvisioner}),
-		TerminationPaused: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: namespace, Subsystem: "machines", Name: "orphan_termination_paused",
-			Help: "Instances that are not terminated because too many working nodes of their provisioner have lost their machines at once.",
-		}, []string{LabelProvisioner}),
+		DeletionPaused:    paused("deletion_paused", "Machines that are not deleted because too many of their provisioner look gone at once."),
+		TerminationPaused: paused("orphan_termination_paused", "Working nodes that are not terminated because too many of their provisioner have lost their machines."),
 		AdmissionDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: namespace, Subsystem: "webhook", Name: "admission_duration_seconds",
 			Help: "Time that admission requests took to answer.",
@@ -163,6 +157,11 @@ func (m *Metrics) collectors() []prometheus.Collector {
 // counters are about machines.
 func counters(name, help string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Subsystem: "machines", Name: name, Help: help}, labels)
+}
+
+// paused is about what is not done to machines of a provisioner.
+func paused(name, help string) *prometheus.GaugeVec {
+	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Subsystem: "machines", Name: name, Help: help}, []string{LabelProvisioner})
 }
 
 // gauges are about one resource of one provisioner each.

@@ -65,6 +65,11 @@ func (o owners) own(instance *v1alpha5.Machine) bool {
 	return o.instances[machines.InstanceID(instance.Status.ProviderID)] || (launch != nil && o.awaited[request{launch.Group, launch.Attempt}])
 }
 
+// has reports whether a Machine has the Node, or its instance. One that names no instance is nobody's to judge.
+func (o owners) has(node *corev1.Node) bool {
+	return node.Spec.ProviderID == "" || o.instances[machines.InstanceID(node.Spec.ProviderID)] || o.nodes[node.Name]
+}
+
 // difference compares the two sides.
 func difference(seen look) differences {
 	var out differences
@@ -87,8 +92,7 @@ func difference(seen look) differences {
 	}
 	for i := range seen.nodes {
 		node := &seen.nodes[i]
-		id := machines.InstanceID(node.Spec.ProviderID)
-		if ours(node) && id != "" && listed[id] == nil && !claimed.instances[id] && !claimed.nodes[node.Name] && !machines.NodeIsReady(node) {
+		if listed[machines.InstanceID(node.Spec.ProviderID)] == nil && !claimed.has(node) && ours(node) && !machines.NodeIsReady(node) {
 			out.strays = append(out.strays, node)
 		}
 	}
