@@ -336,7 +336,7 @@ func TestDevicesWithoutACommonResourceAreSpecialAndNoNeuron(t *testing.T) {
 			if got := info.Special(); got != tc.special {
 				t.Errorf("special = %t, want %t", got, tc.special)
 			}
-			neuron := capacity(info, Setup{}, 0)[awsv1alpha1.ResourceAWSNeuron]
+			neuron := capacity(info, Setup{}, 0, Addressing{})[awsv1alpha1.ResourceAWSNeuron]
 			if neuron.Value() != tc.neuron {
 				t.Errorf("%s Neuron devices, want %d", neuron.String(), tc.neuron)
 			}
