@@ -37,7 +37,7 @@ func capacity(i Info, setup Setup, overhead float64, addressing Addressing) core
 	}
 	counts := map[corev1.ResourceName]int64{
 		gpuResource(i.GPU.Manufacturer): i.GPU.Count,
-		awsv1alpha1.ResourceAWSNeuron:   i.Accelerator.Count,
+		awsv1alpha1.ResourceAWSNeuron:   i.Accelerator.Count, awsv1alpha1.ResourceAWSNeuronCore: i.NeuronCores,
 	}
 	if awsv1alpha1.IsWindows(setup.Kubelet.Family) {
 		// Pods have their addresses from one interface, which keeps one itself, and none has an interface of its own.

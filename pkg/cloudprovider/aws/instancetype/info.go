@@ -41,6 +41,8 @@ type Info struct {
 	OnDemand, Spot   bool
 	BareMetal        bool
 	GPU, Accelerator Device
+	// NeuronCores of all Neuron devices.
+	NeuronCores int64
 	// OtherDevices are those that nothing announces to pods under one name: FPGAs, transcoders, inference devices not of AWS.
 	OtherDevices bool
 }
@@ -122,6 +124,7 @@ func infoFrom(d *ec2types.InstanceTypeInfo, limits *Limits) (Info, bool) {
 		BareMetal:        awssdk.ToBool(d.BareMetal),
 		GPU:              gpu(d.GpuInfo),
 		Accelerator:      accelerator(d),
+		NeuronCores:      neuronCores(d.NeuronInfo),
 		OtherDevices:     otherDevices(d),
 	}
 	out.Interfaces, out.BandwidthMbps = cards(d.NetworkInfo)
@@ -211,6 +214,18 @@ func accelerator(d *ec2types.InstanceTypeInfo) Device {
 		return out
 	}
 	return Device{}
+}
+
+func neuronCores(n *ec2types.NeuronInfo) (cores int64) {
+	if n == nil {
+		return 0
+	}
+	for _, device := range n.NeuronDevices {
+		if device.CoreInfo != nil {
+			cores += int64(awssdk.ToInt32(device.Count)) * int64(awssdk.ToInt32(device.CoreInfo.Count))
+		}
+	}
+	return cores
 }
 
 // foreign reports whether an inference accelerator is another manufacturer's: no Neuron device.
