@@ -47,6 +47,7 @@ func (p *process) act(ctx context.Context) error {
 		ClusterName: o.ClusterName, ClusterUID: uid, ClusterEndpoint: o.ClusterEndpoint, ClusterCA: o.ClusterCA,
 		ClusterVersion: o.ClusterVersion, ServiceCIDR: o.ClusterServiceCIDR, Tags: o.Tags, IsolatedVPC: o.IsolatedVPC,
 		DefaultInstanceProfile: o.DefaultInstanceProfile, VMMemoryOverheadPercent: o.VMMemoryOverheadPercent,
+		ReservedENIs: o.ReservedENIs, PrefixDelegation: o.PrefixDelegation,
 		LaunchTemplateTTL: o.LaunchTemplateTTL, VisibilityWindow: visibilityWindow,
 		CapacityBackoffMax: o.CapacityBackoffMax, APIShare: o.AWSAPIShare,
 	}, clock.RealClock{})

@@ -125,6 +125,7 @@ func New(cfg awssdk.Config, reader client.Reader, settings Settings, now clock.P
 	p.descriptions, p.terminations = batch.New(batches(descriptionsAtOnce), p.describeAll), batch.New(batches(terminationsAtOnce), p.terminateAll)
 	p.lister = instancetype.NewLister(p.types, p.prices, p.capacity, instancetype.Settings{
 		Region: cfg.Region, MemoryOverhead: settings.VMMemoryOverheadPercent, Measured: p.measured,
+		Addressing: instancetype.Addressing{ReservedInterfaces: int64(settings.ReservedENIs), Prefixes: settings.PrefixDelegation},
 	})
 	return p, nil
 }

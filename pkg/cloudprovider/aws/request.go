@@ -130,7 +130,7 @@ func (p *Provider) boot(machine *v1alpha5.Machine, template *awsv1alpha1.AWSNode
 		}
 		alike := fleet.Boot{ImageID: image}
 		if told(template) {
-			alike.MaxPods = put.Kubelet.PodLimit(info.InterfacePods())
+			alike.MaxPods = put.Kubelet.PodLimit(p.lister.AddressedPods(info))
 			if machine.Spec.Kubelet != nil && len(machine.Spec.Kubelet.KubeReserved) > 0 {
 				list := described.Overhead.KubeReserved
 				alike.KubeReserved = fmt.Sprint(printed(list))

@@ -46,6 +46,7 @@ func infoOf(t catalog.InstanceType) Info {
 	}
 	if t.Accelerator.Count > 0 {
 		out.Accelerator = Device{Name: t.Accelerator.Name, Manufacturer: manufacturerAWS, Count: int64(t.Accelerator.Count)}
+		out.NeuronCores = int64(t.Accelerator.Cores)
 	}
 	return out
 }

@@ -62,7 +62,10 @@ func described(t catalog.InstanceType) ec2types.InstanceTypeInfo {
 		}}}
 	}
 	if t.Accelerator.Count > 0 {
-		out.NeuronInfo = &ec2types.NeuronInfo{NeuronDevices: []ec2types.NeuronDeviceInfo{{Name: &t.Accelerator.Name, Count: awssdk.Int32(int32(t.Accelerator.Count))}}}
+		out.NeuronInfo = &ec2types.NeuronInfo{NeuronDevices: []ec2types.NeuronDeviceInfo{{
+			Name: &t.Accelerator.Name, Count: awssdk.Int32(int32(t.Accelerator.Count)),
+			CoreInfo: &ec2types.NeuronDeviceCoreInfo{Count: awssdk.Int32(int32(t.Accelerator.Cores / t.Accelerator.Count))},
+		}}}
 	}
 	if t.LocalDisks.Count > 0 {
 		out.InstanceStorageInfo = &ec2types.InstanceStorageInfo{
@@ -272,7 +275,7 @@ func TestDevicesAreResources(t *testing.T) {
 		"g6f.large":     {awsv1alpha1.ResourceNVIDIAGPU: "1", awsv1alpha1.ResourceAWSPodENI: "10"}, // a fraction of one, whole to the guest
 		"g4ad.xlarge":   {awsv1alpha1.ResourceAMDGPU: "1", awsv1alpha1.ResourceAWSPodENI: "12"},
 		"dl1.24xlarge":  {awsv1alpha1.ResourceHabanaGaudi: "8", awsv1alpha1.ResourceAWSPodENI: "62"},
-		"trn1.32xlarge": {awsv1alpha1.ResourceAWSNeuron: "16", awsv1alpha1.ResourceAWSPodENI: "82"},
+		"trn1.32xlarge": {awsv1alpha1.ResourceAWSNeuron: "16", awsv1alpha1.ResourceAWSNeuronCore: "32", awsv1alpha1.ResourceAWSPodENI: "82"},
 		"t3.micro":      {},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -336,7 +339,7 @@ func TestDevicesWithoutACommonResourceAreSpecialAndNoNeuron(t *testing.T) {
 			if got := info.Special(); got != tc.special {
 				t.Errorf("special = %t, want %t", got, tc.special)
 			}
-			neuron := capacity(info, Setup{}, 0)[awsv1alpha1.ResourceAWSNeuron]
+			neuron := capacity(info, Setup{}, 0, Addressing{})[awsv1alpha1.ResourceAWSNeuron]
 			if neuron.Value() != tc.neuron {
 				t.Errorf("%s Neuron devices, want %d", neuron.String(), tc.neuron)
 			}

@@ -45,6 +45,8 @@ type Settings struct {
 	Region string
 	// MemoryOverhead is the part of the memory that firmware and kernel keep, as a fraction.
 	MemoryOverhead float64
+	// Addressing of the cluster's pods.
+	Addressing Addressing
 	// Measured is what is known better than by that overhead; nil is nothing.
 	Measured *Measured
 }
@@ -125,8 +127,11 @@ func (l *Lister) Describe(name string, setup Setup) (*cloudprovider.InstanceType
 	return l.describe(newLabelMaker(l.settings.Region), info, setup), nil
 }
 
+// AddressedPods returns how many pods an instance of the type has addresses for.
+func (l *Lister) AddressedPods(i Info) int64 { return l.settings.Addressing.pods(i) }
+
 func (l *Lister) describe(maker *labelMaker, i Info, setup Setup) *cloudprovider.InstanceType {
-	all := capacity(i, setup, l.settings.MemoryOverhead)
+	all := capacity(i, setup, l.settings.MemoryOverhead, l.settings.Addressing)
 	if bytes, ok := l.settings.Measured.Memory(i.Name, setup.Images); ok && plausible(bytes, i.MemoryMiB) {
 		all[corev1.ResourceMemory] = *resource.NewQuantity(bytes, resource.BinarySI)
 	}
