@@ -67,6 +67,7 @@ func (r *registration) reconcile(ctx context.Context, machine *v1alpha5.Machine)
 	machine.Status.NodeName = nodes[0].Name
 	conditions.True(v1alpha5.ConditionRegistered, v1alpha5.ReasonRegistered, "joined as node "+nodes[0].Name)
 	r.journal.Metrics.MachinesRegistered.WithLabelValues(machine.ProvisionerName()).Inc()
+	r.journal.Metrics.NodesCreated.WithLabelValues(machine.ProvisionerName()).Inc()
 	r.journal.Events.Publish(events.Event{Object: machine, Reason: events.ReasonRegistered, Message: "Joined as node " + nodes[0].Name})
 	ctrl.LoggerFrom(ctx).Info("registered machine", "machine", klog.KObj(machine), "node", nodes[0].Name)
 	return reconcile.Result{}, nil
