@@ -32,6 +32,8 @@ type Settings struct {
 	ClusterUID string
 	// CloudName is what the cloud is called in metrics.
 	CloudName string
+	// Pulse takes note of work that has an end.
+	Pulse *journal.Pulse
 	// BatchIdle and BatchMax are the times that close a batch of pods.
 	BatchIdle, BatchMax time.Duration
 	// Provisioning is what plans are made by.
@@ -62,7 +64,7 @@ func Register(mgr ctrl.Manager, provider cloudprovider.Provider, recorded *metri
 func list(mgr ctrl.Manager, provider cloudprovider.Provider, recorded *metrics.Metrics, settings Settings) []Controller {
 	realClock := clock.RealClock{}
 	client, live := mgr.GetClient(), mgr.GetAPIReader()
-	told := journal.Journal{Events: events.NewRecorder(mgr.GetEventRecorder("kerf"), realClock), Metrics: recorded, Clock: realClock}
+	told := journal.Journal{Events: events.NewRecorder(mgr.GetEventRecorder("kerf"), realClock), Metrics: recorded, Clock: realClock, Pulse: settings.Pulse}
 	cluster := state.NewCluster()
 	informers := controllersstate.NewInformers(mgr.GetCache(), cluster, told)
 	by := func(controller string) cloudprovider.Provider {

@@ -73,6 +73,8 @@ func (i *Informers) Synced() <-chan struct{} { return i.ready }
 
 // Start subscribes to the watches and runs until ctx ends.
 func (i *Informers) Start(ctx context.Context) error {
+	synced := i.journal.Pulse.Begin("reading the cluster's state")
+	defer synced()
 	var registrations []toolscache.InformerSynced
 	for _, subscription := range append(i.subscriptions(), i.storage()...) {
 		informer, err := i.cache.GetInformer(ctx, subscription.object)
@@ -94,6 +96,7 @@ func (i *Informers) Start(ctx context.Context) error {
 		}
 	}
 	close(i.ready)
+	synced()
 	<-ctx.Done()
 	return nil
 }
