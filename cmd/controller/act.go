@@ -62,7 +62,7 @@ func (p *process) act(ctx context.Context) error {
 	p.health.Check(operator.CheckAWS, provider.Ready)
 	if err := errors.Join(
 		controllers.Register(mgr, provider, p.metrics, controllers.Settings{
-			ClusterUID: uid, BatchIdle: o.BatchIdle, BatchMax: o.BatchMax, LaunchTimeout: o.LaunchTimeout,
+			ClusterUID: uid, CloudName: "aws", Pulse: p.pulse, BatchIdle: o.BatchIdle, BatchMax: o.BatchMax, LaunchTimeout: o.LaunchTimeout,
 			Provisioning: provisioning.Settings{ExpendableBelow: o.ExpendableBelow, Solver: solver.Settings{
 				NodeFee: o.NodeFee, MostDearer: o.FallbackPriceRatio, Steps: o.SolverSteps,
 				IgnorePreferences:   o.PreferencePolicy == options.PreferenceIgnore,

@@ -16,8 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -240,13 +240,34 @@ func (c *Controller) measure(provisioner *v1alpha5.Provisioner) {
 	c.measured[provisioner.Name] = now
 	replace(c.metrics.Usage, provisioner.Name, before.used, now.used)
 	replace(c.metrics.Limit, provisioner.Name, before.limited, now.limited)
+	for name := range before.limited {
+		if _, there := now.limited[name]; !there {
+			c.metrics.UsagePercent.DeleteLabelValues(provisioner.Name, string(name))
+		}
+	}
+	for name, percent := range percentOf(now.used, now.limited) {
+		c.metrics.UsagePercent.WithLabelValues(provisioner.Name, string(name)).Set(percent)
+	}
 }
 
+// forget takes away all that was measured of a provisioner. Its machines may still be on their way out: what is measured of them
+// goes with the last event of each.
 func (c *Controller) forget(name string) {
-	before := c.measured[name]
 	delete(c.measured, name)
-	replace(c.metrics.Usage, name, before.used, nil)
-	replace(c.metrics.Limit, name, before.limited, nil)
+	c.metrics.Forget(name)
+}
+
+// percentOf returns the part of each limit that is used, in percent; a limit of nothing is used up.
+func percentOf(used, limited corev1.ResourceList) map[corev1.ResourceName]float64 {
+	out := map[corev1.ResourceName]float64{}
+	for name, limit := range limited {
+		amount := used[name]
+		out[name] = 100
+		if !limit.IsZero() {
+			out[name] = 100 * amount.AsApproximateFloat64() / limit.AsApproximateFloat64()
+		}
+	}
+	return out
 }
 
 // replace sets a figure for each resource that there is now, and takes away those that there were before.

@@ -93,6 +93,7 @@ func (c *Controller) Register(mgr ctrl.Manager) error { return mgr.Add(c) }
 // Start decides batch after batch until ctx ends. A failed pass is not repeated by itself: its pods ask again.
 func (c *Controller) Start(ctx context.Context) error {
 	log := ctrl.LoggerFrom(ctx).WithName("provisioning")
+	c.journal.Pulse.Await("the decision on pods that wait", c.batcher.Since)
 	select {
 	case <-c.synced:
 	case <-ctx.Done():
@@ -108,6 +109,7 @@ func (c *Controller) Start(ctx context.Context) error {
 
 // Provision makes one decision for all pods that nothing can host, and creates its Machines.
 func (c *Controller) Provision(ctx context.Context) error {
+	defer c.journal.Pulse.Begin("deciding on pods")()
 	log := ctrl.LoggerFrom(ctx)
 	if err := c.confirm(ctx); err != nil {
 		return err

@@ -106,16 +106,15 @@ func fateOf(entry state.Entry, ended bool, waiting patience, now time.Time) fate
 	out.serve(entry)
 	conditions := machines.Conditions(machine)
 	out.joined = !leaving && entry.Node != nil && conditions.IsTrue(v1alpha5.ConditionRegistered)
-	initialized := conditions.Get(v1alpha5.ConditionInitialized)
-	ready := initialized != nil && initialized.Status == metav1.ConditionTrue
-	settled := ready && now.Sub(initialized.LastTransitionTime.Time) >= settling
+	readyFor := readyFor(machine, now)
+	settled := readyFor >= settling
 	out.onItsWay = !leaving && !settled && now.Sub(machine.CreationTimestamp.Time) < onItsWayFor
 	switch {
 	case leaving && machine.Status.NodeName == "":
 		out.reason, out.failed = v1alpha5.ReasonNeverJoined, out.workloads
-	case leaving && lostNode(entry) && (!ready || lived(machine, initialized, now) < shortLife):
+	case leaving && lostNode(entry) && readyFor < shortLife:
 		out.reason, out.failed = v1alpha5.ReasonNodeDeleted, out.workloads
-	case !ready:
+	case readyFor == 0:
 	case conditions.IsTrue(v1alpha5.ConditionDisrupting), !leaving && settled:
 		out.shun(waiting)
 	}
@@ -161,10 +160,14 @@ func lostNode(entry state.Entry) bool {
 	return !entry.Node.DeletionTimestamp.After(entry.Machine.DeletionTimestamp.Time) && (machines.NodeIsReady(entry.Node) || !wasReady)
 }
 
-// lived returns how long a machine was ready for pods.
-func lived(machine *v1alpha5.Machine, initialized *metav1.Condition, now time.Time) time.Duration {
+// readyFor returns how long a machine has been ready for pods, or was until it had to go; 0 where it never was.
+func readyFor(machine *v1alpha5.Machine, now time.Time) time.Duration {
+	initialized := machines.Conditions(machine).Get(v1alpha5.ConditionInitialized)
+	if initialized == nil || initialized.Status != metav1.ConditionTrue {
+		return 0
+	}
 	if !machine.DeletionTimestamp.IsZero() {
 		now = machine.DeletionTimestamp.Time
 	}
-	return now.Sub(initialized.LastTransitionTime.Time)
+	return max(now.Sub(initialized.LastTransitionTime.Time), 1)
 }

@@ -91,7 +91,7 @@ func TestOnePodWhoseMachinesComeToNothingGetsFewOfThem(t *testing.T) {
 			if first > 5 || len(o.made) > 30 || len(o.made) < 15 {
 				t.Errorf("%d machines in the first hour, %d in a day; want at most 5 and 30, and at least one now and then", first, len(o.made))
 			}
-			row := o.rows("p").of(workloadOf(o.pods["a"]))
+			row := o.rows().of(workloadOf(o.pods["a"]))
 			if row == nil || row.Reason != tc.reason || int(row.Failures) < len(o.made)-1 {
 				t.Errorf("on record of %d machines: %+v, want reason %s", len(o.made), row, tc.reason)
 			}
@@ -133,7 +133,7 @@ func TestPodsGoOnAtOnceWhenAMachineOfAnotherPodJoins(t *testing.T) {
 	o := newOrdeal(t, neverJoins, builders.Provisioner("p"))
 	o.want("a", builders.CPU("1500m"))
 	o.run(4 * time.Hour)
-	if row := o.rows("p").of(everybody); row == nil || !row.Holds() {
+	if row := o.rows().of(everybody); row == nil || !row.Holds() {
 		t.Fatalf("the provisioner is not in doubt: %+v", row)
 	}
 	o.run(31 * time.Minute) // until the others may try
@@ -144,8 +144,8 @@ func TestPodsGoOnAtOnceWhenAMachineOfAnotherPodJoins(t *testing.T) {
 	if len(o.made) != made+2 {
 		t.Errorf("%d machines were made, want one for the new pod and, as it joined, one for the old", len(o.made)-made)
 	}
-	if o.rows("p").waiting(workloadOf(o.pods["a"]), o.clock.Now()) {
-		t.Errorf("the old pod still waits: %+v", o.rows("p"))
+	if o.rows().waiting(workloadOf(o.pods["a"]), o.clock.Now()) {
+		t.Errorf("the old pod still waits: %+v", o.rows())
 	}
 }
 
@@ -239,8 +239,8 @@ func TestAGPUThatShowsLateIsWaitedFor(t *testing.T) {
 			}, builders.Provisioner("p", builders.Requirement(awsv1alpha1.LabelInstanceCategory, corev1.NodeSelectorOpIn, "g")))
 			o.want("a", builders.Request(gpu, "1"))
 			o.run(12 * time.Hour)
-			if len(o.made) != 1 || len(o.rows("p")) > 0 {
-				t.Errorf("%d machines were made for one pod, and on record is %+v; told: %q", len(o.made), o.rows("p"), o.told.Lines())
+			if len(o.made) != 1 || len(o.rows()) > 0 {
+				t.Errorf("%d machines were made for one pod, and on record is %+v; told: %q", len(o.made), o.rows(), o.told.Lines())
 			}
 		})
 	}

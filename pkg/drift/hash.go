@@ -50,15 +50,14 @@ func TemplateHash(t *awsv1alpha1.AWSNodeTemplate) (string, error) {
 // Basis is a short hash over all that has a say in whether the machines of a Provisioner come to anything: its spec, its template
 // and the images that this stands for. The template may be nil.
 func Basis(p *v1alpha5.Provisioner, t *awsv1alpha1.AWSNodeTemplate) string {
-	sum := sha256.New()
-	fmt.Fprintf(sum, "%s %d", p.UID, p.Generation)
+	from := fmt.Sprintf("%s %d", p.UID, p.Generation)
 	if t != nil {
-		fmt.Fprintf(sum, " %s %d", t.UID, t.Generation)
 		ids := lo.Map(t.Status.AMIs, func(a awsv1alpha1.AMI, _ int) string { return a.ID })
 		slices.Sort(ids)
-		fmt.Fprintf(sum, " %q", ids)
+		from += fmt.Sprintf(" %s %d %q", t.UID, t.Generation, ids)
 	}
-	return hex.EncodeToString(sum.Sum(nil)[:4])
+	sum := sha256.Sum256([]byte(from))
+	return hex.EncodeToString(sum[:4])
 }
 
 // sorted returns taints in an order of their own, without the time that means nothing.

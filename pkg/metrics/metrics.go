@@ -30,6 +30,9 @@ const (
 
 // Metrics holds every collector; a value belongs to one registry.
 type Metrics struct {
+	Life
+
+	registry prometheus.Registerer
 	// MachinesCreated counts Machines made, by provisioner.
 	MachinesCreated *prometheus.CounterVec
 	// MachinesLaunched counts instances that came for Machines, by provisioner, type, zone and capacity type.
@@ -83,6 +86,7 @@ type Metrics struct {
 // New returns the collectors, registered.
 func New(registry prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{
+		Life: newLife(), registry: registry,
 		MachinesCreated:     counters("created", "Machines made.", LabelProvisioner),
 		MachinesLaunched:    counters("launched", "Instances that came for Machines.", LabelProvisioner, LabelInstanceType, LabelZone, LabelCapacityType),
 		MachinesRegistered:  counters("registered", "Nodes that joined.", LabelProvisioner),
@@ -138,20 +142,36 @@ func New(registry prometheus.Registerer) (*Metrics, error) {
 		}, []string{LabelCertificate}),
 	}
 	for _, c := range m.collectors() {
-		if err := registry.Register(c); err != nil {
-			return nil, fmt.Errorf("registering metrics: %w", err)
+		if err := m.Add(c); err != nil {
+			return nil, err
 		}
 	}
 	return m, nil
 }
 
+// Forget takes away what was measured of a provisioner that is gone.
+func (m *Metrics) Forget(provisioner string) {
+	for _, c := range m.collectors() {
+		if vector, ok := c.(interface{ DeletePartialMatch(prometheus.Labels) int }); ok {
+			vector.DeletePartialMatch(prometheus.Labels{LabelProvisioner: provisioner})
+		}
+	}
+}
+
+// Add registers a collector beside those that are there.
+func (m *Metrics) Add(c prometheus.Collector) error {
+	if err := m.registry.Register(c); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
+	return nil
+}
+
 func (m *Metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{
+	return append(m.Life.collectors(),
 		m.MachinesCreated, m.MachinesLaunched, m.MachinesRegistered, m.MachinesInitialized, m.MachinesDisrupted,
 		m.MachinesTerminated, m.MachinesFruitless, m.LaunchFailures, m.Usage, m.Limit, m.SchedulingDuration, m.UnplacedPods,
 		m.PlanCost, m.PlanLowerBound, m.PlansCutShort, m.PodsEvicted, m.PodsDeleted,
-		m.OrphansTerminated, m.DeletionPaused, m.TerminationPaused, m.AdmissionDuration, m.Admissions, m.CertificateExpiration,
-	}
+		m.OrphansTerminated, m.DeletionPaused, m.TerminationPaused, m.AdmissionDuration, m.Admissions, m.CertificateExpiration)
 }
 
 // counters are about machines.

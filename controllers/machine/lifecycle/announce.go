@@ -50,6 +50,7 @@ func tellLaunched(ctx context.Context, machine *v1alpha5.Machine, told journal.J
 
 func tellRegistered(ctx context.Context, machine *v1alpha5.Machine, told journal.Journal) {
 	told.Metrics.MachinesRegistered.WithLabelValues(machine.ProvisionerName()).Inc()
+	told.Metrics.NodesCreated.WithLabelValues(machine.ProvisionerName()).Inc()
 	told.Events.Publish(events.Event{Object: machine, Reason: events.ReasonRegistered, Message: "Joined as node " + machine.Status.NodeName})
 	ctrl.LoggerFrom(ctx).Info("registered machine", "machine", klog.KObj(machine), "node", machine.Status.NodeName)
 }

@@ -52,7 +52,7 @@ func NewController(client client.Client, live client.Reader, provider cloudprovi
 	return &Controller{client: client, journal: journal, steps: []step{
 		&launch{client: client, live: live, provider: provider, settings: settings, journal: journal},
 		&registration{client: client, live: live},
-		&initialization{client: client},
+		&initialization{client: client, journal: journal},
 		&liveness{client: client, live: live, settings: settings, journal: journal},
 	}}
 }

@@ -172,7 +172,11 @@ func (l *launch) create(ctx context.Context, machine *v1alpha5.Machine) error {
 	reason := conditions.Get(v1alpha5.ConditionLaunched).Reason
 	l.journal.Metrics.LaunchFailures.WithLabelValues(machine.ProvisionerName(), reason).Inc()
 	if before == nil || before.Reason != reason { // told once, however the cloud words it the next time
-		l.journal.Events.Publish(events.Event{Object: machine, Warning: true, Reason: events.ReasonLaunchFailed, Message: reason + ": " + err.Error()})
+		told := events.ReasonLaunchFailed
+		if cloudprovider.IsNotReady(err) {
+			told = events.ReasonProviderNotReady
+		}
+		l.journal.Events.Publish(events.Event{Object: machine, Warning: true, Reason: told, Message: reason + ": " + err.Error()})
 	}
 	return fmt.Errorf("launching machine %s: %w", machine.Name, err)
 }
@@ -222,7 +226,11 @@ func (l *launch) dropUnanswerable(ctx context.Context, machine *v1alpha5.Machine
 
 // drop deletes a Machine and tells why.
 func (l *launch) drop(ctx context.Context, machine *v1alpha5.Machine, reason, message string) error {
-	l.journal.Events.Publish(events.Event{Object: machine, Warning: true, Reason: reason, Message: message})
+	told := reason
+	if reason == v1alpha5.ReasonInsufficientCapacity {
+		told = events.ReasonInsufficientCapacity
+	}
+	l.journal.Events.Publish(events.Event{Object: machine, Warning: true, Reason: told, Message: message})
 	ctrl.LoggerFrom(ctx).Info("dropping machine that gets no instance", "machine", klog.KObj(machine), "reason", reason, "why", message)
 	if err := l.client.Delete(ctx, machine.DeepCopy(), client.Preconditions{UID: &machine.UID}); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("deleting machine %s that gets no instance: %w", machine.Name, err)

@@ -354,7 +354,7 @@ func TestARefusedLaunchIsToldAndTriedAgain(t *testing.T) {
 				}
 			}
 			l.expect(t, machine, v1alpha5.ConditionLaunched, metav1.ConditionUnknown, tc.wantReason)
-			if l.Told.Count(events.ReasonLaunchFailed) != 1 || !l.Told.Contains("Warning", tc.wantReason, tc.err.Error()) {
+			if l.Told.Count(events.ReasonLaunchFailed)+l.Told.Count(events.ReasonProviderNotReady) != 1 || !l.Told.Contains("Warning", tc.wantReason, tc.err.Error()) {
 				t.Errorf("told: %q", l.Told.Lines())
 			}
 			l.cloud.Fail(fake.OperationCreate, nil)
