@@ -1,0 +1,106 @@
+package world
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/test/builders"
+)
+
+const (
+	tagClusterUID = awsv1alpha1.TagClusterUID
+	// provisionerName and templateName are those of the one that there is.
+	provisionerName, templateName = "default", "default"
+	discoveryTag                  = "karpenter.sh/discovery"
+	// shapeLabel is on pods: the kind of machine that they want.
+	shapeLabel = "shape"
+	// coresPerMachine is what all instance types have.
+	coresPerMachine = 2
+)
+
+// furnish puts into the world what users put there.
+func (w *World) furnish() error {
+	if err := w.plantForeign(); err != nil {
+		return err
+	}
+	w.actors.create(byUser, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: metav1.NamespaceDefault}})
+	w.actors.create(byUser, &awsv1alpha1.AWSNodeTemplate{
+		ObjectMeta: metav1.ObjectMeta{Name: templateName},
+		Spec: awsv1alpha1.AWSNodeTemplateSpec{
+			SubnetSelector: map[string]string{discoveryTag: clusterName}, SecurityGroupSelector: map[string]string{discoveryTag: clusterName},
+			AMIFamily: "AL2023",
+		},
+	})
+	modifiers := []builders.ProvisionerModifier{
+		builders.Requirement(v1alpha5.CapacityTypeLabel, corev1.NodeSelectorOpIn, v1alpha5.CapacityTypeSpot, v1alpha5.CapacityTypeOnDemand),
+		builders.TTLAfterEmpty(30),
+	}
+	if w.plan.Limit > 0 {
+		modifiers = append(modifiers, builders.Limit(corev1.ResourceCPU, fmt.Sprint(w.plan.Limit*coresPerMachine)))
+	}
+	provisioner := builders.Provisioner(provisionerName, modifiers...)
+	provisioner.Spec.ProviderRef.Name = templateName
+	w.actors.create(byUser, provisioner)
+	w.actors.create(byUser, &policyv1.PodDisruptionBudget{
+		ObjectMeta: metav1.ObjectMeta{Name: "budget", Namespace: metav1.NamespaceDefault},
+		Spec: policyv1.PodDisruptionBudgetSpec{
+			MaxUnavailable: new(intstr.FromInt32(4)),
+			Selector:       &metav1.LabelSelector{MatchLabels: map[string]string{shapeLabel: "0"}},
+		},
+	})
+	w.recordWrites(0)
+	return w.failed()
+}
+
+// shapes are the machines that pods ask for, by the labels of nodes.
+func shapes() []map[string]string {
+	return []map[string]string{
+		{v1alpha5.CapacityTypeLabel: v1alpha5.CapacityTypeSpot},
+		{v1alpha5.CapacityTypeLabel: v1alpha5.CapacityTypeOnDemand, corev1.LabelTopologyZone: region + "a"},
+		{v1alpha5.CapacityTypeLabel: v1alpha5.CapacityTypeOnDemand, corev1.LabelInstanceTypeStable: instanceTypes()[2]},
+	}
+}
+
+// own makes as many pods as are wanted.
+func (a *actors) own() {
+	if a.stopped {
+		return
+	}
+	there := map[string]int{}
+	each(a, "Pod", func(pod *corev1.Pod) {
+		if pod.DeletionTimestamp.IsZero() {
+			there[pod.Labels[shapeLabel]]++
+		}
+	})
+	for shape := range a.w.plan.Shapes {
+		for range a.wanted[shape] - there[fmt.Sprint(shape)] {
+			a.made++
+			a.create(byOwner, newPod(a.made, shape))
+		}
+	}
+}
+
+func newPod(number, shape int) *corev1.Pod {
+	pod := builders.Pod(
+		builders.Name(fmt.Sprintf("pod-%04d", number)), builders.CPU("1500m"), builders.Memory("256Mi"),
+		builders.Labels(map[string]string{shapeLabel: fmt.Sprint(shape)}), builders.NodeSelector(shapes()[shape]),
+		builders.OwnedBy("apps/v1", "ReplicaSet", fmt.Sprint("shape-", shape)),
+	)
+	pod.Spec.TerminationGracePeriodSeconds = new(int64(5))
+	pod.Status.Conditions = nil
+	return pod
+}
+
+// limit returns a limit of so many machines.
+func limit(machines int) *v1alpha5.Limits {
+	return &v1alpha5.Limits{Resources: corev1.ResourceList{
+		corev1.ResourceCPU: *resource.NewQuantity(int64(machines*coresPerMachine), resource.DecimalSI),
+	}}
+}
