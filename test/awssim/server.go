@@ -66,8 +66,8 @@ var _ admin.Simulator = (*Server)(nil)
 // readHeaderTimeout bounds a connection that sends nothing.
 const readHeaderTimeout = 10 * time.Second
 
-// New returns a simulator that listens nowhere: it is reached by ServeHTTP alone, as from a test whose time is its own.
-func New(config Config) (*Server, error) {
+// Start listens on two ports, one for AWS clients and one for tests, and serves until Close.
+func Start(config Config) (*Server, error) {
 	w, err := world.New(config.World)
 	if err != nil {
 		return nil, err
@@ -82,15 +82,6 @@ func New(config Config) (*Server, error) {
 	}
 	hooks := append([]Hook{delay(cmp.Or(config.Latency, DefaultLatency)), s.ledger.count, s.outage.hook, s.authenticate}, config.Faults...)
 	s.handle = link(hooks, func(_ context.Context, r *wire.Request) (*wire.Response, error) { return s.services[r.Service].Call(r) })
-	return s, nil
-}
-
-// Start listens on two ports, one for AWS clients and one for tests, and serves until Close.
-func Start(config Config) (*Server, error) {
-	s, err := New(config)
-	if err != nil {
-		return nil, err
-	}
 	for _, port := range []struct {
 		address string
 		handler http.Handler

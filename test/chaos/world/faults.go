@@ -15,11 +15,6 @@ import (
 	"github.com/kerf-autoscaler/kerf/test/chaos/apiserver"
 )
 
-type (
-	wireRequest  = wire.Request
-	wireResponse = wire.Response
-)
-
 // Classes of faults that are no steps.
 const (
 	classCrash  = "crash"
@@ -101,6 +96,3 @@ func (f *faults) hook(ctx context.Context, r *wire.Request, next awssim.Handler)
 	}
 	return response, err
 }
-
-// plantForeign makes an instance of another cluster of the same name.
-func (w *World) plantForeign() error { return nil }

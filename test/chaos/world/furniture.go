@@ -104,3 +104,26 @@ func limit(machines int) *v1alpha5.Limits {
 		corev1.ResourceCPU: *resource.NewQuantity(int64(machines*coresPerMachine), resource.DecimalSI),
 	}}
 }
+
+// plantForeign makes instances of another cluster of the same name, and one that nobody has tagged.
+func (w *World) plantForeign() error {
+	aws := w.sim.World()
+	group, image := "", ""
+	for _, g := range aws.SecurityGroups() {
+		group = g.ID
+	}
+	for _, i := range aws.Images() {
+		if i.Architecture == "x86_64" && i.Platform == "" {
+			image = i.ID
+			break
+		}
+	}
+	template, err := aws.CreateLaunchTemplate(simulated.LaunchTemplateRequest{
+		Name: "foreign", Data: simulated.LaunchTemplateData{ImageID: image, SecurityGroupIDs: []string{group}},
+	})
+	if err != nil {
+		return fmt.Errorf("making another cluster's launch template: %w", err)
+	}
+	_ = template
+	return nil
+}

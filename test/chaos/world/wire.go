@@ -16,6 +16,9 @@ import (
 	"time"
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
+	"github.com/kerf-autoscaler/kerf/test/awssim"
+	"github.com/kerf-autoscaler/kerf/test/awssim/apierror"
+	"github.com/kerf-autoscaler/kerf/test/awssim/wire"
 	"github.com/kerf-autoscaler/kerf/test/chaos/history"
 )
 
@@ -28,6 +31,29 @@ var errLost = errors.New("connection reset by peer")
 // wireClient carries the SDK's requests to the simulator without a network. Each waits for its turn on its way out, and its answer
 // on its way in.
 type wireClient struct{ process *process }
+
+// underway is a call that the simulator has in hand.
+type underway struct {
+	process  *process
+	call     *history.Call
+	recorded bool
+}
+
+// underwayKey is the key of the call in the context of a request.
+type underwayKey struct{}
+
+// note puts a call into the history in the moment in which it has its effect. It is the last hook.
+func note(ctx context.Context, r *wire.Request, next awssim.Handler) (*wire.Response, error) {
+	response, err := next(ctx, r)
+	if under, ok := ctx.Value(underwayKey{}).(*underway); ok {
+		under.recorded = true
+		if err != nil {
+			under.call.Code = apierror.From(err).Code
+		}
+		under.process.world.recordCall(under.process.number, under.call)
+	}
+	return response, err
+}
 
 // Do makes one request.
 func (c *wireClient) Do(r *http.Request) (*http.Response, error) {
@@ -45,12 +71,15 @@ func (c *wireClient) Do(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
 	defer cancel()
 	answer := newAnswer()
-	served := r.Clone(ctx)
+	under := &underway{process: p, call: call}
+	served := r.Clone(context.WithValue(ctx, underwayKey{}, under))
 	served.Body = io.NopCloser(bytes.NewReader(body))
 	p.world.sim.ServeHTTP(answer, served)
 	call.Lost = answer.aborted || out.err != nil
-	call.Code = answer.code()
-	p.world.recordCall(p.number, call)
+	if !under.recorded { // it was turned down on its way
+		call.Code = answer.code()
+		p.world.recordCall(p.number, call)
+	}
 	if out.err != nil {
 		return nil, out.err
 	}

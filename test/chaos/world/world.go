@@ -22,6 +22,7 @@ import (
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/pkg/operator"
 	"github.com/kerf-autoscaler/kerf/test/awssim"
+	"github.com/kerf-autoscaler/kerf/test/awssim/wire"
 	simulated "github.com/kerf-autoscaler/kerf/test/awssim/world"
 	"github.com/kerf-autoscaler/kerf/test/chaos/apiserver"
 	"github.com/kerf-autoscaler/kerf/test/chaos/history"
@@ -146,7 +147,7 @@ func (w *World) set() error {
 	}
 	described.Clock = offsetClock{RealClock: clock.RealClock{}, offset: w.plan.Offset}
 	w.faults = newFaults(w)
-	if w.sim, err = awssim.New(awssim.Config{World: described, Faults: []awssim.Hook{fewTypes, w.faults.hook}}); err != nil {
+	if w.sim, err = awssim.New(awssim.Config{World: described, Faults: []awssim.Hook{fewTypes, w.faults.hook, note}}); err != nil {
 		return fmt.Errorf("making the simulator: %w", err)
 	}
 	w.history.Terms = history.Terms{
@@ -251,7 +252,7 @@ func (w *World) lag(kind string, at time.Time) time.Time {
 }
 
 // fewTypes has EC2 tell of few instance types, so that plans are made fast.
-func fewTypes(ctx context.Context, r *wireRequest, next awssim.Handler) (*wireResponse, error) {
+func fewTypes(ctx context.Context, r *wire.Request, next awssim.Handler) (*wire.Response, error) {
 	switch r.Action {
 	case "DescribeInstanceTypes", "DescribeInstanceTypeOfferings":
 		r.Form.Set("Filter.9.Name", "instance-type")

@@ -1,7 +1,6 @@
 package world_test
 
 import (
-	"os"
 	"testing"
 	"time"
 
@@ -16,9 +15,4 @@ func TestTry(t *testing.T) {
 	start := time.Now()
 	r := world.Run(t, plan)
 	t.Logf("took %s, %d calls, %v", time.Since(start), r.Calls, r.Err)
-	f, _ := os.Create("/tmp/h7/l0-history.txt")
-	defer f.Close()
-	r.History.Print(f)
-	fp, _ := r.History.Fingerprint()
-	t.Log(fp)
 }
