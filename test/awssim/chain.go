@@ -109,6 +109,9 @@ func (l *ledger) snapshot() admin.Calls {
 // winds up the request drops the connection and the answer with it.
 func delay(least time.Duration) Hook {
 	return func(ctx context.Context, r *wire.Request, next Handler) (*wire.Response, error) {
+		if least < 0 {
+			return next(ctx, r)
+		}
 		over := time.NewTimer(least)
 		defer over.Stop()
 		response, err := next(ctx, r)
@@ -138,7 +141,7 @@ func (o *outage) hook(ctx context.Context, r *wire.Request, next Handler) (*wire
 	o.mu.Unlock()
 	switch mode {
 	case admin.OutageUnavailable:
-		return nil, apierror.New("ServiceUnavailable", "The service is unavailable. Please try again shortly.").WithStatus(http.StatusServiceUnavailable)
+		return nil, errUnavailable()
 	case admin.OutageDrop:
 		return &wire.Response{Abort: true}, nil
 	case admin.OutageHang:

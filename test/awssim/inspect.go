@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kerf-autoscaler/kerf/test/awssim/admin"
+	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
 	"github.com/kerf-autoscaler/kerf/test/awssim/world"
 )
 
@@ -24,7 +25,8 @@ func inspectInstance(i world.Instance) admin.Instance {
 		ID: i.ID, Type: i.Type, State: string(i.State), CapacityType: i.CapacityType, Zone: i.Subnet.Zone, ZoneID: i.Subnet.ZoneID,
 		SubnetID: i.Subnet.ID, ImageID: i.Image.ID, ImageName: i.Image.Name, Architecture: i.Image.Architecture, Platform: i.Image.Platform,
 		PrivateIP: i.Address.String(), PrivateDNSName: i.DNSName, UserData: i.Data.UserData, LaunchTime: i.Launched, RunningTime: i.Runs,
-		ShutdownTime: optionalTime(i.Shutdown), TerminatedTime: optionalTime(i.Ends), StateReason: i.Reason.Code, Tags: maps.Clone(i.Tags), VolumeTags: maps.Clone(i.VolumeTags),
+		ShutdownTime: optionalTime(i.Shutdown), TerminatedTime: optionalTime(i.Ends), Number: i.Number, Reboots: i.Reboots,
+		InterruptionTime: optionalTime(i.Warned), Boot: i.Boot, StateReason: i.Reason.Code, Tags: maps.Clone(i.Tags), VolumeTags: maps.Clone(i.VolumeTags),
 		FleetID: i.FleetID, ClientToken: i.ClientToken, LaunchTemplateID: i.TemplateID, LaunchTemplate: i.TemplateName,
 		PricePerHour: i.PricePerHour, SpotRequestID: i.SpotRequestID,
 	}
@@ -121,4 +123,13 @@ func (s *Server) Configure(c admin.Config) error {
 }
 
 // TerminateInstance ends an instance as EC2 itself would, without anybody having asked for it.
-func (s *Server) TerminateInstance(id string) error { return s.world.Reclaim(id) }
+func (s *Server) TerminateInstance(id string) error { return s.Befall(id, faults.Fail) }
+
+// Befall has something happen to an instance that no client of AWS has asked for.
+func (s *Server) Befall(id, what string) error { return s.world.Befall(id, what) }
+
+// Faults tells the plan of faults and how often each has taken effect.
+func (s *Server) Faults() faults.Report { return s.world.Faults().Report() }
+
+// SetFaults puts another plan of faults in force, from now on.
+func (s *Server) SetFaults(plan faults.Plan) error { return s.world.Faults().Set(plan, s.world.Now()) }

@@ -16,6 +16,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/test/awssim/apierror"
 	"github.com/kerf-autoscaler/kerf/test/awssim/ec2"
 	"github.com/kerf-autoscaler/kerf/test/awssim/eks"
+	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
 	"github.com/kerf-autoscaler/kerf/test/awssim/pricing"
 	"github.com/kerf-autoscaler/kerf/test/awssim/ssm"
 	"github.com/kerf-autoscaler/kerf/test/awssim/sts"
@@ -30,7 +31,9 @@ type Config struct {
 	Address, AdminAddress string
 	// Faults stand between counting and authentication on one side and the action on the other, in this order.
 	Faults []Hook
-	// Latency is the least time that an answer takes; 0 means DefaultLatency.
+	// Plan is what goes wrong from the start; SetFaults changes it.
+	Plan faults.Plan
+	// Latency is the least time that an answer takes; 0 means DefaultLatency, and less than 0 none.
 	Latency time.Duration
 }
 
@@ -66,10 +69,13 @@ var _ admin.Simulator = (*Server)(nil)
 // readHeaderTimeout bounds a connection that sends nothing.
 const readHeaderTimeout = 10 * time.Second
 
-// Start listens on two ports, one for AWS clients and one for tests, and serves until Close.
-func Start(config Config) (*Server, error) {
+// New makes a simulator without ports: a test uses it as an http.Handler or as an http.RoundTripper.
+func New(config Config) (*Server, error) {
 	w, err := world.New(config.World)
 	if err != nil {
+		return nil, err
+	}
+	if err := w.Faults().Set(config.Plan, w.Now()); err != nil {
 		return nil, err
 	}
 	s := &Server{
@@ -80,8 +86,18 @@ func Start(config Config) (*Server, error) {
 		ledger: newLedger(w.Now),
 		outage: &outage{mode: admin.OutageNone},
 	}
-	hooks := append([]Hook{delay(cmp.Or(config.Latency, DefaultLatency)), s.ledger.count, s.outage.hook, s.authenticate}, config.Faults...)
+	hooks := []Hook{delay(cmp.Or(config.Latency, DefaultLatency)), s.ledger.count, s.outage.hook, s.failBefore, s.authenticate, s.throttle}
+	hooks = append(append(hooks, config.Faults...), s.loseAnswer)
 	s.handle = link(hooks, func(_ context.Context, r *wire.Request) (*wire.Response, error) { return s.services[r.Service].Call(r) })
+	return s, nil
+}
+
+// Start makes a simulator, listens on two ports, one for AWS clients and one for tests, and serves until Close.
+func Start(config Config) (*Server, error) {
+	s, err := New(config)
+	if err != nil {
+		return nil, err
+	}
 	for _, port := range []struct {
 		address string
 		handler http.Handler
@@ -116,7 +132,7 @@ func (s *Server) Close() error {
 	return errors.Join(all...)
 }
 
-// URL is where AWS clients connect: the value for AWS_ENDPOINT_URL.
+// URL is where AWS clients connect: the value for AWS_ENDPOINT_URL. It is for a simulator with ports.
 func (s *Server) URL() string { return "http://" + s.listeners[0].Addr().String() }
 
 // AdminURL is where tests connect.
@@ -139,20 +155,30 @@ func (s *Server) Environment() []string {
 
 // ServeHTTP answers AWS clients.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.answer(w, r) {
+		abort(w)
+	}
+}
+
+// answer writes the answer of a request, unless the connection is to be closed without one.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request) (aborted bool) {
 	id := requestID()
 	w.Header().Set("X-Amzn-Requestid", id)
+	w.Header().Set("Date", s.world.Told(s.world.Now()).UTC().Format(http.TimeFormat))
+	if s.world.Faults().ClockOffset() != 0 {
+		s.world.Faults().Hit(faults.ClockHit)
+	}
 	request, err := wire.Read(id, r)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
+		return false
 	}
 	response, err := s.handle(r.Context(), request)
 	if err != nil {
 		response = s.refuse(request, apierror.From(err))
 	}
 	if response.Abort {
-		abort(w)
-		return
+		return true
 	}
 	for name, value := range response.Header {
 		w.Header().Set(name, value)
@@ -161,6 +187,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(response.Body)))
 	w.WriteHeader(response.Status)
 	w.Write(response.Body) //nolint:errcheck // a client that went away wants no answer
+	return false
 }
 
 // refuse answers in the error document of the service that was called; for an unknown one in EC2's.

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+
+	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
 )
 
 // Client talks to the admin port of a simulator in another process.
@@ -49,7 +51,22 @@ func (c *Client) Configure(ctx context.Context, config Config) error {
 
 // TerminateInstance ends an instance as EC2 itself would, without anybody having asked for it.
 func (c *Client) TerminateInstance(ctx context.Context, id string) error {
-	return c.post(ctx, "/instances/"+url.PathEscape(id)+"/terminate", struct{}{})
+	return c.Befall(ctx, id, faults.Fail)
+}
+
+// Befall has something happen to an instance that no client of AWS has asked for: terminate, fail, stop, start, reboot or interrupt.
+func (c *Client) Befall(ctx context.Context, id, what string) error {
+	return c.post(ctx, "/instances/"+url.PathEscape(id)+"/"+url.PathEscape(what), struct{}{})
+}
+
+// Faults tells the plan of faults and how often each has taken effect.
+func (c *Client) Faults(ctx context.Context) (faults.Report, error) {
+	return get[faults.Report](ctx, c, "/faults")
+}
+
+// SetFaults puts another plan of faults in force.
+func (c *Client) SetFaults(ctx context.Context, plan faults.Plan) error {
+	return c.post(ctx, "/faults", plan)
 }
 
 func get[T any](ctx context.Context, c *Client, path string) (T, error) {

@@ -14,8 +14,10 @@ func Handler(s Simulator) http.Handler {
 	mux.HandleFunc("GET /calls", show(s.Calls))
 	mux.HandleFunc("POST /capacity", change(s.SetCapacity))
 	mux.HandleFunc("POST /config", change(s.Configure))
-	mux.HandleFunc("POST /instances/{id}/terminate", func(w http.ResponseWriter, r *http.Request) {
-		done(w, s.TerminateInstance(r.PathValue("id")))
+	mux.HandleFunc("GET /faults", show(s.Faults))
+	mux.HandleFunc("POST /faults", change(s.SetFaults))
+	mux.HandleFunc("POST /instances/{id}/{what}", func(w http.ResponseWriter, r *http.Request) {
+		done(w, s.Befall(r.PathValue("id"), r.PathValue("what")))
 	})
 	return mux
 }

@@ -3,13 +3,15 @@ package admin
 
 import (
 	"time"
+
+	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
 )
 
 // Instance is a simulated instance.
 type Instance struct {
 	ID               string            `json:"id"`
 	Type             string            `json:"type"`
-	State            string            `json:"state"` // pending, running, shutting-down, terminated
+	State            string            `json:"state"` // pending, running, stopping, stopped, shutting-down, terminated
 	CapacityType     string            `json:"capacityType"`
 	Zone             string            `json:"zone"`
 	ZoneID           string            `json:"zoneId"`
@@ -28,6 +30,10 @@ type Instance struct {
 	ShutdownTime     *time.Time        `json:"shutdownTime,omitempty"`   // when termination was asked for
 	TerminatedTime   *time.Time        `json:"terminatedTime,omitempty"` // when it is gone, or will be
 	StateReason      string            `json:"stateReason,omitempty"`    // code
+	Number           int               `json:"number"`                   // of its launch; the first instance has 1
+	Reboots          int               `json:"reboots,omitempty"`
+	InterruptionTime *time.Time        `json:"interruptionTime,omitempty"` // when spot was warned of its end
+	Boot             *faults.Boot      `json:"boot,omitempty"`             // how its machine joins, if not as it should
 	Tags             map[string]string `json:"tags"`
 	VolumeTags       map[string]string `json:"volumeTags"`
 	FleetID          string            `json:"fleetId"`
@@ -138,17 +144,7 @@ type Config struct {
 }
 
 // Duration is a time.Duration that JSON shows as text.
-type Duration time.Duration
-
-// MarshalText implements encoding.TextMarshaler.
-func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (d *Duration) UnmarshalText(text []byte) error {
-	parsed, err := time.ParseDuration(string(text))
-	*d = Duration(parsed)
-	return err
-}
+type Duration = faults.Duration
 
 // Simulator is what the admin port works on.
 type Simulator interface {
@@ -158,5 +154,8 @@ type Simulator interface {
 	Calls() Calls
 	SetCapacity(Capacity) error
 	Configure(Config) error
-	TerminateInstance(id string) error
+	// Befall has something happen to an instance, as an event of a plan of faults does.
+	Befall(id, what string) error
+	Faults() faults.Report
+	SetFaults(faults.Plan) error
 }

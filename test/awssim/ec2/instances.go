@@ -32,7 +32,7 @@ func (s *Service) describeInstances(in describeInstancesInput) (*describeInstanc
 	if err := in.excludes("instancesSet", len(in.IDs)); err != nil {
 		return nil, err
 	}
-	instances, err := s.world.InstancesByID(in.IDs)
+	instances, err := s.world.Read(in.IDs)
 	if err != nil {
 		return nil, err
 	}

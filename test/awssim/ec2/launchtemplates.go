@@ -34,9 +34,9 @@ type launchTemplate struct {
 	Tags           wire.Set[world.Tag] `xml:"tagSet"`
 }
 
-func describeTemplate(t world.LaunchTemplate) launchTemplate {
+func (s *Service) describeTemplate(t world.LaunchTemplate) launchTemplate {
 	return launchTemplate{
-		ID: t.ID, Name: t.Name, Created: wire.Time{Time: t.Created}, CreatedBy: t.CreatedBy, DefaultVersion: 1, LatestVersion: 1, Tags: t.Tags.List(),
+		ID: t.ID, Name: t.Name, Created: wire.Time{Time: s.world.Told(t.Created)}, CreatedBy: t.CreatedBy, DefaultVersion: 1, LatestVersion: 1, Tags: t.Tags.List(),
 	}
 }
 
@@ -52,7 +52,7 @@ func (s *Service) createLaunchTemplate(in createLaunchTemplateInput, fingerprint
 	if err != nil {
 		return nil, err
 	}
-	return &launchTemplateOutput{Template: describeTemplate(template)}, nil
+	return &launchTemplateOutput{Template: s.describeTemplate(template)}, nil
 }
 
 type deleteLaunchTemplateInput struct {
@@ -66,7 +66,7 @@ func (s *Service) deleteLaunchTemplate(in deleteLaunchTemplateInput, _ string) (
 	if err != nil {
 		return nil, err
 	}
-	return &launchTemplateOutput{Template: describeTemplate(template)}, nil
+	return &launchTemplateOutput{Template: s.describeTemplate(template)}, nil
 }
 
 type describeLaunchTemplatesInput struct {
@@ -110,7 +110,7 @@ func (s *Service) describeLaunchTemplates(in describeLaunchTemplatesInput) (*des
 	}
 	out := &describeLaunchTemplatesOutput{NextToken: next}
 	for _, t := range templates {
-		out.Templates = append(out.Templates, describeTemplate(t))
+		out.Templates = append(out.Templates, s.describeTemplate(t))
 	}
 	return out, nil
 }
@@ -166,7 +166,7 @@ func (s *Service) describeLaunchTemplateVersions(in describeLaunchTemplateVersio
 	out := &describeLaunchTemplateVersionsOutput{NextToken: next}
 	for _, t := range templates {
 		out.Versions = append(out.Versions, launchTemplateVersion{
-			ID: t.ID, Name: t.Name, Number: 1, Description: t.Description, Created: wire.Time{Time: t.Created}, CreatedBy: t.CreatedBy,
+			ID: t.ID, Name: t.Name, Number: 1, Description: t.Description, Created: wire.Time{Time: s.world.Told(t.Created)}, CreatedBy: t.CreatedBy,
 			DefaultVersion: true, Data: t.Data,
 		})
 	}

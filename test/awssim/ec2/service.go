@@ -4,8 +4,12 @@ package ec2
 import (
 	"net/http"
 	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
 
 	"github.com/kerf-autoscaler/kerf/test/awssim/apierror"
+	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
 	"github.com/kerf-autoscaler/kerf/test/awssim/wire"
 	"github.com/kerf-autoscaler/kerf/test/awssim/world"
 )
@@ -63,8 +67,20 @@ func (s *Service) Call(r *wire.Request) (*wire.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if strings.HasPrefix(r.Action, "Describe") && s.world.Faults().Empty(r.Action, s.world.Now()) {
+		answer = emptied(answer)
+	}
 	answer.Seal(r.ID)
 	return wire.EC2(r.Action, answer)
+}
+
+// emptied is an answer of the same kind without anything in it.
+func emptied(answer sealable) sealable {
+	empty, ok := reflect.TypeAssert[sealable](reflect.New(reflect.TypeOf(answer).Elem()))
+	if !ok {
+		return answer
+	}
+	return empty
 }
 
 // Refuse answers a request that could not be carried out.
@@ -119,4 +135,22 @@ func fingerprint(form url.Values) string {
 		}
 	}
 	return asked.Encode()
+}
+
+// Weigh finds out what the request limits of a call depend on.
+func Weigh(action string, form url.Values) faults.Call {
+	call := faults.Call{Action: action}
+	switch action {
+	case "DescribeInstances", "DescribeSecurityGroups":
+		call.Whole = !form.Has("MaxResults") && !form.Has("Filter.1.Name")
+	case "CreateFleet":
+		call.Instances, _ = strconv.Atoi(form.Get("TargetCapacitySpecification.TotalTargetCapacity")) // nonsense is refused later
+	case "TerminateInstances":
+		for name := range form {
+			if strings.HasPrefix(name, "InstanceId.") {
+				call.Instances++
+			}
+		}
+	}
+	return call
 }

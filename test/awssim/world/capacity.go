@@ -3,6 +3,8 @@ package world
 import (
 	"hash/fnv"
 	"math"
+
+	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
 )
 
 // poolKey is what capacity belongs to.
@@ -29,16 +31,36 @@ func (w *World) room(p poolKey) int {
 			bound = limit.Instances
 		}
 	}
+	if short, ok := w.shortage(p); ok && (bound < 0 || short < bound) {
+		bound = short
+	}
 	if bound < 0 {
 		return math.MaxInt
 	}
+	return max(bound-w.live(p), 0)
+}
+
+// shortage is the bound that faults put on a pool. The caller holds the lock.
+func (w *World) shortage(p poolKey) (int, bool) {
+	return w.config.Faults.Capacity(faults.Pool{InstanceType: p.instanceType, Zone: p.zone, CapacityType: p.capacityType}, w.Now())
+}
+
+// countShortage counts a launch that failed for want of room, if faults are the reason. The caller holds the lock.
+func (w *World) countShortage(p poolKey) {
+	if bound, ok := w.shortage(p); ok && bound <= w.live(p) {
+		w.config.Faults.Hit(faults.ICEHit)
+	}
+}
+
+// live counts the instances of a pool. The caller holds the lock.
+func (w *World) live(p poolKey) int {
 	now, live := w.Now(), 0
 	for _, instance := range w.instances {
 		if (poolKey{instance.Type, instance.Subnet.Zone, instance.CapacityType}) == p && instance.stateAt(now) != Terminated {
 			live++
 		}
 	}
-	return max(bound-live, 0)
+	return live
 }
 
 // depth is how much spare capacity EC2 would see in the pool, for the strategies that look at it. Nothing real is known of it: where no limit

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"k8s.io/utils/clock"
+
+	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
 )
 
 // Config is what a world is made of. DefaultConfig fills all of it; a test changes what it is about.
@@ -17,6 +19,8 @@ type Config struct {
 	// AccessKeyIDs are the keys that calls may be signed with. The signature itself is not verified, so secrets do not matter.
 	AccessKeyIDs []string
 	Clock        clock.PassiveClock
+	// Faults decides what goes wrong; nil means nothing.
+	Faults *faults.Injector
 
 	Cluster        Cluster
 	VPC            VPC

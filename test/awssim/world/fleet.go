@@ -71,15 +71,16 @@ func (w *World) CreateFleet(r FleetRequest) (Fleet, error) {
 		if r.DryRun {
 			return Fleet{}, errDryRun()
 		}
+		odd := w.config.Faults.Fleet(r.Target.Total, w.Now())
 		fleet := &Fleet{
 			ID: w.newUUID("fleet"), ClientToken: r.ClientToken, Created: w.Now(), Requested: r.Target.Total,
 			Overrides: overrides(r), Tags: tags["fleet"], Context: r.Context,
 		}
-		for _, p := range r.parts() {
+		for _, p := range r.parts(odd) {
 			w.fill(fleet, p, candidates, tags)
 		}
 		w.fleets = append(w.fleets, fleet)
-		return *fleet, nil
+		return w.distort(*fleet, odd, r, candidates), nil
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/kerf-autoscaler/kerf/test/awssim/apierror"
+	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
 )
 
 // maxTemplateConfigs is the bound on launch template configurations of one fleet.
@@ -144,8 +145,8 @@ func (r FleetRequest) checkStrategies() error {
 	return nil
 }
 
-// parts divides the target: on-demand is filled first, as EC2 does.
-func (r FleetRequest) parts() []part {
+// parts divides the target: on-demand is filled first, as EC2 does. Faults may have fewer instances launched, or more.
+func (r FleetRequest) parts(odd faults.Fleet) []part {
 	onDemand := part{
 		capacityType: OnDemand, strategy: cmp.Or(r.OnDemandOptions.AllocationStrategy, lowestPrice), spread: 1,
 		wanted: r.Target.OnDemand, least: r.OnDemandOptions.MinTargetCapacity,
@@ -160,5 +161,13 @@ func (r FleetRequest) parts() []part {
 	} else {
 		onDemand.wanted += rest
 	}
+	more := max(odd.Launch-r.Target.Total, 0)
+	if r.Target.DefaultType == Spot || onDemand.wanted == 0 {
+		spot.wanted += more
+	} else {
+		onDemand.wanted += more
+	}
+	onDemand.wanted = min(onDemand.wanted, odd.Launch)
+	spot.wanted = min(spot.wanted, odd.Launch-onDemand.wanted)
 	return slices.DeleteFunc([]part{onDemand, spot}, func(p part) bool { return p.wanted == 0 })
 }

@@ -1,13 +1,19 @@
 package world
 
-import "github.com/kerf-autoscaler/kerf/test/awssim/apierror"
+import (
+	"time"
+
+	"github.com/kerf-autoscaler/kerf/test/awssim/apierror"
+)
 
 // maxToken is the bound on a client token.
 const maxToken = 64
 
-// remembered is the answer that a client token once got. It is kept for the life of the world; EC2 keeps it for at least a day.
+// remembered is the answer that a client token once got. It is kept for the life of the world, unless a fault bounds it; EC2 keeps it for at least
+// a day.
 type remembered struct {
 	fingerprint string
+	first       time.Time
 	answer      any
 }
 
@@ -24,16 +30,20 @@ func recall[T any](w *World, action, token, fingerprint string, do func() (T, er
 	key := action + "/" + token
 	if before, ok := w.tokens[key]; ok {
 		answer, same := before.answer.(T)
-		if !same || before.fingerprint != fingerprint {
+		same = same && before.fingerprint == fingerprint
+		switch {
+		case !w.config.Faults.Recalled(before.first, w.Now(), same):
+		case same:
+			return answer, nil
+		default:
 			return none, apierror.New("IdempotentParameterMismatch",
 				"The client token you have provided has already been used with different parameters: %s", token)
 		}
-		return answer, nil
 	}
 	answer, err := do()
 	if err != nil {
 		return none, err
 	}
-	w.tokens[key] = remembered{fingerprint: fingerprint, answer: answer}
+	w.tokens[key] = remembered{fingerprint: fingerprint, first: w.Now(), answer: answer}
 	return answer, nil
 }

@@ -5,15 +5,19 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
 )
 
 // State is the state of an instance.
 type State string
 
-// The states that an instance passes through, in this order. Nothing here stops or restarts.
+// The states that an instance passes through, in this order; stopping and stopped only if somebody stops it from outside.
 const (
 	Pending      State = "pending"
 	Running      State = "running"
+	Stopping     State = "stopping"
+	Stopped      State = "stopped"
 	ShuttingDown State = "shutting-down"
 	Terminated   State = "terminated"
 )
@@ -27,6 +31,10 @@ func (s State) Code() int {
 		return 32
 	case Terminated:
 		return 48
+	case Stopping:
+		return 64
+	case Stopped:
+		return 80
 	}
 	return 0
 }
@@ -40,6 +48,7 @@ const (
 // Instance is a virtual machine. Its state follows from its timestamps; State holds it as of when the copy was taken.
 type Instance struct {
 	ID            string
+	Number        int // of its launch; the world's first instance has 1
 	ReservationID string
 	LaunchIndex   int // within the reservation
 	FleetID       string
@@ -62,10 +71,15 @@ type Instance struct {
 	Tags          Tags
 	Launched      time.Time
 	Runs          time.Time // when it becomes, or became, running
+	Halted        time.Time // when stopping it was asked for; zero unless it is stopping or stopped
+	Halts         time.Time // when it becomes, or became, stopped
+	Reboots       int
+	Warned        time.Time // when spot was warned of its end; zero before
 	Shutdown      time.Time // when termination was asked for; zero before
 	Ends          time.Time // when it becomes, or became, terminated; zero before termination was asked for
 	Reason        StateReason
 	State         State
+	Boot          *faults.Boot // how its machine joins; nil as it should
 
 	released bool // its address has been given back
 }
@@ -92,6 +106,10 @@ func (i *Instance) stateAt(now time.Time) State {
 		return Terminated
 	case !i.Shutdown.IsZero():
 		return ShuttingDown
+	case !i.Halted.IsZero() && !now.Before(i.Halts):
+		return Stopped
+	case !i.Halted.IsZero():
+		return Stopping
 	case now.Before(i.Runs):
 		return Pending
 	}
@@ -118,12 +136,26 @@ func (w *World) Instances() []Instance {
 	return list
 }
 
-// InstancesByID is Instances for some ids, all of which must exist; for no ids it is all of them.
-func (w *World) InstancesByID(ids []string) ([]Instance, error) {
-	all := w.Instances()
-	if len(ids) == 0 {
-		return all, nil
+// Read is what a client sees of the instances: of those with the ids, all of which must exist; for no ids, of all. Faults decide what is seen.
+func (w *World) Read(ids []string) ([]Instance, error) {
+	byID, now := len(ids) > 0, w.Now()
+	all := slices.DeleteFunc(w.Instances(), func(i Instance) bool { return !w.config.Faults.Visible(i.Machine(), byID, now) })
+	if byID {
+		var err error
+		if all, err = pickByID(all, ids); err != nil {
+			return nil, err
+		}
 	}
+	flaps := w.config.Faults.Flaps(byID, now)
+	all = slices.DeleteFunc(all, func(i Instance) bool { return flaps(i.Machine()) })
+	for n := range all {
+		all[n].Launched, all[n].Shutdown = w.Told(all[n].Launched), w.Told(all[n].Shutdown)
+	}
+	return all, nil
+}
+
+// pickByID keeps the instances with the ids, all of which must be listed.
+func pickByID(all []Instance, ids []string) ([]Instance, error) {
 	listed := make(map[string]bool, len(all))
 	for _, instance := range all {
 		listed[instance.ID] = true
@@ -151,22 +183,12 @@ type StateChange struct {
 
 // Terminate ends instances, all or none. Ending one twice is no error.
 func (w *World) Terminate(ids []string, dryRun bool) ([]StateChange, error) {
-	return w.end(ids, dryRun, func(Instance) StateReason { return ByRequest() })
-}
-
-// Reclaim ends an instance as EC2 itself does: nobody asked for it.
-func (w *World) Reclaim(id string) error {
-	_, err := w.end([]string{id}, false, Instance.ByEC2)
-	return err
-}
-
-func (w *World) end(ids []string, dryRun bool, reason func(Instance) StateReason) ([]StateChange, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.sweep()
 	ending := make([]*Instance, 0, len(ids))
 	for _, id := range ids {
-		instance, err := w.findInstance(id)
+		instance, err := w.knownInstance(id)
 		if err != nil {
 			return nil, err
 		}
@@ -181,10 +203,7 @@ func (w *World) end(ids []string, dryRun bool, reason func(Instance) StateReason
 	changes := make([]StateChange, 0, len(ending))
 	for _, instance := range ending {
 		previous := instance.stateAt(now)
-		if instance.Shutdown.IsZero() {
-			instance.Shutdown, instance.Ends = now, now.Add(w.config.ShutdownDelay)
-			instance.Reason = reason(*instance)
-		}
+		w.finish(instance, now, ByRequest())
 		changes = append(changes, StateChange{ID: instance.ID, Previous: previous, Current: instance.stateAt(now)})
 	}
 	w.sweep()
@@ -203,9 +222,20 @@ func (w *World) findInstance(id string) (*Instance, error) {
 	return instance, nil
 }
 
-// sweep gives back the addresses of instances that have ended since, and forgets those that ended long ago. The caller holds the lock.
+// knownInstance looks an id up that a client names, which may come before EC2 knows it everywhere. The caller holds the lock.
+func (w *World) knownInstance(id string) (*Instance, error) {
+	instance, err := w.findInstance(id)
+	if err == nil && !w.config.Faults.Visible(instance.machine(w.Now()), true, w.Now()) {
+		return nil, errNoSuchInstance(id)
+	}
+	return instance, err
+}
+
+// sweep has happen what is due, gives back the addresses of instances that have ended since, and forgets those that ended long ago. The caller
+// holds the lock.
 func (w *World) sweep() {
 	now := w.Now()
+	w.happen(now)
 	for id, instance := range w.instances {
 		if instance.stateAt(now) != Terminated {
 			continue

@@ -6,24 +6,28 @@ import (
 	"strings"
 
 	"github.com/kerf-autoscaler/kerf/test/awssim/apierror"
+	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
 )
 
 // start launches one instance from a pool, or says why the pool cannot give one now. The caller holds the lock.
 func (w *World) start(fleet *Fleet, capacityType string, p pool, tags map[string]Tags) (*Instance, error) {
 	key := poolKey{p.facts.Name, p.subnet.Zone, capacityType}
 	if w.room(key) == 0 {
+		w.countShortage(key)
 		return nil, errShort(key)
 	}
-	address, ok := w.subnets[p.subnet.ID].take()
+	boot := w.boot(w.launches + 1)
+	address, ok := w.subnets[p.subnet.ID].take(boot != nil && boot.Kind == faults.Recycled)
 	if !ok {
 		return nil, apierror.New("InsufficientFreeAddressesInSubnet",
 			"There are not enough free addresses in subnet '%s' to satisfy the requested number of instances.", p.subnet.ID)
 	}
 	now := w.Now()
+	w.launches++
 	instance := &Instance{
-		ID: w.newID("i"), FleetID: fleet.ID, ClientToken: fleet.ClientToken, TemplateID: p.template.ID, TemplateName: p.name,
+		ID: w.newID("i"), Number: w.launches, FleetID: fleet.ID, ClientToken: fleet.ClientToken, TemplateID: p.template.ID, TemplateName: p.name,
 		Type: p.facts.Name, CapacityType: capacityType, Image: p.image, Subnet: p.subnet, Address: address, DNSName: w.dnsName(address),
-		Groups: p.groups, Data: p.data, PricePerHour: p.price, Launched: now, Runs: now.Add(w.config.BootDelay),
+		Groups: p.groups, Data: p.data, PricePerHour: p.price, Launched: now, Runs: now.Add(w.config.BootDelay), Boot: boot,
 		Tags: launchTags(p, fleet.ID).Merge(tags["instance"]), VolumeTags: p.data.TagsFor("volume").Merge(tags["volume"]),
 	}
 	instance.InterfaceID = w.newID("eni")
@@ -53,7 +57,7 @@ func (w *World) dnsName(address netip.Addr) string {
 	return fmt.Sprintf("ip-%s.%s", strings.ReplaceAll(address.String(), ".", "-"), domain)
 }
 
-func errShort(p poolKey) error {
+func errShort(p poolKey) *apierror.Error {
 	if p.capacityType == Spot {
 		return apierror.New("InsufficientInstanceCapacity",
 			"There is no Spot capacity available that matches your request (%s in %s).", p.instanceType, p.zone)

@@ -12,6 +12,8 @@ import (
 const (
 	reservedFirst = 4
 	reservedAll   = 5
+	// maxRecycled bounds how many addresses that were given back are remembered.
+	maxRecycled = 64
 )
 
 // subnetState hands out the addresses of a subnet. It goes round, so that an address, and with it a node name, is not soon used again.
@@ -19,6 +21,7 @@ type subnetState struct {
 	prefix netip.Prefix
 	used   map[netip.Addr]bool
 	next   netip.Addr
+	last   []netip.Addr // given back, the latest last
 }
 
 func newSubnetState(prefix netip.Prefix) *subnetState {
@@ -39,10 +42,16 @@ func (s *subnetState) size() int { return 1<<(s.prefix.Addr().BitLen()-s.prefix.
 
 func (s *subnetState) free() int { return max(s.size()-len(s.used), 0) }
 
-// take returns a free address, or false when there is none.
-func (s *subnetState) take() (netip.Addr, bool) {
+// take returns a free address, or false when there is none. A recycled one is the latest that was given back, if there is one.
+func (s *subnetState) take(recycled bool) (netip.Addr, bool) {
 	if s.free() == 0 {
 		return netip.Addr{}, false
+	}
+	for ; recycled && len(s.last) > 0; s.last = s.last[:len(s.last)-1] {
+		if address := s.last[len(s.last)-1]; !s.used[address] {
+			s.used[address] = true
+			return address, true
+		}
 	}
 	for {
 		address := s.next
@@ -59,7 +68,11 @@ func (s *subnetState) take() (netip.Addr, bool) {
 	}
 }
 
-func (s *subnetState) release(address netip.Addr) { delete(s.used, address) }
+func (s *subnetState) release(address netip.Addr) {
+	delete(s.used, address)
+	s.last = append(s.last, address)
+	s.last = s.last[max(len(s.last)-maxRecycled, 0):]
+}
 
 // SubnetStatus is a subnet with what is left of it.
 type SubnetStatus struct {

@@ -1,6 +1,7 @@
 package world
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -9,7 +10,10 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/utils/clock"
+
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/catalog"
+	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
 )
 
 // World is the account's state. It is safe for concurrent use. There is no background work: what time changes is worked out when asked.
@@ -21,6 +25,7 @@ type World struct {
 	// config is read without the lock, but for what Configure, SetCapacity and CreateTags change: the delays, the keys, the limits, and tags.
 	config        Config
 	sequence      int
+	launches      int
 	subnets       map[string]*subnetState // id -> addresses in use
 	instances     map[string]*Instance
 	templates     map[string]*LaunchTemplate // id -> template
@@ -37,6 +42,9 @@ func New(config Config) (*World, error) {
 	facts, err := catalog.Load()
 	if err != nil {
 		return nil, fmt.Errorf("loading the catalogue: %w", err)
+	}
+	if config.Faults == nil {
+		config.Faults = faults.NewInjector()
 	}
 	w := &World{
 		facts:         facts,
@@ -75,6 +83,33 @@ func (w *World) Facts() *catalog.Catalog { return w.facts }
 
 // Now is the world's time.
 func (w *World) Now() time.Time { return w.config.Clock.Now() }
+
+// Faults decides what goes wrong.
+func (w *World) Faults() *faults.Injector { return w.config.Faults }
+
+// Told is a moment as AWS tells of it, whose clock may be off.
+func (w *World) Told(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.Add(w.config.Faults.ClockOffset())
+}
+
+// Wait lets time pass by the world's clock; false if the context ended before. A clock that cannot wake anybody lets no time pass.
+func (w *World) Wait(ctx context.Context, d time.Duration) bool {
+	timers, ok := w.config.Clock.(clock.Clock)
+	if !ok {
+		return ctx.Err() == nil
+	}
+	timer := timers.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C():
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
 
 // SecurityGroups lists the groups sorted by id.
 func (w *World) SecurityGroups() []SecurityGroup {
@@ -193,7 +228,7 @@ func (w *World) tagsOf(id string) (*Tags, error) {
 	kind, _, _ := strings.Cut(id, "-")
 	switch kind {
 	case "i":
-		instance, err := w.findInstance(id)
+		instance, err := w.knownInstance(id)
 		if err != nil {
 			return nil, err
 		}

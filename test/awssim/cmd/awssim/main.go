@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kerf-autoscaler/kerf/test/awssim"
+	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
 	"github.com/kerf-autoscaler/kerf/test/awssim/world"
 )
 
@@ -36,9 +37,22 @@ Instances start, run and end by the clock, but nothing runs in them.
 Two ports are opened: one speaks AWS; the other one, for tests, shows and changes what the simulator holds:
 
   GET  /instances  /launch-templates  /fleets  /calls
-  POST /instances/ID/terminate   end an instance as EC2 would, unasked
+  GET  /faults                   the plan of faults, and how often each has taken effect
+  POST /faults                   another plan, from now on; {} ends all faults
+  POST /instances/ID/WHAT        have something happen that no client asked for: terminate, fail (the hardware), stop,
+                                 start, reboot, or interrupt (the warning to spot, which is reclaimed two minutes later)
   POST /capacity   {"instanceType": "m5.large", "zone": "us-east-1a", "capacityType": "spot", "instances": 0}
-  POST /config     {"bootDelay": "30s", "accessKeyIds": [], "outage": "unavailable"}   (or none, drop, hang)`
+  POST /config     {"bootDelay": "30s", "accessKeyIds": [], "outage": "unavailable"}   (or none, drop, hang)
+
+A plan of faults makes AWS as unreliable as it can be. It is JSON, in the file that --faults names or posted as above:
+lost answers of work that was done, instances that are not visible yet, odd fleets, pools without capacity, throttling,
+outages, and more; test/awssim/README.md lists all of it. Its seed makes the same decisions every time:
+
+  {"seed": 1,
+   "ambiguous":  [{"actions": ["CreateFleet"], "kind": "drop", "share": 0.3}],
+   "visibility": {"byId": {"most": "1m"}, "byFilter": {"most": "5m"}},
+   "ice":        [{"share": 0.88, "after": "10m", "for": "30m"}],
+   "throttle":   {}}`
 
 const example = `  awssim --region us-west-2 --cluster-name demo --address 127.0.0.1:4566 --admin-address 127.0.0.1:4567
 
@@ -51,11 +65,13 @@ const example = `  awssim --region us-west-2 --cluster-name demo --address 127.0
   aws ssm get-parameter --name /aws/service/eks/optimized-ami/1.32/amazon-linux-2023/x86_64/standard/recommended/image_id
 
   # And look behind the scenes:
-  curl http://127.0.0.1:4567/instances`
+  curl http://127.0.0.1:4567/instances
+  curl -d '{"down": [{"kind": "error", "share": 0.5}]}' http://127.0.0.1:4567/faults`
 
 // flags are the command line's values.
 type flags struct {
 	region, cluster, endpoint, certificate, version string
+	plan                                            string
 	address, adminAddress                           string
 	accessKeys                                      []string
 	bootDelay, shutdownDelay, retention, latency    time.Duration
@@ -84,6 +100,7 @@ func command() *cobra.Command {
 	set.DurationVar(&f.bootDelay, "boot-delay", 5*time.Second, "how long an instance is pending")
 	set.DurationVar(&f.shutdownDelay, "shutdown-delay", 2*time.Second, "how long an instance is shutting-down")
 	set.DurationVar(&f.latency, "latency", awssim.DefaultLatency, "the least time that an answer takes")
+	set.StringVar(&f.plan, "faults", "", "file with a plan of faults to begin with")
 	set.DurationVar(&f.retention, "terminated-retention", time.Hour, "how long a terminated instance is still listed")
 	return c
 }
@@ -105,7 +122,11 @@ func run(c *cobra.Command, f flags) error {
 	}
 	config.AccessKeyIDs = f.accessKeys
 	config.BootDelay, config.ShutdownDelay, config.TerminatedRetention = f.bootDelay, f.shutdownDelay, f.retention
-	server, err := awssim.Start(awssim.Config{World: config, Address: f.address, AdminAddress: f.adminAddress, Latency: f.latency})
+	plan, err := readPlan(f.plan)
+	if err != nil {
+		return err
+	}
+	server, err := awssim.Start(awssim.Config{World: config, Plan: plan, Address: f.address, AdminAddress: f.adminAddress, Latency: f.latency})
 	if err != nil {
 		return err
 	}
@@ -114,4 +135,16 @@ func run(c *cobra.Command, f flags) error {
 		<-c.Context().Done()
 	}
 	return errors.Join(err, server.Close())
+}
+
+// readPlan reads a plan of faults; no file is a plan without any.
+func readPlan(path string) (faults.Plan, error) {
+	if path == "" {
+		return faults.Plan{}, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return faults.Plan{}, fmt.Errorf("reading the plan of faults: %w", err)
+	}
+	return faults.Parse(text)
 }

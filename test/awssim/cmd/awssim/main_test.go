@@ -5,9 +5,12 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
 	"github.com/kerf-autoscaler/kerf/test/awssim/world"
 )
 
@@ -52,7 +55,7 @@ func TestTheHelpShowsHowToConnect(t *testing.T) {
 	if err := c.Execute(); err != nil {
 		t.Fatal(err)
 	}
-	for _, says := range []string{"AWS_ENDPOINT_URL=http://127.0.0.1:4566", world.DefaultAccessKeyID, "aws ec2 describe-subnets", "--boot-delay", "/capacity"} {
+	for _, says := range []string{"AWS_ENDPOINT_URL=http://127.0.0.1:4566", world.DefaultAccessKeyID, "aws ec2 describe-subnets", "--boot-delay", "/capacity", "--faults", "/faults", `"ambiguous"`} {
 		if !strings.Contains(help.String(), says) {
 			t.Errorf("the help does not say %q", says)
 		}
@@ -65,5 +68,35 @@ func TestUnknownRegionsAreRefused(t *testing.T) {
 	c.SetErr(io.Discard)
 	if err := c.Execute(); err == nil || !strings.Contains(err.Error(), "us-east-1") {
 		t.Errorf("%v, want an error that lists the known regions", err)
+	}
+}
+
+func TestThePlanOfTheHelpIsOne(t *testing.T) {
+	text := long[strings.Index(long, `{"seed"`):]
+	if _, err := faults.Parse([]byte(text)); err != nil {
+		t.Errorf("%v:\n%s", err, text)
+	}
+}
+
+func TestAPlanOfFaultsIsReadFromAFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "faults.json")
+	for text, says := range map[string]string{
+		`{"seed": 1, "flap": [{"share": 0.05}]}`: "",
+		`{"seed": 1, "flip": []}`:                "flip",
+		`{"flap": [{"share": 2}]}`:               "share 2",
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		ctx, interrupt := context.WithCancel(t.Context())
+		interrupt()
+		c := command()
+		c.SetArgs([]string{"--faults", file, "--address", "127.0.0.1:0", "--admin-address", "127.0.0.1:0"})
+		c.SetOut(io.Discard)
+		c.SetErr(io.Discard)
+		err := c.ExecuteContext(ctx)
+		if (err == nil) != (says == "") || err != nil && !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v, want %q", text, err, says)
+		}
 	}
 }
