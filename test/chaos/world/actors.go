@@ -92,8 +92,12 @@ func (a *actors) act(now time.Time) time.Time {
 	return earliest(a.due, now.Add(actEvery))
 }
 
-// again has the actors look at a time at the latest.
-func (a *actors) again(at time.Time) { a.due = earliest(a.due, at) }
+// again has the actors look at a time at the latest. What is past has been looked at.
+func (a *actors) again(at time.Time) {
+	if at.After(a.acted) {
+		a.due = earliest(a.due, at)
+	}
+}
 
 func each[T client.Object](a *actors, kind string, visit func(T)) {
 	for _, object := range a.w.store.Objects(kind) {
@@ -167,8 +171,7 @@ func (a *actors) join(now time.Time, i *simulated.Instance) {
 	if a.joined[i.ID] || a.dumb[i.ID] || i.Tags[tagClusterUID] != clusterUID {
 		return
 	}
-	// EC2's clock may be wrong; that of the kubelet's start is the world's.
-	at := i.Launched.Add(-a.w.plan.Offset).Add(joinDelay + spread(a.w.plan.Seed, i.ID, joinSpread))
+	at := i.Launched.Add(joinDelay + spread(a.w.plan.Seed, i.ID, joinSpread))
 	if at.After(now) {
 		a.again(at)
 		return

@@ -9,6 +9,7 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
 	"github.com/kerf-autoscaler/kerf/test/chaos/history"
 )
 
@@ -88,7 +89,7 @@ func earliest(times ...time.Time) time.Time {
 
 // pass does what time brings: the plan's steps, the other parts of the cluster, watches, a new process. It returns when there is more.
 func (w *World) pass(ctx context.Context, now time.Time) time.Time {
-	next := earliest(w.steps(now), w.actors.act(now), w.faults.next(now))
+	next := earliest(w.steps(now), w.actors.act(now))
 	if w.process == nil && !now.Before(w.revived) {
 		if err := w.startProcess(ctx); err != nil {
 			w.fail(err)
@@ -139,7 +140,7 @@ func (w *World) take(c choice) {
 	i := slices.IndexFunc(w.plan.Crashes, func(c Crash) bool { return c.Call == w.calls })
 	switch {
 	case i < 0:
-		w.gate.take(call, w.faults.decide(call))
+		w.gate.take(call, w.decide(call))
 	case w.plan.Crashes[i].Phase == Before:
 		w.crash("before " + short(call.key))
 	case w.plan.Crashes[i].Phase == Lost:
@@ -162,7 +163,7 @@ func (w *World) crash(why string) {
 	if w.process == nil {
 		return
 	}
-	w.hits[classCrash]++
+	w.hits[ClassCrash]++
 	w.kill(why)
 	w.revived = time.Now().Add(w.plan.Restart)
 }
@@ -175,6 +176,7 @@ func (w *World) over(now time.Time) bool {
 	}
 	if w.actors.calmed.IsZero() {
 		w.actors.calmed = now
+		w.calmAWS()
 		w.mark(history.MarkCalm, "")
 		return false
 	}
@@ -189,4 +191,11 @@ func (w *World) over(now time.Time) bool {
 	}
 	w.mark(history.MarkEnd, "")
 	return true
+}
+
+// calmAWS ends all that goes wrong at AWS. That its clock is wrong is no fault that ends.
+func (w *World) calmAWS() {
+	if err := w.sim.SetFaults(faults.Plan{Seed: w.plan.AWS.Seed, ClockOffset: w.plan.AWS.ClockOffset}); err != nil {
+		w.fail(err)
+	}
 }

@@ -11,7 +11,9 @@ import (
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	simulated "github.com/kerf-autoscaler/kerf/test/awssim/world"
 	"github.com/kerf-autoscaler/kerf/test/builders"
+	"github.com/kerf-autoscaler/kerf/test/chaos/history"
 )
 
 const (
@@ -105,25 +107,37 @@ func limit(machines int) *v1alpha5.Limits {
 	}}
 }
 
-// plantForeign makes instances of another cluster of the same name, and one that nobody has tagged.
+// plantForeign makes instances of another cluster of the same name: kerf must not touch them, whatever it sees.
 func (w *World) plantForeign() error {
 	aws := w.sim.World()
-	group, image := "", ""
-	for _, g := range aws.SecurityGroups() {
-		group = g.ID
-	}
+	image := ""
 	for _, i := range aws.Images() {
 		if i.Architecture == "x86_64" && i.Platform == "" {
 			image = i.ID
 			break
 		}
 	}
-	template, err := aws.CreateLaunchTemplate(simulated.LaunchTemplateRequest{
-		Name: "foreign", Data: simulated.LaunchTemplateData{ImageID: image, SecurityGroupIDs: []string{group}},
-	})
-	if err != nil {
+	if _, err := aws.CreateLaunchTemplate(simulated.NewLaunchTemplate{Name: "foreign", Data: simulated.LaunchTemplateData{ImageID: image}}); err != nil {
 		return fmt.Errorf("making another cluster's launch template: %w", err)
 	}
-	_ = template
+	request := simulated.FleetRequest{
+		Type: "instant", Target: simulated.TargetCapacity{Total: 2, DefaultType: "on-demand"},
+		LaunchTemplateConfigs: []simulated.FleetTemplateConfig{{
+			Template:  simulated.TemplateReference{Name: "foreign", Version: "$Latest"},
+			Overrides: []simulated.FleetOverride{{InstanceType: instanceTypes()[0], SubnetID: aws.Subnets()[0].ID}},
+		}},
+		TagSpecifications: []simulated.TagSpecification{{ResourceType: "instance", Tags: []simulated.Tag{
+			{Key: awsv1alpha1.TagClusterPrefix + clusterName, Value: "owned"}, {Key: awsv1alpha1.TagClusterUID, Value: foreignUID},
+			{Key: v1alpha5.ProvisionerNameLabel, Value: provisionerName},
+		}}},
+	}
+	fleet, err := aws.CreateFleet(request)
+	if err == nil && fleet.Fulfilled() != request.Target.Total {
+		err = fmt.Errorf("it has %d instances: %v", fleet.Fulfilled(), fleet.Errors)
+	}
+	if err != nil {
+		return fmt.Errorf("making another cluster's instances: %w", err)
+	}
+	w.recordCall(0, &history.Call{By: "another cluster", Action: "CreateFleet"})
 	return nil
 }

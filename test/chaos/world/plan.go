@@ -2,6 +2,8 @@ package world
 
 import (
 	"time"
+
+	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
 )
 
 // Phase is where at a call a process ends.
@@ -36,7 +38,7 @@ type Freeze struct {
 	From, Until time.Duration
 }
 
-// Window is a fault that strikes calls at random between two times.
+// Window is a fault that strikes writes to the API server at random between two times.
 type Window struct {
 	Class       string
 	From, Until time.Duration
@@ -70,8 +72,8 @@ type Plan struct {
 	Restart time.Duration
 	Windows []Window
 	Steps   []Step
-	// Offset is how far EC2's clock is ahead of kerf's.
-	Offset time.Duration
+	// AWS is what goes wrong there until all is calm. Clocks that differ stay different.
+	AWS faults.Plan
 	// Calm is when faults end and pods are left alone.
 	Calm time.Duration
 	// Drain deletes all machines once all is calm and settled.

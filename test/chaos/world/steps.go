@@ -9,6 +9,7 @@ import (
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
 	simulated "github.com/kerf-autoscaler/kerf/test/awssim/world"
 	"github.com/kerf-autoscaler/kerf/test/chaos/history"
 )
@@ -29,15 +30,14 @@ const (
 	StepDeleteNode = "delete-node"
 	// StepReclaim has EC2 end one of the instances.
 	StepReclaim = "reclaim"
+	// StepTerminate has somebody end one of the instances by hand.
+	StepTerminate = "terminate"
 	// StepLimit sets the provisioner's limit to a number of machines.
 	StepLimit = "limit"
 	// StepTemplate edits the template.
 	StepTemplate = "edit-template"
 	// StepProvisioner edits the provisioner.
 	StepProvisioner = "edit-provisioner"
-	// StepNoCapacity has EC2 run out of one or all instance types, StepCapacity ends that.
-	StepNoCapacity = "no-capacity"
-	StepCapacity   = "capacity"
 	// StepDumb has one of the instances that are not nodes yet never become one.
 	StepDumb = "never-joins"
 )
@@ -78,20 +78,10 @@ func (a *actors) do(step Step) bool {
 		return true
 	case StepDeletePods, StepDeleteMachine, StepDeleteNode:
 		return a.deleteSome(step)
-	case StepReclaim, StepDumb:
+	case StepReclaim, StepTerminate, StepDumb:
 		return a.strike(step)
 	case StepLimit, StepProvisioner, StepTemplate:
 		return a.edit(step)
-	case StepNoCapacity, StepCapacity:
-		bound := simulated.CapacityLimit{Instances: -1}
-		if step.Action == StepNoCapacity {
-			bound.Instances = 0
-			if n := step.Number; n < len(instanceTypes()) {
-				bound.InstanceType = instanceTypes()[n]
-			}
-		}
-		a.w.sim.World().SetCapacity(bound)
-		return true
 	}
 	a.w.fail(fmt.Errorf("step %q is not known", step.Action))
 	return false
@@ -123,7 +113,7 @@ func (a *actors) strike(step Step) bool {
 	var found []simulated.Instance
 	for _, i := range a.w.sim.World().Instances() {
 		live := i.State == simulated.Pending || i.State == simulated.Running
-		if live && i.Tags[tagClusterUID] == clusterUID && (step.Action == StepReclaim || !a.joined[i.ID]) {
+		if live && i.Tags[tagClusterUID] == clusterUID && (step.Action != StepDumb || !a.joined[i.ID]) {
 			found = append(found, i)
 		}
 	}
@@ -135,10 +125,14 @@ func (a *actors) strike(step Step) bool {
 		a.dumb[struck.ID] = true
 		return true
 	}
-	if err := a.w.sim.TerminateInstance(struck.ID); err != nil {
+	what := faults.Fail
+	if step.Action == StepTerminate {
+		what = faults.Terminate
+	}
+	if err := a.w.sim.Befall(struck.ID, what); err != nil {
 		a.w.fail(err)
 	}
-	a.w.recordCall(0, &history.Call{By: "ec2", Action: "Reclaim", IDs: []string{struck.ID}})
+	a.w.recordCall(0, &history.Call{By: "somebody else", Action: what, IDs: []string{struck.ID}})
 	return true
 }
 

@@ -42,16 +42,20 @@ type underway struct {
 // underwayKey is the key of the call in the context of a request.
 type underwayKey struct{}
 
-// note puts a call into the history in the moment in which it has its effect. It is the last hook.
+// note puts a call into the history in the moment in which it has its effect, what came of it included.
 func note(ctx context.Context, r *wire.Request, next awssim.Handler) (*wire.Response, error) {
-	response, err := next(ctx, r)
-	if under, ok := ctx.Value(underwayKey{}).(*underway); ok {
-		under.recorded = true
-		if err != nil {
-			under.call.Code = apierror.From(err).Code
-		}
-		under.process.world.recordCall(under.process.number, under.call)
+	under, ok := ctx.Value(underwayKey{}).(*underway)
+	if !ok {
+		return next(ctx, r)
 	}
+	w := under.process.world
+	under.recorded = true
+	w.record(history.Event{Process: under.process.number, Call: under.call})
+	response, err := next(ctx, r)
+	if err != nil {
+		under.call.Code = apierror.From(err).Code
+	}
+	under.call.Made, under.call.Ended = w.observe()
 	return response, err
 }
 

@@ -56,7 +56,6 @@ type World struct {
 	revived time.Time
 	// doomed is the key of the answer after which the process ends.
 	doomed string
-	faults *faults
 	actors *actors
 	// written is how many changes of the store are in the history.
 	written int
@@ -114,9 +113,12 @@ func run(ctx context.Context, plan Plan) Result {
 			w.gate.take(c, decision{skip: true, err: errDead})
 		}
 	}
+	for counter, n := range w.sim.Faults().Hits {
+		w.hits["aws."+counter] += n
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return Result{History: w.history, Calls: w.calls, Crashes: w.hits[classCrash], Hits: w.hits, Err: w.failure}
+	return Result{History: w.history, Calls: w.calls, Crashes: w.hits[ClassCrash], Hits: w.hits, Err: w.failure}
 }
 
 // stream is bytes that look random and are not.
@@ -145,9 +147,8 @@ func (w *World) set() error {
 	if err != nil {
 		return fmt.Errorf("describing the world: %w", err)
 	}
-	described.Clock = offsetClock{RealClock: clock.RealClock{}, offset: w.plan.Offset}
-	w.faults = newFaults(w)
-	if w.sim, err = awssim.New(awssim.Config{World: described, Faults: []awssim.Hook{fewTypes, w.faults.hook, note}}); err != nil {
+	described.Clock = clock.RealClock{}
+	if w.sim, err = awssim.New(awssim.Config{World: described, Plan: w.plan.AWS, Faults: []awssim.Hook{fewTypes, note}}); err != nil {
 		return fmt.Errorf("making the simulator: %w", err)
 	}
 	w.history.Terms = history.Terms{
@@ -156,18 +157,6 @@ func (w *World) set() error {
 	w.actors = newActors(w)
 	return w.furnish()
 }
-
-// offsetClock is a clock that goes wrong.
-type offsetClock struct {
-	clock.RealClock
-	offset time.Duration
-}
-
-// Now returns the wrong time.
-func (c offsetClock) Now() time.Time { return c.RealClock.Now().Add(c.offset) }
-
-// Since returns the time that has passed.
-func (c offsetClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
 // since is how long the world has been.
 func (w *World) since() time.Duration { return time.Since(w.start) }
@@ -244,7 +233,7 @@ func (w *World) lag(kind string, at time.Time) time.Time {
 	for _, freeze := range w.plan.Freezes {
 		from, until := w.start.Add(freeze.From), w.start.Add(freeze.Until)
 		if freeze.Kind == kind && !due.Before(from) && due.Before(until) {
-			w.hits[classFreeze]++
+			w.hits[ClassFreeze]++
 			due = until
 		}
 	}
