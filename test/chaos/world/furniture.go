@@ -61,12 +61,12 @@ func (w *World) furnish() error {
 	return w.failed()
 }
 
-// shapes are the machines that pods ask for, by the labels of nodes.
+// shapes are the machines that pods ask for, by the labels of nodes. No machine is of two shapes, or pods would take each other's.
 func shapes() []map[string]string {
 	return []map[string]string{
 		{v1alpha5.CapacityTypeLabel: v1alpha5.CapacityTypeSpot},
 		{v1alpha5.CapacityTypeLabel: v1alpha5.CapacityTypeOnDemand, corev1.LabelTopologyZone: region + "a"},
-		{v1alpha5.CapacityTypeLabel: v1alpha5.CapacityTypeOnDemand, corev1.LabelInstanceTypeStable: instanceTypes()[2]},
+		{v1alpha5.CapacityTypeLabel: v1alpha5.CapacityTypeOnDemand, corev1.LabelTopologyZone: region + "b"},
 	}
 }
 
