@@ -89,9 +89,11 @@ func (a *actors) own() {
 	}
 }
 
+// newPod returns a pod that fills a machine. No two ask for quite the same: machines for pods that are alike would be alike until
+// they have names, and nobody could say which of them was made first.
 func newPod(number, shape int) *corev1.Pod {
 	pod := builders.Pod(
-		builders.Name(fmt.Sprintf("pod-%04d", number)), builders.CPU("1500m"), builders.Memory("256Mi"),
+		builders.Name(fmt.Sprintf("pod-%04d", number)), builders.CPU("1500m"), builders.Memory(fmt.Sprintf("%dKi", 256<<10+number)),
 		builders.Labels(map[string]string{shapeLabel: fmt.Sprint(shape)}), builders.NodeSelector(shapes()[shape]),
 		builders.OwnedBy("apps/v1", "ReplicaSet", fmt.Sprint("shape-", shape)),
 	)
