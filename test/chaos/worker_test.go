@@ -20,8 +20,7 @@ func TestWorker(t *testing.T) {
 	if *work == "" {
 		return
 	}
-	tell := job.Writer(reports)
-	reports := os.NewFile(3, "reports")
+	tell := job.Writer(os.NewFile(3, "reports"))
 	kind, rest, _ := strings.Cut(*work, " ")
 	var a, b uint64
 	var share job.Share

@@ -68,7 +68,7 @@ type World struct {
 	mu      sync.Mutex
 	history history.History
 	// told is what kerf has told that is not in the history yet.
-	told []history.Event
+	told    []history.Event
 	failure error
 }
 
