@@ -1,6 +1,7 @@
 package chaos_test
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -65,7 +66,11 @@ func show(t *testing.T, plan world.Plan) {
 	if err := result.History.Print(os.Stdout); err != nil {
 		t.Fatal(err)
 	}
-	fmt.Printf("\nplan: %+v\nhits: %v\n", plan, result.Hits)
+	described, err := json.Marshal(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Printf("\nplan: %s\nhits: %v\n", described, result.Hits)
 	violations := invariant.Judge(&result.History)
 	for _, v := range violations {
 		fmt.Println("VIOLATION", v)
