@@ -21,7 +21,7 @@ import (
 const (
 	byKubelet   = "kubelet"
 	byScheduler = "scheduler"
-	byOwner     = "replicaset"
+	byOwner     = "statefulset"
 	byCluster   = "controller-manager"
 	byUser      = "user"
 )
