@@ -107,9 +107,9 @@ func collecting() []Mutant {
 			{collectionDir + "controller.go", "\tif alive, err := c.nodeIsReady(ctx, machine.Status.NodeName); err != nil || alive {", "\tif alive, err := c.nodeIsReady(ctx, machine.Status.NodeName); err != nil || alive && !mutant(\"list-is-evidence\") {"},
 		}},
 		{"foreign-instances", "instances of other clusters are taken for kerf's own", []patch{
-			{awsDir + "lifecycle.go", "\t\tfilter(\"tag:\"+awsv1alpha1.TagClusterUID, p.settings.ClusterUID),", "\t\townFilter(p.settings.ClusterUID),"},
+			{awsDir + "lifecycle.go", "\t\tfilter(\"tag:\"+awsv1alpha1.TagClusterUID, p.settings.ClusterUID),", "\t\tfilter(\"tag:\"+awsv1alpha1.TagClusterUID, owners(p.settings.ClusterUID)),"},
 			{awsDir + "instance.go", "\tcase owner != p.settings.ClusterUID:", "\tcase owner != p.settings.ClusterUID && !mutant(\"foreign-instances\"):"},
-			{awsDir + "instance.go", "func filter(name string,", "// ownFilter selects the instances of a cluster.\nfunc ownFilter(uid string) ec2types.Filter {\n\tif mutant(\"foreign-instances\") {\n\t\treturn filter(\"tag-key\", awsv1alpha1.TagClusterUID)\n\t}\n\treturn filter(\"tag:\"+awsv1alpha1.TagClusterUID, uid)\n}\n\nfunc filter(name string,"},
+			{awsDir + "instance.go", "func filter(name string,", "// owners selects whose instances are listed.\nfunc owners(uid string) string {\n\tif mutant(\"foreign-instances\") {\n\t\treturn \"*\"\n\t}\n\treturn uid\n}\n\nfunc filter(name string,"},
 		}},
 	}
 }

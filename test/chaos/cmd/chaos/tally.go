@@ -39,6 +39,7 @@ func (t *tally) take(out io.Writer, r job.Report) {
 	defer t.mu.Unlock()
 	if r.Kind == "mutant" {
 		t.hunts = append(t.hunts, r)
+		fmt.Fprintf(out, "mutant %s: %s\n", r.Name, outcome(r)) //nolint:errcheck // nobody to tell
 		return
 	}
 	t.runs[r.Kind]++
@@ -90,12 +91,10 @@ func (t *tally) verdict(out io.Writer) error {
 	}
 	slices.SortFunc(t.hunts, func(a, b job.Report) int { return a.Iteration - b.Iteration })
 	for _, h := range t.hunts {
+		say("%-28s %s\n", h.Name, outcome(h))
 		if !h.Broken() {
-			say("%-28s SURVIVED %d runs\n", h.Name, h.Iteration)
 			errs = append(errs, fmt.Errorf("mutant %s survived", h.Name))
-			continue
 		}
-		say("%-28s in run %d: %s\n", h.Name, h.Iteration, first(h))
 	}
 	say("\n%d violations in %d runs, %s\n", len(t.broken), t.runs["point"]+t.runs["seed"], time.Since(t.begun).Round(time.Second))
 	if len(t.broken) > 0 {
@@ -104,9 +103,14 @@ func (t *tally) verdict(out io.Writer) error {
 	return errors.Join(errs...)
 }
 
-func first(r job.Report) string {
-	if len(r.Violations) > 0 {
-		return r.Violations[0]
+// outcome says whether a bug was found, and by what.
+func outcome(r job.Report) string {
+	switch {
+	case len(r.Violations) > 0:
+		return fmt.Sprintf("in run %d: %s", r.Iteration, r.Violations[0])
+	case r.Err != "":
+		return fmt.Sprintf("in run %d: %s", r.Iteration, r.Err)
+	default:
+		return fmt.Sprintf("SURVIVED %d runs", r.Iteration)
 	}
-	return r.Err
 }
