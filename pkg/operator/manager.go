@@ -64,7 +64,7 @@ func NewManager(ctx context.Context, restConfig *rest.Config, o options.Options)
 	if err != nil {
 		return nil, fmt.Errorf("creating manager: %w", err)
 	}
-	if err := index(ctx, mgr.GetFieldIndexer()); err != nil {
+	if err := Index(ctx, mgr.GetFieldIndexer()); err != nil {
 		return nil, err
 	}
 	return mgr, nil
@@ -109,7 +109,8 @@ func address(host string, port int) string {
 	return net.JoinHostPort(host, strconv.Itoa(port))
 }
 
-func index(ctx context.Context, indexer client.FieldIndexer) error {
+// Index sets up the indexes of a cache that kerf's lookups go by.
+func Index(ctx context.Context, indexer client.FieldIndexer) error {
 	for _, i := range []struct {
 		object client.Object
 		field  string

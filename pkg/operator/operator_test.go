@@ -52,7 +52,7 @@ func TestIndexesLeaveOutWhatHasNoValue(t *testing.T) {
 		"machines of no known name": {machines.IndexMachineLaunchGroup, grouped, &v1alpha5.Machine{Spec: v1alpha5.MachineSpec{LaunchGroup: &v1alpha5.LaunchGroup{}}}, "group"},
 	}
 	kept := &indexer{values: map[string]client.IndexerFunc{}}
-	if err := index(t.Context(), kept); err != nil {
+	if err := Index(t.Context(), kept); err != nil {
 		t.Fatal(err)
 	}
 	for name, tc := range tests {
@@ -69,7 +69,7 @@ func TestIndexesLeaveOutWhatHasNoValue(t *testing.T) {
 
 func TestAnIndexThatFailsIsNamed(t *testing.T) {
 	cause := errors.New("no")
-	err := index(t.Context(), &indexer{values: map[string]client.IndexerFunc{}, fail: cause})
+	err := Index(t.Context(), &indexer{values: map[string]client.IndexerFunc{}, fail: cause})
 	if !errors.Is(err, cause) || !strings.Contains(err.Error(), machines.IndexNodeProviderID) {
 		t.Errorf("got %v", err)
 	}

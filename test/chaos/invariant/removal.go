@@ -1,0 +1,234 @@
+package invariant
+
+import (
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/test/chaos/history"
+)
+
+// noHealthyKill holds if kerf ends only instances whose machine is being deleted, or that have none, and none whose node is ready and
+// still takes pods.
+func noHealthyKill(h *history.History) []Violation {
+	f := find(NoHealthyKill)
+	h.Walk(func(v *history.View, e *history.Event) {
+		if e.Call == nil || e.Call.By != history.ByKerf || e.Call.Action != "TerminateInstances" {
+			return
+		}
+		for _, id := range e.Call.Ended {
+			life := v.Instances[id]
+			owner := v.OwnerOf(id)
+			switch {
+			case life == nil:
+			case owner != nil && owner.DeletionTimestamp.IsZero():
+				f.add(e.At, id, "instance %s was ended while its machine %s lives", id, owner.Name)
+			case owner == nil && v.Claimed(life) && claimedByLiving(v, life):
+				f.add(e.At, id, "instance %s was ended while machines of its request wait for it", id)
+			}
+			if node := v.NodeOf(id); node != nil && history.Ready(node) && !history.Disrupted(node) {
+				f.add(e.At, id, "instance %s was ended while its node %s is ready and takes pods", id, node.Name)
+			}
+		}
+	}, nil)
+	return f.out
+}
+
+// claimedByLiving reports whether there are as many machines that wait for instances of the request as there are instances that wait.
+func claimedByLiving(v *history.View, life *history.Life) bool {
+	waiting, free := 0, 0
+	for _, machine := range v.Machines {
+		if launch := machine.Status.Launch; launch != nil && machine.Status.ProviderID == "" && !launch.Answered &&
+			machine.DeletionTimestamp.IsZero() && history.RequestOf(launch) == life.Request() {
+			waiting++
+		}
+	}
+	for _, other := range v.Instances {
+		if other.Live() && other.Request() == life.Request() && v.OwnerOf(other.ID) == nil {
+			free++
+		}
+	}
+	return waiting > 0 && waiting >= free
+}
+
+const (
+	// vanishedFor is how long a node has to be gone until its machine is given up.
+	vanishedFor = time.Minute
+	// slack is what is granted for whole seconds.
+	slack = 2 * time.Second
+)
+
+// absenceIsNoEvidence holds if kerf gives up no machine whose instance lives, but for a reason that somebody could have seen: the
+// node was deleted or never came, or nothing was on it.
+func absenceIsNoEvidence(h *history.History) []Violation {
+	f := find(AbsenceIsNoEvidence)
+	gone := map[string]time.Time{} // name of a node -> when it went
+	marked := map[string]bool{}    // name of a node -> it was deleted
+	h.Walk(func(v *history.View, e *history.Event) {
+		if e.Write == nil {
+			return
+		}
+		if node, ok := e.Write.Object().(*corev1.Node); ok {
+			if e.Write.After == nil {
+				gone[node.Name] = e.At
+			}
+			marked[node.Name] = marked[node.Name] || !node.DeletionTimestamp.IsZero() || e.Write.After == nil
+			return
+		}
+		machine, ok := e.Write.Object().(*v1alpha5.Machine)
+		if !ok || e.Write.By != history.ByKerf || e.Write.Verb != "delete" || e.Write.Before == nil {
+			return
+		}
+		before := v.Machines[machine.UID]
+		life := v.Instances[history.InstanceID(machine.Status.ProviderID)]
+		if before == nil || !before.DeletionTimestamp.IsZero() || life == nil || !life.Live() {
+			return
+		}
+		node := before.Status.NodeName
+		launched := history.Condition(before, v1alpha5.ConditionLaunched)
+		switch {
+		case history.True(before, v1alpha5.ConditionDisrupting):
+			if pod := workloadOn(v, node); pod != "" {
+				f.add(e.At, before.Name, "machine %s was removed as empty with pod %s on its node %s", before.Name, pod, node)
+			}
+		case node != "" && marked[node]:
+		case node != "" && !gone[node].IsZero() && e.At.Sub(gone[node]) >= vanishedFor-slack:
+		case node == "" && launched != nil && e.At.Sub(launched.LastTransitionTime.Time) >= h.Terms.Registration-slack:
+		default:
+			f.add(e.At, before.Name, "machine %s was given up while its instance %s lives and its node %q is there", before.Name, life.ID, node)
+		}
+	}, nil)
+	return f.out
+}
+
+// workloadOn returns a pod that runs on a node; "" when there is none.
+func workloadOn(v *history.View, node string) string {
+	for _, pod := range v.Pods {
+		if node != "" && pod.Spec.NodeName == node && pod.DeletionTimestamp.IsZero() {
+			return pod.Name
+		}
+	}
+	return ""
+}
+
+// finalizerOrder holds if a machine goes after its instance and its node, and nothing is left half deleted at the end.
+func finalizerOrder(h *history.History) []Violation {
+	f := find(FinalizerOrder)
+	h.Walk(func(v *history.View, e *history.Event) {
+		if e.Write == nil || e.Write.By != history.ByKerf {
+			return
+		}
+		if node, ok := e.Write.Before.(*corev1.Node); ok && released(e.Write) {
+			if life := v.Instances[history.InstanceID(node.Spec.ProviderID)]; life != nil && life.Live() && v.OwnerOf(life.ID) != nil {
+				f.add(e.At, node.Name, "node %s was let go while its instance %s lives", node.Name, life.ID)
+			}
+		}
+		if e.Write.After != nil {
+			return
+		}
+		machine, ok := e.Write.Before.(*v1alpha5.Machine)
+		if !ok {
+			return
+		}
+		id := history.InstanceID(machine.Status.ProviderID)
+		if life := v.Instances[id]; life != nil && life.Live() {
+			f.add(e.At, machine.Name, "machine %s went while its instance %s lives", machine.Name, id)
+		}
+		for _, life := range lives(v) {
+			launch := machine.Status.Launch
+			if launch != nil && life.Live() && !life.Surplus && life.Request() == history.RequestOf(launch) && v.OwnerOf(life.ID) == nil && !keptFor(v, machine, life) {
+				f.add(e.At, machine.Name, "machine %s went while instance %s of its request lives and is nobody's", machine.Name, life.ID)
+			}
+		}
+		if node := v.NodeOf(id); id != "" && node != nil && slices.Contains(node.Finalizers, v1alpha5.TerminationFinalizer) {
+			f.add(e.At, machine.Name, "machine %s went before its node %s", machine.Name, node.Name)
+		}
+	}, nil)
+	end := h.End()
+	h.Walk(nil, func(v *history.View, e *history.Event) {
+		if e.Mark == nil || e.Mark.Name != history.MarkEnd {
+			return
+		}
+		for _, machine := range v.Machines {
+			if !machine.DeletionTimestamp.IsZero() && end.Sub(machine.DeletionTimestamp.Time) > stuckFor {
+				f.add(e.At, machine.Name, "machine %s has been going for %s", machine.Name, end.Sub(machine.DeletionTimestamp.Time))
+			}
+		}
+		for _, node := range v.Nodes {
+			if !node.DeletionTimestamp.IsZero() && end.Sub(node.DeletionTimestamp.Time) > stuckFor {
+				f.add(e.At, node.Name, "node %s has been going for %s", node.Name, end.Sub(node.DeletionTimestamp.Time))
+			}
+		}
+	})
+	return f.out
+}
+
+// released reports whether a write took kerf's finalizer off an object, or the object away.
+func released(w *history.Write) bool {
+	return w.After == nil || slices.Contains(w.Before.GetFinalizers(), v1alpha5.TerminationFinalizer) &&
+		!slices.Contains(w.After.GetFinalizers(), v1alpha5.TerminationFinalizer)
+}
+
+// stuckFor is how long something may take to go when nothing is in its way.
+const stuckFor = 10 * time.Minute
+
+// keptFor reports whether a machine other than the one that goes may still take the instance.
+func keptFor(v *history.View, going *v1alpha5.Machine, life *history.Life) bool {
+	for uid := range v.Asked[life.Request()] {
+		if other := v.Machines[uid]; uid != going.UID && other != nil && other.Status.ProviderID == "" {
+			return true
+		}
+	}
+	return false
+}
+
+// reversible holds if a node carries kerf's taint only while its machine is to go.
+func reversible(h *history.History) []Violation {
+	f := find(Reversible)
+	since := map[string]time.Time{} // node -> since when it has carried the taint for nothing
+	h.Walk(nil, func(v *history.View, e *history.Event) {
+		for name, node := range v.Nodes {
+			owner := v.OwnerOf(history.InstanceID(node.Spec.ProviderID))
+			if !history.Disrupted(node) || owner == nil || !owner.DeletionTimestamp.IsZero() || history.True(owner, v1alpha5.ConditionDisrupting) {
+				delete(since, name)
+				continue
+			}
+			if _, known := since[name]; !known {
+				since[name] = e.At
+			}
+			if patience := time.Minute + h.Terms.Staleness + h.Terms.Pause; e.At.Sub(since[name]) > patience && !e.At.Before(h.Calm()) {
+				f.add(e.At, name, "node %s has carried the taint for %s, and its machine stays", name, e.At.Sub(since[name]))
+			}
+		}
+	})
+	return f.out
+}
+
+// exactEvictions holds if kerf takes pods only off nodes whose machine goes, and by the eviction API: exactly the pod that it saw there.
+func exactEvictions(h *history.History) []Violation {
+	f := find(ExactEvictions)
+	h.Walk(func(v *history.View, e *history.Event) {
+		if e.Write == nil || e.Write.By != history.ByKerf || e.Write.Kind != "Pod" {
+			return
+		}
+		pod, ok := e.Write.Before.(*corev1.Pod)
+		if !ok {
+			return
+		}
+		node := v.Nodes[pod.Spec.NodeName]
+		switch {
+		case e.Write.Verb != "evict":
+			f.add(e.At, pod.Name, "pod %s was taken away by %s, not evicted", pod.Name, e.Write.Verb)
+		case node == nil:
+			f.add(e.At, pod.Name, "pod %s was evicted from node %q, which is not there", pod.Name, pod.Spec.NodeName)
+		default:
+			owner := v.OwnerOf(history.InstanceID(node.Spec.ProviderID))
+			if owner != nil && owner.DeletionTimestamp.IsZero() {
+				f.add(e.At, pod.Name, "pod %s was evicted from node %s, whose machine %s stays", pod.Name, node.Name, owner.Name)
+			}
+		}
+	}, nil)
+	return f.out
+}

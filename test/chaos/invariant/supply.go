@@ -1,0 +1,160 @@
+package invariant
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/test/chaos/history"
+)
+
+// shapeLabel is on pods that want machines of their own kind.
+const shapeLabel = "shape"
+
+// settlesIn is what kerf is granted beside the lag of its caches: the time between a decision and the machines that come of it.
+const settlesIn = 15 * time.Second
+
+// sample is a number at a time.
+type sample struct {
+	at time.Time
+	n  int
+}
+
+// noDoubleProvisioning holds if kerf never makes a machine while there are as many that could take pods as there were pods, lately.
+// In the worlds of these histories each pod fills a machine.
+func noDoubleProvisioning(h *history.History) []Violation {
+	f := find(NoDoubleProvisioning)
+	var demand []sample
+	h.Walk(nil, func(v *history.View, e *history.Event) {
+		if e.Write == nil {
+			return
+		}
+		switch e.Write.Object().(type) {
+		case *corev1.Pod:
+			demand = append(demand, sample{e.At, pods(v)})
+		case *v1alpha5.Machine:
+			if e.Write.Verb != "create" || e.Write.By != history.ByKerf {
+				return
+			}
+			most := pods(v)
+			since := e.At.Add(-h.Terms.Staleness - h.Terms.Pause - settlesIn)
+			for i := len(demand) - 1; i >= 0; i-- {
+				most = max(most, demand[i].n)
+				if demand[i].at.Before(since) {
+					break
+				}
+			}
+			if supply := usable(v); supply*h.Terms.PodsPerMachine > most {
+				f.add(e.At, e.Write.After.GetName(), "machine %s makes %d for %d pods", e.Write.After.GetName(), supply, most)
+			}
+		}
+	})
+	return f.out
+}
+
+// pods returns how many pods there are that need a machine.
+func pods(v *history.View) int {
+	n := 0
+	for _, pod := range v.Pods {
+		if pod.Labels[shapeLabel] != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// usable returns how many machines could take pods, for all that kerf can know.
+func usable(v *history.View) int {
+	n := 0
+	for _, machine := range v.Machines {
+		if machine.DeletionTimestamp.IsZero() && !failing(v, machine) && !unreachable(v, machine) {
+			n++
+		}
+	}
+	return n
+}
+
+// failing reports whether a machine is known not to come to anything.
+func failing(v *history.View, machine *v1alpha5.Machine) bool {
+	launched := history.Condition(machine, v1alpha5.ConditionLaunched)
+	if launched != nil && launched.Status == "False" || history.True(machine, v1alpha5.ConditionDisrupting) {
+		return true
+	}
+	life := v.Instances[history.InstanceID(machine.Status.ProviderID)]
+	return life != nil && !life.Live()
+}
+
+// unreachable reports whether pods cannot come to the machine's node.
+func unreachable(v *history.View, machine *v1alpha5.Machine) bool {
+	if machine.Status.NodeName == "" {
+		return false
+	}
+	node := v.Nodes[machine.Status.NodeName]
+	return node == nil || !history.Ready(node) || history.Disrupted(node) || !node.DeletionTimestamp.IsZero()
+}
+
+// limitsHold holds if no machine is made with which the provisioner's machines, those under way among them, are more than it allows,
+// or allowed lately: kerf may not have seen a change yet.
+func limitsHold(h *history.History) []Violation {
+	f := find(LimitsHold)
+	type bound struct {
+		until time.Time
+		limit resource.Quantity
+	}
+	var former []bound
+	h.Walk(func(v *history.View, e *history.Event) {
+		if e.Write == nil {
+			return
+		}
+		if before, ok := e.Write.Before.(*v1alpha5.Provisioner); ok {
+			if limit, there := limitOf(before); there {
+				former = append(former, bound{e.At, limit})
+			} else {
+				former = append(former, bound{e.At, resource.MustParse("1M")})
+			}
+		}
+	}, func(v *history.View, e *history.Event) {
+		if e.Write == nil || e.Write.Verb != "create" || e.Write.Kind != "Machine" || e.Write.By != history.ByKerf {
+			return
+		}
+		for name, provisioner := range v.Provisioners {
+			limit, there := limitOf(provisioner)
+			if !there {
+				continue
+			}
+			for _, b := range former {
+				if e.At.Sub(b.until) <= h.Terms.Staleness+settlesIn && b.limit.Cmp(limit) > 0 {
+					limit = b.limit
+				}
+			}
+			used := resource.Quantity{}
+			for _, machine := range v.Machines {
+				if machine.DeletionTimestamp.IsZero() && machine.ProvisionerName() == name {
+					used.Add(coresOf(machine))
+				}
+			}
+			if used.Cmp(limit) > 0 {
+				f.add(e.At, e.Write.After.GetName(), "machine %s makes %s cores of %s", e.Write.After.GetName(), used.String(), limit.String())
+			}
+		}
+	})
+	return f.out
+}
+
+func limitOf(provisioner *v1alpha5.Provisioner) (resource.Quantity, bool) {
+	if provisioner.Spec.Limits == nil {
+		return resource.Quantity{}, false
+	}
+	limit, there := provisioner.Spec.Limits.Resources[corev1.ResourceCPU]
+	return limit, there
+}
+
+// coresOf returns the cores of a machine. One that has no instance yet will have two: all types of these worlds have.
+func coresOf(machine *v1alpha5.Machine) resource.Quantity {
+	if cores, there := machine.Status.Capacity[corev1.ResourceCPU]; there {
+		return cores
+	}
+	return resource.MustParse("2")
+}

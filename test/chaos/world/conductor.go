@@ -1,0 +1,202 @@
+package world
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing/synctest"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
+	"github.com/kerf-autoscaler/kerf/test/chaos/history"
+)
+
+const (
+	// settled is how long kerf has to have written nothing until the world counts as settled.
+	settled = 2 * time.Minute
+	// patience is how long it may take to settle.
+	patience = 45 * time.Minute
+	// stepsAtOnce bounds what may happen without any time passing: more is a loop without end.
+	stepsAtOnce = 200_000
+)
+
+// choice is something that could happen next: a call goes on, or a worker takes an item.
+type choice struct {
+	call  *parked
+	queue *queue
+	item  reconcile.Request
+}
+
+// conduct lets things happen until the world is over.
+func (w *World) conduct(ctx context.Context) {
+	w.revived = w.start
+	steps, at := 0, time.Now()
+	for w.failed() == nil {
+		synctest.Wait()
+		w.recordTold()
+		now := time.Now()
+		if !now.Equal(at) {
+			steps, at = 0, now
+		}
+		if steps++; steps > stepsAtOnce {
+			w.fail(fmt.Errorf("more than %d things happened without any time passing", stepsAtOnce))
+			return
+		}
+		next := w.pass(ctx, now)
+		if w.over(now) {
+			return
+		}
+		choices, due := w.choices(now)
+		if len(choices) == 0 {
+			w.sleep(earliest(now.Add(time.Minute), next, due))
+			continue
+		}
+		pick := 0
+		if w.plan.Shuffle {
+			pick = w.rand.IntN(len(choices))
+		}
+		w.take(choices[pick])
+	}
+}
+
+func (w *World) failed() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failure
+}
+
+// sleep waits until a time, or until something happens.
+func (w *World) sleep(until time.Time) {
+	timer := time.NewTimer(max(time.Until(until), time.Microsecond))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-w.gate.arrived:
+	}
+}
+
+// earliest returns the first of the times that are set.
+func earliest(times ...time.Time) time.Time {
+	var first time.Time
+	for _, t := range times {
+		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	return first
+}
+
+// pass does what time brings: the plan's steps, the other parts of the cluster, watches, a new process. It returns when there is more.
+func (w *World) pass(ctx context.Context, now time.Time) time.Time {
+	next := earliest(w.steps(now), w.actors.act(now))
+	if w.process == nil && !now.Before(w.revived) {
+		if err := w.startProcess(ctx); err != nil {
+			w.fail(err)
+		}
+		synctest.Wait()
+	}
+	if w.process == nil {
+		return earliest(next, w.revived)
+	}
+	return earliest(next, w.process.cache.Advance(now, kinds()))
+}
+
+// choices returns what could happen now, and when more could.
+func (w *World) choices(now time.Time) (out []choice, next time.Time) {
+	for _, c := range w.gate.list() {
+		out = append(out, choice{call: c})
+	}
+	if w.process == nil {
+		return out, next
+	}
+	for _, q := range w.process.allQueues() {
+		items, due := q.ready(now)
+		next = earliest(next, due)
+		for _, item := range items {
+			out = append(out, choice{queue: q, item: item})
+		}
+	}
+	return out, next
+}
+
+// take lets a choice happen.
+func (w *World) take(c choice) {
+	if c.queue != nil {
+		c.queue.hand(c.item)
+		return
+	}
+	call := c.call
+	if !call.counts {
+		w.gate.take(call, decision{})
+		if w.doomed != "" && call.key == w.doomed {
+			w.doomed = ""
+			synctest.Wait()
+			w.crash("after " + call.key)
+		}
+		return
+	}
+	w.calls++
+	i := slices.IndexFunc(w.plan.Crashes, func(c Crash) bool { return c.Call == w.calls })
+	switch {
+	case i < 0:
+		w.gate.take(call, w.decide(call))
+	case w.plan.Crashes[i].Phase == Before:
+		w.crash("before " + short(call.key))
+	case w.plan.Crashes[i].Phase == Lost:
+		w.gate.take(call, decision{err: errDead})
+		synctest.Wait()
+		w.crash("having lost the answer of " + short(call.key))
+	case call.api != nil:
+		w.gate.take(call, decision{})
+		synctest.Wait()
+		w.crash("after " + short(call.key))
+	default:
+		w.doomed = "answer " + call.key
+		w.gate.take(call, decision{})
+	}
+}
+
+func short(key string) string { return key[:min(len(key), 80)] }
+
+func (w *World) crash(why string) {
+	if w.process == nil {
+		return
+	}
+	w.hits[ClassCrash]++
+	w.kill(why)
+	w.revived = time.Now().Add(w.plan.Restart)
+}
+
+// over reports whether there is nothing more to come: the plan is done, and kerf has settled or had its time.
+func (w *World) over(now time.Time) bool {
+	calm := w.start.Add(w.plan.Calm)
+	if now.Before(calm) || w.actors.todo() {
+		return false
+	}
+	if w.actors.calmed.IsZero() {
+		w.actors.calmed = now
+		w.calmAWS()
+		w.mark(history.MarkCalm, "")
+		return false
+	}
+	since := w.actors.calmed
+	quiet := now.Sub(w.lastWrite) >= settled && now.Sub(since) >= 3*time.Minute+settled && !w.actors.busy()
+	if !quiet && now.Sub(since) < patience {
+		return false
+	}
+	if w.plan.Drain && !w.actors.drained {
+		w.actors.drain()
+		return false
+	}
+	w.mark(history.MarkEnd, "")
+	return true
+}
+
+// calmAWS ends all that goes wrong at AWS. That its clock is wrong is no fault that ends.
+func (w *World) calmAWS() {
+	if err := w.sim.SetFaults(faults.Plan{Seed: w.plan.AWS.Seed, ClockOffset: w.plan.AWS.ClockOffset}); err != nil {
+		w.fail(err)
+	}
+}

@@ -1,0 +1,46 @@
+package world
+
+import (
+	"errors"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// Classes of faults that are neither steps nor AWS's.
+const (
+	// ClassCrash ends a process, ClassFreeze is a watch that shows nothing new for a time.
+	ClassCrash  = "crash"
+	ClassFreeze = "frozen-watch"
+	// ClassAPILost loses the answer of a write that the API server has committed; ClassAPIRefused refuses it before.
+	ClassAPILost    = "api-answer-lost"
+	ClassAPIRefused = "api-refused"
+)
+
+// errTimeout is what a client hears of an answer that was lost on its way.
+var errTimeout = errors.New("http2: client connection lost")
+
+// strikes reports whether a fault of the class strikes now.
+func (w *World) strikes(class string) bool {
+	since := w.since()
+	i := slices.IndexFunc(w.plan.Windows, func(v Window) bool { return v.Class == class && since >= v.From && since < v.Until })
+	if i < 0 || w.rand.Float64() >= w.plan.Windows[i].Share {
+		return false
+	}
+	w.hits[class]++
+	return true
+}
+
+// decide says what becomes of a call of the API server; AWS has its own ways to fail.
+func (w *World) decide(call *parked) decision {
+	switch {
+	case call.api == nil:
+		return decision{}
+	case w.strikes(ClassAPIRefused):
+		return decision{skip: true, err: apierrors.NewTooManyRequests("the API server is overloaded", 1)}
+	case w.strikes(ClassAPILost):
+		return decision{err: errTimeout}
+	default:
+		return decision{}
+	}
+}

@@ -1,0 +1,97 @@
+package world
+
+import (
+	"time"
+
+	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
+)
+
+// Phase is where at a call a process ends.
+type Phase string
+
+// The phases of a call.
+const (
+	// Before: the call is never made.
+	Before Phase = "before"
+	// Lost: the call is carried out, and its answer never arrives.
+	Lost Phase = "applied-without-answer"
+	// After: the answer arrives, and the process ends before it calls anybody again.
+	After Phase = "after"
+)
+
+// Phases returns all of them.
+func Phases() []Phase { return []Phase{Before, Lost, After} }
+
+// Crash ends the process at one of its calls.
+type Crash struct {
+	// Call counts writes to the API server and calls of AWS over the whole run, from 1.
+	Call  int
+	Phase Phase
+}
+
+// Lag is how far behind the store a watch is, drawn for each change.
+type Lag struct{ Least, Most time.Duration }
+
+// Freeze stops the watch of a kind for a time; then it catches up.
+type Freeze struct {
+	Kind        string
+	From, Until time.Duration
+}
+
+// Window is a fault that strikes writes to the API server at random between two times.
+type Window struct {
+	Class       string
+	From, Until time.Duration
+	// Share of the calls that it strikes, as a fraction; 1 is all.
+	Share float64
+}
+
+// Step is something that somebody does at a time.
+type Step struct {
+	At     time.Duration
+	Action string
+	// Number says how much, how many or which.
+	Number int
+}
+
+// Plan is all that is decided about a run before it begins. The same plan makes the same history.
+type Plan struct {
+	Seed uint64
+	// Pods are created at once, a machine for each.
+	Pods int
+	// Shapes is how many kinds of pods there are, each of which wants machines of its own.
+	Shapes int
+	// Limit is the provisioner's limit in machines; 0 is none.
+	Limit int
+	// Workers is how many reconciles a controller runs at a time.
+	Workers int
+	Lags    map[string]Lag
+	Freezes []Freeze
+	Crashes []Crash
+	// Restart is how long nothing runs after a crash.
+	Restart time.Duration
+	Windows []Window
+	Steps   []Step
+	// AWS is what goes wrong there until all is calm. Clocks that differ stay different.
+	AWS faults.Plan
+	// Calm is when faults end and pods are left alone.
+	Calm time.Duration
+	// Drain deletes all machines once all is calm and settled.
+	Drain bool
+	// Orphaned says that nodes whose instance is gone are removed, as a cloud controller does.
+	Orphaned bool
+	// Shuffle draws the order of what could happen next; else it is first come, first served.
+	Shuffle bool
+}
+
+// staleness is how far behind kerf's view may be at most.
+func (p *Plan) staleness() time.Duration {
+	var most time.Duration
+	for _, lag := range p.Lags {
+		most = max(most, lag.Most)
+	}
+	for _, freeze := range p.Freezes {
+		most = max(most, freeze.Until-freeze.From)
+	}
+	return most
+}

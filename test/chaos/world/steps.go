@@ -1,0 +1,178 @@
+package world
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
+	simulated "github.com/kerf-autoscaler/kerf/test/awssim/world"
+	"github.com/kerf-autoscaler/kerf/test/chaos/history"
+)
+
+// What somebody may do, as steps of a plan.
+const (
+	// StepScale wants a number of pods in all, spread over the shapes.
+	StepScale = "scale"
+	// StepStop has pods that go not be replaced.
+	StepStop = "stop"
+	// StepDrain deletes all machines.
+	StepDrain = "drain"
+	// StepDeletePods deletes a number of pods, which are replaced.
+	StepDeletePods = "delete-pods"
+	// StepDeleteMachine deletes one of the machines.
+	StepDeleteMachine = "delete-machine"
+	// StepDeleteNode deletes one of the nodes.
+	StepDeleteNode = "delete-node"
+	// StepReclaim has EC2 end one of the instances.
+	StepReclaim = "reclaim"
+	// StepTerminate has somebody end one of the instances by hand.
+	StepTerminate = "terminate"
+	// StepLimit sets the provisioner's limit to a number of machines.
+	StepLimit = "limit"
+	// StepTemplate edits the template.
+	StepTemplate = "edit-template"
+	// StepProvisioner edits the provisioner.
+	StepProvisioner = "edit-provisioner"
+	// StepDumb has one of the instances that are not nodes yet never become one.
+	StepDumb = "never-joins"
+)
+
+// steps takes the plan's steps that are due, and returns when the next one is.
+func (w *World) steps(now time.Time) time.Time {
+	for ; w.actors.stepped < len(w.plan.Steps); w.actors.stepped++ {
+		step := w.plan.Steps[w.actors.stepped]
+		if due := w.start.Add(step.At); due.After(now) {
+			return due
+		}
+		w.mark(history.MarkFault, fmt.Sprintf("%s %d", step.Action, step.Number))
+		if w.actors.do(step) {
+			w.hits[step.Action]++
+		}
+		w.recordWrites(0)
+	}
+	return time.Time{}
+}
+
+// todo reports whether the plan has steps left.
+func (a *actors) todo() bool { return a.stepped < len(a.w.plan.Steps) }
+
+// do takes a step, and reports whether there was something to do.
+func (a *actors) do(step Step) bool {
+	a.again(time.Now())
+	switch step.Action {
+	case StepScale:
+		for shape := range a.w.plan.Shapes {
+			a.wanted[shape] = (step.Number + shape) / a.w.plan.Shapes
+		}
+		return true
+	case StepStop:
+		a.stopped = true
+		return true
+	case StepDrain:
+		each(a, "Machine", func(m *v1alpha5.Machine) { a.remove(byUser, m) })
+		return true
+	case StepDeletePods, StepDeleteMachine, StepDeleteNode:
+		return a.deleteSome(step)
+	case StepReclaim, StepTerminate, StepDumb:
+		return a.strike(step)
+	case StepLimit, StepProvisioner, StepTemplate:
+		return a.edit(step)
+	}
+	a.w.fail(fmt.Errorf("step %q is not known", step.Action))
+	return false
+}
+
+// deleteSome deletes one object of a kind, or a number of pods.
+func (a *actors) deleteSome(step Step) bool {
+	kind, number := "Machine", 1
+	switch step.Action {
+	case StepDeleteNode:
+		kind = "Node"
+	case StepDeletePods:
+		kind, number = "Pod", step.Number
+	}
+	var objects []client.Object
+	each(a, kind, func(o client.Object) {
+		if o.GetDeletionTimestamp().IsZero() {
+			objects = append(objects, o)
+		}
+	})
+	for i := range min(number, len(objects)) {
+		a.remove(byUser, objects[(step.Number+i)%len(objects)])
+	}
+	return len(objects) > 0
+}
+
+// strike does something to one of the instances.
+func (a *actors) strike(step Step) bool {
+	var found []simulated.Instance
+	for _, i := range a.w.sim.World().Instances() {
+		live := i.State == simulated.Pending || i.State == simulated.Running
+		if live && i.Tags[tagClusterUID] == clusterUID && (step.Action != StepDumb || !a.joined[i.ID]) {
+			found = append(found, i)
+		}
+	}
+	if len(found) == 0 {
+		return false
+	}
+	struck := found[step.Number%len(found)]
+	if step.Action == StepDumb {
+		a.dumb[struck.ID] = true
+		return true
+	}
+	what := faults.Fail
+	if step.Action == StepTerminate {
+		what = faults.Terminate
+	}
+	if err := a.w.sim.Befall(struck.ID, what); err != nil {
+		a.w.fail(err)
+	}
+	a.w.recordCall(0, &history.Call{By: "somebody else", Action: what, IDs: []string{struck.ID}})
+	return true
+}
+
+// edit changes what users have said.
+func (a *actors) edit(step Step) bool {
+	if step.Action == StepTemplate {
+		each(a, "AWSNodeTemplate", func(t *awsv1alpha1.AWSNodeTemplate) {
+			change(a, byUser, t, func(t *awsv1alpha1.AWSNodeTemplate) {
+				t.Spec.Tags = map[string]string{"edited": fmt.Sprint(step.Number)}
+			})
+		})
+		return true
+	}
+	each(a, "Provisioner", func(p *v1alpha5.Provisioner) {
+		change(a, byUser, p, func(p *v1alpha5.Provisioner) {
+			if step.Action == StepLimit {
+				p.Spec.Limits = limit(step.Number)
+				return
+			}
+			p.Spec.Labels = map[string]string{"edited": fmt.Sprint(step.Number)}
+		})
+	})
+	return true
+}
+
+// drain deletes all machines, and pods are not replaced any more.
+func (a *actors) drain() {
+	a.drained, a.calmed = true, time.Now()
+	a.w.mark(history.MarkFault, "drain")
+	a.do(Step{Action: StepStop})
+	a.do(Step{Action: StepDrain})
+	a.w.recordWrites(0)
+}
+
+// busy reports whether something is under way: pods wait for room, or something is being deleted.
+func (a *actors) busy() bool {
+	busy := false
+	for _, kind := range []string{"Machine", "Node"} {
+		each(a, kind, func(o client.Object) { busy = busy || !o.GetDeletionTimestamp().IsZero() })
+	}
+	each(a, "Pod", func(p *corev1.Pod) { busy = busy || p.Spec.NodeName == "" || !p.DeletionTimestamp.IsZero() })
+	return busy
+}

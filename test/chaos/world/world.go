@@ -1,0 +1,281 @@
+// Package world runs kerf in a world of its own: its real controllers and AWS adapter over an API server in memory and the simulated
+// AWS, with time that passes at once, and with everything that can go wrong going wrong when the plan says so. One goroutine decides
+// what happens next, so that a plan makes the same history each time.
+package world
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/google/uuid"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
+	"github.com/kerf-autoscaler/kerf/pkg/operator"
+	"github.com/kerf-autoscaler/kerf/test/awssim"
+	"github.com/kerf-autoscaler/kerf/test/awssim/wire"
+	simulated "github.com/kerf-autoscaler/kerf/test/awssim/world"
+	"github.com/kerf-autoscaler/kerf/test/chaos/apiserver"
+	"github.com/kerf-autoscaler/kerf/test/chaos/history"
+)
+
+const (
+	region      = "us-east-1"
+	clusterName = "chaos"
+	clusterUID  = "c4a05000-0000-4000-8000-000000000000"
+	// foreignUID is that of another cluster of the same name, in the same account.
+	foreignUID = "f0e1d000-0000-4000-8000-000000000000"
+)
+
+// World is one world while it runs.
+type World struct {
+	plan    Plan
+	start   time.Time
+	scheme  *runtime.Scheme
+	store   *apiserver.Store
+	sim     *awssim.Server
+	gate    *gate
+	rand    *rand.Rand
+	process *process
+	// processes counts those that there were.
+	processes int
+	// calls counts where a crash could have been.
+	calls int
+	// hits counts how often each class of fault struck.
+	hits map[string]int
+	// revived is when the next process starts, while there is none.
+	revived time.Time
+	// doomed is the key of the answer after which the process ends.
+	doomed string
+	actors *actors
+	// written is how many changes of the store are in the history.
+	written int
+	// lastWrite is when kerf wrote last.
+	lastWrite time.Time
+	known     map[string]bool // id of an instance -> whether it is live
+
+	mu      sync.Mutex
+	history history.History
+	// told is what kerf has told that is not in the history yet.
+	told    []history.Event
+	failure error
+}
+
+// Result is what came of a run.
+type Result struct {
+	History history.History
+	// Calls is how many calls there were at which a crash could have been.
+	Calls int
+	// Crashes is how many processes ended before their time.
+	Crashes int
+	// Hits counts how often each class of fault struck.
+	Hits map[string]int
+	// Err is why the run could not be carried through: a fault of the harness, or of kerf's wiring.
+	Err error
+}
+
+// Run carries a plan out.
+func Run(t *testing.T, plan Plan) Result {
+	t.Helper()
+	var result Result
+	synctest.Test(t, func(t *testing.T) {
+		result = run(t.Context(), plan)
+	})
+	return result
+}
+
+func run(ctx context.Context, plan Plan) Result {
+	ctrl.SetLogger(logr.Discard())
+	w := &World{
+		plan: plan, start: time.Now(), gate: newGate(), hits: map[string]int{}, known: map[string]bool{},
+		rand: rand.New(rand.NewPCG(plan.Seed, 1)), //nolint:gosec // to be repeated, not to be secret
+	}
+	uuid.SetRand(newStream(plan.Seed))
+	defer uuid.SetRand(nil)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if err := w.set(); err != nil {
+		return Result{Err: err}
+	}
+	w.conduct(ctx)
+	if p := w.process; p != nil { // what it would still do is no part of the history
+		w.process = nil
+		p.die()
+		p.end()
+		for _, c := range w.gate.list() {
+			w.gate.take(c, decision{skip: true, err: errDead})
+		}
+	}
+	for counter, n := range w.sim.Faults().Hits {
+		w.hits["aws."+counter] += n
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return Result{History: w.history, Calls: w.calls, Crashes: w.hits[ClassCrash], Hits: w.hits, Err: w.failure}
+}
+
+// stream is bytes that look random and are not.
+type stream struct{ source *rand.ChaCha8 }
+
+func newStream(seed uint64) *stream {
+	var key [32]byte
+	for i := range 8 {
+		key[i] = byte(seed >> (8 * i)) //nolint:gosec // its bytes are wanted
+	}
+	return &stream{source: rand.NewChaCha8(key)}
+}
+
+// Read fills p.
+func (s *stream) Read(p []byte) (int, error) { return s.source.Read(p) }
+
+// set makes the world as it is before kerf comes.
+func (w *World) set() error {
+	scheme, err := operator.NewScheme()
+	if err != nil {
+		return fmt.Errorf("making the scheme: %w", err)
+	}
+	w.scheme = scheme
+	w.store = apiserver.NewStore(scheme, time.Now)
+	described, err := awssim.DefaultWorld(region, clusterName)
+	if err != nil {
+		return fmt.Errorf("describing the world: %w", err)
+	}
+	described.Clock = clock.RealClock{}
+	if w.sim, err = awssim.New(awssim.Config{World: described, Plan: w.plan.AWS, Faults: []awssim.Hook{fewTypes, note}}); err != nil {
+		return fmt.Errorf("making the simulator: %w", err)
+	}
+	w.history.Terms = history.Terms{
+		ClusterUID: clusterUID, Staleness: w.plan.staleness(), PodsPerMachine: 1, Registration: registrationTimeout, Pause: w.plan.Restart,
+	}
+	w.actors = newActors(w)
+	return w.furnish()
+}
+
+// since is how long the world has been.
+func (w *World) since() time.Duration { return time.Since(w.start) }
+
+func (w *World) record(event history.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	event.At = time.Now()
+	w.history.Events = append(w.history.Events, event)
+}
+
+func (w *World) mark(name, detail string) {
+	w.record(history.Event{Process: w.processes, Mark: &history.Mark{Name: name, Detail: detail}})
+}
+
+func (w *World) tell(process int, uid, reason, message string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.told = append(w.told, history.Event{Process: process, Told: &history.Told{UID: uid, Reason: reason, Message: message}})
+}
+
+// recordTold puts what kerf told since the last time into the history. Who is woken at the same time as others tells at the same time,
+// so that there is no order but that of the words.
+func (w *World) recordTold() {
+	w.mu.Lock()
+	told := w.told
+	w.told = nil
+	w.mu.Unlock()
+	slices.SortFunc(told, func(a, b history.Event) int {
+		return cmp.Or(cmp.Compare(a.Told.UID, b.Told.UID), cmp.Compare(a.Told.Reason, b.Told.Reason), cmp.Compare(a.Told.Message, b.Told.Message))
+	})
+	for _, event := range told {
+		w.record(event)
+	}
+}
+
+func (w *World) fail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.failure = errors.Join(w.failure, err)
+}
+
+// recordWrites puts what was written to the store since the last time into the history.
+func (w *World) recordWrites(process int) {
+	changes := w.store.Changes()
+	for ; w.written < len(changes); w.written++ {
+		c := changes[w.written]
+		if c.By == history.ByKerf {
+			w.lastWrite = c.At
+		}
+		w.record(history.Event{Process: process, Write: &history.Write{By: c.By, Verb: c.Verb, Kind: c.Kind, Before: c.Before, After: c.After}})
+	}
+}
+
+// recordCall puts a call of AWS into the history, with what came of it.
+func (w *World) recordCall(process int, call *history.Call) {
+	call.Made, call.Ended = w.observe()
+	w.record(history.Event{Process: process, Call: call})
+}
+
+// observe looks at which instances began and ended since the last time, whoever was the cause.
+func (w *World) observe() (made []history.Instance, ended []string) {
+	for _, i := range w.sim.World().Instances() {
+		live := i.State == simulated.Pending || i.State == simulated.Running
+		was, known := w.known[i.ID]
+		w.known[i.ID] = live
+		if !known {
+			made = append(made, history.Instance{
+				ID: i.ID, ClusterUID: i.Tags[awsv1alpha1.TagClusterUID], Group: i.Tags[awsv1alpha1.TagLaunchGroup],
+				Attempt: i.Tags[awsv1alpha1.TagLaunchAttempt], Type: i.Type, Zone: i.Subnet.Zone,
+			})
+		}
+		if was && !live || !known && !live {
+			ended = append(ended, i.ID)
+		}
+	}
+	return made, ended
+}
+
+// lag says when a process sees a change of a kind that was made at a time.
+func (w *World) lag(kind string, at time.Time) time.Time {
+	due := at
+	if lag, ok := w.plan.Lags[kind]; ok {
+		// A function of the change, not of when it is asked for.
+		spread := lag.Most - lag.Least
+		due = at.Add(lag.Least)
+		if spread > 0 {
+			due = due.Add(time.Duration(uint64(at.UnixNano()) * 2654435761 % uint64(spread))) //nolint:gosec // a hash
+		}
+	}
+	for _, freeze := range w.plan.Freezes {
+		from, until := w.start.Add(freeze.From), w.start.Add(freeze.Until)
+		if freeze.Kind == kind && !due.Before(from) && due.Before(until) {
+			w.hits[ClassFreeze]++
+			due = until
+		}
+	}
+	return due
+}
+
+// fewTypes has EC2 tell of few instance types, so that plans are made fast.
+func fewTypes(ctx context.Context, r *wire.Request, next awssim.Handler) (*wire.Response, error) {
+	switch r.Action {
+	case "DescribeInstanceTypes", "DescribeInstanceTypeOfferings":
+		r.Form.Set("Filter.9.Name", "instance-type")
+		for i, name := range instanceTypes() {
+			r.Form.Set(fmt.Sprintf("Filter.9.Value.%d", i+1), name)
+		}
+	case "DescribeSpotPriceHistory":
+		for i, name := range instanceTypes() {
+			r.Form.Set(fmt.Sprintf("InstanceType.%d", i+1), name)
+		}
+	}
+	return next(ctx, r)
+}
+
+// instanceTypes are those that there are, all with two cores.
+func instanceTypes() []string { return []string{"c5.large", "c6i.large", "m5.large", "m6i.large"} }
