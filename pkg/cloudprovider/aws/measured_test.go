@@ -37,7 +37,7 @@ func TestAMachineSaysWhichImageItHasBooted(t *testing.T) {
 func TestPlansGoByWhatNodesTurnedOutToHave(t *testing.T) {
 	s := startSim(t)
 	template := s.makeTemplate()
-	const real = 7_900_000_000
+	const found = 7_900_000_000
 	memory := func(name string) int64 {
 		list, err := s.provider.InstanceTypes(t.Context(), provisioner("default"))
 		if err != nil {
@@ -51,9 +51,9 @@ func TestPlansGoByWhatNodesTurnedOutToHave(t *testing.T) {
 		return 0
 	}
 	before := memory("m5.large")
-	s.provider.Measured().Put("m5.large", instancetype.ImageSet(template.Status.AMIs), real)
-	if got := memory("m5.large"); before == real || got != real {
-		t.Errorf("planned with %d, before with %d; nodes have %d", got, before, real)
+	s.provider.Measured().Put("m5.large", instancetype.ImageSet(template.Status.AMIs), found)
+	if got := memory("m5.large"); before == found || got != found {
+		t.Errorf("planned with %d, before with %d; nodes have %d", got, before, found)
 	}
 	created, err := s.provider.Create(t.Context(), machine("one", 1, 0, func(m *v1alpha5.Machine) {
 		m.Spec.Requirements[0].Values = []string{"m5.large"}
@@ -61,7 +61,7 @@ func TestPlansGoByWhatNodesTurnedOutToHave(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := created.Status.Capacity[corev1.ResourceMemory]; got.Value() != real {
+	if got := created.Status.Capacity[corev1.ResourceMemory]; got.Value() != found {
 		t.Errorf("created with %s", got.String())
 	}
 }
