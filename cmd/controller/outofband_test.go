@@ -53,7 +53,7 @@ func TestWhatIsDoneToInstancesAndNodesByHandIsMadeGood(t *testing.T) {
 		within time.Duration
 	}{
 		"the instance is terminated": {do: func(l *loop, m *v1alpha5.Machine, _ *corev1.Node) {
-			if err := l.sim.World().Reclaim(machines.InstanceID(m.Status.ProviderID)); err != nil {
+			if err := l.sim.TerminateInstance(machines.InstanceID(m.Status.ProviderID)); err != nil {
 				l.t.Fatal(err)
 			}
 		}, reason: events.ReasonInstanceGone, within: 3 * time.Minute},
