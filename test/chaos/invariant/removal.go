@@ -133,8 +133,8 @@ func finalizerOrder(h *history.History) []Violation {
 			return
 		}
 		id := history.InstanceID(machine.Status.ProviderID)
-		if life := v.Instances[id]; life != nil && life.Live() {
-			f.add(e.At, machine.Name, "machine %s went while its instance %s lives", machine.Name, id)
+		if life := v.Instances[id]; life != nil && life.Gone.IsZero() {
+			f.add(e.At, machine.Name, "machine %s went while its instance %s is not terminated", machine.Name, id)
 		}
 		for _, life := range lives(v) {
 			launch := machine.Status.Launch

@@ -54,6 +54,8 @@ type actors struct {
 	silent map[string]time.Time
 	// joined are the instances that have had a node.
 	joined map[string]bool
+	// ambush says that the machine of the next node that joins is deleted.
+	ambush bool
 	// dumb are the instances that never join.
 	dumb    map[string]bool
 	stepped int
@@ -134,7 +136,7 @@ func (a *actors) remove(by string, object client.Object) {
 func (a *actors) runNodes(now time.Time) {
 	alive := map[string]bool{} // provider id -> its instance runs
 	for _, i := range a.w.sim.World().Instances() {
-		if i.State == simulated.Pending || i.State == simulated.Running {
+		if live(i.State) {
 			alive[providerID(&i)] = true
 			a.join(now, &i)
 		}
@@ -188,6 +190,14 @@ func (a *actors) join(now time.Time, i *simulated.Instance) {
 			Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionFalse}},
 		},
 	})
+	if a.ambush {
+		each(a, "Machine", func(m *v1alpha5.Machine) {
+			if m.Status.ProviderID == providerID(i) {
+				a.ambush = false
+				a.remove(byUser, m)
+			}
+		})
+	}
 }
 
 func capacity(cpu string) corev1.ResourceList {

@@ -167,6 +167,13 @@ func (w *World) crash(why string) {
 	w.hits[ClassCrash]++
 	w.kill(why)
 	w.revived = time.Now().Add(w.plan.Restart)
+	for i, action := range w.plan.Meanwhile {
+		w.mark(history.MarkFault, action)
+		if w.actors.do(Step{Action: action, Number: i + w.hits[ClassCrash]}) {
+			w.hits[action]++
+		}
+	}
+	w.recordWrites(0)
 }
 
 // over reports whether there is nothing more to come: the plan is done, and kerf has settled or had its time.

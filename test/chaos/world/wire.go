@@ -55,7 +55,7 @@ func note(ctx context.Context, r *wire.Request, next awssim.Handler) (*wire.Resp
 	if err != nil {
 		under.call.Code = apierror.From(err).Code
 	}
-	under.call.Made, under.call.Ended = w.observe()
+	w.observe(under.call)
 	return response, err
 }
 
