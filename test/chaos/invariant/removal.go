@@ -28,7 +28,7 @@ func noHealthyKill(h *history.History) []Violation {
 			case owner == nil && v.Claimed(life) && claimedByLiving(v, life):
 				f.add(e.At, id, "instance %s was ended while machines of its request wait for it", id)
 			}
-			if node := v.NodeOf(id); node != nil && history.Ready(node) && !history.Disrupted(node) {
+			if node := v.NodeOf(id); node != nil && !(owner == nil && life != nil && life.Surplus) && history.Ready(node) && !history.Disrupted(node) {
 				f.add(e.At, id, "instance %s was ended while its node %s is ready and takes pods", id, node.Name)
 			}
 		}
