@@ -46,11 +46,11 @@ func TestASeedMakesTheSameHistoryEachTime(t *testing.T) {
 		var prints [2]string
 		for i := range prints {
 			result := world.Run(t, world.Draw(seed))
-			print, err := result.History.Fingerprint()
+			fingerprint, err := result.History.Fingerprint()
 			if err != nil {
 				t.Fatal(err)
 			}
-			prints[i] = print
+			prints[i] = fingerprint
 		}
 		if prints[0] != prints[1] {
 			t.Errorf("seed %d made two histories", seed)

@@ -155,7 +155,10 @@ func (a *actors) runNodes(now time.Time) {
 		}
 		a.again(since.Add(silentAfter))
 		if now.Sub(since) >= silentAfter && ready(node).Status == corev1.ConditionTrue {
-			change(a, byCluster, node, func(n *corev1.Node) { ready(n).Status = corev1.ConditionUnknown })
+			change(a, byCluster, node, func(n *corev1.Node) {
+				ready(n).Status = corev1.ConditionUnknown
+				n.Spec.Taints = append(n.Spec.Taints, corev1.Taint{Key: corev1.TaintNodeUnreachable, Effect: corev1.TaintEffectNoSchedule})
+			})
 		}
 		if a.w.plan.Orphaned {
 			a.again(since.Add(removedAfter))
@@ -225,7 +228,9 @@ func ready(node *corev1.Node) *corev1.NodeCondition {
 
 func beReady(node *corev1.Node) {
 	node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
-	node.Spec.Taints = slices.DeleteFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.Key == corev1.TaintNodeNotReady })
+	node.Spec.Taints = slices.DeleteFunc(node.Spec.Taints, func(t corev1.Taint) bool {
+		return t.Key == corev1.TaintNodeNotReady || t.Key == corev1.TaintNodeUnreachable
+	})
 }
 
 // runPods starts and ends pods as their kubelets do, and takes away those whose node is gone.

@@ -179,7 +179,7 @@ func (w *World) crash(why string) {
 // over reports whether there is nothing more to come: the plan is done, and kerf has settled or had its time.
 func (w *World) over(now time.Time) bool {
 	calm := w.start.Add(w.plan.Calm)
-	if now.Before(calm) || w.actors.todo() {
+	if now.Before(calm) || w.actors.unfinished() {
 		return false
 	}
 	if w.actors.calmed.IsZero() {

@@ -60,8 +60,8 @@ func (w *World) steps(now time.Time) time.Time {
 	return time.Time{}
 }
 
-// todo reports whether the plan has steps left.
-func (a *actors) todo() bool { return a.stepped < len(a.w.plan.Steps) }
+// unfinished reports whether the plan has steps left.
+func (a *actors) unfinished() bool { return a.stepped < len(a.w.plan.Steps) }
 
 // do takes a step, and reports whether there was something to do.
 func (a *actors) do(step Step) bool {
