@@ -101,6 +101,12 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+	switch heir, err := c.heir(ctx, machine); {
+	case err != nil:
+		return reconcile.Result{}, err
+	case heir != nil:
+		return machines.Settle(reconcile.Result{}, c.leave(ctx, machine, heir, nodes))
+	}
 	stored := machine.DeepCopy()
 	for _, step := range c.steps {
 		done, again, err := step.reconcile(ctx, machine, nodes)
