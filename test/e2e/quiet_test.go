@@ -96,6 +96,9 @@ func (w *world) staysQuiet(t *testing.T) {
 	w.create(t, second)
 	w.awaitRunning(t, name, 2)
 	w.awaitRunning(t, name+"-more", 2)
+	if found, err := w.machines(t.Context(), name); err != nil || len(found) != 1 {
+		t.Fatalf("%d machines, %v; want one", len(found), err)
+	}
 	w.awaitSettled(t)
 	written, err := w.writes()
 	reconciled, err2 := w.reconciles(t.Context())
@@ -111,7 +114,13 @@ func (w *world) staysQuiet(t *testing.T) {
 	if got := more(since, written); len(got) > 0 {
 		t.Errorf("in %s kerf wrote %v", quietFor, got)
 	}
-	t.Logf("reconciles in %s: %v", quietFor, more(again, reconciled))
+	looks := more(again, reconciled)
+	t.Logf("reconciles in %s: %v", quietFor, looks)
+	for controller, n := range looks {
+		if n > 1 { // of what a controller looks at there is one, pods apart: those are bound
+			t.Errorf("in %s controller %s looked %d times", quietFor, controller, n)
+		}
+	}
 	w.delete(t, second)
 	w.end(t, name)
 }
