@@ -17,6 +17,7 @@ import (
 const (
 	mib = 1 << 20
 	gib = 1 << 30
+	gb  = 1_000_000_000 // of local disks
 	// armMemoryMiB is what arm64 images keep for contiguous allocations.
 	armMemoryMiB = 64
 	// The part of the nominal memory that firmware and kernel take lies between these two, per thousand.
@@ -39,13 +40,10 @@ type machineResources struct {
 // resourcesOf computes what the kubelet of an instance reports: the machine's capacity less what user data and image
 // reserve.
 func resourcesOf(t catalog.InstanceType, rootGiB int, s KubeletSettings) (machineResources, error) {
-	if rootGiB == 0 {
-		rootGiB = defaultRootGiB
-	}
 	capacity := corev1.ResourceList{
 		corev1.ResourceCPU:              *resource.NewQuantity(int64(t.CPU.VCPUs), resource.DecimalSI),
 		corev1.ResourceMemory:           *resource.NewQuantity(memoryBytes(t), resource.BinarySI),
-		corev1.ResourceEphemeralStorage: *resource.NewQuantity(int64(rootGiB)*gib-fileSystemBytes, resource.BinarySI),
+		corev1.ResourceEphemeralStorage: *resource.NewQuantity(diskBytes(t, rootGiB, s), resource.BinarySI),
 		corev1.ResourcePods:             *resource.NewQuantity(podCount(t, s), resource.DecimalSI),
 		"hugepages-1Gi":                 *resource.NewQuantity(0, resource.DecimalSI),
 		"hugepages-2Mi":                 *resource.NewQuantity(0, resource.DecimalSI),
@@ -73,6 +71,17 @@ func resourcesOf(t catalog.InstanceType, rootGiB int, s KubeletSettings) (machin
 		allocatable[name] = q
 	}
 	return machineResources{capacity: capacity, allocatable: allocatable, devices: deviceResources(t, s)}, nil
+}
+
+// diskBytes is the file system that pods keep their files on: on the root volume, or on one made of all local disks.
+func diskBytes(t catalog.InstanceType, rootGiB int, s KubeletSettings) int64 {
+	if s.LocalDisks && t.LocalDisks.Count > 0 && t.LocalDisks.NVMeSupport != "unsupported" {
+		return int64(t.LocalDisks.TotalGB)*gb - fileSystemBytes
+	}
+	if rootGiB == 0 {
+		rootGiB = defaultRootGiB
+	}
+	return int64(rootGiB)*gib - fileSystemBytes
 }
 
 // memoryBytes is the memory that a node of the type really has. No measured figures are known, so it follows a rule: from

@@ -174,6 +174,7 @@ func (p *Provider) launchTemplate(machine *v1alpha5.Machine, template *awsv1alph
 	node := userdata.Node{
 		Cluster: facts, Labels: b.labels, Taints: append(append([]corev1.Taint{}, machine.Spec.Taints...), machine.Spec.StartupTaints...),
 		MaxPods: alike.MaxPods, Kubelet: machine.Spec.Kubelet, KubeReserved: b.reserved[alike.KubeReserved], UserData: template.Spec.UserData,
+		LocalDisks: template.Spec.InstanceStorePolicy == awsv1alpha1.InstanceStorePolicyRAID0,
 	}
 	family := template.Status.AMIFamily
 	data, err := userdata.Render(family, node)
@@ -204,7 +205,8 @@ func (p *Provider) rehearse(provisioner *v1alpha5.Provisioner, template *awsv1al
 	}
 	node := userdata.Node{
 		Cluster: facts, Labels: provisioner.Spec.Labels, Kubelet: provisioner.Spec.KubeletConfiguration, UserData: template.Spec.UserData,
-		Taints: v1alpha5.NodeTaints(slices.Concat(provisioner.Spec.Taints, provisioner.Spec.StartupTaints)),
+		LocalDisks: template.Spec.InstanceStorePolicy == awsv1alpha1.InstanceStorePolicyRAID0,
+		Taints:     v1alpha5.NodeTaints(slices.Concat(provisioner.Spec.Taints, provisioner.Spec.StartupTaints)),
 	}
 	if node.Kubelet != nil {
 		node.KubeReserved = node.Kubelet.KubeReserved

@@ -45,6 +45,7 @@ func SetupOf(template *awsv1alpha1.AWSNodeTemplate, config *v1alpha5.KubeletConf
 	room := userdata.Configured(family, template.Spec.UserData, config)
 	return Setup{
 		Kubelet: kubelet.Kubelet{Config: room, Family: family}, PodBytes: blockdevice.PodBytes(family, template.Spec.BlockDeviceMappings),
-		Images: ImageSet(Bootable(template)),
+		Images:     ImageSet(Bootable(template)),
+		LocalDisks: template.Spec.InstanceStorePolicy == awsv1alpha1.InstanceStorePolicyRAID0 && !awsv1alpha1.IsWindows(family),
 	}
 }
