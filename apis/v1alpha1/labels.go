@@ -43,6 +43,8 @@ const (
 	// ResourceAWSNeuronCore are the cores of Neuron devices, for pods that share one.
 	ResourceAWSNeuronCore = "aws.amazon.com/neuroncore"
 	ResourceAWSPodENI     = "vpc.amazonaws.com/pod-eni"
+	// ResourceAWSEFA are interfaces that bypass the kernel (Elastic Fabric Adapter). An instance has them if it is launched so.
+	ResourceAWSEFA = "vpc.amazonaws.com/efa"
 	// ResourceAWSPrivateIPv4 are the addresses for pods on Windows, each of which is given a request for one when it is made.
 	ResourceAWSPrivateIPv4 = "vpc.amazonaws.com/PrivateIPv4Address"
 )

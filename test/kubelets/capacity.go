@@ -70,7 +70,7 @@ func resourcesOf(t catalog.InstanceType, rootGiB int, s KubeletSettings) (machin
 		}
 		allocatable[name] = q
 	}
-	return machineResources{capacity: capacity, allocatable: allocatable, devices: deviceResources(t, s)}, nil
+	return machineResources{capacity: capacity, allocatable: allocatable, devices: deviceResources(t, 0, s)}, nil
 }
 
 // diskBytes is the file system that pods keep their files on: on the root volume, or on one made of all local disks.
@@ -192,10 +192,10 @@ func quantities(values map[string]string) (corev1.ResourceList, error) {
 }
 
 // deviceResources is what is announced once the node is there: by the device plugins of the accelerated images, and on Windows
-// by the controller of the VPC. Interfaces for EFA and for pods of
-// their own are left out: they need a launch or an add-on that asks for them.
-func deviceResources(t catalog.InstanceType, s KubeletSettings) corev1.ResourceList {
+// by the controller of the VPC. Interfaces for pods of their own are left out: they need an add-on; those for EFA follow from the launch.
+func deviceResources(t catalog.InstanceType, efaInterfaces int, s KubeletSettings) corev1.ResourceList {
 	counts := map[corev1.ResourceName]int{
+		awsv1alpha1.ResourceAWSEFA:    efaInterfaces,
 		awsv1alpha1.ResourceAWSNeuron: t.Accelerator.Count, awsv1alpha1.ResourceAWSNeuronCore: t.Accelerator.Cores,
 	}
 	switch t.GPU.Manufacturer {

@@ -136,7 +136,9 @@ func (p *Provider) find(ctx context.Context, id string, asked time.Time) (instan
 func (p *Provider) created(machine *v1alpha5.Machine, template *awsv1alpha1.AWSNodeTemplate, i fleet.Instance) *v1alpha5.Machine {
 	out := machine.DeepCopy()
 	out.Status.ProviderID = providerID(i.Zone, i.ID)
-	p.describeNode(out, instancetype.SetupOf(template, machine.Spec.Kubelet), i)
+	put := instancetype.SetupOf(template, machine.Spec.Kubelet)
+	put.EFA = asksForEFA(machine)
+	p.describeNode(out, put, i)
 	return out
 }
 

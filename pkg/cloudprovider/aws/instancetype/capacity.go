@@ -27,6 +27,8 @@ type Setup struct {
 	PodBytes int64
 	// LocalDisks has pods keep their files on the local disks, where there are any, in place of that volume.
 	LocalDisks bool
+	// EFA says that an instance is launched with interfaces for EFA, if its type can have any.
+	EFA bool
 	// Images that it may boot, as ImageSet names them. What was measured on them counts.
 	Images string
 }
@@ -48,6 +50,9 @@ func capacity(i Info, setup Setup, overhead float64, addressing Addressing) core
 		counts[awsv1alpha1.ResourceAWSPrivateIPv4] = i.IPv4PerInterface - 1
 	} else {
 		counts[awsv1alpha1.ResourceAWSPodENI] = i.BranchInterfaces
+		if setup.EFA { // for which there is no driver on Windows
+			counts[awsv1alpha1.ResourceAWSEFA] = i.EFAInterfaces
+		}
 	}
 	for name, count := range counts {
 		if name != "" && count > 0 {
