@@ -247,6 +247,9 @@ type Subnet struct {
 	ID string `json:"id"`
 	// Zone of the subnet.
 	Zone string `json:"zone"`
+	// ZoneID names the zone in the same way in all accounts.
+	// +optional
+	ZoneID string `json:"zoneID,omitempty"`
 	// NoPublicIP is true of a subnet that gives instances no public address. Where that is so of all, machines are launched
 	// with the express wish for none, as policies of some organizations demand.
 	// +optional

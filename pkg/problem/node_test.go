@@ -338,7 +338,7 @@ func TestAMachineWithoutInstanceHasWhatIsMadeOnRequestOnlyIfItAsks(t *testing.T)
 			}
 		})
 		node := build(state.Snapshot{Entries: []state.Entry{{Machine: machine}}}, offers).Nodes[0]
-		if free := node.Free[card]; free.Value() != want {
+		if free := node.Available[card]; free.Value() != want {
 			t.Errorf("asked for %q: %s are free, want %d", asked, free.String(), want)
 		}
 	}

@@ -144,6 +144,7 @@ func (p *Provider) boot(machine *v1alpha5.Machine, template *awsv1alpha1.AWSNode
 		out.candidates = append(out.candidates, fleet.Candidate{Name: name, Zones: snapshot.Zones(name), Boot: alike})
 	}
 	delete(out.labels, corev1.LabelTopologyZone)
+	delete(out.labels, awsv1alpha1.LabelZoneID)
 	delete(out.labels, corev1.LabelHostname)
 	delete(out.labels, awsv1alpha1.LabelInstanceAMIID)
 	out.labels[v1alpha5.CapacityTypeLabel] = choice.CapacityType
