@@ -2,6 +2,7 @@ package aws_test
 
 import (
 	"encoding/base64"
+	"os"
 	"testing"
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
@@ -9,6 +10,10 @@ import (
 )
 
 func TestMachinesOfAClusterWithIPv6HaveAnAddressOfIt(t *testing.T) {
+	ca, err := os.ReadFile("../../../test/kubelets/testdata/ca.crt")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, tc := range map[string]struct {
 		services, family, dns string
 		ipv6                  bool
@@ -20,7 +25,7 @@ func TestMachinesOfAClusterWithIPv6HaveAnAddressOfIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := startSim(t)
-			s.settings.ServiceCIDR = tc.services
+			s.settings.ServiceCIDR, s.settings.ClusterCA = tc.services, string(ca)
 			s.provider = s.newProvider(clusterUID)
 			s.makeTemplate(func(spec *awsv1alpha1.AWSNodeTemplateSpec) { spec.AMIFamily = tc.family })
 			create(t, s.provider, machine("six", 1, 0))
