@@ -37,6 +37,7 @@ type AWSNodeTemplate struct {
 // +kubebuilder:validation:XValidation:rule=`!has(self.launchTemplate) || self.launchTemplate == "" || !has(self.metadataOptions)`,reason=FieldValueForbidden,fieldPath=".metadataOptions",message="launchTemplate is set and says this as well: remove one of the two"
 // +kubebuilder:validation:XValidation:rule=`!has(self.launchTemplate) || self.launchTemplate == "" || !has(self.blockDeviceMappings) || size(self.blockDeviceMappings) == 0`,reason=FieldValueForbidden,fieldPath=".blockDeviceMappings",message="launchTemplate is set and says this as well: remove one of the two"
 // +kubebuilder:validation:XValidation:rule=`!has(self.launchTemplate) || self.launchTemplate == "" || !has(self.userData) || self.userData == ""`,reason=FieldValueForbidden,fieldPath=".userData",message="launchTemplate is set and says this as well: remove one of the two"
+// +kubebuilder:validation:XValidation:rule=`!has(self.launchTemplate) || self.launchTemplate == "" || !has(self.instanceStorePolicy)`,reason=FieldValueForbidden,fieldPath=".instanceStorePolicy",message="launchTemplate is set and says this as well: remove one of the two"
 type AWSNodeTemplateSpec struct {
 	// APIVersion is left over from when these fields stood inside of a Provisioner; it means nothing.
 	// +optional
@@ -106,6 +107,12 @@ type AWSNodeTemplateSpec struct {
 	// +listType=atomic
 	// +optional
 	BlockDeviceMappings []BlockDeviceMapping `json:"blockDeviceMappings,omitempty"`
+	// InstanceStorePolicy says what the local disks are for of instance types that have any. RAID0 makes one volume of them, on
+	// which pods then keep their files: ephemeral storage is as large as all of them together, also that of container images.
+	// AL2, AL2023 and Bottlerocket set that up; on images of Ubuntu and the family Custom userData has to. Default: nothing.
+	// +kubebuilder:validation:Enum=RAID0
+	// +optional
+	InstanceStorePolicy string `json:"instanceStorePolicy,omitempty"`
 	// UserData is the user's own part of what instances run at their first start. It is merged with kerf's part in the way
 	// of the AMI family; the family Custom takes it as it is.
 	// +optional
@@ -126,6 +133,9 @@ const (
 	AMIFamilyWindows2025  = "Windows2025"
 	AMIFamilyCustom       = "Custom"
 )
+
+// InstanceStorePolicyRAID0 is the value of spec.instanceStorePolicy by which pods keep their files on local disks.
+const InstanceStorePolicyRAID0 = "RAID0"
 
 // MetadataOptions say how an instance reaches its metadata service. See ModifyInstanceMetadataOptions in the EC2 API.
 type MetadataOptions struct {
@@ -237,6 +247,9 @@ type Subnet struct {
 	ID string `json:"id"`
 	// Zone of the subnet.
 	Zone string `json:"zone"`
+	// ZoneID names the zone in the same way in all accounts.
+	// +optional
+	ZoneID string `json:"zoneID,omitempty"`
 	// NoPublicIP is true of a subnet that gives instances no public address. Where that is so of all, machines are launched
 	// with the express wish for none, as policies of some organizations demand.
 	// +optional

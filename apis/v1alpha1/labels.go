@@ -27,6 +27,10 @@ const (
 	LabelInstanceAcceleratorCount        = "karpenter.k8s.aws/instance-accelerator-count"             // devices
 )
 
+// LabelZoneID names the zone of a Machine, and its Node, in the same way in all accounts, where topology.kubernetes.io/zone may
+// mean another data centre in each. Pods may ask for it of nodes that are there; new machines are not chosen by it.
+const LabelZoneID = "topology.k8s.aws/zone-id"
+
 // LabelInstanceAMIID says which image a Machine, and its Node, has booted. It is for reading: nothing can ask for it.
 const LabelInstanceAMIID = "karpenter.k8s.aws/instance-ami-id"
 
@@ -43,6 +47,8 @@ const (
 	// ResourceAWSNeuronCore are the cores of Neuron devices, for pods that share one.
 	ResourceAWSNeuronCore = "aws.amazon.com/neuroncore"
 	ResourceAWSPodENI     = "vpc.amazonaws.com/pod-eni"
+	// ResourceAWSEFA are interfaces that bypass the kernel (Elastic Fabric Adapter). An instance has them if it is launched so.
+	ResourceAWSEFA = "vpc.amazonaws.com/efa"
 	// ResourceAWSPrivateIPv4 are the addresses for pods on Windows, each of which is given a request for one when it is made.
 	ResourceAWSPrivateIPv4 = "vpc.amazonaws.com/PrivateIPv4Address"
 )

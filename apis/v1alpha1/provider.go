@@ -13,8 +13,8 @@ const (
 	providerKind       = "AWS"
 )
 
-// DecodeProvider reads spec.provider of a Provisioner: the fields of an AWSNodeTemplate but for userData, amiSelector and
-// detailedMonitoring. What is no such field is an error that names it.
+// DecodeProvider reads spec.provider of a Provisioner: the fields of an AWSNodeTemplate but for userData, amiSelector,
+// detailedMonitoring and instanceStorePolicy. What is no such field is an error that names it.
 func DecodeProvider(raw []byte) (*AWSNodeTemplateSpec, error) {
 	spec, errs := decodeProvider(raw, field.NewPath("spec", "provider"))
 	if err := errs.ToAggregate(); err != nil {
@@ -49,7 +49,7 @@ func (s *AWSNodeTemplateSpec) validateInline(path *field.Path) field.ErrorList {
 func decodeProvider(raw []byte, path *field.Path) (*AWSNodeTemplateSpec, field.ErrorList) {
 	spec := &AWSNodeTemplateSpec{}
 	d := decoder{forbidden: map[string]string{}}
-	for _, name := range []string{"amiSelector", "detailedMonitoring", "userData"} {
+	for _, name := range []string{"amiSelector", "detailedMonitoring", "instanceStorePolicy", "userData"} {
 		d.forbidden[path.Child(name).String()] = "only an AWSNodeTemplate has this field: create one and name it in spec.providerRef"
 	}
 	errs := d.decode(raw, spec, path)

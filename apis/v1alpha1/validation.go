@@ -36,6 +36,7 @@ func (s *AWSNodeTemplateSpec) validate(path *field.Path) field.ErrorList {
 	errs = append(errs, oneOf(path.Child("amiFamily"), optional(s.AMIFamily), amiFamilies())...)
 	errs = append(errs, validateTags(path.Child("tags"), s.Tags)...)
 	errs = append(errs, s.MetadataOptions.validate(path.Child("metadataOptions"))...)
+	errs = append(errs, oneOf(path.Child("instanceStorePolicy"), optional(s.InstanceStorePolicy), []string{InstanceStorePolicyRAID0})...)
 	return append(errs, validateBlockDeviceMappings(path.Child("blockDeviceMappings"), s.BlockDeviceMappings)...)
 }
 
@@ -59,6 +60,7 @@ func (s *AWSNodeTemplateSpec) excludedByLaunchTemplate(path *field.Path) field.E
 		{"instanceProfile", s.InstanceProfile != ""},
 		{"metadataOptions", s.MetadataOptions != nil},
 		{"blockDeviceMappings", len(s.BlockDeviceMappings) > 0},
+		{"instanceStorePolicy", s.InstanceStorePolicy != ""},
 		{"userData", s.UserData != ""},
 	} {
 		if f.set {

@@ -71,7 +71,7 @@ type ProvisionerSpec struct {
 	// +optional
 	KubeletConfiguration *KubeletConfiguration `json:"kubeletConfiguration,omitempty"`
 	// Provider is what the machines look like at AWS, written in place of a reference: the fields of an AWSNodeTemplate
-	// without userData, amiSelector and detailedMonitoring. Deprecated: create an AWSNodeTemplate and name it in providerRef.
+	// without userData, amiSelector, detailedMonitoring and instanceStorePolicy. Deprecated: create an AWSNodeTemplate and name it in providerRef.
 	// +kubebuilder:validation:Type=object
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +optional

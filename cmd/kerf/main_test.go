@@ -154,6 +154,26 @@ func TestTheSumsOfAnAnswerAgree(t *testing.T) {
 	}
 }
 
+// The flags are the controller's own, so that a plan and what comes of it agree on how many pods a node takes.
+func TestAPlanCountsTheAddressesThatThereAreForPods(t *testing.T) {
+	catalog := filepath.Join(t.TempDir(), "types.csv")
+	if err := os.WriteFile(catalog, []byte("name,usd_per_hour\nm5.large,0.1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const pods = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: small}, spec: {replicas: 57, selector: {matchLabels: {a: b}},
+  template: {metadata: {labels: {a: b}}, spec: {containers: [{name: main, resources: {requests: {cpu: 1m, memory: 1Mi}}}]}}}}`
+	for flags, want := range map[string]int{ // an m5.large has three interfaces of ten addresses
+		"": 2, "--reserved-enis=1": 3, "--reserved-enis=2": 6, "--prefix-delegation": 1, "--prefix-delegation --reserved-enis=2": 1,
+	} {
+		if got := planned(t, pods, append(strings.Fields(flags), "-f", "-", "--catalog", catalog)...); len(got.Machines) != want || len(got.Unplaced) > 0 {
+			t.Errorf("%q: %d machines, want %d; unplaced: %v", flags, len(got.Machines), want, got.Unplaced)
+		}
+	}
+	if _, stderr, code := kerf(t, pods, "plan", "-f", "-", "--reserved-enis", "-1"); code != 2 || !strings.Contains(stderr, "--reserved-enis: -1 is not 0 or more") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+}
+
 // The order of files, of documents in them and of items in a list means nothing.
 func TestTheOrderOfTheInputMeansNothing(t *testing.T) {
 	content, err := os.ReadFile("testdata/mixed.yaml")

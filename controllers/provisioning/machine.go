@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -42,14 +44,23 @@ func buildMachines(planned []solver.Machine, c catalogue, policy v1alpha5.MinVal
 	return out, nil
 }
 
-// launchKey is what the launch request is made from: requests of pods are not, they differ between machines that launch alike.
+// launchKey is what the launch request is made from. How much pods ask for is not, that differs between machines that launch alike;
+// which extended resources they ask for is, as an instance may have to be launched with what offers them.
 func launchKey(machine *v1alpha5.Machine) any {
 	spec := machine.Spec
 	spec.Resources = v1alpha5.ResourceRequirements{}
+	var extended []string
+	for name, quantity := range machine.Spec.Resources.Requests {
+		if strings.Contains(string(name), "/") && !quantity.IsZero() {
+			extended = append(extended, string(name))
+		}
+	}
+	slices.Sort(extended)
 	return struct {
-		Labels map[string]string
-		Spec   v1alpha5.MachineSpec
-	}{machine.Labels, spec}
+		Labels   map[string]string
+		Spec     v1alpha5.MachineSpec
+		Extended []string
+	}{machine.Labels, spec, extended}
 }
 
 func buildMachine(planned *solver.Machine, provisioner *v1alpha5.Provisioner) *v1alpha5.Machine {

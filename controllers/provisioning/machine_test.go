@@ -68,6 +68,28 @@ func TestMachinesThatLaunchAlikeShareAGroup(t *testing.T) {
 	}
 }
 
+// What an extended resource needs of the launch, machines that do without do not get.
+func TestMachinesOfDifferentExtendedResourcesAreLaunchedApart(t *testing.T) {
+	asking := func(name corev1.ResourceName, quantity string) solver.Machine {
+		m := planned("p", "a", "1", "c5.large")
+		m.Requests[name] = resource.MustParse(quantity)
+		return m
+	}
+	list, err := buildMachines([]solver.Machine{
+		planned("p", "a", "1", "c5.large"), asking("example.com/card", "1"), asking("example.com/card", "2"), asking("example.com/card", "0"), asking("memory", "1Gi"),
+	}, offersOf(builders.Provisioner("p")), v1alpha5.MinValuesStrict)
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups := map[string]int{}
+	for _, machine := range list {
+		groups[machine.Spec.LaunchGroup.Name]++
+	}
+	if len(groups) != 2 || groups[list[0].Spec.LaunchGroup.Name] != 3 || groups[list[1].Spec.LaunchGroup.Name] != 2 {
+		t.Errorf("groups %v", groups)
+	}
+}
+
 func TestAMachineSaysWhatWasDecided(t *testing.T) {
 	p := builders.Provisioner("p", builders.MachineLabels(map[string]string{"team": "a"}), builders.MachineTaint("team", "a", corev1.TaintEffectNoSchedule),
 		func(p *v1alpha5.Provisioner) {

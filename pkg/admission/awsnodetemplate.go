@@ -34,6 +34,9 @@ func templateWarnings(s *awsv1alpha1.AWSNodeTemplateSpec, path *field.Path) []st
 	}
 	r.metadataOptions(path.Child("metadataOptions"), s.MetadataOptions)
 	r.blockDeviceMappings(path.Child("blockDeviceMappings"), s.BlockDeviceMappings)
+	if s.InstanceStorePolicy != "" {
+		r.instanceStore(path.Child("instanceStorePolicy"), s.AMIFamily)
+	}
 	if size := len(s.UserData); size > maxUserData {
 		r.add(path.Child("userData"), "has %d bytes, but EC2 takes %d, those that kerf adds among them", size, maxUserData)
 	}
@@ -70,6 +73,16 @@ func (r *remarks) metadataOptions(path *field.Path, o *awsv1alpha1.MetadataOptio
 		r.add(path.Child("httpTokens"), "not set, so the default of EC2 applies, optional unless image or account say otherwise: it allows "+risk)
 	case *o.HTTPTokens == awsv1alpha1.TokensOptional:
 		r.add(path.Child("httpTokens"), "allows "+risk)
+	}
+}
+
+// instanceStore notes that there are images which kerf cannot tell to make a volume of local disks.
+func (r *remarks) instanceStore(path *field.Path, family string) {
+	switch {
+	case awsv1alpha1.IsWindows(family):
+		r.add(path, "has no effect on Windows: pods keep their files on the root volume")
+	case family == awsv1alpha1.AMIFamilyUbuntu || family == awsv1alpha1.AMIFamilyCustom:
+		r.add(path, "images of %s make no volume of local disks by themselves: unless userData does, nodes have less room for files than kerf plans with", family)
 	}
 }
 

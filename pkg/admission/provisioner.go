@@ -83,6 +83,9 @@ func (r *remarks) requirements(path *field.Path, requirements []v1alpha5.Require
 		v1alpha5.CapacityTypeLabel: {v1alpha5.CapacityTypeSpot, v1alpha5.CapacityTypeOnDemand},
 	}
 	for i, q := range requirements {
+		if q.Key == awsv1alpha1.LabelZoneID {
+			r.add(path.Index(i).Child("key"), "no zone is chosen by its id, which is only a label that nodes have: use %s", corev1.LabelTopologyZone)
+		}
 		values := path.Index(i).Child("values")
 		switch q.Operator {
 		case corev1.NodeSelectorOpExists, corev1.NodeSelectorOpDoesNotExist:

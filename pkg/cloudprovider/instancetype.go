@@ -22,6 +22,8 @@ type InstanceType struct {
 	Offerings Offerings
 	// Capacity of a node in all.
 	Capacity corev1.ResourceList
+	// OnRequest are the resources of the capacity that a machine has only if its pods ask for them when it is launched.
+	OnRequest []corev1.ResourceName
 	// Overhead is the part of the capacity that is not for pods.
 	Overhead Overhead
 	// Special types (bare metal, accelerators) are for pods that nothing else can host: they boot slowly or hold devices that

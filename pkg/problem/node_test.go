@@ -324,3 +324,22 @@ func TestPodsOnANodeAreThereInOrder(t *testing.T) {
 		}
 	}
 }
+
+func TestAMachineWithoutInstanceHasWhatIsMadeOnRequestOnlyIfItAsks(t *testing.T) {
+	const card = corev1.ResourceName("example.com/card")
+	with := *fake.InstanceTypes()[0]
+	with.Capacity, with.OnRequest = with.Capacity.DeepCopy(), []corev1.ResourceName{card}
+	with.Capacity[card] = resource.MustParse("4")
+	offers := Offers{"p": NewOffer(builders.Provisioner("p"), cloudprovider.InstanceTypes{&with})}
+	for asked, want := range map[string]int64{"": 0, "0": 0, "1": 4} {
+		machine := builders.Machine("m", "p", instanceTypes(with.Name), func(m *v1alpha5.Machine) {
+			if asked != "" {
+				m.Spec.Resources.Requests = corev1.ResourceList{card: resource.MustParse(asked)}
+			}
+		})
+		node := build(state.Snapshot{Entries: []state.Entry{{Machine: machine}}}, offers).Nodes[0]
+		if free := node.Available[card]; free.Value() != want {
+			t.Errorf("asked for %q: %s are free, want %d", asked, free.String(), want)
+		}
+	}
+}

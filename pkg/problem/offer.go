@@ -94,6 +94,11 @@ func (o Offers) least(machine *v1alpha5.Machine) corev1.ResourceList {
 	var out corev1.ResourceList
 	for _, t := range o.flexibleTypes(machine) {
 		allocatable := t.Allocatable()
+		for _, name := range t.OnRequest {
+			if asked := machine.Spec.Resources.Requests[name]; asked.IsZero() {
+				delete(allocatable, name)
+			}
+		}
 		if out == nil {
 			out = allocatable
 			continue

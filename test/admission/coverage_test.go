@@ -94,7 +94,7 @@ func ruledByWebhook() map[string][]string {
 			"spec.provider", "spec.provider.apiVersion", "spec.provider.kind", "spec.provider.subnetSelector",
 			"spec.provider.securityGroupSelector", "spec.provider.amiFamily", "spec.provider.tags",
 			"spec.provider.metadataOptions", "spec.provider.blockDeviceMappings",
-			"spec.provider.userData", "spec.provider.amiSelector", "spec.provider.detailedMonitoring",
+			"spec.provider.userData", "spec.provider.amiSelector", "spec.provider.detailedMonitoring", "spec.provider.instanceStorePolicy",
 		},
 	}
 }

@@ -29,7 +29,7 @@ func inspectInstance(i world.Instance) admin.Instance {
 		ShutdownTime: optionalTime(i.Shutdown), TerminatedTime: optionalTime(i.Ends), Number: i.Number, Reboots: i.Reboots,
 		InterruptionTime: optionalTime(i.Warned), Boot: i.Boot, StateReason: i.Reason.Code, Tags: maps.Clone(i.Tags), VolumeTags: maps.Clone(i.VolumeTags),
 		FleetID: i.FleetID, ClientToken: i.ClientToken, LaunchTemplateID: i.TemplateID, LaunchTemplate: i.TemplateName,
-		PricePerHour: i.PricePerHour, SpotRequestID: i.SpotRequestID,
+		PricePerHour: i.PricePerHour, SpotRequestID: i.SpotRequestID, EFAInterfaces: i.EFAInterfaces(),
 	}
 	for _, group := range i.Groups {
 		inspected.SecurityGroupIDs = append(inspected.SecurityGroupIDs, group.ID)

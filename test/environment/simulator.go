@@ -94,7 +94,7 @@ func (e *Environment) instances(context.Context) ([]kubelets.Instance, error) {
 		out = append(out, kubelets.Instance{
 			ID: i.ID, Type: i.Type, Zone: i.Zone, Region: e.region, State: i.State,
 			PrivateDNSName: i.PrivateDNSName, PrivateIP: i.PrivateIP, UserData: string(userData), RootVolumeGiB: podVolumeGiB(i),
-			Boot: i.Boot, Reboots: i.Reboots,
+			Boot: i.Boot, Reboots: i.Reboots, EFAInterfaces: i.EFAInterfaces,
 		})
 	}
 	return out, nil

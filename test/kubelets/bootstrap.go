@@ -44,6 +44,8 @@ type KubeletSettings struct {
 	CountsPods bool
 	// Windows is true of images that are Windows, where the controller of the VPC announces the addresses for pods.
 	Windows bool
+	// LocalDisks is true where the image is told to make one volume of local disks and to put the pods' files there.
+	LocalDisks bool
 	// Unseen is what no Node shows.
 	Unseen UnseenSettings
 }
@@ -138,7 +140,12 @@ func decodeUserData(userData string) (Bootstrap, error) {
 		return Bootstrap{}, errors.New("there is no user data")
 	}
 	if settings, ok := bottlerocketSettings(userData); ok {
-		return decodeBottlerocket(settings)
+		b, err := decodeBottlerocket(settings)
+		if err != nil {
+			return Bootstrap{}, err
+		}
+		b.Kubelet.LocalDisks, err = localDisks(userData)
+		return b, err
 	}
 	if script, ok := powershellScript(userData); ok {
 		return decodePowerShell(script)

@@ -54,9 +54,10 @@ func decodeBootstrapCall(arguments []string) (Bootstrap, error) {
 	useMaxPods := flags.String("use-max-pods", "true", "")
 	dns := flags.String("dns-cluster-ip", "", "")
 	runtime := flags.String("container-runtime", "containerd", "")
+	disks := flags.String("local-disks", "", "")
 	for _, ignored := range []string{ // they change nothing that a Node shows
 		"ip-family", "service-ipv6-cidr", "pause-container-account",
-		"pause-container-version", "aws-api-retry-attempts", "local-disks", "mount-bpf-fs", "containerd-config-file",
+		"pause-container-version", "aws-api-retry-attempts", "mount-bpf-fs", "containerd-config-file",
 	} {
 		flags.String(ignored, "", "")
 	}
@@ -72,11 +73,15 @@ func decodeBootstrapCall(arguments []string) (Bootstrap, error) {
 	if *runtime != "containerd" {
 		return Bootstrap{}, fmt.Errorf("the image has no container runtime %q", *runtime)
 	}
+	if *disks != "" && *disks != "raid0" && *disks != "mount" {
+		return Bootstrap{}, fmt.Errorf("--local-disks is %q, neither raid0 nor mount", *disks)
+	}
 	ca, err := decodeAuthority(*authority)
 	if err != nil {
 		return Bootstrap{}, err
 	}
 	b := Bootstrap{ClusterName: flags.Arg(0), Endpoint: *endpoint, CertificateAuthority: ca}
+	b.Kubelet.LocalDisks = *disks == "raid0"
 	b.Kubelet.NoENIMaxPods = *useMaxPods == "false"
 	if *dns != "" {
 		b.Kubelet.Unseen.ClusterDNS = []string{*dns}

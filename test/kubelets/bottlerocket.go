@@ -58,6 +58,45 @@ func bottlerocketSettings(userData string) (map[string]any, bool) {
 	return document.Settings.Kubernetes, err == nil && document.Settings.Kubernetes != nil
 }
 
+// bootstrapCommand is an entry of the table settings.bootstrap-commands.
+type bootstrapCommand struct {
+	Commands  [][]string `toml:"commands"`
+	Mode      string     `toml:"mode"`
+	Essential bool       `toml:"essential"`
+}
+
+// localDisks reports whether commands that run at the start make a volume of local disks and put the kubelet's files there. Like
+// Bottlerocket it refuses what is no call of apiclient.
+func localDisks(userData string) (bool, error) {
+	var document struct {
+		Settings struct {
+			Commands map[string]bootstrapCommand `toml:"bootstrap-commands"`
+		} `toml:"settings"`
+	}
+	if err := toml.Unmarshal([]byte(userData), &document); err != nil {
+		return false, fmt.Errorf("reading settings.bootstrap-commands: %w", err)
+	}
+	var made, bound bool
+	commands := document.Settings.Commands
+	for _, name := range slices.Sorted(maps.Keys(commands)) { // the order in which they run
+		command := commands[name]
+		if !slices.Contains([]string{"always", "once", "off"}, command.Mode) {
+			return false, fmt.Errorf("reading settings.bootstrap-commands: %s has the mode %q", name, command.Mode)
+		}
+		for _, words := range command.Commands {
+			if len(words) < 2 || words[0] != "apiclient" {
+				return false, fmt.Errorf("reading settings.bootstrap-commands: %s runs %q, which is no call of apiclient", name, words)
+			}
+			if words[1] != "ephemeral-storage" || len(words) < 3 || command.Mode != "always" {
+				continue
+			}
+			made = made || words[2] == "init"
+			bound = bound || made && words[2] == "bind" && slices.Contains(words, "/var/lib/kubelet")
+		}
+	}
+	return bound, nil
+}
+
 // decodeBottlerocket reads the settings. Like Bottlerocket it refuses what it does not know.
 func decodeBottlerocket(table map[string]any) (Bootstrap, error) {
 	maps.DeleteFunc(table, func(key string, _ any) bool { return slices.Contains(ignoredSettings(), key) })

@@ -17,6 +17,7 @@ import (
 const (
 	mib = 1 << 20
 	gib = 1 << 30
+	gb  = 1_000_000_000 // of local disks
 	// armMemoryMiB is what arm64 images keep for contiguous allocations.
 	armMemoryMiB = 64
 	// The part of the nominal memory that firmware and kernel take lies between these two, per thousand.
@@ -39,13 +40,10 @@ type machineResources struct {
 // resourcesOf computes what the kubelet of an instance reports: the machine's capacity less what user data and image
 // reserve.
 func resourcesOf(t catalog.InstanceType, rootGiB int, s KubeletSettings) (machineResources, error) {
-	if rootGiB == 0 {
-		rootGiB = defaultRootGiB
-	}
 	capacity := corev1.ResourceList{
 		corev1.ResourceCPU:              *resource.NewQuantity(int64(t.CPU.VCPUs), resource.DecimalSI),
 		corev1.ResourceMemory:           *resource.NewQuantity(memoryBytes(t), resource.BinarySI),
-		corev1.ResourceEphemeralStorage: *resource.NewQuantity(int64(rootGiB)*gib-fileSystemBytes, resource.BinarySI),
+		corev1.ResourceEphemeralStorage: *resource.NewQuantity(diskBytes(t, rootGiB, s), resource.BinarySI),
 		corev1.ResourcePods:             *resource.NewQuantity(podCount(t, s), resource.DecimalSI),
 		"hugepages-1Gi":                 *resource.NewQuantity(0, resource.DecimalSI),
 		"hugepages-2Mi":                 *resource.NewQuantity(0, resource.DecimalSI),
@@ -72,7 +70,18 @@ func resourcesOf(t catalog.InstanceType, rootGiB int, s KubeletSettings) (machin
 		}
 		allocatable[name] = q
 	}
-	return machineResources{capacity: capacity, allocatable: allocatable, devices: deviceResources(t, s)}, nil
+	return machineResources{capacity: capacity, allocatable: allocatable, devices: deviceResources(t, 0, s)}, nil
+}
+
+// diskBytes is the file system that pods keep their files on: on the root volume, or on one made of all local disks.
+func diskBytes(t catalog.InstanceType, rootGiB int, s KubeletSettings) int64 {
+	if s.LocalDisks && t.LocalDisks.Count > 0 && t.LocalDisks.NVMeSupport != "unsupported" {
+		return int64(t.LocalDisks.TotalGB)*gb - fileSystemBytes
+	}
+	if rootGiB == 0 {
+		rootGiB = defaultRootGiB
+	}
+	return int64(rootGiB)*gib - fileSystemBytes
 }
 
 // memoryBytes is the memory that a node of the type really has. No measured figures are known, so it follows a rule: from
@@ -183,10 +192,10 @@ func quantities(values map[string]string) (corev1.ResourceList, error) {
 }
 
 // deviceResources is what is announced once the node is there: by the device plugins of the accelerated images, and on Windows
-// by the controller of the VPC. Interfaces for EFA and for pods of
-// their own are left out: they need a launch or an add-on that asks for them.
-func deviceResources(t catalog.InstanceType, s KubeletSettings) corev1.ResourceList {
+// by the controller of the VPC. Interfaces for pods of their own are left out: they need an add-on; those for EFA follow from the launch.
+func deviceResources(t catalog.InstanceType, efaInterfaces int, s KubeletSettings) corev1.ResourceList {
 	counts := map[corev1.ResourceName]int{
+		awsv1alpha1.ResourceAWSEFA:    efaInterfaces,
 		awsv1alpha1.ResourceAWSNeuron: t.Accelerator.Count, awsv1alpha1.ResourceAWSNeuronCore: t.Accelerator.Cores,
 	}
 	switch t.GPU.Manufacturer {

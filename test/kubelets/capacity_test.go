@@ -128,9 +128,13 @@ func TestDevicesAreThoseOfTheType(t *testing.T) {
 		"g4ad.8xlarge": {"amd.com/gpu": "2"},
 		"dl1.24xlarge": {"habana.ai/gaudi": "8"},
 	} {
-		if diff := cmp.Diff(want, text(deviceResources(facts(t, name), KubeletSettings{}))); diff != "" {
+		if diff := cmp.Diff(want, text(deviceResources(facts(t, name), 0, KubeletSettings{}))); diff != "" {
 			t.Errorf("devices of %s (-want +got):\n%s", name, diff)
 		}
+	}
+	want := map[string]string{"nvidia.com/gpu": "8", "vpc.amazonaws.com/efa": "4"}
+	if diff := cmp.Diff(want, text(deviceResources(facts(t, "p4d.24xlarge"), 4, KubeletSettings{}))); diff != "" {
+		t.Errorf("devices of an instance launched with interfaces for EFA (-want +got):\n%s", diff)
 	}
 }
 

@@ -29,6 +29,8 @@ type Instance struct {
 	// RootVolumeGiB is the size of the disk that pods keep their files on, which is that of the system on most images; 0 means
 	// the images' default.
 	RootVolumeGiB int
+	// EFAInterfaces that the instance was launched with; the plugin for them announces as many.
+	EFAInterfaces int
 	// UserData as the instance reads it from its metadata service: decoded from base64 already.
 	UserData string
 	// Boot is how the machine joins; nil as it should. Recycled needs nothing here: the name of the instance is that of another one.

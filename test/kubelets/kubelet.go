@@ -210,7 +210,7 @@ func (k *kubelet) patchLabel(ctx context.Context, value string) error {
 
 func (k *kubelet) announceDevices(ctx context.Context, elapsed time.Duration) error {
 	facts, _ := k.bridge.catalog.InstanceType(k.instance.Type) // create has looked it up before
-	devices := deviceResources(facts, k.bootstrap.Kubelet)
+	devices := deviceResources(facts, k.instance.EFAInterfaces, k.bootstrap.Kubelet)
 	if len(devices) == 0 {
 		return nil
 	}

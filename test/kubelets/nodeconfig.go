@@ -21,10 +21,34 @@ type nodeConfig struct {
 type nodeConfigSpec struct {
 	Cluster nodeConfigCluster `json:"cluster"`
 	Kubelet nodeConfigKubelet `json:"kubelet"`
+	// Instance is about what is beside the kubelet.
+	Instance nodeConfigInstance `json:"instance,omitzero"`
 	// What follows changes nothing that a Node shows.
 	Containerd   json.RawMessage `json:"containerd,omitempty"`
-	Instance     json.RawMessage `json:"instance,omitempty"`
 	FeatureGates json.RawMessage `json:"featureGates,omitempty"`
+}
+
+type nodeConfigInstance struct {
+	LocalStorage localStorage `json:"localStorage,omitzero"`
+}
+
+// localStorage is what becomes of local disks.
+type localStorage struct {
+	Strategy       string   `json:"strategy,omitempty"`
+	MountPath      string   `json:"mountPath,omitempty"`
+	DisabledMounts []string `json:"disabledMounts,omitempty"`
+}
+
+// apply lets a later document win; of the strategies only that of one array has pods keep their files there.
+func (l localStorage) apply(s *KubeletSettings) error {
+	switch l.Strategy {
+	case "":
+	case "RAID0", "RAID10", "Mount":
+		s.LocalDisks = l.Strategy == "RAID0"
+	default:
+		return fmt.Errorf("decoding spec.instance of the NodeConfig: %q is no strategy for local disks", l.Strategy)
+	}
+	return nil
 }
 
 type nodeConfigCluster struct {
@@ -75,6 +99,9 @@ func decodeNodeConfigs(documents []string) (Bootstrap, error) {
 		}
 		cluster = cluster.overriddenBy(config.Spec.Cluster)
 		if err := kubelet.applyConfig(config.Spec.Kubelet.Config); err != nil {
+			return Bootstrap{}, err
+		}
+		if err := config.Spec.Instance.LocalStorage.apply(&kubelet); err != nil {
 			return Bootstrap{}, err
 		}
 		flags = append(flags, config.Spec.Kubelet.Flags...)

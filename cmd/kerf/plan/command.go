@@ -35,6 +35,8 @@ type flags struct {
 	zones           []string
 	version         string
 	memoryOverhead  float64
+	reservedENIs    int
+	prefixes        bool
 	output, explain string
 	timeout         time.Duration
 	expendable      int32
@@ -79,6 +81,8 @@ func NewCommand() *cobra.Command {
 	set.Int32Var(&f.expendable, "expendable-pods-priority-cutoff", problem.DefaultExpendableBelow, "pods of a lower priority cause no machine")
 	set.StringVar(&f.version, "kubernetes-version", "1.34", "minor version that nodes run; it decides which images there are")
 	set.Float64Var(&f.memoryOverhead, "vm-memory-overhead-percent", 0.075, "part of an instance's memory that its kernel keeps, as a fraction")
+	set.IntVar(&f.reservedENIs, "reserved-enis", 0, "network interfaces of each instance that the VPC CNI gives no pod an address of, as with custom networking")
+	set.BoolVar(&f.prefixes, "prefix-delegation", false, "the VPC CNI hands out prefixes of 16 addresses (ENABLE_PREFIX_DELEGATION)")
 	set.DurationVar(&f.timeout, "timeout", time.Minute, "give the best plan found by then; 0 is no bound")
 	return c
 }
@@ -111,6 +115,7 @@ func (f *flags) run(ctx context.Context, s streams) error {
 	}
 	market, err := offline.NewMarket(facts, offline.Settings{
 		Region: f.region, Zones: f.zones, Version: f.version, MemoryOverhead: f.memoryOverhead,
+		ReservedENIs: f.reservedENIs, PrefixDelegation: f.prefixes,
 	}, objects.Templates)
 	if err != nil {
 		return err
@@ -182,6 +187,7 @@ func (f *flags) check() error {
 		{"--most-dearer", f.settings.MostDearer, f.settings.MostDearer == 0 || f.settings.MostDearer >= 1, "1 or more"},
 		{"--steps", float64(f.settings.Steps), f.settings.Steps >= 0, "0 or more"},
 		{"--vm-memory-overhead-percent", f.memoryOverhead, f.memoryOverhead >= 0 && f.memoryOverhead < 1, "a fraction from 0 to below 1"},
+		{"--reserved-enis", float64(f.reservedENIs), f.reservedENIs >= 0, "0 or more"},
 		{"--timeout", f.timeout.Seconds(), f.timeout >= 0, "0 or more"},
 	} {
 		if !n.valid {

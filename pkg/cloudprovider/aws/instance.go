@@ -34,10 +34,10 @@ const (
 
 // instance is the part of an instance's description that matters.
 type instance struct {
-	id, instanceType, zone, capacityType, image string
-	state                                       ec2types.InstanceStateName
-	launched                                    time.Time
-	tags                                        map[string]string
+	id, instanceType, zone, zoneID, capacityType, image string
+	state                                               ec2types.InstanceStateName
+	launched                                            time.Time
+	tags                                                map[string]string
 }
 
 // fromFleet reports whether EC2 says that a fleet has launched the instance, as all that kerf makes. Other tags anybody can set
@@ -84,7 +84,7 @@ func instanceFrom(d *ec2types.Instance) instance {
 		out.capacityType = v1alpha5.CapacityTypeSpot
 	}
 	if d.Placement != nil {
-		out.zone = awssdk.ToString(d.Placement.AvailabilityZone)
+		out.zone, out.zoneID = awssdk.ToString(d.Placement.AvailabilityZone), awssdk.ToString(d.Placement.AvailabilityZoneId)
 	}
 	if d.State != nil {
 		out.state = d.State.Name
@@ -136,8 +136,22 @@ func (p *Provider) find(ctx context.Context, id string, asked time.Time) (instan
 func (p *Provider) created(machine *v1alpha5.Machine, template *awsv1alpha1.AWSNodeTemplate, i fleet.Instance) *v1alpha5.Machine {
 	out := machine.DeepCopy()
 	out.Status.ProviderID = providerID(i.Zone, i.ID)
-	p.describeNode(out, instancetype.SetupOf(template, machine.Spec.Kubelet), i)
+	put := instancetype.SetupOf(template, machine.Spec.Kubelet)
+	put.EFA = asksForEFA(machine)
+	p.describeNode(out, put, i)
+	for _, s := range template.Status.Subnets {
+		if s.Zone == i.Zone {
+			labelZoneID(out, s.ZoneID)
+		}
+	}
 	return out
+}
+
+// labelZoneID adds the label, unless the id is not known or a user has given that label a meaning of their own.
+func labelZoneID(machine *v1alpha5.Machine, id string) {
+	if _, own := machine.Labels[awsv1alpha1.LabelZoneID]; !own && id != "" {
+		machine.Labels[awsv1alpha1.LabelZoneID] = id
+	}
 }
 
 // existing returns the machine of a described instance. Its template and kubelet configuration are not known: capacity is that
@@ -157,6 +171,7 @@ func (p *Provider) existing(i instance) *v1alpha5.Machine {
 		}}
 	}
 	p.describeNode(out, instancetype.SetupOf(&awsv1alpha1.AWSNodeTemplate{}, nil), i.made())
+	labelZoneID(out, i.zoneID)
 	if name := i.tags[v1alpha5.ProvisionerNameLabel]; name != "" {
 		out.Labels[v1alpha5.ProvisionerNameLabel] = name
 	}

@@ -210,9 +210,12 @@ func TestAnIsolatedVPCHasNoWayToThePriceList(t *testing.T) {
 	s := startSim(t)
 	s.settings.IsolatedVPC = true
 	for _, task := range s.newProvider(clusterUID).Tasks() {
-		if task.Name == "reading on-demand prices" {
-			t.Error("the Price List service is asked")
+		if err := task.Run(t.Context()); err != nil || task.Name == "reading on-demand prices" {
+			t.Errorf("%s: %v", task.Name, err)
 		}
+	}
+	if calls, spot := s.calls("pricing:GetProducts"), s.calls("ec2:DescribeSpotPriceHistory"); calls > 0 || spot == 0 {
+		t.Errorf("%d calls for list prices, %d for spot prices", calls, spot)
 	}
 }
 

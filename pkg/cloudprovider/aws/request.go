@@ -74,7 +74,8 @@ func (p *Provider) request(ctx context.Context, machine *v1alpha5.Machine) (flee
 	return request, nil
 }
 
-// addresses returns how many addresses of a subnet a machine may take, with the pods that fit on the smallest candidate. Where
+// addresses returns how many addresses of a subnet a machine may take, with the pods that fit on the smallest candidate and
+// its interfaces for EFA. Where
 // pods have addresses of another kind, or nobody knows how many will run, it is one.
 func (p *Provider) addresses(b boot) int32 {
 	if facts, err := p.cluster.Facts(); err != nil || (userdata.Node{Cluster: facts}).IPv6() || len(b.candidates) == 0 {
@@ -82,7 +83,7 @@ func (p *Provider) addresses(b boot) int32 {
 	}
 	least := int64(math.MaxInt16)
 	for _, c := range b.candidates {
-		least = min(least, max(c.Boot.MaxPods, 1))
+		least = min(least, max(c.Boot.MaxPods, 1)+max(c.Boot.EFAInterfaces-1, 0))
 	}
 	return int32(least) //nolint:gosec // no more than it starts with
 }
@@ -129,6 +130,9 @@ func (p *Provider) boot(machine *v1alpha5.Machine, template *awsv1alpha1.AWSNode
 			continue
 		}
 		alike := fleet.Boot{ImageID: image}
+		if asksForEFA(machine) && info.EFAInterfaces > 0 && template.Spec.LaunchTemplate == "" {
+			alike.Cards, alike.EFAInterfaces = info.Cards, info.EFAInterfaces
+		}
 		if told(template) {
 			alike.MaxPods = put.Kubelet.PodLimit(p.lister.AddressedPods(info))
 			if machine.Spec.Kubelet != nil && len(machine.Spec.Kubelet.KubeReserved) > 0 {
@@ -140,10 +144,18 @@ func (p *Provider) boot(machine *v1alpha5.Machine, template *awsv1alpha1.AWSNode
 		out.candidates = append(out.candidates, fleet.Candidate{Name: name, Zones: snapshot.Zones(name), Boot: alike})
 	}
 	delete(out.labels, corev1.LabelTopologyZone)
+	delete(out.labels, awsv1alpha1.LabelZoneID)
 	delete(out.labels, corev1.LabelHostname)
 	delete(out.labels, awsv1alpha1.LabelInstanceAMIID)
 	out.labels[v1alpha5.CapacityTypeLabel] = choice.CapacityType
 	return out, nil
+}
+
+// asksForEFA reports whether a pod of the machine needs an interface for EFA. All that its instance can have are then made with it:
+// later there is no way to add one.
+func asksForEFA(machine *v1alpha5.Machine) bool {
+	asked := machine.Spec.Resources.Requests[awsv1alpha1.ResourceAWSEFA]
+	return !asked.IsZero()
 }
 
 // told reports whether kerf tells the template's machines how to become nodes. Else that is up to the user, and equal for all
@@ -174,6 +186,7 @@ func (p *Provider) launchTemplate(machine *v1alpha5.Machine, template *awsv1alph
 	node := userdata.Node{
 		Cluster: facts, Labels: b.labels, Taints: append(append([]corev1.Taint{}, machine.Spec.Taints...), machine.Spec.StartupTaints...),
 		MaxPods: alike.MaxPods, Kubelet: machine.Spec.Kubelet, KubeReserved: b.reserved[alike.KubeReserved], UserData: template.Spec.UserData,
+		LocalDisks: template.Spec.InstanceStorePolicy == awsv1alpha1.InstanceStorePolicyRAID0,
 	}
 	family := template.Status.AMIFamily
 	data, err := userdata.Render(family, node)
@@ -184,6 +197,7 @@ func (p *Provider) launchTemplate(machine *v1alpha5.Machine, template *awsv1alph
 		ImageID: alike.ImageID, InstanceProfile: profile, UserData: data, Tags: p.ownTags(machine.ProvisionerName(), template),
 		Metadata: template.Spec.MetadataOptions, IPv6: node.IPv6(), DetailedMonitoring: template.Spec.DetailedMonitoring,
 		Volumes: blockdevice.Of(family, template.Spec.BlockDeviceMappings), NoPublicIP: subnet.Private(template.Status.Subnets),
+		Cards: alike.Cards, EFAInterfaces: alike.EFAInterfaces,
 	}
 	spec.Tags[awsv1alpha1.TagLaunchTemplateCluster] = p.settings.ClusterName
 	for _, g := range template.Status.SecurityGroups {
@@ -204,7 +218,8 @@ func (p *Provider) rehearse(provisioner *v1alpha5.Provisioner, template *awsv1al
 	}
 	node := userdata.Node{
 		Cluster: facts, Labels: provisioner.Spec.Labels, Kubelet: provisioner.Spec.KubeletConfiguration, UserData: template.Spec.UserData,
-		Taints: v1alpha5.NodeTaints(slices.Concat(provisioner.Spec.Taints, provisioner.Spec.StartupTaints)),
+		LocalDisks: template.Spec.InstanceStorePolicy == awsv1alpha1.InstanceStorePolicyRAID0,
+		Taints:     v1alpha5.NodeTaints(slices.Concat(provisioner.Spec.Taints, provisioner.Spec.StartupTaints)),
 	}
 	if node.Kubelet != nil {
 		node.KubeReserved = node.Kubelet.KubeReserved

@@ -44,6 +44,7 @@ type Instance struct {
 	PricePerHour     float64           `json:"pricePerHour"`   // USD; spot prices are synthetic
 	SpotRequestID    string            `json:"spotInstanceRequestId,omitempty"`
 	Volumes          []Volume          `json:"volumes"`
+	EFAInterfaces    int               `json:"efaInterfaces,omitempty"`
 	Metadata         MetadataOptions   `json:"metadataOptions"`
 	Monitoring       bool              `json:"detailedMonitoring"`
 }

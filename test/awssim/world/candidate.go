@@ -164,6 +164,9 @@ func (w *World) resolve(c candidate, subnet Subnet) candidate {
 	if c.volumes, c.err = attach(c.data.BlockDeviceMappings, c.image); c.err != nil {
 		return c
 	}
+	if c.err = checkInterfaces(c.data.NetworkInterfaces, facts); c.err != nil {
+		return c
+	}
 	c.groups, c.err = w.findGroups(c.data.groups())
 	return c
 }

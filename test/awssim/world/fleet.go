@@ -182,7 +182,7 @@ func (w *World) launch(fleet *Fleet, p part, pools []pool, tags map[string]Tags)
 // undo makes launched instances never to have been, for a part that got less than its minimum.
 func (w *World) undo(launched []launchedFrom) {
 	for _, instance := range launched {
-		w.subnets[instance.Subnet.ID].release(instance.Address)
+		w.release(instance.Instance)
 		delete(w.instances, instance.ID)
 	}
 }

@@ -61,7 +61,8 @@ type Instance struct {
 	Image         Image
 	Subnet        Subnet
 	Address       netip.Addr
-	DNSName       string // private
+	MoreAddresses []netip.Addr // of interfaces besides the first
+	DNSName       string       // private
 	Groups        []SecurityGroup
 	Data          LaunchTemplateData // as resolved for this instance
 	InterfaceID   string
@@ -250,7 +251,7 @@ func (w *World) sweep() {
 	}
 	slices.SortFunc(ended, func(a, b *Instance) int { return a.Number - b.Number })
 	for _, instance := range ended {
-		w.subnets[instance.Subnet.ID].release(instance.Address)
+		w.release(instance)
 		instance.released = true
 	}
 }

@@ -17,7 +17,12 @@ func (w *World) start(fleet *Fleet, capacityType string, p pool, tags map[string
 		return nil, errShort(key)
 	}
 	boot := w.boot(w.launches + 1)
-	address, ok := w.address(p.subnet.ID, boot)
+	more := moreAddresses(p.data.NetworkInterfaces)
+	enough := w.subnets[p.subnet.ID].free() > more
+	address, ok := netip.Addr{}, false
+	if enough {
+		address, ok = w.address(p.subnet.ID, boot)
+	}
 	if !ok {
 		return nil, apierror.New("InsufficientFreeAddressesInSubnet",
 			"There are not enough free addresses in subnet '%s' to satisfy the requested number of instances.", p.subnet.ID)
@@ -29,6 +34,10 @@ func (w *World) start(fleet *Fleet, capacityType string, p pool, tags map[string
 		Type: p.facts.Name, CapacityType: capacityType, Image: p.image, Subnet: p.subnet, Address: address, DNSName: w.dnsName(address),
 		Groups: p.groups, Data: p.data, PricePerHour: p.price, Launched: now, Runs: now.Add(w.config.BootDelay), Boot: boot,
 		Tags: launchTags(p, fleet.ID).Merge(tags["instance"]), VolumeTags: p.data.TagsFor("volume").Merge(tags["volume"]),
+	}
+	for range more {
+		address, _ := w.subnets[p.subnet.ID].take() // there are enough
+		instance.MoreAddresses = append(instance.MoreAddresses, address)
 	}
 	instance.InterfaceID = w.newID("eni")
 	for _, v := range p.volumes {

@@ -87,6 +87,9 @@ func (d LaunchTemplateData) check() error {
 	if len(d.SecurityGroupIDs) > 0 && len(d.NetworkInterfaces) > 0 {
 		return apierror.Combination("Network interfaces and an instance-level security groups may not be specified on the same request")
 	}
+	if err := checkKinds(d.NetworkInterfaces); err != nil {
+		return err
+	}
 	if profile := d.IAMInstanceProfile; profile != nil && profile.ARN != "" && profile.Name != "" {
 		return apierror.Combination("An instance profile is given by its ARN or by its name, not by both")
 	}

@@ -27,6 +27,8 @@ type Boot struct {
 	MaxPods int64
 	// KubeReserved is what is reserved for the kubelet, printed; "" where the image decides.
 	KubeReserved string
+	// Cards and EFAInterfaces are those of the instance type where interfaces for EFA are asked for; else 0.
+	Cards, EFAInterfaces int64
 }
 
 // Candidate is an instance type that can be launched.

@@ -13,6 +13,8 @@ import (
 
 const (
 	mib = 1 << 20
+	// gb is the unit of local disks.
+	gb = 1_000_000_000
 	// arm64 images keep this much for contiguous allocations, MiB.
 	armReservedMiB = 64
 )
@@ -23,6 +25,10 @@ type Setup struct {
 	Kubelet kubelet.Kubelet
 	// PodBytes is the size of the volume that pods keep their files on.
 	PodBytes int64
+	// LocalDisks has pods keep their files on the local disks, where there are any, in place of that volume.
+	LocalDisks bool
+	// EFA says that an instance is launched with interfaces for EFA, if its type can have any.
+	EFA bool
 	// Images that it may boot, as ImageSet names them. What was measured on them counts.
 	Images string
 }
@@ -32,7 +38,7 @@ func capacity(i Info, setup Setup, overhead float64, addressing Addressing) core
 	out := corev1.ResourceList{
 		corev1.ResourceCPU:              *resource.NewQuantity(i.VCPUs, resource.DecimalSI),
 		corev1.ResourceMemory:           *resource.NewQuantity(memoryMiB(i, overhead)*mib, resource.BinarySI),
-		corev1.ResourceEphemeralStorage: *resource.NewQuantity(setup.PodBytes, resource.BinarySI),
+		corev1.ResourceEphemeralStorage: *resource.NewQuantity(podBytes(i, setup), resource.BinarySI),
 		corev1.ResourcePods:             *resource.NewQuantity(setup.Kubelet.Pods(addressing.pods(i), i.VCPUs), resource.DecimalSI),
 	}
 	counts := map[corev1.ResourceName]int64{
@@ -44,6 +50,9 @@ func capacity(i Info, setup Setup, overhead float64, addressing Addressing) core
 		counts[awsv1alpha1.ResourceAWSPrivateIPv4] = i.IPv4PerInterface - 1
 	} else {
 		counts[awsv1alpha1.ResourceAWSPodENI] = i.BranchInterfaces
+		if setup.EFA { // for which there is no driver on Windows
+			counts[awsv1alpha1.ResourceAWSEFA] = i.EFAInterfaces
+		}
 	}
 	for name, count := range counts {
 		if name != "" && count > 0 {
@@ -51,6 +60,14 @@ func capacity(i Info, setup Setup, overhead float64, addressing Addressing) core
 		}
 	}
 	return out
+}
+
+// podBytes returns the size of what pods keep their files on.
+func podBytes(i Info, setup Setup) int64 {
+	if setup.LocalDisks && i.NVMeGB > 0 {
+		return i.NVMeGB * gb
+	}
+	return setup.PodBytes
 }
 
 func memoryMiB(i Info, overhead float64) int64 {

@@ -27,6 +27,7 @@ func infoOf(t catalog.InstanceType) Info {
 	out := Info{
 		Name: t.Name, Arch: t.Architecture, Hypervisor: t.Hypervisor, VCPUs: int64(t.CPU.VCPUs), MemoryMiB: int64(t.MemoryMiB),
 		Interfaces: int64(t.Network.ENIsDefaultCard), IPv4PerInterface: int64(t.Network.IPv4PerENI),
+		Cards: int64(t.Network.Cards), EFAInterfaces: int64(t.Network.EFAInterfaces),
 		CPUManufacturer: t.CPU.Manufacturer, ClockMHz: int64(t.CPU.ClockMHz),
 		EncryptedTransit: t.Network.EncryptedTransit, OnDemand: t.Supports("on-demand"), Spot: t.Supports("spot"), BareMetal: t.BareMetal,
 	}

@@ -32,6 +32,9 @@ type Info struct {
 	Interfaces, IPv4PerInterface int64
 	// BranchInterfaces that pods can have of their own; 0 where trunking is not possible.
 	BranchInterfaces int64
+	// Cards is how many network cards there are. EFAInterfaces are those for EFA that there can be: one on each card, or on each
+	// but the first; 0 where there can be none.
+	Cards, EFAInterfaces int64
 	// BandwidthMbps is sustained; 0 where not known.
 	BandwidthMbps int64
 	// NVMeGB is local NVMe storage in all, GB of 10^9 bytes.
@@ -128,6 +131,7 @@ func infoFrom(d *ec2types.InstanceTypeInfo, limits *Limits) (Info, bool) {
 		OtherDevices:     otherDevices(d),
 	}
 	out.Interfaces, out.BandwidthMbps = cards(d.NetworkInfo)
+	out.Cards, out.EFAInterfaces = int64(max(len(d.NetworkInfo.NetworkCards), 1)), efaInterfaces(d.NetworkInfo)
 	if limits != nil {
 		out.BandwidthMbps, out.BranchInterfaces = limits.BandwidthMbps, limits.BranchInterfaces
 	}
@@ -171,6 +175,13 @@ func cards(n *ec2types.NetworkInfo) (interfaces, mbps int64) {
 		interfaces = int64(awssdk.ToInt32(n.MaximumNetworkInterfaces))
 	}
 	return interfaces, int64(math.Round(gbps * 1000))
+}
+
+func efaInterfaces(n *ec2types.NetworkInfo) int64 {
+	if n.EfaInfo == nil || !awssdk.ToBool(n.EfaSupported) {
+		return 0
+	}
+	return int64(awssdk.ToInt32(n.EfaInfo.MaximumEfaInterfaces))
 }
 
 // gpu returns the GPUs as the guest sees them: a type with a fraction of one has 0 whole but 1 logical GPU.

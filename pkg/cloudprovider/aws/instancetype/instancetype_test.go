@@ -45,6 +45,9 @@ func described(t catalog.InstanceType) ec2types.InstanceTypeInfo {
 			Ipv4AddressesPerInterface: awssdk.Int32(int32(t.Network.IPv4PerENI)), EncryptionInTransitSupported: awssdk.Bool(t.Network.EncryptedTransit),
 		},
 	}
+	if efas := t.Network.EFAInterfaces; efas > 0 {
+		out.NetworkInfo.EfaSupported, out.NetworkInfo.EfaInfo = awssdk.Bool(true), &ec2types.EfaInfo{MaximumEfaInterfaces: awssdk.Int32(int32(efas))}
+	}
 	for i := range t.Network.Cards {
 		card := ec2types.NetworkCardInfo{NetworkCardIndex: awssdk.Int32(int32(i)), MaximumNetworkInterfaces: awssdk.Int32(99)}
 		if i == t.Network.DefaultCard {
@@ -287,6 +290,30 @@ func TestDevicesAreResources(t *testing.T) {
 				t.Errorf("capacity = %v", got)
 			}
 		})
+	}
+}
+
+// One interface for each card, but where the first card has none.
+func TestInterfacesForEFAAreAResourceOfWhatIsLaunchedWithThem(t *testing.T) {
+	for name, want := range map[string]int64{"c5n.18xlarge": 1, "p4d.24xlarge": 4, "p5.48xlarge": 32, "p6-b300.48xlarge": 16, "m5.large": 0} {
+		l, _, _ := newLister(t, name)
+		for family, none := range map[string]bool{awsv1alpha1.AMIFamilyAL2023: false, awsv1alpha1.AMIFamilyWindows2022: true} {
+			for _, launched := range []bool{false, true} {
+				setup := Setup{Kubelet: kubelet.Kubelet{Family: family}, PodBytes: 20 << 30, EFA: launched}
+				got, err := l.Describe(name, setup)
+				if err != nil {
+					t.Fatal(err)
+				}
+				count := got.Capacity[awsv1alpha1.ResourceAWSEFA]
+				wanted := want
+				if none || !launched {
+					wanted = 0
+				}
+				if count.Value() != wanted || (len(got.OnRequest) == 1) != (wanted > 0) {
+					t.Errorf("%s on %s, launched with them %t: %d and %v, want %d", name, family, launched, count.Value(), got.OnRequest, wanted)
+				}
+			}
+		}
 	}
 }
 

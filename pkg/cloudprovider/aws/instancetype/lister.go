@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/ami"
@@ -136,9 +137,13 @@ func (l *Lister) describe(maker *labelMaker, i Info, setup Setup) *cloudprovider
 		all[corev1.ResourceMemory] = *resource.NewQuantity(bytes, resource.BinarySI)
 	}
 	pods := all[corev1.ResourcePods]
+	var onRequest []corev1.ResourceName
+	if _, ok := all[awsv1alpha1.ResourceAWSEFA]; ok {
+		onRequest = append(onRequest, awsv1alpha1.ResourceAWSEFA)
+	}
 	return &cloudprovider.InstanceType{
 		Name: i.Name, Requirements: maker.labels(i, pods.Value(), setup.Kubelet.Family), Capacity: all, Overhead: overhead(i, setup.Kubelet, all),
-		Special: i.Special(),
+		Special: i.Special(), OnRequest: onRequest,
 	}
 }
 

@@ -28,7 +28,9 @@ func QuestionOf(template *awsv1alpha1.AWSNodeTemplate, config *v1alpha5.KubeletC
 		zones = append(zones, s.Zone)
 	}
 	slices.Sort(zones)
-	return Question{Zones: slices.Compact(zones), Images: Bootable(template), Setup: SetupOf(template, config)}
+	setup := SetupOf(template, config)
+	setup.EFA = true // for whoever asks
+	return Question{Zones: slices.Compact(zones), Images: Bootable(template), Setup: setup}
 }
 
 // Bootable returns the images of the template's machines.
@@ -39,12 +41,13 @@ func Bootable(template *awsv1alpha1.AWSNodeTemplate) []awsv1alpha1.AMI {
 	return template.Status.AMIs
 }
 
-// SetupOf returns what is put onto the template's machines.
+// SetupOf returns what is put onto those of the template's machines that ask for no interfaces for EFA.
 func SetupOf(template *awsv1alpha1.AWSNodeTemplate, config *v1alpha5.KubeletConfiguration) Setup {
 	family := template.Status.AMIFamily
 	room := userdata.Configured(family, template.Spec.UserData, config)
 	return Setup{
 		Kubelet: kubelet.Kubelet{Config: room, Family: family}, PodBytes: blockdevice.PodBytes(family, template.Spec.BlockDeviceMappings),
-		Images: ImageSet(Bootable(template)),
+		Images:     ImageSet(Bootable(template)),
+		LocalDisks: template.Spec.InstanceStorePolicy == awsv1alpha1.InstanceStorePolicyRAID0 && !awsv1alpha1.IsWindows(family),
 	}
 }

@@ -27,6 +27,9 @@ const hashBytes = 16
 // hopLimit lets pods without host networking reach the instance metadata, one hop further than the host.
 const hopLimit = 2
 
+// interfaceTypeEFA is an interface for EFA that has addresses as well.
+const interfaceTypeEFA = "efa"
+
 // Spec is what a launch template holds.
 type Spec struct {
 	ImageID         string
@@ -37,8 +40,11 @@ type Spec struct {
 	UserData   string
 	// Metadata as the user wants it: what it leaves out is EC2's to decide. nil is kerf's own choice: tokens are required.
 	Metadata *awsv1alpha1.MetadataOptions
-	// IPv6 has instances of kerf's own choice reach their metadata over IPv6 as well.
+	// IPv6 gives interfaces an address of IPv6, whatever the subnet does by itself, and has instances of kerf's own choice reach
+	// their metadata over it as well.
 	IPv6 bool
+	// EFAInterfaces are made, on so many of the last cards, of all Cards; 0 makes none.
+	Cards, EFAInterfaces int64
 	// Volumes; none leaves them to the image.
 	Volumes []awsv1alpha1.BlockDeviceMapping
 	// DetailedMonitoring; nil leaves it to EC2, which does without.
@@ -69,11 +75,7 @@ func (s Spec) data() *ec2types.RequestLaunchTemplateData {
 			{ResourceType: ec2types.ResourceTypeNetworkInterface, Tags: tagList(s.Tags)},
 		},
 	}
-	if s.NoPublicIP { // only an interface can say so, and then it has the security groups
-		out.NetworkInterfaces = []ec2types.LaunchTemplateInstanceNetworkInterfaceSpecificationRequest{{
-			DeviceIndex: awssdk.Int32(0), AssociatePublicIpAddress: awssdk.Bool(false), Groups: s.SecurityGroups,
-		}}
-	} else {
+	if out.NetworkInterfaces = s.interfaces(); len(out.NetworkInterfaces) == 0 { // else they have the security groups
 		out.SecurityGroupIds = s.SecurityGroups
 	}
 	if s.UserData != "" {
@@ -84,6 +86,38 @@ func (s Spec) data() *ec2types.RequestLaunchTemplateData {
 	}
 	for _, v := range s.Volumes {
 		out.BlockDeviceMappings = append(out.BlockDeviceMappings, mapping(v))
+	}
+	return out
+}
+
+type networkInterface = ec2types.LaunchTemplateInstanceNetworkInterfaceSpecificationRequest
+
+// interfaces returns the network interfaces: none where EC2 makes the only one as it would by itself.
+func (s Spec) interfaces() []networkInterface {
+	if !s.NoPublicIP && !s.IPv6 && s.EFAInterfaces == 0 {
+		return nil
+	}
+	out := []networkInterface{{DeviceIndex: awssdk.Int32(0), Groups: s.SecurityGroups}}
+	if s.EFAInterfaces > 0 {
+		out[0].NetworkCardIndex = awssdk.Int32(0)
+		if s.EFAInterfaces >= s.Cards {
+			out[0].InterfaceType = awssdk.String(interfaceTypeEFA)
+		}
+		for card := max(s.Cards-s.EFAInterfaces, 1); card < s.Cards; card++ {
+			out = append(out, networkInterface{
+				DeviceIndex: awssdk.Int32(1), NetworkCardIndex: narrow(&card), InterfaceType: awssdk.String(interfaceTypeEFA),
+				Groups: s.SecurityGroups, DeleteOnTermination: awssdk.Bool(true),
+			})
+		}
+	}
+	if s.IPv6 {
+		for i := range out {
+			out[i].Ipv6AddressCount = awssdk.Int32(1)
+		}
+		out[0].PrimaryIpv6 = awssdk.Bool(true)
+	}
+	if s.NoPublicIP && len(out) == 1 { // EC2 gives none to an instance of several, and takes no word about it
+		out[0].AssociatePublicIpAddress = awssdk.Bool(false)
 	}
 	return out
 }

@@ -49,12 +49,15 @@ func TestLaunchTemplatesHoldWhatIsRecorded(t *testing.T) {
 	half.Metadata = &awsv1alpha1.MetadataOptions{HTTPTokens: awssdk.String("required")}
 	private := ofFamily(awsv1alpha1.AMIFamilyAL2)
 	private.NoPublicIP = true
+	efa, lastCards := ofFamily(awsv1alpha1.AMIFamilyAL2), ofFamily(awsv1alpha1.AMIFamilyAL2)
+	efa.NoPublicIP, efa.Cards, efa.EFAInterfaces = true, 1, 1
+	lastCards.NoPublicIP, lastCards.IPv6, lastCards.Cards, lastCards.EFAInterfaces = true, true, 3, 2
 	none.UserData, none.DetailedMonitoring = "", awssdk.Bool(false)
 	for name, s := range map[string]Spec{
 		"al2": ofFamily(awsv1alpha1.AMIFamilyAL2), "bottlerocket": ofFamily(awsv1alpha1.AMIFamilyBottlerocket), "ubuntu": ofFamily(awsv1alpha1.AMIFamilyUbuntu),
 		"windows":                  ofFamily(awsv1alpha1.AMIFamilyWindows2022),
 		"custom_without_user_data": none, "ipv6": ipv6, "metadata_half_stated": half, "all_stated": stated(),
-		"no_public_ip": private,
+		"no_public_ip": private, "efa": efa, "efa_on_the_last_cards": lastCards,
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := json.MarshalIndent(present(t, s.data()), "", "  ")

@@ -30,6 +30,9 @@ type Settings struct {
 	Version string
 	// MemoryOverhead is the part of the memory that firmware and kernel keep, as a fraction.
 	MemoryOverhead float64
+	// ReservedENIs of each instance are not for pods; PrefixDelegation says that the VPC CNI hands out prefixes of addresses.
+	ReservedENIs     int
+	PrefixDelegation bool
 }
 
 // Market is what can be bought where nothing is sold out. It is safe for concurrent use.
@@ -67,6 +70,7 @@ func NewMarket(facts *catalog.Catalog, settings Settings, templates []*awsv1alph
 	m := &Market{
 		lister: instancetype.NewLister(instancetype.NewCatalogued(facts, settings.Region), prices, prices, instancetype.Settings{
 			Region: settings.Region, MemoryOverhead: settings.MemoryOverhead,
+			Addressing: instancetype.Addressing{ReservedInterfaces: int64(settings.ReservedENIs), Prefixes: settings.PrefixDelegation},
 		}),
 		settings: settings, minor: minor, templates: map[string]*awsv1alpha1.AWSNodeTemplate{},
 	}

@@ -59,8 +59,9 @@ func TestWhatNodesHaveFollowsFromTheirTemplate(t *testing.T) {
 		provisioner            func(*v1alpha5.ProvisionerSpec)
 		memory, ephemeral, pod string // allocatable of an m5.large
 	}{
-		"the usual":       {awsv1alpha1.AWSNodeTemplateSpec{}, nothing, "6903Mi", "17Gi", "29"},
-		"a larger volume": {awsv1alpha1.AWSNodeTemplateSpec{BlockDeviceMappings: []awsv1alpha1.BlockDeviceMapping{{DeviceName: new("/dev/xvda"), EBS: &awsv1alpha1.BlockDevice{VolumeSize: &size}}}}, nothing, "6903Mi", "89Gi", "29"},
+		"the usual":                         {awsv1alpha1.AWSNodeTemplateSpec{}, nothing, "6903Mi", "17Gi", "29"},
+		"a larger volume":                   {awsv1alpha1.AWSNodeTemplateSpec{BlockDeviceMappings: []awsv1alpha1.BlockDeviceMapping{{DeviceName: new("/dev/xvda"), EBS: &awsv1alpha1.BlockDevice{VolumeSize: &size}}}}, nothing, "6903Mi", "89Gi", "29"},
+		"local disks, of which it has none": {awsv1alpha1.AWSNodeTemplateSpec{InstanceStorePolicy: "RAID0"}, nothing, "6903Mi", "17Gi", "29"},
 		"fewer pods": {awsv1alpha1.AWSNodeTemplateSpec{}, func(p *v1alpha5.ProvisionerSpec) {
 			p.KubeletConfiguration = &v1alpha5.KubeletConfiguration{MaxPods: new(int32(10))}
 		}, "6903Mi", "17Gi", "10"},
@@ -87,6 +88,39 @@ func TestWhatNodesHaveFollowsFromTheirTemplate(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// An m5d.2xlarge has a disk of 300 GB; 10 % of it and 1 GiB are kept. A d2.xlarge has disks that no image makes one of.
+func TestNodesHaveTheRoomOfTheirLocalDisks(t *testing.T) {
+	kept := func(bytes int64) int64 { return bytes - (bytes+9)/10 - 1<<30 }
+	for name, tc := range map[string]struct {
+		spec         awsv1alpha1.AWSNodeTemplateSpec
+		instanceType string
+		want         int64
+	}{
+		"one disk":                {awsv1alpha1.AWSNodeTemplateSpec{InstanceStorePolicy: "RAID0"}, "m5d.2xlarge", kept(300e9)},
+		"two disks":               {awsv1alpha1.AWSNodeTemplateSpec{InstanceStorePolicy: "RAID0", AMIFamily: "Bottlerocket"}, "m5d.4xlarge", kept(600e9)},
+		"no policy":               {awsv1alpha1.AWSNodeTemplateSpec{}, "m5d.2xlarge", kept(20 << 30)},
+		"no disks that images do": {awsv1alpha1.AWSNodeTemplateSpec{InstanceStorePolicy: "RAID0"}, "d2.xlarge", kept(20 << 30)},
+		"Windows":                 {awsv1alpha1.AWSNodeTemplateSpec{InstanceStorePolicy: "RAID0", AMIFamily: "Windows2022"}, "m5d.2xlarge", kept(50 << 30)},
+		"what the user sets up":   {awsv1alpha1.AWSNodeTemplateSpec{InstanceStorePolicy: "RAID0", AMIFamily: "Ubuntu"}, "m5d.2xlarge", kept(300e9)},
+	} {
+		m, err := market(t, usual(), template(tc.spec))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := m.InstanceTypes(t.Context(), provisioner(nothing))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := named(list, tc.instanceType)
+		if found == nil {
+			t.Fatalf("there is no %s", tc.instanceType)
+		}
+		if got := found.Allocatable(); got.StorageEphemeral().Value() != tc.want {
+			t.Errorf("%s: %d bytes, want %d", name, got.StorageEphemeral().Value(), tc.want)
+		}
 	}
 }
 

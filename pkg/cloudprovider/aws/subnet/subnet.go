@@ -22,9 +22,10 @@ type API interface {
 
 // Subnet is a subnet with the addresses that are free in it.
 type Subnet struct {
-	ID   string
-	Zone string
-	Free int32
+	ID     string
+	Zone   string
+	ZoneID string // the same in all accounts
+	Free   int32
 	// Private is true of one that gives instances no public address.
 	Private bool
 }
@@ -53,7 +54,7 @@ func (f *Finder) Find(ctx context.Context, selected map[string]string) ([]Subnet
 		}
 		for _, s := range page.Subnets {
 			out = append(out, Subnet{
-				ID: awssdk.ToString(s.SubnetId), Zone: awssdk.ToString(s.AvailabilityZone), Free: awssdk.ToInt32(s.AvailableIpAddressCount),
+				ID: awssdk.ToString(s.SubnetId), Zone: awssdk.ToString(s.AvailabilityZone), ZoneID: awssdk.ToString(s.AvailabilityZoneId), Free: awssdk.ToInt32(s.AvailableIpAddressCount),
 				Private: s.MapPublicIpOnLaunch != nil && !*s.MapPublicIpOnLaunch,
 			})
 		}
@@ -69,14 +70,14 @@ const overtake = 2
 // there and none has outgrown an earlier one by far: launches name the first subnet of each zone that has room, and a launch that
 // is repeated after a restart has to name the same one although addresses have been taken meanwhile.
 func Order(before []awsv1alpha1.Subnet, found []Subnet) []awsv1alpha1.Subnet {
-	free, private := make(map[string]int32, len(found)), make(map[string]bool, len(found))
+	free, told := make(map[string]int32, len(found)), make(map[string]awsv1alpha1.Subnet, len(found))
 	for _, s := range found {
-		free[s.ID], private[s.ID] = s.Free, s.Private
+		free[s.ID], told[s.ID] = s.Free, awsv1alpha1.Subnet{ID: s.ID, Zone: s.Zone, ZoneID: s.ZoneID, NoPublicIP: s.Private}
 	}
 	if holds(before, free) {
 		out := slices.Clone(before)
 		for i, s := range out {
-			out[i].NoPublicIP = private[s.ID]
+			out[i].ZoneID, out[i].NoPublicIP = told[s.ID].ZoneID, told[s.ID].NoPublicIP
 		}
 		return out
 	}
@@ -85,7 +86,7 @@ func Order(before []awsv1alpha1.Subnet, found []Subnet) []awsv1alpha1.Subnet {
 	})
 	out := make([]awsv1alpha1.Subnet, 0, len(sorted))
 	for _, s := range sorted {
-		out = append(out, awsv1alpha1.Subnet{ID: s.ID, Zone: s.Zone, NoPublicIP: s.Private})
+		out = append(out, told[s.ID])
 	}
 	return out
 }

@@ -63,6 +63,9 @@ func TestWhetherSubnetsGivePublicAddressesIsAlwaysAsFound(t *testing.T) {
 			t.Errorf("%s: private subnets (-want +got):\n%s", name, diff)
 		}
 	}
+	if got := Order(order("b", "a"), []Subnet{{ID: "b", ZoneID: "use1-az1"}, {ID: "a"}}); got[0].ZoneID != "use1-az1" || got[1].ZoneID != "" {
+		t.Errorf("the ids of zones are not as found: %+v", got)
+	}
 	if before := order("b", "a"); Order(before, []Subnet{{ID: "b", Private: true}, {ID: "a"}})[0].NoPublicIP == before[0].NoPublicIP {
 		t.Error("the order of before was changed in place")
 	}
@@ -104,7 +107,7 @@ func TestAllPagesOfSubnetsAreRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]Subnet{{"subnet-1", "a", 7, true}, {"subnet-2", "b", 0, false}}, got); diff != "" {
+	if diff := cmp.Diff([]Subnet{{ID: "subnet-1", Zone: "a", Free: 7, Private: true}, {ID: "subnet-2", Zone: "b"}}, got); diff != "" {
 		t.Errorf("subnets (-want +got):\n%s", diff)
 	}
 }

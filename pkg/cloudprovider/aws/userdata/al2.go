@@ -12,7 +12,11 @@ func al2(s settings, own string) (string, error) {
 	if err := s.checkRuntime(); err != nil {
 		return "", err
 	}
-	return scripted(own, bootstrapArguments(s, "--container-runtime", s.containerRuntime))
+	more := []string{"--container-runtime", s.containerRuntime}
+	if s.localDisks {
+		more = append(more, "--local-disks", "raid0")
+	}
+	return scripted(own, bootstrapArguments(s, more...))
 }
 
 // ubuntu images are started in the same way; they have one container runtime.

@@ -24,6 +24,16 @@ type nodeConfig struct {
 type nodeConfigSpec struct {
 	Cluster nodeConfigCluster `json:"cluster"`
 	Kubelet nodeConfigKubelet `json:"kubelet"`
+	// Instance is nil where nothing is to be set up but the kubelet.
+	Instance *nodeConfigInstance `json:"instance,omitempty"`
+}
+
+type nodeConfigInstance struct {
+	LocalStorage nodeConfigLocalStorage `json:"localStorage"`
+}
+
+type nodeConfigLocalStorage struct {
+	Strategy string `json:"strategy"`
 }
 
 type nodeConfigCluster struct {
@@ -80,6 +90,9 @@ func al2023(s settings, own string) (string, error) {
 	}
 	if s.dns != "" {
 		config.Spec.Kubelet.Config.ClusterDNS = []string{s.dns}
+	}
+	if s.localDisks {
+		config.Spec.Instance = &nodeConfigInstance{LocalStorage: nodeConfigLocalStorage{Strategy: "RAID0"}}
 	}
 	if len(s.labels) > 0 {
 		config.Spec.Kubelet.Flags = []string{labelsFlag(s)}

@@ -25,11 +25,40 @@ func bottlerocket(s settings, own string) (string, error) {
 	}
 	kubernetes["node-taints"] = taintTable(s)
 	configure(kubernetes, s)
+	if s.localDisks {
+		if err := mountLocalDisks(document); err != nil {
+			return "", err
+		}
+	}
 	out, err := toml.Marshal(document)
 	if err != nil {
 		return "", fmt.Errorf("writing the settings: %w", err)
 	}
 	return string(out), nil
+}
+
+// localDisksCommand names the command that makes a volume of local disks. Commands run in order of name, so it is among the first.
+const localDisksCommand = "000-kerf-local-disks"
+
+// mountLocalDisks has Bottlerocket (1.22 and newer) make one volume of local disks at each start, and nothing where there are
+// none. A node that cannot is not to join with less room than it was bought for.
+func mountLocalDisks(document map[string]any) error {
+	settings, err := tableIn(document, "settings")
+	if err != nil {
+		return err
+	}
+	commands, err := tableIn(settings, "bootstrap-commands")
+	if err != nil {
+		return err
+	}
+	commands[localDisksCommand] = map[string]any{
+		"commands": [][]string{
+			{"apiclient", "ephemeral-storage", "init"},
+			{"apiclient", "ephemeral-storage", "bind", "--dirs", "/var/lib/containerd", "/var/lib/kubelet", "/var/log/pods"},
+		},
+		"mode": "always", "essential": true,
+	}
+	return nil
 }
 
 // configure states what is configured, and what is not where the user's own settings do not state it either.

@@ -26,13 +26,14 @@ type settings struct {
 	labels                    map[string]string
 	taints                    []corev1.Taint
 	maxPods                   int64
+	localDisks                bool // make one volume of those that there are
 	kubeletSettings
 }
 
 func settingsOf(family string, n Node) (settings, error) {
 	s := settings{
 		clusterName: n.Cluster.Name, endpoint: n.Cluster.Endpoint, version: n.Cluster.Version, serviceCIDR: n.Cluster.ServiceCIDR,
-		maxPods: n.MaxPods, dns: n.DNS(), dnsStated: n.Kubelet != nil && len(n.Kubelet.ClusterDNS) > 0, ipv6: n.IPv6(),
+		maxPods: n.MaxPods, localDisks: n.LocalDisks, dns: n.DNS(), dnsStated: n.Kubelet != nil && len(n.Kubelet.ClusterDNS) > 0, ipv6: n.IPv6(),
 		ca: base64.StdEncoding.EncodeToString([]byte(n.Cluster.CA)),
 	}
 	var errs []error

@@ -207,7 +207,7 @@ func FuzzNoTextChangesTheStructure(f *testing.F) {
 			},
 		}
 		empty := plain()
-		empty.Cluster.CA, empty.Kubelet = ca, &v1alpha5.KubeletConfiguration{}
+		empty.Cluster.CA, empty.Kubelet, empty.LocalDisks = ca, &v1alpha5.KubeletConfiguration{}, true
 		usual := accepted(awsv1alpha1.AMIFamilyAL2, empty, texts)
 		for _, format := range formats() {
 			n := usual

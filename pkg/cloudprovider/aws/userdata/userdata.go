@@ -30,6 +30,8 @@ type Node struct {
 	Kubelet *v1alpha5.KubeletConfiguration
 	// KubeReserved is what is kept for the kubelet in full; used only where the configuration changes a part of it.
 	KubeReserved corev1.ResourceList
+	// LocalDisks makes one volume of local disks, where there are any, and puts what pods and container images need there.
+	LocalDisks bool
 	// UserData is the user's own part; it runs before the node joins.
 	UserData string
 }
