@@ -1,0 +1,235 @@
+package live
+
+import (
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/kerf-autoscaler/kerf/test/chaos/line"
+)
+
+// court is what the processes of a world have in common: which troubles have begun, and which have struck.
+type court struct {
+	plan *Plan
+	// ended is told of a process that a trouble ends.
+	ended func(*process, Trouble)
+
+	mu    sync.Mutex
+	dice  dice
+	armed bool
+	// over says that nothing goes wrong any more.
+	over bool
+	// calls counts those at which something may begin.
+	calls int
+	// began maps the index of a trouble -> when it did.
+	began map[int]time.Time
+	// late are the processes that do not get their lease renewed -> how late their calls are.
+	late map[*process]time.Duration
+	hits map[Class]int
+	// deleted are the names of pods that kerf has asked to delete, without leave of the eviction API.
+	deleted map[string]bool
+}
+
+func newCourt(plan *Plan, ended func(*process, Trouble)) *court {
+	return &court{
+		plan: plan, ended: ended, dice: newDice(plan.Seed, 4), began: map[int]time.Time{}, late: map[*process]time.Duration{},
+		hits: map[Class]int{}, deleted: map[string]bool{},
+	}
+}
+
+// judge is the court for one process.
+type judge struct {
+	*court
+	process *process
+}
+
+var _ line.Judge = (*judge)(nil)
+
+// Decide says what becomes of a call.
+func (j *judge) Decide(call line.Call) line.Verdict {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if call.Far == line.API && call.Resource == "pods" && call.Verb == http.MethodDelete {
+		j.deleted[call.Name] = true
+	}
+	if call.Counts() && call.Write {
+		j.process.wrote(time.Now())
+	}
+	if !j.armed || j.over {
+		return line.Verdict{}
+	}
+	if call.Counts() {
+		j.calls++
+		if verdict, ends := j.begin(); ends {
+			return verdict
+		}
+	}
+	if late, ok := j.late[j.process]; ok {
+		if call.Resource == "leases" {
+			return line.Verdict{Status: http.StatusInternalServerError}
+		}
+		return line.Verdict{Delay: late}
+	}
+	return j.strike(call, time.Now())
+}
+
+// begin starts the troubles that begin with the call that has just been counted, and reports whether one ends the process.
+func (c *judge) begin() (line.Verdict, bool) {
+	for i, t := range c.plan.Troubles {
+		if t.Call == 0 || t.Call > c.calls || !c.began[i].IsZero() {
+			continue
+		}
+		leads := c.plan.Replicas == 1 || c.process.leads()
+		switch t.Class {
+		case HandoverZombie, HandoverGraceful, HandoverKilled:
+			if !leads {
+				continue
+			}
+		}
+		c.began[i] = time.Now()
+		switch {
+		case t.Class == HandoverZombie:
+			c.late[c.process] = t.Delay
+			c.hits[t.Class]++
+			c.process.note(t)
+		case t.Class == HandoverGraceful:
+			c.hits[t.Class]++
+			c.process.note(t)
+			c.process.end()
+		case t.Class.end() != line.Never:
+			c.hits[t.Class]++
+			c.ended(c.process, t)
+			return line.Verdict{End: t.Class.end()}, true
+		}
+	}
+	return line.Verdict{}, false
+}
+
+// strike has the troubles that are there do something to a call.
+func (c *judge) strike(call line.Call, now time.Time) line.Verdict {
+	for i, t := range c.plan.Troubles {
+		if !c.holds(i, now) {
+			continue
+		}
+		verdict, concerned := t.verdict(call)
+		if !concerned || t.Share > 0 && c.dice.Float64() >= t.Share {
+			continue
+		}
+		c.hits[t.Class]++
+		return verdict
+	}
+	return line.Verdict{}
+}
+
+// holds reports whether a trouble is there now.
+func (c *court) holds(i int, now time.Time) bool {
+	return !c.over && !c.began[i].IsZero() && now.Sub(c.began[i]) < c.plan.Troubles[i].For
+}
+
+// verdict says what a trouble does to a call that it concerns.
+func (t Trouble) verdict(call line.Call) (line.Verdict, bool) {
+	own := call.Resource == "leases" || call.Resource == "events"
+	api := call.Far == line.API && !call.Watch && !own
+	switch t.Class {
+	case APISlow:
+		return line.Verdict{Delay: t.Delay}, api
+	case APIBusy:
+		return line.Verdict{Status: http.StatusTooManyRequests}, api
+	case APIFails:
+		return line.Verdict{Status: http.StatusInternalServerError}, api
+	case APILost:
+		return line.Verdict{Lost: true}, api && call.Write
+	case AWSSlow:
+		return line.Verdict{Delay: t.Delay}, call.Far == line.AWS
+	case AWSFails:
+		return line.Verdict{Status: http.StatusInternalServerError}, call.Far == line.AWS
+	case AWSLost:
+		return line.Verdict{Lost: true}, call.Far == line.AWS && call.Write
+	case WatchGone:
+		return line.Verdict{Status: http.StatusGone}, call.Watch && call.Since && call.Resource == t.Resource
+	default:
+		return line.Verdict{}, false
+	}
+}
+
+// Due says when what has arrived on a watch may be seen, and whether the watch breaks.
+func (j *judge) Due(resource string, arrived time.Time) (time.Time, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	due := arrived
+	now := time.Now()
+	for i, t := range j.plan.Troubles {
+		if t.Resource != resource || !j.holds(i, now) {
+			continue
+		}
+		switch t.Class {
+		case WatchFrozen:
+			due = j.began[i].Add(t.For)
+		case WatchLate:
+			due = arrived.Add(t.Delay)
+		case WatchDropped, WatchGone:
+			j.hits[t.Class]++
+			return due, true
+		}
+		if due.After(now) {
+			j.hits[t.Class]++
+		}
+	}
+	return due, false
+}
+
+// arm has troubles begin from now on; calm ends them all.
+func (c *court) arm() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.armed = true
+}
+
+func (c *court) calm() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
+	clear(c.late)
+}
+
+// struck returns how often each class of the plan has struck; counted are the hits of the simulator.
+func (c *court) struck(counted map[string]int) map[Class]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	own := map[Class][]string{
+		AWSShort: {"ice"}, AWSHidden: {"visibility.id", "visibility.filter"}, AWSThrottled: {"throttle.requests"},
+		AWSOdd: {"partial.short", "partial.silent", "partial.duplicate", "partial.untold"},
+	}
+	out := map[Class]int{}
+	for _, t := range c.plan.Troubles {
+		out[t.Class] = c.hits[t.Class]
+		for _, counter := range own[t.Class] {
+			out[t.Class] += counted[counter]
+		}
+	}
+	return out
+}
+
+// total is how many calls there were at which something could begin.
+func (c *court) total() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.calls
+}
+
+// forced reports whether kerf has asked to delete a pod of the name.
+func (c *court) forced(pod string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.deleted[pod]
+}
+
+// all reports whether every class of a plan has struck.
+func all(struck map[Class]int) bool {
+	counts := make([]int, 0, len(struck))
+	for _, n := range struck {
+		counts = append(counts, n)
+	}
+	return !slices.Contains(counts, 0)
+}
