@@ -87,7 +87,9 @@ func (l *Line) IsCut() bool {
 func (l *Line) Drain() { l.under.Wait() }
 
 // To returns the part of the line that leads to one of those that the process calls, by a transport that really gets there.
-func (l *Line) To(far Far, by http.RoundTripper) http.RoundTripper { return &part{line: l, far: far, by: by} }
+func (l *Line) To(far Far, by http.RoundTripper) http.RoundTripper {
+	return &part{line: l, far: far, by: by}
+}
 
 type part struct {
 	line *Line
@@ -156,8 +158,10 @@ func (p *part) send(r *http.Request, verdict Verdict) (*http.Response, error) {
 			return nil, errCut
 		case verdict.Lost:
 			return nil, errLost
+		case out.err != nil:
+			return nil, out.err
 		default:
-			return out.response, out.err
+			return out.response, nil
 		}
 	}
 }

@@ -22,6 +22,8 @@ type court struct {
 	over bool
 	// calls counts those at which something may begin.
 	calls int
+	// actions maps a verb -> how many of the calls have it.
+	actions map[string]int
 	// began maps the index of a trouble -> when it did.
 	began map[int]time.Time
 	// late are the processes that do not get their lease renewed -> how late their calls are.
@@ -34,7 +36,7 @@ type court struct {
 func newCourt(plan *Plan, ended func(*process, Trouble)) *court {
 	return &court{
 		plan: plan, ended: ended, dice: newDice(plan.Seed, 4), began: map[int]time.Time{}, late: map[*process]time.Duration{},
-		hits: map[Class]int{}, deleted: map[string]bool{},
+		hits: map[Class]int{}, actions: map[string]int{}, deleted: map[string]bool{},
 	}
 }
 
@@ -61,7 +63,8 @@ func (j *judge) Decide(call line.Call) line.Verdict {
 	}
 	if call.Counts() {
 		j.calls++
-		if verdict, ends := j.begin(); ends {
+		j.actions[call.Verb]++
+		if verdict, ends := j.begin(call); ends {
 			return verdict
 		}
 	}
@@ -75,48 +78,55 @@ func (j *judge) Decide(call line.Call) line.Verdict {
 }
 
 // begin starts the troubles that begin with the call that has just been counted, and reports whether one ends the process.
-func (c *judge) begin() (line.Verdict, bool) {
-	for i, t := range c.plan.Troubles {
-		if t.Call == 0 || t.Call > c.calls || !c.began[i].IsZero() {
+func (j *judge) begin(call line.Call) (line.Verdict, bool) {
+	for i, t := range j.plan.Troubles {
+		if !j.began[i].IsZero() || !j.due(t, call) {
 			continue
 		}
-		leads := c.plan.Replicas == 1 || c.process.leads()
-		switch t.Class {
-		case HandoverZombie, HandoverGraceful, HandoverKilled:
-			if !leads {
-				continue
-			}
-		}
-		c.began[i] = time.Now()
+		j.began[i] = time.Now()
 		switch {
 		case t.Class == HandoverZombie:
-			c.late[c.process] = t.Delay
-			c.hits[t.Class]++
-			c.process.note(t)
+			j.late[j.process] = t.Delay
+			j.hits[t.Class]++
+			j.process.note(t)
 		case t.Class == HandoverGraceful:
-			c.hits[t.Class]++
-			c.process.note(t)
-			c.process.end()
+			j.hits[t.Class]++
+			j.process.note(t)
+			j.process.end()
 		case t.Class.end() != line.Never:
-			c.hits[t.Class]++
-			c.ended(c.process, t)
+			j.hits[t.Class]++
+			j.ended(j.process, t)
 			return line.Verdict{End: t.Class.end()}, true
 		}
 	}
 	return line.Verdict{}, false
 }
 
+// due reports whether it is time for a trouble. A handover is one of who leads.
+func (j *judge) due(t Trouble, call line.Call) bool {
+	switch {
+	case t.Call == 0:
+		return false
+	case t.Action != "":
+		return call.Verb == t.Action && j.actions[t.Action] >= t.Call
+	case t.Class == HandoverZombie, t.Class == HandoverGraceful, t.Class == HandoverKilled:
+		return j.calls >= t.Call && j.process.leads()
+	default:
+		return j.calls >= t.Call
+	}
+}
+
 // strike has the troubles that are there do something to a call.
-func (c *judge) strike(call line.Call, now time.Time) line.Verdict {
-	for i, t := range c.plan.Troubles {
-		if !c.holds(i, now) {
+func (j *judge) strike(call line.Call, now time.Time) line.Verdict {
+	for i, t := range j.plan.Troubles {
+		if !j.holds(i, now) {
 			continue
 		}
 		verdict, concerned := t.verdict(call)
-		if !concerned || t.Share > 0 && c.dice.Float64() >= t.Share {
+		if !concerned || t.Share > 0 && j.dice.Float64() >= t.Share {
 			continue
 		}
-		c.hits[t.Class]++
+		j.hits[t.Class]++
 		return verdict
 	}
 	return line.Verdict{}

@@ -3,6 +3,7 @@ package live
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
@@ -61,7 +62,9 @@ type Trouble struct {
 	// Call is the number of the call from which on it does; writes to the API server and calls of AWS count, from the moment on in which
 	// there are pods.
 	Call int
-	For  time.Duration
+	// Action is that of AWS whose calls alone count; "" for all.
+	Action string
+	For    time.Duration
 	// Share of the calls that it strikes.
 	Share float64
 	// Delay is how late calls or events are.
@@ -72,7 +75,10 @@ type Trouble struct {
 
 // String describes a trouble.
 func (t Trouble) String() string {
-	out := fmt.Sprintf("%s at call %d", t.Class, t.Call)
+	out := string(t.Class)
+	if t.Call > 0 {
+		out += strings.TrimRight(fmt.Sprintf(" at call %d %s", t.Call, t.Action), " ")
+	}
 	if t.For > 0 {
 		out += fmt.Sprintf(" for %s", t.For)
 	}
@@ -103,8 +109,8 @@ type Plan struct {
 	AWS     faults.Plan
 }
 
-// callsPerMachine is how many calls kerf makes for a machine until it has pods, and as many until it is gone, a few less.
-const callsPerMachine = 5
+// callsPerMachine is how many calls kerf makes for a machine until it has pods, callsInAll until it is gone: a few less than it does.
+const callsPerMachine, callsInAll = 8, 18
 
 // watched are the resources whose watches kerf lives by.
 func watched() []string { return []string{"machines", "nodes", "pods", "provisioners"} }
@@ -133,8 +139,14 @@ func Draw(seed uint64) Plan {
 		crash := []Class{CrashBefore, CrashApplied, CrashAfter}[d.IntN(3)]
 		plan.Troubles = append(plan.Troubles, d.trouble(crash, &plan))
 	}
+	if class == AWSHidden { // it is looked for only where nobody knows whether it is there
+		plan.Troubles = append(plan.Troubles, Trouble{Class: CrashApplied, Call: 1, Action: launchAction})
+	}
 	return plan
 }
+
+// launchAction is the call that no crash may have kerf make twice.
+const launchAction = "CreateFleet"
 
 // trouble draws a trouble of a class.
 func (d dice) trouble(class Class, plan *Plan) Trouble {
@@ -142,7 +154,10 @@ func (d dice) trouble(class Class, plan *Plan) Trouble {
 	t := Trouble{Class: class, Call: 1 + d.IntN(launch), For: d.in(300*time.Millisecond, 2*time.Second)}
 	switch class {
 	case CrashBefore, CrashApplied, CrashAfter:
-		t.For, t.Call = 0, 1+d.IntN(2*launch-10) // also while machines are taken away
+		t.For, t.Call = 0, 1+d.IntN(callsInAll*plan.Machines)
+		if d.IntN(4) == 0 {
+			t.Call, t.Action = 1, launchAction
+		}
 	case HandoverKilled, HandoverGraceful, HandoverZombie:
 		plan.Replicas, t.For, t.Delay = 2, 0, d.in(time.Second, 4*time.Second)
 	case APISlow, AWSSlow:
@@ -165,7 +180,7 @@ func (d dice) trouble(class Class, plan *Plan) Trouble {
 func (d dice) bend(class Class, aws *faults.Plan) {
 	switch class {
 	case AWSShort:
-		aws.ICE = []faults.Shortage{{When: faults.When{Share: 0.7, For: faults.Duration(5 * time.Second)}}}
+		aws.ICE = []faults.Shortage{{When: faults.When{Share: 0.4}}}
 	case AWSOdd:
 		kinds := []string{faults.Short, faults.Silent, faults.Duplicate, faults.Untold}
 		aws.Partial = []faults.Partial{{When: faults.When{Share: 0.8, Most: 2}, Kind: kinds[d.IntN(len(kinds))]}}

@@ -180,4 +180,3 @@ func (s signed) RoundTrip(r *http.Request) (*http.Response, error) {
 	r.Header.Set(processHeader, strconv.Itoa(s.number))
 	return s.by.RoundTrip(r)
 }
-
