@@ -74,6 +74,18 @@ func LiveNode(ctx context.Context, live client.Reader, machine *v1alpha5.Machine
 	return node, nil
 }
 
+// LiveNodes returns the Nodes that carry the Machine's provider id as the API server itself has them. It reads all Nodes.
+func LiveNodes(ctx context.Context, live client.Reader, machine *v1alpha5.Machine) ([]corev1.Node, error) {
+	if machine.Status.ProviderID == "" {
+		return nil, nil
+	}
+	var all corev1.NodeList
+	if err := live.List(ctx, &all); err != nil {
+		return nil, fmt.Errorf("listing nodes: %w", err)
+	}
+	return slices.DeleteFunc(all.Items, func(n corev1.Node) bool { return n.Spec.ProviderID != machine.Status.ProviderID }), nil
+}
+
 // LivePods returns the pods bound to a Node as the API server itself has them.
 func LivePods(ctx context.Context, live client.Reader, nodeName string) ([]*corev1.Pod, error) {
 	return podsBy(ctx, live, "spec.nodeName", nodeName)

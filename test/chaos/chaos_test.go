@@ -1,49 +1,55 @@
 package chaos_test
 
 import (
-	"flag"
-	"os"
 	"testing"
-	"time"
 
-	"github.com/kerf-autoscaler/kerf/test/chaos/invariant"
+	"github.com/kerf-autoscaler/kerf/test/chaos/job"
 	"github.com/kerf-autoscaler/kerf/test/chaos/world"
 )
 
-var (
-	from = flag.Uint64("from", 1, "")
-	runs = flag.Int("runs", 100, "")
-	show = flag.String("show", "", "")
-)
-
-func TestSeeds(t *testing.T) {
-	hits := map[string]int{}
-	bad := 0
-	start := time.Now()
-	for seed := *from; seed < *from+uint64(*runs); seed++ {
-		begun := time.Now()
-		r := world.Run(t, world.Draw(seed))
-		for k, n := range r.Hits {
-			if n > 0 {
-				hits[k]++
-			}
-		}
-		if r.Err != nil {
-			t.Errorf("seed %d: %v", seed, r.Err)
-		}
-		if v := invariant.Judge(&r.History); len(v) > 0 {
-			bad++
-			t.Errorf("seed %d (%s): %d violations, first: %s", seed, time.Since(begun).Round(time.Millisecond), len(v), v[0])
-		}
-		if *show != "" {
-			f, _ := os.Create(*show)
-			r.History.Print(f)
-			for _, v := range invariant.Judge(&r.History) {
-				t.Log(v)
-			}
-			t.Logf("%+v", world.Draw(seed))
-			f.Close()
+// expectWhole fails the test for each run that shows a bug.
+func expectWhole(t *testing.T) func(job.Report) {
+	return func(r job.Report) {
+		if r.Broken() {
+			t.Errorf("%s (replay it with make chaos %s): %v %s", r.Name, r.Name, r.Violations, r.Err)
 		}
 	}
-	t.Logf("%d runs, %d bad, %s, hits %v", *runs, bad, time.Since(start), hits)
+}
+
+func TestSomeSeedsKeepAllPromises(t *testing.T) {
+	job.Seeds(t, 1, 100, job.Share{}, expectWhole(t))
+}
+
+func TestASampleOfTheCrashPointsOfALaunchAndItsEndKeepsAllPromises(t *testing.T) {
+	job.Points(t, 6, 23, job.Share{}, expectWhole(t))
+}
+
+// regressions are seeds that once broke a promise.
+func regressions() map[string]uint64 {
+	return map[string]uint64{
+		"an instance ended below the pods of a node that had just joined": 159,
+	}
+}
+
+func TestSeedsThatOnceBrokeAPromiseKeepIt(t *testing.T) {
+	for name, seed := range regressions() {
+		t.Run(name, func(t *testing.T) { job.Seeds(t, seed, seed, job.Share{}, expectWhole(t)) })
+	}
+}
+
+func TestASeedMakesTheSameHistoryEachTime(t *testing.T) {
+	for seed := uint64(1); seed <= 10; seed++ {
+		var prints [2]string
+		for i := range prints {
+			result := world.Run(t, world.Draw(seed))
+			print, err := result.History.Fingerprint()
+			if err != nil {
+				t.Fatal(err)
+			}
+			prints[i] = print
+		}
+		if prints[0] != prints[1] {
+			t.Errorf("seed %d made two histories", seed)
+		}
+	}
 }

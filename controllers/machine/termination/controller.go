@@ -111,11 +111,15 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	return machines.Settle(reconcile.Result{}, c.release(ctx, stored, machine))
 }
 
-// nodes returns the Machine's Nodes. That the cache does not show the one that the Machine joined as does not prove it gone.
+// nodes returns the Machine's Nodes. That the cache does not show the one that the Machine joined as does not prove it gone, nor
+// that one which has only just joined is not there: pods may have come to it already.
 func (c *Controller) nodes(ctx context.Context, machine *v1alpha5.Machine) ([]corev1.Node, error) {
 	nodes, err := machines.Nodes(ctx, c.client, machine)
 	if err != nil || slices.ContainsFunc(nodes, func(n corev1.Node) bool { return n.Name == machine.Status.NodeName }) {
 		return nodes, err
+	}
+	if machine.Status.NodeName == "" && len(nodes) == 0 && !machines.Conditions(machine).IsTrue(v1alpha5.ConditionDrained) {
+		return machines.LiveNodes(ctx, c.live, machine)
 	}
 	node, err := machines.LiveNode(ctx, c.live, machine)
 	if err != nil || node == nil {

@@ -86,3 +86,31 @@ func TestANodeThatIsNotPinnedIsNobodysBusiness(t *testing.T) {
 		t.Error("the machine was deleted")
 	}
 }
+
+func TestANodeThatHasJustJoinedIsDrainedThoughNoCacheShowsIt(t *testing.T) {
+	e := newEnd(t)
+	machine, node := e.Ready(e.cloud)
+	machine.Status.NodeName = "" // it was deleted before anybody saw its node
+	if err := e.Client.Status().Update(t.Context(), machine); err != nil {
+		t.Fatal(err)
+	}
+	e.RunningPod(e.Namespace(), node.Name)
+	blind := interceptor.NewClient(e.Client, interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, o ...client.ListOption) error {
+			if _, ok := list.(*corev1.NodeList); ok {
+				return nil
+			}
+			return c.List(ctx, list, o...)
+		},
+	})
+	e.Delete(machine)
+	controller := e.with(blind, e.asked)
+	for range 3 {
+		e.Reconcile(controller, machine.Name)
+		e.settle()
+	}
+	e.Reload(node)
+	if len(e.asked.names) == 0 || len(node.Spec.Taints) == 0 || len(e.cloud.Instances()) != 1 {
+		t.Errorf("evicted %v, taints %v, instances %v", e.asked.names, node.Spec.Taints, e.cloud.Instances())
+	}
+}

@@ -50,7 +50,7 @@ func (s *Service) describeSpotPriceHistory(in describeSpotPriceHistoryInput) (*d
 	if !in.Start.IsZero() && !in.End.IsZero() && in.End.Before(in.Start) {
 		return nil, apierror.Combination("EndTime cannot be before StartTime")
 	}
-	prices := slices.DeleteFunc(s.spotPrices(in.Start), func(p spotPrice) bool {
+	prices := slices.DeleteFunc(s.spotPrices(in.Start, in.InstanceTypes), func(p spotPrice) bool {
 		return in.Zone != "" && in.Zone != p.Zone || in.ZoneID != "" && in.ZoneID != p.ZoneID ||
 			len(in.InstanceTypes) > 0 && !slices.Contains(in.InstanceTypes, p.InstanceType) ||
 			len(in.ProductDescriptions) > 0 && !slices.Contains(in.ProductDescriptions, linux) && !slices.Contains(in.ProductDescriptions, linuxInVPC)
@@ -73,13 +73,16 @@ func (s *Service) describeSpotPriceHistory(in describeSpotPriceHistoryInput) (*d
 	return &describeSpotPriceHistoryOutput{Prices: prices, NextToken: next}, nil
 }
 
-// spotPrices lists the price of every pool sorted by key.
-func (s *Service) spotPrices(since time.Time) []spotPrice {
+// spotPrices lists the price of every pool of the instance types sorted by key; none of them means all.
+func (s *Service) spotPrices(since time.Time, instanceTypes []string) []spotPrice {
 	if since.IsZero() {
 		since = s.world.Now().Truncate(time.Hour)
 	}
 	var all []spotPrice
 	for _, t := range s.world.InstanceTypes() {
+		if len(instanceTypes) > 0 && !slices.Contains(instanceTypes, t.Name) {
+			continue
+		}
 		for _, zone := range s.world.Zones() {
 			if price, ok := s.world.SpotPrice(zone.Name, t.Name); ok {
 				all = append(all, spotPrice{

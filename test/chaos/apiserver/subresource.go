@@ -128,7 +128,7 @@ func (s *Store) CountBudgets(by string) error {
 		err = s.Change(by, budget, func(o client.Object) {
 			if b, ok := o.(*policyv1.PodDisruptionBudget); ok {
 				b.Status.ExpectedPods, b.Status.CurrentHealthy, b.Status.DesiredHealthy = int32(all), int32(healthy), int32(desired) //nolint:gosec // a handful of pods
-				b.Status.DisruptionsAllowed = int32(max(healthy-desired, 0))                                                          //nolint:gosec // the same
+				b.Status.DisruptionsAllowed = int32(max(healthy-desired, 0))                                                         //nolint:gosec // the same
 				b.Status.ObservedGeneration = b.Generation
 			}
 		})

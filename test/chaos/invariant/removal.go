@@ -89,7 +89,11 @@ func absenceIsNoEvidence(h *history.History) []Violation {
 		node := before.Status.NodeName
 		launched := history.Condition(before, v1alpha5.ConditionLaunched)
 		switch {
-		case history.True(before, v1alpha5.ConditionDisrupting), node != "" && marked[node]:
+		case history.True(before, v1alpha5.ConditionDisrupting):
+			if pod := workloadOn(v, node); pod != "" {
+				f.add(e.At, before.Name, "machine %s was removed as empty with pod %s on its node %s", before.Name, pod, node)
+			}
+		case node != "" && marked[node]:
 		case node != "" && !gone[node].IsZero() && e.At.Sub(gone[node]) >= vanishedFor-slack:
 		case node == "" && launched != nil && e.At.Sub(launched.LastTransitionTime.Time) >= h.Terms.Registration-slack:
 		default:
@@ -99,11 +103,29 @@ func absenceIsNoEvidence(h *history.History) []Violation {
 	return f.out
 }
 
+// workloadOn returns a pod that runs on a node; "" when there is none.
+func workloadOn(v *history.View, node string) string {
+	for _, pod := range v.Pods {
+		if node != "" && pod.Spec.NodeName == node && pod.DeletionTimestamp.IsZero() {
+			return pod.Name
+		}
+	}
+	return ""
+}
+
 // finalizerOrder holds if a machine goes after its instance and its node, and nothing is left half deleted at the end.
 func finalizerOrder(h *history.History) []Violation {
 	f := find(FinalizerOrder)
 	h.Walk(func(v *history.View, e *history.Event) {
-		if e.Write == nil || e.Write.After != nil || e.Write.By != history.ByKerf {
+		if e.Write == nil || e.Write.By != history.ByKerf {
+			return
+		}
+		if node, ok := e.Write.Before.(*corev1.Node); ok && released(e.Write) {
+			if life := v.Instances[history.InstanceID(node.Spec.ProviderID)]; life != nil && life.Live() && v.OwnerOf(life.ID) != nil {
+				f.add(e.At, node.Name, "node %s was let go while its instance %s lives", node.Name, life.ID)
+			}
+		}
+		if e.Write.After != nil {
 			return
 		}
 		machine, ok := e.Write.Before.(*v1alpha5.Machine)
@@ -141,6 +163,12 @@ func finalizerOrder(h *history.History) []Violation {
 		}
 	})
 	return f.out
+}
+
+// released reports whether a write took kerf's finalizer off an object, or the object away.
+func released(w *history.Write) bool {
+	return w.After == nil || slices.Contains(w.Before.GetFinalizers(), v1alpha5.TerminationFinalizer) &&
+		!slices.Contains(w.After.GetFinalizers(), v1alpha5.TerminationFinalizer)
 }
 
 // stuckFor is how long something may take to go when nothing is in its way.

@@ -21,7 +21,7 @@ import (
 const (
 	byKubelet   = "kubelet"
 	byScheduler = "scheduler"
-	byOwner     = "replicaset"
+	byOwner     = "statefulset"
 	byCluster   = "controller-manager"
 	byUser      = "user"
 )
@@ -200,7 +200,7 @@ func capacity(cpu string) corev1.ResourceList {
 // spread is a time below most that depends on the name alone.
 func spread(seed uint64, name string, most time.Duration) time.Duration {
 	h := fnv.New64a()
-	fmt.Fprint(h, seed, name)                           //nolint:errcheck // a hash never fails to write
+	fmt.Fprint(h, seed, name)                      //nolint:errcheck // a hash never fails to write
 	return time.Duration(h.Sum64() % uint64(most)) //nolint:gosec // below most
 }
 

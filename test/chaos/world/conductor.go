@@ -35,6 +35,7 @@ func (w *World) conduct(ctx context.Context) {
 	steps, at := 0, time.Now()
 	for w.failed() == nil {
 		synctest.Wait()
+		w.recordTold()
 		now := time.Now()
 		if !now.Equal(at) {
 			steps, at = 0, now

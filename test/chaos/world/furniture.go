@@ -75,28 +75,30 @@ func (a *actors) own() {
 	if a.stopped {
 		return
 	}
-	there := map[string]int{}
-	each(a, "Pod", func(pod *corev1.Pod) {
-		if pod.DeletionTimestamp.IsZero() {
-			there[pod.Labels[shapeLabel]]++
-		}
-	})
+	there := map[string]bool{}
+	each(a, "Pod", func(pod *corev1.Pod) { there[pod.Name] = true })
 	for shape := range a.w.plan.Shapes {
-		for range a.wanted[shape] - there[fmt.Sprint(shape)] {
-			a.made++
-			a.create(byOwner, newPod(a.made, shape))
+		for place := range a.wanted[shape] {
+			// As those of a StatefulSet: who comes after a pod has its name.
+			if name := fmt.Sprintf("shape-%d-%d", shape, place); !there[name] {
+				a.made++
+				a.create(byOwner, newPod(name, a.made, shape))
+			}
 		}
 	}
 }
 
-func newPod(number, shape int) *corev1.Pod {
+// newPod returns a pod that fills a machine. No two ask for quite the same: machines for pods that are alike would be alike until
+// they have names, and nobody could say which of them was made first.
+func newPod(name string, number, shape int) *corev1.Pod {
 	pod := builders.Pod(
-		builders.Name(fmt.Sprintf("pod-%04d", number)), builders.CPU("1500m"), builders.Memory("256Mi"),
+		builders.Name(name), builders.CPU("1500m"), builders.Memory(fmt.Sprintf("%dKi", 256<<10+number)),
 		builders.Labels(map[string]string{shapeLabel: fmt.Sprint(shape)}), builders.NodeSelector(shapes()[shape]),
-		builders.OwnedBy("apps/v1", "ReplicaSet", fmt.Sprint("shape-", shape)),
+		builders.OwnedBy("apps/v1", "StatefulSet", fmt.Sprint("shape-", shape)),
 	)
 	pod.Spec.TerminationGracePeriodSeconds = new(int64(5))
 	pod.Status.Conditions = nil
+	pod.UID = ""
 	return pod
 }
 

@@ -126,6 +126,11 @@ func callOf(r *http.Request, body []byte) *history.Call {
 	for i := 1; form.Has("InstanceId." + strconv.Itoa(i)); i++ {
 		call.IDs = append(call.IDs, form.Get("InstanceId."+strconv.Itoa(i)))
 	}
+	// Who is woken at the same time as others asks at the same time: there is no order among the instances of a call.
+	slices.Sort(call.IDs)
+	for i, id := range call.IDs {
+		form.Set("InstanceId."+strconv.Itoa(i+1), id)
+	}
 	if call.Action == "CreateFleet" {
 		call.Token = form.Get("ClientToken")
 		if size, err := strconv.Atoi(form.Get("TargetCapacitySpecification.TotalTargetCapacity")); err == nil {

@@ -4,10 +4,12 @@
 package world
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -65,6 +67,8 @@ type World struct {
 
 	mu      sync.Mutex
 	history history.History
+	// told is what kerf has told that is not in the history yet.
+	told    []history.Event
 	failure error
 }
 
@@ -173,7 +177,24 @@ func (w *World) mark(name, detail string) {
 }
 
 func (w *World) tell(process int, uid, reason, message string) {
-	w.record(history.Event{Process: process, Told: &history.Told{UID: uid, Reason: reason, Message: message}})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.told = append(w.told, history.Event{Process: process, Told: &history.Told{UID: uid, Reason: reason, Message: message}})
+}
+
+// recordTold puts what kerf told since the last time into the history. Who is woken at the same time as others tells at the same time,
+// so that there is no order but that of the words.
+func (w *World) recordTold() {
+	w.mu.Lock()
+	told := w.told
+	w.told = nil
+	w.mu.Unlock()
+	slices.SortFunc(told, func(a, b history.Event) int {
+		return cmp.Or(cmp.Compare(a.Told.UID, b.Told.UID), cmp.Compare(a.Told.Reason, b.Told.Reason), cmp.Compare(a.Told.Message, b.Told.Message))
+	})
+	for _, event := range told {
+		w.record(event)
+	}
 }
 
 func (w *World) fail(err error) {
@@ -227,7 +248,7 @@ func (w *World) lag(kind string, at time.Time) time.Time {
 		spread := lag.Most - lag.Least
 		due = at.Add(lag.Least)
 		if spread > 0 {
-			due = due.Add(time.Duration(uint64(at.UnixNano())*2654435761%uint64(spread))) //nolint:gosec // a hash
+			due = due.Add(time.Duration(uint64(at.UnixNano()) * 2654435761 % uint64(spread))) //nolint:gosec // a hash
 		}
 	}
 	for _, freeze := range w.plan.Freezes {
@@ -258,4 +279,3 @@ func fewTypes(ctx context.Context, r *wire.Request, next awssim.Handler) (*wire.
 
 // instanceTypes are those that there are, all with two cores.
 func instanceTypes() []string { return []string{"c5.large", "c6i.large", "m5.large", "m6i.large"} }
-

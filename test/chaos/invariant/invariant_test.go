@@ -1,0 +1,233 @@
+package invariant
+
+import (
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/test/builders"
+	"github.com/kerf-autoscaler/kerf/test/chaos/history"
+)
+
+const clusterUID = "cluster"
+
+// story is a history that is made by hand.
+type story struct {
+	history.History
+	now time.Time
+}
+
+func newStory() *story {
+	return &story{
+		History: history.History{Terms: history.Terms{ClusterUID: clusterUID, PodsPerMachine: 1, Registration: 15 * time.Minute}},
+		now:     time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC),
+	}
+}
+
+func (s *story) add(e history.Event) *story {
+	e.At = s.now
+	s.Events = append(s.Events, e)
+	return s
+}
+
+// wait lets time pass.
+func (s *story) wait(d time.Duration) *story {
+	s.now = s.now.Add(d)
+	return s
+}
+
+func (s *story) mark(name string) *story {
+	return s.add(history.Event{Mark: &history.Mark{Name: name}})
+}
+
+// write has somebody write an object; a nil before creates it, a nil after removes it.
+func (s *story) write(by, verb string, before, after client.Object) *story {
+	kind := "Machine"
+	for _, o := range []client.Object{before, after} {
+		switch o.(type) {
+		case *corev1.Node:
+			kind = "Node"
+		case *corev1.Pod:
+			kind = "Pod"
+		case *v1alpha5.Provisioner:
+			kind = "Provisioner"
+		}
+	}
+	return s.add(history.Event{Process: 1, Write: &history.Write{By: by, Verb: verb, Kind: kind, Before: before, After: after}})
+}
+
+// fleet has kerf ask for instances, and EC2 make some.
+func (s *story) fleet(token string, size int, group string, ids ...string) *story {
+	call := &history.Call{By: history.ByKerf, Action: "CreateFleet", Token: token, Size: size, Group: group, Attempt: "1"}
+	for _, id := range ids {
+		call.Made = append(call.Made, history.Instance{ID: id, ClusterUID: clusterUID, Group: group, Attempt: "1"})
+	}
+	return s.add(history.Event{Process: 1, Call: call})
+}
+
+func (s *story) terminate(by string, ids ...string) *story {
+	return s.add(history.Event{Process: 1, Call: &history.Call{By: by, Action: "TerminateInstances", IDs: ids, Ended: ids}})
+}
+
+// machine returns a machine with an intent, held by its finalizer.
+func machine(name, group string, modifiers ...func(*v1alpha5.Machine)) *v1alpha5.Machine {
+	m := builders.Machine(name, "p")
+	m.UID, m.Finalizers = types.UID(name), []string{v1alpha5.TerminationFinalizer}
+	m.Status.Launch = &v1alpha5.Launch{Group: group, Attempt: 1, Size: 1, Token: "token-" + group}
+	for _, modify := range modifiers {
+		modify(m)
+	}
+	return m
+}
+
+func has(id string) func(*v1alpha5.Machine) {
+	return func(m *v1alpha5.Machine) { m.Status.ProviderID, m.Status.Launch.Answered = "aws:///z/"+id, true }
+}
+
+func on(node string) func(*v1alpha5.Machine) {
+	return func(m *v1alpha5.Machine) { m.Status.NodeName = node }
+}
+
+func is(condition string) func(*v1alpha5.Machine) {
+	return func(m *v1alpha5.Machine) {
+		m.Status.Conditions = append(m.Status.Conditions, metav1.Condition{Type: condition, Status: metav1.ConditionTrue})
+	}
+}
+
+func deleting(m *v1alpha5.Machine) {
+	m.DeletionTimestamp = new(metav1.NewTime(time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC)))
+}
+
+func node(name, id string, taints ...corev1.Taint) *corev1.Node {
+	n := builders.Node(name, builders.ProviderID("aws:///z/"+id))
+	n.Spec.Taints, n.Finalizers = taints, []string{v1alpha5.TerminationFinalizer}
+	return n
+}
+
+func pod(name, on string) *corev1.Pod {
+	p := builders.Pod(builders.Name(name), builders.Labels(map[string]string{shapeLabel: "0"}))
+	p.Spec.NodeName = on
+	return p
+}
+
+func provisioner(cores string) *v1alpha5.Provisioner {
+	return builders.Provisioner("p", builders.Limit(corev1.ResourceCPU, cores))
+}
+
+// life is a machine from its making to its end, in which nothing is wrong.
+func life() *story {
+	disrupted := v1alpha5.DisruptedTaint()
+	s := newStory().mark(history.MarkStart).write("user", "create", nil, provisioner("2"))
+	s.write("user", "create", nil, pod("a", ""))
+	m := machine("m", "g")
+	s.write(history.ByKerf, "create", nil, m).fleet("token-g", 1, "g", "i-1")
+	launched := machine("m", "g", has("i-1"))
+	s.write(history.ByKerf, "status", m, launched).wait(time.Minute).write("kubelet", "create", nil, node("n", "i-1"))
+	registered := machine("m", "g", has("i-1"), on("n"))
+	s.write(history.ByKerf, "status", launched, registered).write("scheduler", "update", pod("a", ""), pod("a", "n")).mark(history.MarkCalm).wait(time.Hour)
+	ending := machine("m", "g", has("i-1"), on("n"), deleting)
+	s.write("user", "delete", registered, ending).write(history.ByKerf, "update", node("n", "i-1"), node("n", "i-1", disrupted))
+	gone := pod("a", "n")
+	gone.DeletionTimestamp = new(metav1.NewTime(s.now))
+	s.write(history.ByKerf, "evict", pod("a", "n"), gone).write("kubelet", "delete", gone, nil).terminate(history.ByKerf, "i-1")
+	s.write(history.ByKerf, "delete", node("n", "i-1", disrupted), nil).write(history.ByKerf, "delete", ending, nil)
+	return s.wait(time.Hour).mark(history.MarkEnd)
+}
+
+func TestALifeInWhichNothingIsWrongBreaksNothing(t *testing.T) {
+	if got := Judge(&life().History); len(got) > 0 {
+		t.Errorf("violations: %v", got)
+	}
+}
+
+// Each promise is broken by a story of its own, and found in it.
+func TestEachPromiseCanBeBroken(t *testing.T) {
+	disrupted := v1alpha5.DisruptedTaint()
+	tests := map[string]struct {
+		promise string
+		story   *story
+	}{
+		"two instances of one request for one": {OneInstance, newStory().write(history.ByKerf, "create", nil, machine("m", "g")).
+			fleet("token-g", 1, "g", "i-1").fleet("token-g", 1, "g", "i-2")},
+		"a request that another token repeats": {OneInstance, newStory().write(history.ByKerf, "create", nil, machine("m", "g")).fleet("token-g", 1, "g", "i-1").
+			write(history.ByKerf, "status", machine("m", "g"), machine("m", "h")).fleet("token-h", 1, "h", "i-2")},
+		"one instance of two machines": {OneInstance, newStory().fleet("t", 1, "g", "i-1").
+			write(history.ByKerf, "status", machine("m", "g"), machine("m", "g", has("i-1"))).
+			write(history.ByKerf, "status", machine("o", "g"), machine("o", "g", has("i-1")))},
+		"a machine that changes its instance": {OneInstance, newStory().fleet("t", 1, "g", "i-1").
+			write(history.ByKerf, "status", machine("m", "g"), machine("m", "g", has("i-1"))).
+			write(history.ByKerf, "status", machine("m", "g", has("i-1")), machine("m", "g", has("i-2")))},
+		"an instance that nobody owns":         {NoLeak, newStory().fleet("t", 1, "g", "i-1").mark(history.MarkCalm).wait(4 * time.Minute).mark(history.MarkEnd)},
+		"a request that nobody intended":       {IntentFirst, newStory().fleet("t", 1, "g")},
+		"a request for more than was intended": {IntentFirst, newStory().write(history.ByKerf, "create", nil, machine("m", "g")).fleet("token-g", 2, "g")},
+		"a request of a machine that nothing holds": {IntentFirst, newStory().write(history.ByKerf, "create", nil,
+			machine("m", "g", func(m *v1alpha5.Machine) { m.Finalizers = nil })).fleet("token-g", 1, "g")},
+		"an instance ended whose machine lives": {NoHealthyKill, newStory().fleet("t", 1, "g", "i-1").
+			write(history.ByKerf, "create", nil, machine("m", "g", has("i-1"))).terminate(history.ByKerf, "i-1")},
+		"an instance ended that a machine waits for": {NoHealthyKill, newStory().write(history.ByKerf, "create", nil, machine("m", "g")).
+			fleet("token-g", 1, "g", "i-1").terminate(history.ByKerf, "i-1")},
+		"an instance ended below its pods": {NoHealthyKill, newStory().fleet("t", 1, "g", "i-1").write("kubelet", "create", nil, node("n", "i-1")).
+			terminate(history.ByKerf, "i-1")},
+		"a machine given up that is well": {AbsenceIsNoEvidence, newStory().fleet("t", 1, "g", "i-1").
+			write("kubelet", "create", nil, node("n", "i-1")).write(history.ByKerf, "create", nil, machine("m", "g", has("i-1"), on("n"))).
+			write(history.ByKerf, "delete", machine("m", "g", has("i-1"), on("n")), machine("m", "g", has("i-1"), on("n"), deleting))},
+		"a machine removed as empty that is not": {AbsenceIsNoEvidence, newStory().fleet("t", 1, "g", "i-1").write("scheduler", "update", nil, pod("a", "n")).
+			write(history.ByKerf, "create", nil, machine("m", "g", has("i-1"), on("n"), is(v1alpha5.ConditionDisrupting))).
+			write(history.ByKerf, "delete", machine("m", "g", has("i-1"), on("n"), is(v1alpha5.ConditionDisrupting)), machine("m", "g", has("i-1"), on("n"), deleting))},
+		"two machines for a pod": {NoDoubleProvisioning, newStory().write("user", "create", nil, pod("a", "")).wait(time.Minute).
+			write(history.ByKerf, "create", nil, machine("m", "g")).write(history.ByKerf, "create", nil, machine("o", "g"))},
+		"more cores than are allowed": {LimitsHold, newStory().write("user", "create", nil, provisioner("2")).
+			write(history.ByKerf, "create", nil, machine("m", "g")).write(history.ByKerf, "create", nil, machine("o", "g"))},
+		"a pod deleted": {ExactEvictions, newStory().write(history.ByKerf, "delete", pod("a", "n"), nil)},
+		"a pod evicted from a machine that stays": {ExactEvictions, newStory().write("kubelet", "create", nil, node("n", "i-1")).
+			write(history.ByKerf, "create", nil, machine("m", "g", has("i-1"))).write(history.ByKerf, "evict", pod("a", "n"), pod("a", "n"))},
+		"another pod evicted than was seen": {ExactEvictions, newStory().write(history.ByKerf, "evict", pod("a", ""), nil)},
+		"a machine that went before its instance": {FinalizerOrder, newStory().fleet("t", 1, "g", "i-1").
+			write(history.ByKerf, "create", nil, machine("m", "g", has("i-1"))).write(history.ByKerf, "delete", machine("m", "g", has("i-1")), nil)},
+		"a machine that went without having looked": {FinalizerOrder, newStory().write(history.ByKerf, "create", nil, machine("m", "g")).
+			fleet("t", 1, "g", "i-1").write(history.ByKerf, "delete", machine("m", "g"), nil)},
+		"a node that went before its instance": {FinalizerOrder, newStory().fleet("t", 1, "g", "i-1").write(history.ByKerf, "create", nil, machine("m", "g", has("i-1"))).
+			write(history.ByKerf, "delete", node("n", "i-1"), nil)},
+		"a machine that never goes": {FinalizerOrder, newStory().write("user", "create", nil, machine("m", "g", deleting)).wait(11 * time.Minute).mark(history.MarkEnd)},
+		"a taint that stays": {Reversible, newStory().write(history.ByKerf, "create", nil, machine("m", "g", has("i-1"))).
+			write(history.ByKerf, "update", nil, node("n", "i-1", disrupted)).mark(history.MarkCalm).wait(2 * time.Minute).mark(history.MarkEnd)},
+		"a pod without a node": {EventuallyStable, newStory().write("user", "create", nil, pod("a", "")).mark(history.MarkCalm).wait(time.Hour).mark(history.MarkEnd)},
+		"writes without end":   {EventuallyStable, newStory().mark(history.MarkCalm).wait(time.Hour).write(history.ByKerf, "status", nil, machine("m", "g")).mark(history.MarkEnd)},
+		"no end at all":        {EventuallyStable, newStory().mark(history.MarkCalm)},
+		"another cluster's instance": {BlastRadius, newStory().add(history.Event{Call: &history.Call{
+			By: "other", Made: []history.Instance{{ID: "i-9", ClusterUID: "other"}}}}).terminate(history.ByKerf, "i-9")},
+		"too many calls": {BoundedCalls, often(200)},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			for _, v := range Judge(&tc.story.History) {
+				if v.Invariant == tc.promise {
+					return
+				}
+			}
+			t.Errorf("nobody noticed; found was %v", Judge(&tc.story.History))
+		})
+	}
+	for _, invariant := range All() {
+		broken := false
+		for _, tc := range tests {
+			broken = broken || tc.promise == invariant.Name
+		}
+		if !broken {
+			t.Errorf("no story breaks %q", invariant.Name)
+		}
+	}
+}
+
+func often(calls int) *story {
+	s := newStory()
+	for range calls {
+		s.add(history.Event{Process: 1, Call: &history.Call{By: history.ByKerf, Action: "CreateFleet"}})
+	}
+	return s
+}

@@ -1,0 +1,136 @@
+package mutant
+
+// patch is one place that a mutant changes. The old text is there exactly once.
+type patch struct{ file, old, new string }
+
+// Mutant is a bug that is put in on purpose.
+type Mutant struct {
+	Name string
+	// Does says what the bug is.
+	Does    string
+	patches []patch
+}
+
+const (
+	lifecycleDir   = "controllers/machine/lifecycle/"
+	terminationDir = "controllers/machine/termination/"
+	collectionDir  = "controllers/machine/garbagecollection/"
+	awsDir         = "pkg/cloudprovider/aws/"
+)
+
+// All returns the bugs that the engine has to find.
+func All() []Mutant {
+	out := launching()
+	out = append(out, ending()...)
+	out = append(out, collecting()...)
+	return append(out, deciding()...)
+}
+
+func launching() []Mutant {
+	return []Mutant{
+		{"no-token", "CreateFleet goes without a token, so that a repeated request launches again", []patch{
+			{awsDir + "launch.go", "request.Token = token(request.Token)\n", "request.Token = token(request.Token)\n\t\tif mutant(\"no-token\") {\n\t\t\trequest.Token = string(uuid.NewUUID())\n\t\t}\n"},
+			{awsDir + "launch.go", "\t\"sigs.k8s.io/controller-runtime/pkg/log\"\n", "\t\"k8s.io/apimachinery/pkg/util/uuid\"\n\t\"sigs.k8s.io/controller-runtime/pkg/log\"\n"},
+		}},
+		{"token-of-size", "the token depends on the size of the request alone, so that requests share instances", []patch{
+			{lifecycleDir + "intent.go", "\tsum := sha256.Sum256(fmt.Appendf(", "\tif mutant(\"token-of-size\") {\n\t\tintent = &v1alpha5.Launch{Size: intent.Size}\n\t}\n\tsum := sha256.Sum256(fmt.Appendf("},
+		}},
+		{"attempt-each-try", "each try is another attempt with a token of its own", []patch{
+			{lifecycleDir + "launch.go", "\tcreated, err := l.provider.Create(ctx, machine)\n", "\tcreated, err := l.provider.Create(ctx, machine)\n\tif err != nil && mutant(\"attempt-each-try\") {\n\t\tmachine.Status.Launch = alone(machine, machine.Status.Launch.Attempt+1, machine.Status.Launch.RequestHash, l.settings.ClusterUID, l.journal.Clock.Now())\n\t\treturn err\n\t}\n"},
+		}},
+		{"intent-not-persisted", "the cloud is asked before the intent is written", []patch{
+			{lifecycleDir + "launch.go", "\treturn reconcile.Result{}, l.writeIntent(ctx, machine, intent)\n}", "\tif err := l.writeIntent(ctx, machine, intent); err != nil || !mutant(\"intent-not-persisted\") {\n\t\treturn reconcile.Result{}, err\n\t}\n\treturn reconcile.Result{}, l.create(ctx, machine)\n}"},
+		}},
+		{"finalizer-after-launch", "a machine gets its finalizer once it has its instance", []patch{
+			{lifecycleDir + "controller.go", "\tif controllerutil.AddFinalizer(", "\tif (machine.Status.ProviderID != \"\" || !mutant(\"finalizer-after-launch\")) && controllerutil.AddFinalizer("},
+			{"controllers/provisioning/machine.go", "\treturn &v1alpha5.Machine{\n\t\tObjectMeta: metav1.ObjectMeta{\n\t\t\tGenerateName: provisioner.Name + \"-\", Labels: labels, Annotations: annotations,\n\t\t\tFinalizers:      []string{v1alpha5.TerminationFinalizer},", "\tfinalizers := []string{v1alpha5.TerminationFinalizer}\n\tif mutant(\"finalizer-after-launch\") {\n\t\tfinalizers = nil\n\t}\n\treturn &v1alpha5.Machine{\n\t\tObjectMeta: metav1.ObjectMeta{\n\t\t\tGenerateName: provisioner.Name + \"-\", Labels: labels, Annotations: annotations,\n\t\t\tFinalizers:      finalizers,"},
+		}},
+		{"instances-unsorted", "places in an answer are given in the order in which EC2 tells the instances, which is any", []patch{
+			{awsDir + "fleet/answer.go", "\tslices.SortFunc(answer.Instances, func(a, b Instance) int { return strings.Compare(a.ID, b.ID) })\n", "\tslices.SortFunc(answer.Instances, func(a, b Instance) int { return strings.Compare(a.ID, b.ID) })\n\tif mutant(\"instances-unsorted\") {\n\t\trand.Shuffle(len(answer.Instances), func(i, k int) { answer.Instances[i], answer.Instances[k] = answer.Instances[k], answer.Instances[i] })\n\t}\n"},
+			{awsDir + "fleet/answer.go", "\t\"fmt\"\n", "\t\"fmt\"\n\t\"math/rand/v2\"\n"},
+		}},
+		{"regroup-on-retry", "a machine whose group has not got its answer launches by itself", []patch{
+			{lifecycleDir + "launch.go", "\tcreated, err := l.provider.Create(ctx, machine)\n", "\tcreated, err := l.provider.Create(ctx, machine)\n\tif err != nil && machine.Status.Launch.Size > 1 && mutant(\"regroup-on-retry\") {\n\t\tmachine.Status.Launch = alone(machine, 1, machine.Status.Launch.RequestHash, l.settings.ClusterUID, l.journal.Clock.Now())\n\t\treturn err\n\t}\n"},
+		}},
+		{"lost-is-refused", "an answer that never came counts as a refusal, so that nobody looks for what it made", []patch{
+			{lifecycleDir + "launch.go", "\tcase cloudprovider.IsAnswered(err):", "\tcase cloudprovider.IsAnswered(err), mutant(\"lost-is-refused\"):"},
+		}},
+		{"mismatch-launches-again", "a request that can no longer be repeated is made anew instead of looked for", []patch{
+			{awsDir + "launch.go", "\t\treturn p.adopt(ctx, machine)\n", "\t\tif mutant(\"mismatch-launches-again\") {\n\t\t\t_, again, err := p.try(ctx, machine, secondToken)\n\t\t\treturn again, err\n\t\t}\n\t\treturn p.adopt(ctx, machine)\n"},
+		}},
+	}
+}
+
+func ending() []Mutant {
+	return []Mutant{
+		{"finalizer-without-search", "a machine without an instance on record goes at once", []patch{
+			{terminationDir + "instance.go", "\tif intent == nil || intent.Answered {", "\tif intent == nil || intent.Answered || mutant(\"finalizer-without-search\") {"},
+		}},
+		{"no-visibility-window", "a machine goes as soon as one list shows no instance for it", []patch{
+			{terminationDir + "instance.go", "left := since.Add(i.window).Sub(i.clock.Now()); left > 0 {", "left := since.Add(i.window).Sub(i.clock.Now()); left > 0 && !mutant(\"no-visibility-window\") {"},
+		}},
+		{"terminate-undrained", "an instance is ended while pods run on it", []patch{
+			{terminationDir + "drain.go", "\tif conditions.IsTrue(v1alpha5.ConditionDrained) {", "\tif conditions.IsTrue(v1alpha5.ConditionDrained) || mutant(\"terminate-undrained\") {"},
+		}},
+		{"node-before-instance", "the node and its finalizer go before the instance does", []patch{
+			{terminationDir + "controller.go", "\tfor _, step := range c.steps {\n\t\tdone,", "\tsteps := c.steps\n\tif mutant(\"node-before-instance\") {\n\t\tsteps = []step{steps[0], steps[1], steps[3], steps[2]}\n\t}\n\tfor _, step := range steps {\n\t\tdone,"},
+		}},
+		{"release-at-once", "the finalizer goes once termination has been asked for", []patch{
+			{terminationDir + "instance.go", "\t\treturn false, terminationPoll, nil\n", "\t\treturn mutant(\"release-at-once\"), terminationPoll, nil\n"},
+		}},
+		{"no-uid-on-eviction", "a pod is evicted by its name alone", []patch{
+			{"controllers/eviction/queue.go", "\terr := q.client.SubResource(\"eviction\")", "\tif mutant(\"no-uid-on-eviction\") {\n\t\teviction.DeleteOptions = nil\n\t}\n\terr := q.client.SubResource(\"eviction\")"},
+		}},
+		{"delete-pods", "pods are deleted instead of evicted, whatever their budgets say", []patch{
+			{"controllers/eviction/queue.go", "\terr := q.client.SubResource(\"eviction\")", "\tif mutant(\"delete-pods\") {\n\t\treturn client.IgnoreNotFound(q.client.Delete(ctx, pod.DeepCopy()))\n\t}\n\terr := q.client.SubResource(\"eviction\")"},
+		}},
+		{"node-unseen", "a node that no cache shows yet is not drained", []patch{
+			{terminationDir + "controller.go", "\t\treturn machines.LiveNodes(ctx, c.live, machine)\n", "\t\tif mutant(\"node-unseen\") {\n\t\t\treturn nil, nil\n\t\t}\n\t\treturn machines.LiveNodes(ctx, c.live, machine)\n"},
+		}},
+	}
+}
+
+func collecting() []Mutant {
+	return []Mutant{
+		{"gc-from-cache", "instances without a machine are told by a cache that may lag", []patch{
+			{collectionDir + "controller.go", "\tif err := c.live.List(ctx, &list); err != nil {", "\tlive := c.live\n\tif mutant(\"gc-from-cache\") {\n\t\tlive = c.client\n\t}\n\tif err := live.List(ctx, &list); err != nil {"},
+		}},
+		{"gc-ignores-intents", "instances that a machine has asked for and not recorded count as nobody's, at once", []patch{
+			{collectionDir + "controller.go", "(launch != nil && awaited[request{launch.Group, launch.Attempt}])", "(launch != nil && awaited[request{launch.Group, launch.Attempt}] && !mutant(\"gc-ignores-intents\"))"},
+			{collectionDir + "controller.go", "\t\tif !before[id] {", "\t\tif !before[id] && !mutant(\"gc-ignores-intents\") {"},
+		}},
+		{"gc-off", "nobody ends instances that no machine owns", []patch{
+			{collectionDir + "controller.go", "\tc.suspects = make(map[string]bool, len(found))\n", "\tif mutant(\"gc-off\") {\n\t\tfound = nil\n\t}\n\tc.suspects = make(map[string]bool, len(found))\n"},
+		}},
+		{"list-is-evidence", "a machine whose instance one list leaves out is given up", []patch{
+			{collectionDir + "controller.go", "\t\tcase err == nil:\n\t\tcase !cloudprovider.IsNotFound(err):", "\t\tcase mutant(\"list-is-evidence\"):\n\t\t\tgone = append(gone, machine)\n\t\tcase err == nil:\n\t\tcase !cloudprovider.IsNotFound(err):"},
+			{collectionDir + "controller.go", "\tif alive, err := c.nodeIsReady(ctx, machine.Status.NodeName); err != nil || alive {", "\tif alive, err := c.nodeIsReady(ctx, machine.Status.NodeName); err != nil || alive && !mutant(\"list-is-evidence\") {"},
+		}},
+		{"foreign-instances", "instances of other clusters are taken for kerf's own", []patch{
+			{awsDir + "lifecycle.go", "\t\tfilter(\"tag:\"+awsv1alpha1.TagClusterUID, p.settings.ClusterUID),", "\t\tfilter(\"tag:\"+awsv1alpha1.TagClusterUID, owners(p.settings.ClusterUID)),"},
+			{awsDir + "instance.go", "\tcase owner != p.settings.ClusterUID:", "\tcase owner != p.settings.ClusterUID && !mutant(\"foreign-instances\"):"},
+			{awsDir + "instance.go", "func filter(name string,", "// owners selects whose instances are listed.\nfunc owners(uid string) string {\n\tif mutant(\"foreign-instances\") {\n\t\treturn \"*\"\n\t}\n\treturn uid\n}\n\nfunc filter(name string,"},
+		}},
+	}
+}
+
+func deciding() []Mutant {
+	return []Mutant{
+		{"no-assume", "machines that were made and that the watch does not show yet are forgotten", []patch{
+			{"controllers/provisioning/controller.go", "\tc.cluster.Assume(machine, now)\n", "\tif !mutant(\"no-assume\") {\n\t\tc.cluster.Assume(machine, now)\n\t}\n"},
+		}},
+		{"limits-later", "limits count only what has an instance", []patch{
+			{"pkg/problem/offer.go", "\t\t\tlimit.Sub(used[name])\n", "\t\t\tif !mutant(\"limits-later\") {\n\t\t\t\tlimit.Sub(used[name])\n\t\t\t} else if had := p.Status.Resources[name]; !had.IsZero() {\n\t\t\t\tlimit.Sub(had)\n\t\t\t}\n"},
+		}},
+		{"vanished-by-cache", "a node that a cache does not show counts as gone", []patch{
+			{lifecycleDir + "registration.go", "\tnode, err := machines.LiveNode(ctx, r.live, machine)\n\treturn node != nil, err\n", "\tnode, err := machines.LiveNode(ctx, r.live, machine)\n\treturn node != nil && !mutant(\"vanished-by-cache\"), err\n"},
+			{lifecycleDir + "liveness.go", "\tif err != nil || node != nil {\n", "\tif err != nil || node != nil && !mutant(\"vanished-by-cache\") {\n"},
+		}},
+		{"empty-by-mark", "a machine marked as empty goes without another look at its pods", []patch{
+			{"controllers/consolidation/executor.go", "\t\tif workload := slices.IndexFunc(onNode, pods.IsReschedulable); workload >= 0 {", "\t\tif workload := slices.IndexFunc(onNode, pods.IsReschedulable); workload >= 0 && !mutant(\"empty-by-mark\") {"},
+		}},
+		{"taint-stays", "a node that is given back keeps its taint", []patch{
+			{"controllers/consolidation/executor.go", "return t.Key == v1alpha5.DisruptedTaintKey })", "return t.Key == v1alpha5.DisruptedTaintKey && !mutant(\"taint-stays\") })"},
+		}},
+	}
+}

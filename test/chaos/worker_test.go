@@ -1,0 +1,81 @@
+package chaos_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/kerf-autoscaler/kerf/test/chaos/invariant"
+	"github.com/kerf-autoscaler/kerf/test/chaos/job"
+	"github.com/kerf-autoscaler/kerf/test/chaos/world"
+)
+
+// work is what a process of "make chaos" is to do; without it, the package's tests are ordinary ones.
+var work = flag.String("chaos.work", "", "seeds FROM TO REMAINDER OF | points MACHINES EVERY REMAINDER OF | hunt NAME MOST | show SEED | show POINT PHASE MACHINES")
+
+// TestWorker does what a process of "make chaos" is told, and reports on the third file that it was given.
+func TestWorker(t *testing.T) {
+	if *work == "" {
+		return
+	}
+	tell := job.Writer(os.NewFile(3, "reports"))
+	kind, rest, _ := strings.Cut(*work, " ")
+	var a, b uint64
+	var share job.Share
+	var name string
+	switch kind {
+	case "seeds":
+		scan(t, rest, &a, &b, &share.Remainder, &share.Of)
+		job.Seeds(t, a, b, share, tell)
+	case "points":
+		var machines, every int
+		scan(t, rest, &machines, &every, &share.Remainder, &share.Of)
+		job.Points(t, machines, every, share, tell)
+	case "hunt":
+		var most int
+		scan(t, rest, &name, &most)
+		tell(job.Hunt(t, name, most))
+	case "show":
+		scan(t, rest, &a)
+		show(t, world.Draw(a))
+	case "point":
+		var call, machines int
+		scan(t, rest, &call, &name, &machines)
+		plan := world.Launch(machines, true)
+		plan.Crashes = []world.Crash{{Call: call, Phase: world.Phase(name)}}
+		show(t, plan)
+	default:
+		t.Fatalf("work %q is not known", *work)
+	}
+}
+
+func scan(t *testing.T, text string, into ...any) {
+	t.Helper()
+	if _, err := fmt.Sscan(text, into...); err != nil {
+		t.Fatalf("reading %q: %v", text, err)
+	}
+}
+
+// show prints a plan, its history and what that breaks.
+func show(t *testing.T, plan world.Plan) {
+	t.Helper()
+	result := world.Run(t, plan)
+	if err := result.History.Print(os.Stdout); err != nil {
+		t.Fatal(err)
+	}
+	described, err := json.Marshal(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Printf("\nplan: %s\nhits: %v\n", described, result.Hits)
+	violations := invariant.Judge(&result.History)
+	for _, v := range violations {
+		fmt.Println("VIOLATION", v)
+	}
+	if result.Err != nil || len(violations) > 0 {
+		t.Fatalf("%d violations, %v", len(violations), result.Err)
+	}
+}
