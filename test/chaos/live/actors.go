@@ -201,8 +201,10 @@ func (w *World) fill(ctx context.Context) error {
 		)
 		pod.UID, pod.Status = "", corev1.PodStatus{}
 		pod.Spec.TerminationGracePeriodSeconds = new(int64(5))
-		if err := w.site.direct.Create(ctx, pod); err != nil {
-			return fmt.Errorf("creating a pod: %w", err)
+		if err := w.await(ctx, patience, "a pod to be created", func() error {
+			return client.IgnoreAlreadyExists(w.site.direct.Create(ctx, pod.DeepCopy()))
+		}); err != nil {
+			return err
 		}
 	}
 	return nil

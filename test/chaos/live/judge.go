@@ -14,6 +14,8 @@ type court struct {
 	plan *Plan
 	// ended is told of a process that a trouble ends.
 	ended func(*process, Trouble)
+	// outside carries out what happens to the cluster itself.
+	outside func(Trouble)
 
 	mu    sync.Mutex
 	dice  dice
@@ -33,9 +35,9 @@ type court struct {
 	deleted map[string]bool
 }
 
-func newCourt(plan *Plan, ended func(*process, Trouble)) *court {
+func newCourt(plan *Plan, ended func(*process, Trouble), outside func(Trouble)) *court {
 	return &court{
-		plan: plan, ended: ended, dice: newDice(plan.Seed, 4), began: map[int]time.Time{}, late: map[*process]time.Duration{},
+		plan: plan, ended: ended, outside: outside, dice: newDice(plan.Seed, 4), began: map[int]time.Time{}, late: map[*process]time.Duration{},
 		hits: map[Class]int{}, actions: map[string]int{}, deleted: map[string]bool{},
 	}
 }
@@ -93,6 +95,9 @@ func (j *judge) begin(call line.Call) (line.Verdict, bool) {
 			j.hits[t.Class]++
 			j.process.note(t)
 			j.process.end()
+		case t.Class == ServerKilled, t.Class == EtcdKilled, t.Class == WebhookDown:
+			j.hits[t.Class]++
+			j.outside(t)
 		case t.Class.end() != line.Never:
 			j.hits[t.Class]++
 			j.ended(j.process, t)
@@ -170,11 +175,15 @@ func (j *judge) Due(resource string, arrived time.Time) (time.Time, bool) {
 	due := arrived
 	now := time.Now()
 	for i, t := range j.plan.Troubles {
+		if t.Class == WatchLost && t.Resource == resource && j.missed(i, arrived, now) {
+			j.hits[t.Class]++
+			return due, true
+		}
 		if t.Resource != resource || !j.holds(i, now) {
 			continue
 		}
 		switch t.Class {
-		case WatchFrozen:
+		case WatchFrozen, WatchLost:
 			due = j.began[i].Add(t.For)
 		case WatchLate:
 			due = arrived.Add(t.Delay)
@@ -182,11 +191,18 @@ func (j *judge) Due(resource string, arrived time.Time) (time.Time, bool) {
 			j.hits[t.Class]++
 			return due, true
 		}
-		if due.After(now) {
+		if due.After(now) && t.Class != WatchLost {
 			j.hits[t.Class]++
 		}
 	}
 	return due, false
+}
+
+// missed reports whether something arrived while a watch was frozen and has not been shown until the end of that.
+func (c *court) missed(i int, arrived, now time.Time) bool {
+	from := c.began[i]
+	until := from.Add(c.plan.Troubles[i].For)
+	return !c.over && !from.IsZero() && !arrived.Before(from) && arrived.Before(until) && !now.Before(until)
 }
 
 // arm has troubles begin from now on; calm ends them all.

@@ -1,11 +1,9 @@
 package live_test
 
 import (
-	"context"
-	"flag"
-	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
@@ -20,28 +18,88 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-var (
-	worlds = flag.Int("worlds", 3, "how many worlds in which every fault has struck")
-	seed   = flag.Uint64("seed", 1, "the seed of the first of them")
-	show   = flag.String("history", "", "a file for the history of the last world")
-)
+// soon is how long kerf may take to be done from when the control plane serves again.
+const soon = 30 * time.Second
 
-func TestKerfKeepsItsPromisesWhateverGoesWrong(t *testing.T) {
-	site, err := live.NewSite(t.Context())
+func newSite(t *testing.T, flags ...string) *live.Site {
+	t.Helper()
+	site, err := live.NewSite(t.Context(), flags...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer site.Close()
-	for s := *seed; s < *seed+uint64(*worlds); s++ {
-		r := live.Run(context.Background(), site, live.Draw(s))
-		fmt.Printf("seed %d %v took %s calls %d procs %d crashes %d struck %v violations %d err %v\n", s, live.Draw(s).Troubles, r.Took, r.Calls, r.Processes, r.Crashes, r.Struck, len(r.Violations), r.Err)
-		for _, v := range r.Violations {
-			t.Errorf("seed %d: %s", s, v)
+	t.Cleanup(func() {
+		if err := site.Close(); err != nil {
+			t.Error(err)
 		}
-		if *show != "" {
-			f, _ := os.Create(*show)
-			r.History.Print(f)
-			f.Close()
+	})
+	return site
+}
+
+// run runs a world whose faults all have to strike.
+func run(t *testing.T, site *live.Site, plan live.Plan) live.Result {
+	t.Helper()
+	r := live.Run(t.Context(), site, plan)
+	t.Logf("%s: %v; %d calls, %d processes, struck %v", r.Took, plan.Troubles, r.Calls, r.Processes, r.Struck)
+	if r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	if !r.Hit {
+		t.Errorf("not all that was planned went wrong: %v", r.Struck)
+	}
+	for _, v := range r.Violations {
+		t.Error(v)
+	}
+	if t.Failed() {
+		if err := r.History.Print(t.Output()); err != nil {
+			t.Error(err)
 		}
+	}
+	return r
+}
+
+// Each of these is a way in which kerf could launch twice: nobody knows whether it has launched, or two think that they should.
+func TestMachinesAreLaunchedOnceWhateverGoesWrong(t *testing.T) {
+	site := newSite(t)
+	for name, troubles := range map[string][]live.Trouble{
+		"crashed when the fleet is there": {{Class: live.CrashApplied, Action: "CreateFleet", Call: 1}},
+		"answers lost": {
+			{Class: live.AWSLost, Action: "CreateFleet", Call: 1, For: time.Second}, {Class: live.APILost, Call: 30, For: time.Second, Share: 0.3},
+		},
+		"a leader that does not know that it is none": {{Class: live.HandoverZombie, Call: 12, Delay: 4 * time.Second}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plan := live.Plan{Seed: 1, Machines: 12, Shapes: 2, Replicas: 1, Troubles: troubles}
+			if troubles[0].Class == live.HandoverZombie {
+				plan.Replicas = 2
+			}
+			run(t, site, plan)
+		})
+	}
+}
+
+func TestALaunchGoesOnWhenTheControlPlaneComesBack(t *testing.T) {
+	site := newSite(t)
+	for name, trouble := range map[string]live.Trouble{
+		"the API server was killed":    {Class: live.ServerKilled, Call: 30, For: 2 * time.Second},
+		"etcd was killed":              {Class: live.EtcdKilled, Call: 30, For: 2 * time.Second},
+		"nobody answers for a webhook": {Class: live.WebhookDown, Call: 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := run(t, site, live.Plan{Seed: 1, Machines: 10, Shapes: 1, Replicas: 1, Troubles: []live.Trouble{trouble}})
+			if trouble.Class != live.WebhookDown && (r.Recovered <= 0 || r.Recovered > soon) {
+				t.Errorf("kerf was done %s after the control plane was back", r.Recovered)
+			}
+		})
+	}
+}
+
+// Without a cache of its own the API server watches in etcd, which forgets versions after a second or two.
+func TestAWatchWhosePlaceIsForgottenBeginsAnew(t *testing.T) {
+	site := newSite(t, "--watch-cache=false", "--etcd-compaction-interval=1s")
+	run(t, site, live.Plan{Seed: 1, Machines: 10, Shapes: 1, Replicas: 1, Troubles: []live.Trouble{
+		{Class: live.WatchLost, Resource: "machines", Call: 20, For: 4 * time.Second},
+	}})
+	if err := site.Forgotten(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

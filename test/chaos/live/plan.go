@@ -28,6 +28,7 @@ const (
 	WatchFrozen  Class = "watch.frozen"
 	WatchLate    Class = "watch.late"
 	WatchDropped Class = "watch.dropped"
+	WatchLost    Class = "watch.lost" // frozen, and broken with all that it has not shown
 	WatchGone    Class = "watch.gone" // dropped, and 410 to who wants to go on from where it was
 
 	AWSSlow  Class = "aws.slow"
@@ -52,7 +53,7 @@ const (
 func Classes() []Class {
 	return []Class{
 		CrashBefore, HandoverZombie, CrashApplied, WatchFrozen, APILost, CrashAfter, AWSLost, HandoverKilled, WatchGone, AWSHidden, APIBusy,
-		HandoverGraceful, WatchLate, AWSShort, APISlow, AWSSlow, WatchDropped, APIFails, AWSOdd, AWSFails, AWSThrottled,
+		HandoverGraceful, WatchLate, AWSShort, APISlow, AWSSlow, WatchDropped, APIFails, AWSOdd, AWSFails, AWSThrottled, WatchLost,
 	}
 }
 
@@ -164,7 +165,7 @@ func (d dice) trouble(class Class, plan *Plan) Trouble {
 		t.Share, t.Delay = 0.2+0.3*d.Float64(), d.in(50*time.Millisecond, time.Second)
 	case APIBusy, APIFails, APILost, AWSFails, AWSLost:
 		t.Share = 0.1 + 0.4*d.Float64()
-	case WatchFrozen, WatchLate, WatchDropped, WatchGone:
+	case WatchFrozen, WatchLate, WatchDropped, WatchLost, WatchGone:
 		t.Resource, t.Delay = watched()[d.IntN(len(watched())-1)], d.in(100*time.Millisecond, 1500*time.Millisecond)
 	default:
 		t.Call, t.For = 0, 0

@@ -9,11 +9,13 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/operator"
 	"github.com/kerf-autoscaler/kerf/test/cluster"
 	"github.com/kerf-autoscaler/kerf/test/workbench"
@@ -25,6 +27,8 @@ type Site struct {
 	// direct reads and writes past all that goes wrong.
 	direct     client.WithWatch
 	clusterUID string
+	// first is a version from when there was nothing yet.
+	first string
 }
 
 // NewSite starts a site; flags of the API server follow the usual ones.
@@ -59,7 +63,7 @@ func (s *Site) prepare(ctx context.Context) error {
 	if err := s.direct.Get(ctx, client.ObjectKey{Name: metav1.NamespaceSystem}, &system); err != nil {
 		return fmt.Errorf("identifying the cluster: %w", err)
 	}
-	s.clusterUID = string(system.UID)
+	s.clusterUID, s.first = string(system.UID), system.ResourceVersion
 	return nil
 }
 
@@ -67,3 +71,21 @@ func (s *Site) config() *rest.Config { return s.cluster.Config() }
 
 // Close ends a site.
 func (s *Site) Close() error { return s.cluster.Stop() }
+
+// Forgotten returns an error if a watch can go on from a version that was the newest when the site was new.
+func (s *Site) Forgotten(ctx context.Context) error {
+	watching, err := s.direct.Watch(ctx, &v1alpha5.MachineList{}, &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: s.first}})
+	if err == nil {
+		defer watching.Stop()
+		select {
+		case event := <-watching.ResultChan():
+			err = apierrors.FromObject(event.Object)
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	}
+	if apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
+		return nil
+	}
+	return fmt.Errorf("a watch from version %s on is told %w", s.first, err)
+}

@@ -49,17 +49,21 @@ type World struct {
 	recorder *recorder
 	observer *observer
 	court    *court
-	// Interlude is what happens while machines are launched, after the first of them has an instance; nil for nothing.
-	interlude func(context.Context) error
-
 	// running are the processes that have not returned yet, also of those that have been crashed.
 	running sync.WaitGroup
+	// outages are those of the cluster that are not over yet.
+	outages sync.WaitGroup
 
 	mu        sync.Mutex
 	known     map[string]bool // id of an instance -> whether it is live
 	processes []*process
 	started   int
 	crashes   int
+	// served is when a part of the control plane that was killed served again.
+	served time.Time
+	// recovered is how long kerf took from then on.
+	recovered time.Duration
+	outageErr error
 }
 
 // Result is what came of a world.
@@ -73,20 +77,20 @@ type Result struct {
 	// Crashes is how many processes ended by a fault, Processes how many there were, Calls at how many calls one could have.
 	Crashes, Processes, Calls int
 	Took                      time.Duration
+	// Recovered is how long kerf took to be done with the launch from when the control plane served again.
+	Recovered time.Duration
 	// Err is why the world could not be carried through.
 	Err error
 }
 
 // Run carries a plan out.
-func Run(ctx context.Context, site *Site, plan Plan) Result { return run(ctx, site, plan, nil) }
-
-func run(ctx context.Context, site *Site, plan Plan, interlude func(context.Context) error) Result {
-	w := &World{site: site, plan: plan, known: map[string]bool{}, recorder: &recorder{}, toAWS: &http.Transport{}, interlude: interlude}
-	w.court = newCourt(&w.plan, w.crashed)
+func Run(ctx context.Context, site *Site, plan Plan) Result {
+	w := &World{site: site, plan: plan, known: map[string]bool{}, recorder: &recorder{}, toAWS: &http.Transport{}}
+	w.court = newCourt(&w.plan, w.crashed, w.outside)
 	w.observer = newObserver(site.direct, w.recorder, w.court.forced)
 	begun := time.Now()
 	violations, err := w.conduct(ctx)
-	out := Result{Took: time.Since(begun), Err: err, Calls: w.court.total(), Violations: violations, Crashes: w.crashes, Processes: w.started}
+	out := Result{Took: time.Since(begun), Err: err, Calls: w.court.total(), Violations: violations, Crashes: w.crashes, Processes: w.started, Recovered: w.recovered}
 	out.History = w.recorder.history(history.Terms{
 		ClusterUID: site.clusterUID, Staleness: plan.staleness(), PodsPerMachine: 1, Registration: registrationTimeout,
 		Pause: plan.Restart + leaseDuration + 10*time.Second,
@@ -115,7 +119,7 @@ func (w *World) conduct(ctx context.Context) (found []invariant.Violation, err e
 		others.Go(func() { w.observer.follow(inner, kind, list) })
 	}
 	others.Go(func() { (&actors{world: w, bound: map[string]string{}, joined: map[string]bool{}}).run(inner) })
-	defer func() { err = errors.Join(err, w.clear(ctx)) }()
+	defer func() { err = errors.Join(err, w.settle(), w.site.answered(ctx), w.clear(ctx)) }()
 	if err := w.furnish(ctx); err != nil {
 		return nil, err
 	}
@@ -137,22 +141,14 @@ func (w *World) tell(ctx context.Context) (found []invariant.Violation, err erro
 	if err := w.fill(ctx); err != nil {
 		return nil, err
 	}
-	if w.interlude != nil {
-		err := w.await(ctx, patience, "an instance", func() error {
-			if len(w.liveInstances()) == 0 {
-				return errors.New("there is none")
-			}
-			return nil
-		})
-		if err := errors.Join(err, w.interlude(ctx)); err != nil {
-			return nil, err
-		}
-	}
 	stuck := func(err error) {
 		found = append(found, invariant.Violation{Invariant: Stuck, At: time.Now(), Text: err.Error()})
 	}
 	if err := w.await(ctx, patience, "all pods to run", w.launched); err != nil {
 		stuck(err)
+	}
+	if err := w.settle(); err != nil {
+		return found, err
 	}
 	w.mark(history.MarkFault, "all machines are deleted", 0)
 	if err := w.remove(ctx); err != nil {
@@ -168,6 +164,17 @@ func (w *World) tell(ctx context.Context) (found []invariant.Violation, err erro
 	w.mark(history.MarkCalm, "", 0)
 	w.mark(history.MarkEnd, "", 0)
 	return found, nil
+}
+
+// settle waits for the cluster to be in order: its users are not the ones who are tested.
+func (w *World) settle() error {
+	w.outages.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.served.IsZero() {
+		w.recovered = time.Since(w.served)
+	}
+	return w.outageErr
 }
 
 // revive keeps a process alive, as a Deployment does.
