@@ -210,10 +210,13 @@ func (w *World) fill(ctx context.Context) error {
 	return nil
 }
 
-// remove deletes all machines, as users do. Nobody replaces the pods.
+// remove deletes all machines that stay, as users do. Nobody replaces the pods.
 func (w *World) remove(ctx context.Context) error {
 	var errs []error
 	for _, machine := range observed[*v1alpha5.Machine](w.observer, kindMachine) {
+		if !machine.DeletionTimestamp.IsZero() {
+			continue
+		}
 		w.observer.disown(machine)
 		errs = append(errs, client.IgnoreNotFound(w.site.direct.Delete(ctx, machine)))
 	}

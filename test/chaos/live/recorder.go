@@ -16,6 +16,8 @@ type recorder struct {
 	entries []entry
 	// seen is the newest version that anybody has seen.
 	seen uint64
+	// closed says that the world has come to its end: what is cleared away is no part of it.
+	closed bool
 }
 
 // entry is an event and the version that the API server had.
@@ -29,7 +31,16 @@ func (r *recorder) add(version uint64, event history.Event) {
 	defer r.mu.Unlock()
 	event.At = time.Now()
 	r.seen = max(r.seen, version)
-	r.entries = append(r.entries, entry{version, event})
+	if !r.closed {
+		r.entries = append(r.entries, entry{version, event})
+	}
+}
+
+// end ends the recording.
+func (r *recorder) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
 }
 
 // call records a call that is about to take effect, and returns what takes note of how it went.

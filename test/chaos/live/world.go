@@ -151,10 +151,7 @@ func (w *World) tell(ctx context.Context) (found []invariant.Violation, err erro
 		return found, err
 	}
 	w.mark(history.MarkFault, "all machines are deleted", 0)
-	if err := w.remove(ctx); err != nil {
-		return found, err
-	}
-	if err := w.await(ctx, patience, "all machines to go", w.gone); err != nil {
+	if err := w.await(ctx, patience, "all machines to go", func() error { return errors.Join(w.remove(ctx), w.gone()) }); err != nil {
 		stuck(err)
 	}
 	w.court.calm()
@@ -163,6 +160,7 @@ func (w *World) tell(ctx context.Context) (found []invariant.Violation, err erro
 	}
 	w.mark(history.MarkCalm, "", 0)
 	w.mark(history.MarkEnd, "", 0)
+	w.recorder.end()
 	return found, nil
 }
 
