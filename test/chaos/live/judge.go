@@ -135,7 +135,7 @@ func (j *judge) strike(call line.Call, now time.Time) line.Verdict {
 			continue
 		}
 		verdict, concerned := t.verdict(call)
-		if !concerned || t.Share > 0 && j.dice.Float64() >= t.Share {
+		if !concerned || t.Share > 0 && j.hits[t.Class] > 0 && j.dice.Float64() >= t.Share { // the first one counts
 			continue
 		}
 		j.hits[t.Class]++

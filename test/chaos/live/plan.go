@@ -66,7 +66,7 @@ type Trouble struct {
 	// Action is that of AWS whose calls alone count; "" for all.
 	Action string
 	For    time.Duration
-	// Share of the calls that it strikes.
+	// Share of the calls that it strikes, of which the first is one.
 	Share float64
 	// Delay is how late calls or events are.
 	Delay time.Duration
@@ -152,7 +152,7 @@ const launchAction = "CreateFleet"
 // trouble draws a trouble of a class.
 func (d dice) trouble(class Class, plan *Plan) Trouble {
 	launch := callsPerMachine * plan.Machines
-	t := Trouble{Class: class, Call: 1 + d.IntN(launch), For: d.in(300*time.Millisecond, 2*time.Second)}
+	t := Trouble{Class: class, Call: 1 + d.IntN(launch), For: d.in(500*time.Millisecond, 2*time.Second)}
 	switch class {
 	case CrashBefore, CrashApplied, CrashAfter:
 		t.For, t.Call = 0, 1+d.IntN(callsInAll*plan.Machines)
@@ -171,7 +171,7 @@ func (d dice) trouble(class Class, plan *Plan) Trouble {
 		t.Call, t.For = 0, 0
 		d.bend(class, &plan.AWS)
 	}
-	if class == AWSFails || class == AWSLost { // there are few such calls, and most at the start
+	if class == AWSFails || class == AWSLost || class == AWSSlow { // there are few such calls, and most at the start
 		t.Call, t.Share = 1+d.IntN(plan.Machines), 0.6
 	}
 	return t
