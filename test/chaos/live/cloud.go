@@ -53,9 +53,9 @@ func (w *World) note(ctx context.Context, r *wire.Request, next awssim.Handler) 
 	}
 	finish := w.recorder.call(version, number, call)
 	response, err := next(ctx, r)
-	made, ended := w.observe()
+	seen := w.observe()
 	finish(func() {
-		call.Made, call.Ended = append(call.Made, made...), append(call.Ended, ended...)
+		call.Made, call.Ended, call.Gone = seen.Made, seen.Ended, seen.Gone
 		if err != nil {
 			call.Code = apierror.From(err).Code
 		}
@@ -90,32 +90,36 @@ func tagIn(form url.Values, key string) string {
 }
 
 // observe looks at which instances began and ended since the last time, whoever was the cause.
-func (w *World) observe() (made []history.Instance, ended []string) {
+func (w *World) observe() (seen history.Call) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, i := range w.sim.World().Instances() {
 		was, known := w.known[i.ID]
-		w.known[i.ID] = isLive(&i)
+		w.known[i.ID] = i.State
 		if !known {
-			made = append(made, history.Instance{
+			seen.Made = append(seen.Made, history.Instance{
 				ID: i.ID, ClusterUID: i.Tags[awsv1alpha1.TagClusterUID], Group: i.Tags[awsv1alpha1.TagLaunchGroup],
 				Attempt: i.Tags[awsv1alpha1.TagLaunchAttempt], Type: i.Type, Zone: i.Subnet.Zone,
 			})
 		}
-		if !isLive(&i) && (was || !known) {
-			ended = append(ended, i.ID)
+		if !isLive(i.State) && (isLive(was) || !known) {
+			seen.Ended = append(seen.Ended, i.ID)
+		}
+		if was != simulated.Terminated && i.State == simulated.Terminated {
+			seen.Gone = append(seen.Gone, i.ID)
 		}
 	}
-	return made, ended
+	return seen
 }
 
-func isLive(i *simulated.Instance) bool {
-	return i.State == simulated.Pending || i.State == simulated.Running
+// isLive reports whether an instance in the state costs money and may run pods.
+func isLive(state simulated.State) bool {
+	return state == simulated.Pending || state == simulated.Running
 }
 
 // liveInstances returns the instances that are neither ended nor about to.
 func (w *World) liveInstances() []simulated.Instance {
-	return slices.DeleteFunc(w.sim.World().Instances(), func(i simulated.Instance) bool { return !isLive(&i) })
+	return slices.DeleteFunc(w.sim.World().Instances(), func(i simulated.Instance) bool { return !isLive(i.State) })
 }
 
 // fewTypes has EC2 tell of few instance types, so that plans are made fast.

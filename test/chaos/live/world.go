@@ -21,6 +21,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/operator"
 	"github.com/kerf-autoscaler/kerf/test/awssim"
 	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
+	simulated "github.com/kerf-autoscaler/kerf/test/awssim/world"
 	"github.com/kerf-autoscaler/kerf/test/chaos/history"
 	"github.com/kerf-autoscaler/kerf/test/chaos/invariant"
 )
@@ -55,7 +56,7 @@ type World struct {
 	outages sync.WaitGroup
 
 	mu        sync.Mutex
-	known     map[string]bool // id of an instance -> whether it is live
+	known     map[string]simulated.State // id of an instance -> its state when somebody looked last
 	processes []*process
 	started   int
 	crashes   int
@@ -85,7 +86,7 @@ type Result struct {
 
 // Run carries a plan out.
 func Run(ctx context.Context, site *Site, plan Plan) Result {
-	w := &World{site: site, plan: plan, known: map[string]bool{}, recorder: &recorder{}, toAWS: &http.Transport{}}
+	w := &World{site: site, plan: plan, known: map[string]simulated.State{}, recorder: &recorder{}, toAWS: &http.Transport{}}
 	w.court = newCourt(&w.plan, w.crashed, w.outside)
 	w.observer = newObserver(site.direct, w.recorder, w.court.forced)
 	begun := time.Now()
