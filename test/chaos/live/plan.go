@@ -172,7 +172,7 @@ func (d dice) trouble(class Class, plan *Plan) Trouble {
 		d.bend(class, &plan.AWS)
 	}
 	if class == AWSFails || class == AWSLost || class == AWSSlow { // there are few such calls, and most at the start
-		t.Call, t.Share = 1+d.IntN(plan.Machines), 0.6
+		t.Call, t.Share, t.For = 1+d.IntN(plan.Machines), 0.6, d.in(2*time.Second, 4*time.Second)
 	}
 	return t
 }

@@ -91,7 +91,10 @@ func Run(ctx context.Context, site *Site, plan Plan) Result {
 	w.observer = newObserver(site.direct, w.recorder, w.court.forced)
 	begun := time.Now()
 	violations, err := w.conduct(ctx)
-	out := Result{Took: time.Since(begun), Err: err, Calls: w.court.total(), Violations: violations, Crashes: w.crashes, Processes: w.started, Recovered: w.recovered}
+	out := Result{Took: time.Since(begun), Err: err, Calls: w.court.total(), Violations: violations}
+	w.mu.Lock()
+	out.Crashes, out.Processes, out.Recovered = w.crashes, w.started, w.recovered
+	w.mu.Unlock()
 	out.History = w.recorder.history(history.Terms{
 		ClusterUID: site.clusterUID, Staleness: plan.staleness(), PodsPerMachine: 1, Registration: registrationTimeout,
 		Pause: plan.Restart + leaseDuration + 10*time.Second,
