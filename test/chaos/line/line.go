@@ -128,9 +128,7 @@ func (p *part) send(r *http.Request, verdict Verdict) (*http.Response, error) {
 		err      error
 	}
 	done := make(chan outcome, 1)
-	p.line.under.Add(1)
-	go func() {
-		defer p.line.under.Done()
+	p.line.under.Go(func() {
 		if verdict.Delay > 0 {
 			timer := time.NewTimer(verdict.Delay)
 			defer timer.Stop()
@@ -146,7 +144,7 @@ func (p *part) send(r *http.Request, verdict Verdict) (*http.Response, error) {
 			p.line.Cut()
 		}
 		done <- outcome{response, err}
-	}()
+	})
 	select {
 	case <-r.Context().Done():
 		return nil, context.Cause(r.Context())

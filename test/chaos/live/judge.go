@@ -153,21 +153,18 @@ func (c *court) holds(i int, now time.Time) bool {
 func (t Trouble) verdict(call line.Call) (line.Verdict, bool) {
 	own := call.Resource == "leases" || call.Resource == "events"
 	api := call.Far == line.API && !call.Watch && !own
+	lost := t.Class == APILost && api || t.Class == AWSLost && call.Far == line.AWS
 	switch t.Class {
-	case APISlow:
-		return line.Verdict{Delay: t.Delay}, api
+	case APILost, AWSLost:
+		return line.Verdict{Lost: true}, lost && call.Write
 	case APIBusy:
 		return line.Verdict{Status: http.StatusTooManyRequests}, api
 	case APIFails:
 		return line.Verdict{Status: http.StatusInternalServerError}, api
-	case APILost:
-		return line.Verdict{Lost: true}, api && call.Write
-	case AWSSlow:
-		return line.Verdict{Delay: t.Delay}, call.Far == line.AWS
+	case APISlow, AWSSlow:
+		return line.Verdict{Delay: t.Delay}, t.Class == APISlow && api || t.Class == AWSSlow && call.Far == line.AWS
 	case AWSFails:
 		return line.Verdict{Status: http.StatusInternalServerError}, call.Far == line.AWS
-	case AWSLost:
-		return line.Verdict{Lost: true}, call.Far == line.AWS && call.Write
 	case WatchGone:
 		return line.Verdict{Status: http.StatusGone}, call.Watch && call.Since && call.Resource == t.Resource
 	default:

@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strconv"
 	"sync"
 	"time"
@@ -150,29 +151,27 @@ func (o *observer) take(kind string, object client.Object, version uint64, gone 
 
 // attribute tells who wrote. The rest of the cluster is played by few, who say what they delete; machines are kerf's alone.
 func (o *observer) attribute(write *history.Write) {
+	write.Verb, write.By = verbOf(write), "somebody"
 	object := write.Object()
-	deleted := !object.GetDeletionTimestamp().IsZero() && (write.Before == nil || write.Before.GetDeletionTimestamp().IsZero())
-	own := kindMachine == write.Kind
-	switch {
-	case write.Before == nil:
-		write.Verb = "create"
-	case write.After == nil || deleted:
-		write.Verb, own = "delete", true
-	default:
-		write.Verb = "update"
-	}
-	switch {
-	case write.Kind == kindPod && write.After == nil && !object.GetDeletionTimestamp().IsZero():
-		own = false // kubelets end them
-	case write.Kind == kindPod && write.Verb == "delete" && !o.forced(object.GetName()):
+	ended := write.Kind == kindPod && write.After == nil && !object.GetDeletionTimestamp().IsZero() // by its kubelet
+	if write.Kind == kindPod && write.Verb == "delete" && !ended && !o.forced(object.GetName()) {
 		write.Verb = "evict"
 	}
-	if o.others[object.GetUID()] && write.After != nil && write.Verb != "create" {
-		own = false
-	}
-	write.By = "somebody"
-	if own {
+	disowned := o.others[object.GetUID()] && write.After != nil && write.Verb != "create"
+	if (write.Kind == kindMachine || write.Verb == "delete" || write.Verb == "evict") && !ended && !disowned {
 		write.By = history.ByKerf
+	}
+}
+
+// verbOf says what was done, whoever did it.
+func verbOf(write *history.Write) string {
+	switch {
+	case write.Before == nil:
+		return "create"
+	case write.After == nil, !write.After.GetDeletionTimestamp().IsZero() && write.Before.GetDeletionTimestamp().IsZero():
+		return "delete"
+	default:
+		return "update"
 	}
 }
 
@@ -188,9 +187,7 @@ func (o *observer) copy(kind string) map[client.ObjectKey]client.Object {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	out := make(map[client.ObjectKey]client.Object, len(o.objects[kind]))
-	for key, object := range o.objects[kind] {
-		out[key] = object
-	}
+	maps.Copy(out, o.objects[kind])
 	return out
 }
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	admissionv1 "k8s.io/api/admissionregistration/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -80,16 +80,16 @@ func (s *Site) unanswered(ctx context.Context) error {
 	}
 	for document := range strings.SplitSeq(string(content), "\n---\n") {
 		var object client.Object
-		var clients []*admissionv1.WebhookClientConfig
+		var clients []*admissionregistrationv1.WebhookClientConfig
 		if strings.Contains(document, "kind: Mutating") {
-			var c admissionv1.MutatingWebhookConfiguration
+			var c admissionregistrationv1.MutatingWebhookConfiguration
 			err = yaml.Unmarshal([]byte(document), &c)
 			for i := range c.Webhooks {
 				clients = append(clients, &c.Webhooks[i].ClientConfig)
 			}
 			object = &c
 		} else {
-			var c admissionv1.ValidatingWebhookConfiguration
+			var c admissionregistrationv1.ValidatingWebhookConfiguration
 			err = yaml.Unmarshal([]byte(document), &c)
 			for i := range c.Webhooks {
 				clients = append(clients, &c.Webhooks[i].ClientConfig)
@@ -112,9 +112,9 @@ func (s *Site) unanswered(ctx context.Context) error {
 // answered takes the webhook configurations away.
 func (s *Site) answered(ctx context.Context) error {
 	objects := []client.Object{
-		&admissionv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: webhooks.ConfigurationDefaulting}},
-		&admissionv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: webhooks.ConfigurationProvisioners}},
-		&admissionv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: webhooks.ConfigurationAWSNodeTemplates}},
+		&admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: webhooks.ConfigurationDefaulting}},
+		&admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: webhooks.ConfigurationProvisioners}},
+		&admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: webhooks.ConfigurationAWSNodeTemplates}},
 	}
 	var errs []error
 	for _, object := range objects {

@@ -191,7 +191,7 @@ func (d dice) bend(class Class, aws *faults.Plan) {
 		}
 	case AWSThrottled:
 		aws.Throttle = &faults.Throttle{Buckets: map[string]faults.Bucket{
-			"CreateFleet": {Size: 1, Refill: 1}, "DescribeInstances": {Size: 1, Refill: 1}, "TerminateInstances": {Size: 1, Refill: 1},
+			"CreateFleet": {Size: 1, Refill: 1}, "DescribeInstances": {Size: 2, Refill: 4}, "TerminateInstances": {Size: 1, Refill: 4},
 		}}
 	}
 }

@@ -264,13 +264,14 @@ func (w *World) await(ctx context.Context, most time.Duration, what string, lack
 }
 
 func (w *World) ready() error {
-	for _, p := range observed[*v1alpha5.Provisioner](w.observer, kindProvisioner) {
-		if !meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha5.ConditionReady) {
-			return fmt.Errorf("provisioner %s is not ready: %v", p.Name, p.Status.Conditions)
-		}
-		return nil
+	all := observed[*v1alpha5.Provisioner](w.observer, kindProvisioner)
+	if len(all) == 0 {
+		return errors.New("there is no provisioner")
 	}
-	return errors.New("there is no provisioner")
+	if p := all[0]; !meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha5.ConditionReady) {
+		return fmt.Errorf("provisioner %s is not ready: %v", p.Name, p.Status.Conditions)
+	}
+	return nil
 }
 
 func (w *World) launched() error {
