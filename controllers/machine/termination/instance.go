@@ -67,8 +67,11 @@ func (i *instanceStep) search(ctx context.Context, machine *v1alpha5.Machine) (b
 		return false, 0, fmt.Errorf("looking for the instance of machine %s: %w", machine.Name, err)
 	}
 	var others v1alpha5.MachineList
-	if err := i.live.List(ctx, &others); err != nil {
-		return false, 0, fmt.Errorf("listing machines: %w", err)
+	found = slices.DeleteFunc(found, func(candidate *v1alpha5.Machine) bool { return !ofRequest(candidate, intent) })
+	if len(found) > 0 { // else there is nothing that others might claim
+		if err := i.live.List(ctx, &others); err != nil {
+			return false, 0, fmt.Errorf("listing machines: %w", err)
+		}
 	}
 	id, disputed := choose(machine, found, others.Items)
 	conditions := machines.Conditions(machine)
@@ -103,7 +106,7 @@ func choose(machine *v1alpha5.Machine, found []*v1alpha5.Machine, others []v1alp
 	intent := machine.Status.Launch
 	var ids []string
 	for _, candidate := range found {
-		if launch := candidate.Status.Launch; launch != nil && launch.Group == intent.Group && launch.Attempt == intent.Attempt {
+		if ofRequest(candidate, intent) {
 			ids = append(ids, candidate.Status.ProviderID)
 		}
 	}
@@ -127,6 +130,12 @@ func choose(machine *v1alpha5.Machine, found []*v1alpha5.Machine, others []v1alp
 		return "", true
 	}
 	return ids[free], false
+}
+
+// ofRequest reports whether an instance was launched for a request.
+func ofRequest(candidate *v1alpha5.Machine, intent *v1alpha5.Launch) bool {
+	launch := candidate.Status.Launch
+	return launch != nil && launch.Group == intent.Group && launch.Attempt == intent.Attempt
 }
 
 // comesBefore reports whether another Machine of the same request has the first claim to its free instances: one that stays and

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
@@ -25,7 +26,8 @@ const (
 
 // adopt finds by their tags the instances of a request that was carried out but whose answer cannot be had, for the reason
 // told. Instances that have ended since are among them: leaving them out would shift the places of the others. EC2 may take a
-// while to show all; until it has had that time, fewer than were asked for settle nothing.
+// while to show all; until it has had that time, fewer than were asked for settle nothing. When they were launched is not known,
+// only that they were by now: the intent may be much older, and have waited for the end of an outage.
 func (p *Provider) adopt(ctx context.Context, machine *v1alpha5.Machine, why string) (fleet.Answer, error) {
 	intent := machine.Status.Launch
 	var answer fleet.Answer
@@ -44,9 +46,19 @@ func (p *Provider) adopt(ctx context.Context, machine *v1alpha5.Machine, why str
 		return fleet.Answer{}, fmt.Errorf("adopting launch group %q: %w", intent.Group, err)
 	}
 	slices.SortFunc(answer.Instances, func(a, b fleet.Instance) int { return strings.Compare(a.ID, b.ID) })
-	if len(answer.Instances) < int(intent.Size) && p.clock.Since(intent.Time.Time) < p.settings.VisibilityWindow {
+	if len(answer.Instances) < int(intent.Size) && p.clock.Since(p.lostSince(intent.Token)) < p.settings.VisibilityWindow {
 		return fleet.Answer{}, fmt.Errorf("launch group %q %s; EC2 shows %d of its %d instances so far",
 			intent.Group, why, len(answer.Instances), intent.Size)
 	}
 	return answer, nil
+}
+
+// lostSince returns when it first showed here that the answer to a request cannot be had.
+func (p *Provider) lostSince(token string) time.Time {
+	since, known := p.lost.Get(token)
+	if !known {
+		since = p.clock.Now()
+		p.lost.Put(token, since)
+	}
+	return since
 }

@@ -460,3 +460,27 @@ func TestLaunchTemplatesGoOnceNoLaunchUsesThem(t *testing.T) {
 		t.Errorf("%d launch templates are left", left)
 	}
 }
+
+// An intent may wait out an outage before it is sent: how old it is does not tell for how long EC2 may hide what came of it.
+func TestWhatAnOldIntentLaunchedIsWaitedForAsLongAsWhatAYoungOneDid(t *testing.T) {
+	s := startSim(t)
+	template := s.makeTemplate()
+	group := func(i int32) *v1alpha5.Machine {
+		return machine("old", 2, i, func(m *v1alpha5.Machine) { m.Status.Launch.Time = metav1.NewTime(s.clock.Now().Add(-10 * time.Minute)) })
+	}
+	create(t, s.provider, group(0)) // the answer is lost with the process
+	s.retag(template)
+	s.inject(on("DescribeInstances", -1, func(ctx context.Context, r *wire.Request, next awssim.Handler) (*wire.Response, error) {
+		r.Form.Set("Filter.9.Name", "instance-id")
+		r.Form.Set("Filter.9.Value.1", "i-00000000000000bad")
+		return next(ctx, r)
+	}))
+	restarted := s.newProvider(clusterUID)
+	if _, err := restarted.Create(t.Context(), group(0)); err == nil || cloudprovider.IsInsufficientCapacity(err) || cloudprovider.IsAnswered(err) {
+		t.Fatalf("error = %v, want one to wait on", err)
+	}
+	s.inject(nil)
+	if first, second := create(t, restarted, group(0)), create(t, restarted, group(1)); first == second || s.live() != 2 {
+		t.Errorf("two machines have %s and %s; %d instances live", first, second, s.live())
+	}
+}

@@ -3,10 +3,12 @@ package aws_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
@@ -252,5 +254,43 @@ func TestBeforeAWSAnswersTheProviderIsNotReadyAndSaysWhy(t *testing.T) {
 	s.run(fresh, "reading cluster facts", "reading instance types", "reading offerings")
 	if err := fresh.Ready(); err != nil {
 		t.Errorf("once AWS answers the provider is not ready: %v", err)
+	}
+}
+
+func TestAnInstanceOfAnOldIntentIsGivenTheSameTimeToShow(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate()
+	launched, err := s.provider.Create(t.Context(), machine("waited", 1, 0, func(m *v1alpha5.Machine) {
+		m.Status.Launch.Time = metav1.NewTime(s.clock.Now().Add(-10 * time.Minute))
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.inject(on("DescribeInstances", -1, refuse("InvalidInstanceID.NotFound")))
+	if err := s.provider.Delete(t.Context(), launched); err == nil || cloudprovider.IsNotFound(err) {
+		t.Errorf("error = %v, want one to wait on", err)
+	}
+}
+
+func TestWhoListsAtTheSameTimeSharesOneCall(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate()
+	create(t, s.provider, machine("shared", 1, 0))
+	before := s.calls("ec2:DescribeInstances")
+	var group errgroup.Group
+	for range 50 {
+		group.Go(func() error {
+			found, err := s.provider.List(t.Context())
+			if err == nil && len(found) != 1 {
+				err = fmt.Errorf("%d instances are listed", len(found))
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Error(err)
+	}
+	if calls := s.calls("ec2:DescribeInstances") - before; calls > 5 {
+		t.Errorf("fifty who list make %d calls", calls)
 	}
 }

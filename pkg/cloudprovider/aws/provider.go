@@ -73,11 +73,13 @@ type Provider struct {
 	outages         *outage.Gate
 	descriptions    *batch.Batcher[string, instance]
 	terminations    *batch.Batcher[string, struct{}]
+	listings        *batch.Batcher[struct{}, []*v1alpha5.Machine]
 
 	flights singleflight.Group
 	answers *memo.Table[string, fleet.Answer]               // token -> answer
 	asked   *memo.Table[string, time.Time]                  // id of an instance that EC2 has made -> when it told
 	shown   *memo.Table[string, ec2types.InstanceStateName] // id of an instance that EC2 has shown -> its last state
+	lost    *memo.Table[string, time.Time]                  // token -> when it first showed that its answer cannot be had
 }
 
 // New returns a provider that reads AWSNodeTemplates through the reader.
@@ -120,9 +122,11 @@ func New(cfg awssdk.Config, reader client.Reader, settings Settings, now clock.P
 		answers:         memo.NewTable[string, fleet.Answer](answersKept),
 		asked:           memo.NewTable[string, time.Time](instancesKept),
 		shown:           memo.NewTable[string, ec2types.InstanceStateName](instancesKept),
+		lost:            memo.NewTable[string, time.Time](answersKept),
 	}
 	p.permissions = &Permissions{p: p, ledger: permission.NewLedger(), ssm: ssm.NewFromConfig(cfg), eks: eks.NewFromConfig(cfg), pricing: priceClient}
 	p.descriptions, p.terminations = batch.New(batches(descriptionsAtOnce), p.describeAll), batch.New(batches(terminationsAtOnce), p.terminateAll)
+	p.listings = batch.New(batches(2), p.list) // two never come: there is one list to ask for
 	p.lister = instancetype.NewLister(p.types, p.prices, p.capacity, instancetype.Settings{
 		Region: cfg.Region, MemoryOverhead: settings.VMMemoryOverheadPercent, Measured: p.measured,
 		Addressing: instancetype.Addressing{ReservedInterfaces: int64(settings.ReservedENIs), Prefixes: settings.PrefixDelegation},
