@@ -59,11 +59,11 @@ clean: ## Remove bin/.
 
 ##@ Test
 
-.PHONY: test bench fuzz conformance peer-bench scale webhook-load
+.PHONY: test bench fuzz conformance peer-bench scale webhook-load chaos
 test: control-plane ## Run every test.
 	@$(BUILD) controller helm
 	@$(BUILD) compile "compiling with the race detector" -race ./...
-	@$(STEP) "tests of the main module" $(GO) test -race ./...
+	@$(STEP) "tests of the main module" $(GO) test -race -timeout 30m ./...
 	@for module in $(MODULES); do \
 		$(STEP) "tests of $$module" $(GO) -C $$module test -trimpath -vet=off ./... || exit 1; \
 	done
@@ -78,10 +78,15 @@ webhook-load: control-plane ## Make 10,000 changes through the webhook while its
 	@bin/webhookload-runner $(ARGS)
 
 CLUSTERS ?= 2000
-SEED ?= 1
+conformance: SEED ?= 1
 conformance: ## Hold plans for CLUSTERS made-up clusters, from SEED on, against the real scheduler's filters; flags go into ARGS.
 	@$(BUILD) conformance
 	@bin/conformance-runner --clusters=$(CLUSTERS) --seed=$(SEED) $(ARGS)
+
+# How many seeds; 100000 take a night. SEED=n replays one, POINT=n PHASE=p a crash of the launch, and each prints its history.
+RUNS ?= 5000
+chaos: ## Run kerf in worlds in which everything goes wrong: each crash point of a launch, RUNS seeds, and bugs put in on purpose.
+	@$(GO) run ./test/chaos/cmd/chaos -seeds $(RUNS) $(if $(SEED),-seed $(SEED)) $(if $(POINT),-point $(POINT)) $(if $(PHASE),-phase $(PHASE)) $(ARGS)
 
 FUZZTIME ?= 30s
 FUZZED ?= ./pkg/scheduling ./pkg/solver ./pkg/cloudprovider/aws/userdata

@@ -65,7 +65,7 @@ func (c *Controller) Register(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("consolidation").
 		For(&v1alpha5.Machine{}, builder.WithPredicates(machines.Woken())).
 		Watches(&v1alpha5.Provisioner{}, handler.EnqueueRequestsFromMapFunc(c.machinesOf)).
-		Watches(&corev1.Node{}, machines.EnqueueForNode(mgr.GetClient())). // its do-not-disrupt comes and goes
+		Watches(&corev1.Node{}, machines.EnqueueForNode(mgr.GetClient()), builder.WithPredicates(machines.NodeWoken())). // its do-not-disrupt comes and goes
 		WithOptions(controller.Options{MaxConcurrentReconciles: 10}).
 		Complete(c)
 }

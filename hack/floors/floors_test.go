@@ -85,6 +85,9 @@ func violations() []violation {
 		}},
 		{directory: "controllers/aws/refresh", imports: []string{module + "/controllers/state"}},
 		{directory: "test/builders", imports: []string{module + "/pkg/state", module + "/controllers/state", "k8s.io/client-go/kubernetes"}},
+		{directory: "test/chaos/invariant", imports: []string{
+			module + "/controllers/provisioning", module + "/test/chaos/world", module + "/test/awssim",
+		}},
 		{directory: "test/region", imports: []string{
 			module + "/pkg/state", module + "/pkg/solver", module + "/pkg/cloudprovider/aws/subnet", "github.com/aws/aws-sdk-go-v2/aws",
 		}},

@@ -48,6 +48,7 @@ const (
 	ReasonTerminated           = "Terminated"
 	ReasonInstanceGone         = "InstanceGone"
 	ReasonInstanceStopped      = "InstanceStopped"
+	ReasonInstanceShared       = "InstanceShared"
 	ReasonDeletionPaused       = "DeletionPaused"
 	ReasonDeletionResumed      = "DeletionResumed"
 	ReasonFailedTemplate       = "FailedTemplate"

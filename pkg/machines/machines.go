@@ -2,8 +2,10 @@
 package machines
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -49,17 +51,35 @@ func Nodes(ctx context.Context, reader client.Reader, machine *v1alpha5.Machine)
 
 // ForNode returns the Machine of a Node, or nil when no Machine has the Node's provider id.
 func ForNode(ctx context.Context, reader client.Reader, node *corev1.Node) (*v1alpha5.Machine, error) {
-	if node.Spec.ProviderID == "" {
+	list, err := ByProviderID(ctx, reader, node.Spec.ProviderID)
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	return &list[0], nil
+}
+
+// ByProviderID returns the Machines that have the instance: normally one, several where somebody has copied a Machine by hand. The
+// first is the same whoever asks, lest two Machines be made to write to one Node in turn: one that stays before one that is being
+// deleted, then the oldest.
+func ByProviderID(ctx context.Context, reader client.Reader, providerID string) ([]v1alpha5.Machine, error) {
+	if providerID == "" {
 		return nil, nil
 	}
 	var list v1alpha5.MachineList
-	if err := reader.List(ctx, &list, client.MatchingFields{IndexMachineProviderID: node.Spec.ProviderID}); err != nil {
-		return nil, fmt.Errorf("listing machines with provider id %s: %w", node.Spec.ProviderID, err)
+	if err := reader.List(ctx, &list, client.MatchingFields{IndexMachineProviderID: providerID}); err != nil {
+		return nil, fmt.Errorf("listing machines with provider id %s: %w", providerID, err)
 	}
-	if len(list.Items) == 0 {
-		return nil, nil
-	}
-	return &list.Items[0], nil
+	slices.SortFunc(list.Items, func(a, b v1alpha5.Machine) int {
+		switch {
+		case a.DeletionTimestamp.IsZero() != b.DeletionTimestamp.IsZero() && a.DeletionTimestamp.IsZero():
+			return -1
+		case a.DeletionTimestamp.IsZero() != b.DeletionTimestamp.IsZero():
+			return 1
+		default:
+			return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+		}
+	})
+	return list.Items, nil
 }
 
 // Pods returns the pods bound to a Node.

@@ -3,11 +3,14 @@ package machines_test
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -162,5 +165,35 @@ func TestReadyIsLaunchedRegisteredAndInitialized(t *testing.T) {
 	set.False(v1alpha5.ConditionEmpty, "NotEmpty", "")
 	if !set.IsTrue(v1alpha5.ConditionReady) {
 		t.Error("a machine with pods is not ready")
+	}
+}
+
+func TestOfMachinesThatShareAnInstanceTheSameIsFirst(t *testing.T) {
+	since := func(minutes int, deleted bool) builders.MachineModifier {
+		return func(m *v1alpha5.Machine) {
+			m.Status.ProviderID, m.CreationTimestamp = "i-1", metav1.NewTime(time.Unix(int64(60*minutes), 0))
+			if deleted {
+				m.DeletionTimestamp = new(metav1.Now())
+			}
+		}
+	}
+	list := []v1alpha5.Machine{
+		*builders.Machine("going", "p", since(0, true)), *builders.Machine("oldest", "p", since(1, false)),
+		*builders.Machine("a", "p", since(2, false)), *builders.Machine("b", "p", since(2, false)),
+	}
+	want := []string{"oldest", "a", "b", "going"}
+	for range 20 {
+		rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+		found, err := machines.ByProviderID(t.Context(), &shelf{machines: list}, "i-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, m := range found {
+			got = append(got, m.Name)
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("machines in the order %v, want %v", got, want)
+		}
 	}
 }

@@ -1,6 +1,9 @@
 package machines
 
 import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -23,6 +26,34 @@ func Woken() predicate.Predicate {
 		}
 		return !equality.Semantic.DeepEqual(facts(before), facts(after))
 	}}
+}
+
+// NodeWoken lets those events of Nodes pass after which there may be something to do. A heartbeat is none of them: kubelets that
+// put theirs into the status of their Nodes would otherwise keep every controller awake that looks at Nodes.
+func NodeWoken() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*corev1.Node)
+		if !ok {
+			return true
+		}
+		after, ok := e.ObjectNew.(*corev1.Node)
+		if !ok || before.ResourceVersion == after.ResourceVersion { // a resync
+			return true
+		}
+		return !equality.Semantic.DeepEqual(nodeFacts(before), nodeFacts(after))
+	}}
+}
+
+// nodeFacts returns what a Node says, without when its kubelet said so, and without its images, which no controller looks at. Only
+// what is changed is copied: Nodes are many and large.
+func nodeFacts(node *corev1.Node) *corev1.Node {
+	out := *node
+	out.ResourceVersion, out.ManagedFields, out.Status.Images = "", nil, nil
+	out.Status.Conditions = slices.Clone(node.Status.Conditions)
+	for i := range out.Status.Conditions {
+		out.Status.Conditions[i].LastHeartbeatTime = metav1.Time{}
+	}
+	return &out
 }
 
 // facts returns what a Machine says, without when and in what words.

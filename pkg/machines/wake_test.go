@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
@@ -68,5 +70,47 @@ func TestWhatIsNoUpdateOfAMachineWakes(t *testing.T) {
 		!machines.Woken().Delete(event.DeleteEvent{Object: builders.Machine("m", "p")}) ||
 		!machines.Woken().Update(event.UpdateEvent{ObjectOld: builders.Node("n"), ObjectNew: builders.Node("n")}) {
 		t.Error("an event was dropped")
+	}
+}
+
+func TestANodeWakesForFactsAndNotForHeartbeats(t *testing.T) {
+	tests := map[string]struct {
+		change func(*corev1.Node)
+		want   bool
+	}{
+		"a heartbeat": {func(n *corev1.Node) {
+			n.Status.Conditions[0].LastHeartbeatTime = metav1.NewTime(time.Unix(60, 0))
+		}, false},
+		"managed fields": {func(n *corev1.Node) { n.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "x"}} }, false},
+		"images":         {func(n *corev1.Node) { n.Status.Images = []corev1.ContainerImage{{SizeBytes: 1}} }, false},
+		"it fell silent": {func(n *corev1.Node) { n.Status.Conditions[0].Status = corev1.ConditionUnknown }, true},
+		"a taint":        {func(n *corev1.Node) { n.Spec.Taints = []corev1.Taint{{Key: "a"}} }, true},
+		"a label":        {func(n *corev1.Node) { n.Labels = map[string]string{"a": "b"} }, true},
+		"an owner went":  {func(n *corev1.Node) { n.OwnerReferences = nil }, true},
+		"a late device": {func(n *corev1.Node) {
+			n.Status.Allocatable = corev1.ResourceList{"nvidia.com/gpu": resource.MustParse("1")}
+		}, true},
+		"it is deleted":    {func(n *corev1.Node) { n.DeletionTimestamp = new(metav1.Now()) }, true},
+		"as in a resync":   {func(n *corev1.Node) { n.ResourceVersion = "1" }, true},
+		"another spelling": {func(n *corev1.Node) { n.Status.Capacity = corev1.ResourceList{"cpu": resource.MustParse("1000m")} }, false},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			before := builders.Node("n", func(n *corev1.Node) {
+				n.ResourceVersion = "1"
+				n.OwnerReferences = []metav1.OwnerReference{{UID: "u"}}
+				n.Status.Capacity = corev1.ResourceList{"cpu": resource.MustParse("1")}
+				n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
+			})
+			after := before.DeepCopy()
+			after.ResourceVersion = "2"
+			tc.change(after)
+			if got := machines.NodeWoken().Update(event.UpdateEvent{ObjectOld: before, ObjectNew: after}); got != tc.want {
+				t.Errorf("woken is %t, want %t", got, tc.want)
+			}
+			if before.ResourceVersion != "1" || len(before.Status.Conditions) != 1 {
+				t.Error("the cache's own Node was changed")
+			}
+		})
 	}
 }

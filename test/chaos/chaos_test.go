@@ -2,6 +2,7 @@ package chaos_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/kerf-autoscaler/kerf/test/chaos/job"
 	"github.com/kerf-autoscaler/kerf/test/chaos/world"
@@ -24,16 +25,19 @@ func TestASampleOfTheCrashPointsOfALaunchAndItsEndKeepsAllPromises(t *testing.T)
 	job.Points(t, 6, 23, job.Share{}, expectWhole(t))
 }
 
-// regressions are seeds that once broke a promise.
-func regressions() map[string]uint64 {
-	return map[string]uint64{
-		"an instance ended below the pods of a node that had just joined": 159,
+// regressions are worlds in which a promise was once broken.
+func regressions() map[string]world.Plan {
+	return map[string]world.Plan{
+		"an instance ended below the pods of a node that had just joined": {
+			Seed: 159, Pods: 1, Shapes: 1, Workers: 4, Calm: 2 * time.Minute, Shuffle: true, Lags: map[string]world.Lag{"Node": {Least: 3 * time.Second, Most: 4 * time.Second}},
+			Steps: []world.Step{{At: 2 * time.Second, Action: world.StepScale, Number: 1}, {At: 5 * time.Second, Action: world.StepAmbush}},
+		},
 	}
 }
 
-func TestSeedsThatOnceBrokeAPromiseKeepIt(t *testing.T) {
-	for name, seed := range regressions() {
-		t.Run(name, func(t *testing.T) { job.Seeds(t, seed, seed, job.Share{}, expectWhole(t)) })
+func TestWorldsThatOnceBrokeAPromiseKeepIt(t *testing.T) {
+	for name, plan := range regressions() {
+		t.Run(name, func(t *testing.T) { expectWhole(t)(job.Run(t, "regression", name, plan)) })
 	}
 }
 
@@ -42,11 +46,11 @@ func TestASeedMakesTheSameHistoryEachTime(t *testing.T) {
 		var prints [2]string
 		for i := range prints {
 			result := world.Run(t, world.Draw(seed))
-			print, err := result.History.Fingerprint()
+			fingerprint, err := result.History.Fingerprint()
 			if err != nil {
 				t.Fatal(err)
 			}
-			prints[i] = print
+			prints[i] = fingerprint
 		}
 		if prints[0] != prints[1] {
 			t.Errorf("seed %d made two histories", seed)

@@ -14,6 +14,8 @@ import (
 )
 
 // work is what a process of "make chaos" is to do; without it, the package's tests are ordinary ones.
+//
+//nolint:gochecknoglobals // flags of a test binary are
 var work = flag.String("chaos.work", "", "seeds FROM TO REMAINDER OF | points MACHINES EVERY REMAINDER OF | hunt NAME MOST | show SEED | show POINT PHASE MACHINES")
 
 // TestWorker does what a process of "make chaos" is told, and reports on the third file that it was given.

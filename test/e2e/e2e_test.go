@@ -22,6 +22,7 @@ func TestKerf(t *testing.T) {
 		{"a pod that is too large gets one event and no machine", (*world).leavesTooLargePodAlone},
 		{"a pod that tolerates no provisioner is told which taint", (*world).namesUntoleratedTaint},
 		{"limits hold and are named when reached", (*world).holdsLimits},
+		{"a cluster in which nothing changes is left alone", (*world).staysQuiet},
 		{"pods with claims run where their volumes are", (*world).followsVolumes},
 		{"all that a template and a kubelet configuration say reaches nodes", (*world).honoursTemplates},
 		{"a Provisioner that describes its machines itself gets nodes, and leaves nothing", (*world).launchesFromInlineProviders},

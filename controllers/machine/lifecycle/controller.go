@@ -66,7 +66,7 @@ func NewController(client client.Client, live client.Reader, provider cloudprovi
 func (c *Controller) Register(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("machine.lifecycle").
 		For(&v1alpha5.Machine{}, builder.WithPredicates(machines.Woken())).
-		Watches(&corev1.Node{}, machines.EnqueueForNode(mgr.GetClient())).
+		Watches(&corev1.Node{}, machines.EnqueueForNode(mgr.GetClient()), builder.WithPredicates(machines.NodeWoken())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 100, RateLimiter: retries()}).
 		Complete(c)
 }

@@ -38,7 +38,7 @@ func NewController(client client.Client, clock clock.PassiveClock) *Controller {
 func (c *Controller) Register(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("machine.marking").
 		For(&v1alpha5.Machine{}, builder.WithPredicates(machines.Woken())).
-		Watches(&corev1.Node{}, machines.EnqueueForNode(mgr.GetClient())).
+		Watches(&corev1.Node{}, machines.EnqueueForNode(mgr.GetClient()), builder.WithPredicates(machines.NodeWoken())).
 		Watches(&corev1.Pod{}, machines.EnqueueForPod(mgr.GetClient())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 10}).
 		Complete(c)

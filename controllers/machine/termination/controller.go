@@ -78,7 +78,7 @@ func (c *Controller) Register(mgr ctrl.Manager) error {
 	limiter := workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](500*time.Millisecond, time.Minute)
 	return ctrl.NewControllerManagedBy(mgr).Named("machine.termination").
 		For(&v1alpha5.Machine{}, builder.WithPredicates(machines.Woken())).
-		Watches(&corev1.Node{}, machines.EnqueueForNode(mgr.GetClient())).
+		Watches(&corev1.Node{}, machines.EnqueueForNode(mgr.GetClient()), builder.WithPredicates(machines.NodeWoken())).
 		Watches(&corev1.Pod{}, machines.EnqueueForPod(mgr.GetClient())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 100, RateLimiter: limiter}).
 		Complete(c)
@@ -100,6 +100,12 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	nodes, err := c.nodes(ctx, machine)
 	if err != nil {
 		return reconcile.Result{}, err
+	}
+	switch heir, err := c.heir(ctx, machine); {
+	case err != nil:
+		return reconcile.Result{}, err
+	case heir != nil:
+		return machines.Settle(reconcile.Result{}, c.leave(ctx, machine, heir, nodes))
 	}
 	stored := machine.DeepCopy()
 	for _, step := range c.steps {

@@ -71,11 +71,14 @@ func (i *instanceStep) search(ctx context.Context, machine *v1alpha5.Machine) (b
 		return false, 0, fmt.Errorf("listing machines: %w", err)
 	}
 	id, disputed := choose(machine, found, others.Items)
+	conditions := machines.Conditions(machine)
 	if id != "" {
+		// It may have joined by now, and pods come to its node: what was drained before was nothing.
 		machine.Status.ProviderID = id
+		conditions.Clear(v1alpha5.ConditionDrained)
+		conditions.Clear(v1alpha5.ConditionVolumesDetached)
 		return false, time.Millisecond, nil
 	}
-	conditions := machines.Conditions(machine)
 	if disputed {
 		conditions.Unknown(v1alpha5.ConditionTerminated, v1alpha5.ReasonAwaitingAnswer, "waiting until the other machines of its request have their instances")
 		return false, searchPoll, nil

@@ -3,6 +3,7 @@ package termination
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -79,19 +80,21 @@ func (n *NodeController) Reconcile(ctx context.Context, request reconcile.Reques
 	if node.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(node, v1alpha5.TerminationFinalizer) {
 		return reconcile.Result{}, nil
 	}
-	machine, err := machines.ForNode(ctx, n.client, node)
+	claimants, err := machines.ByProviderID(ctx, n.client, node.Spec.ProviderID)
+	if err == nil && len(claimants) == 0 {
+		claimants, err = n.liveMachines(ctx, node)
+	}
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	if machine == nil {
-		if machine, err = n.liveMachine(ctx, node); err != nil {
-			return reconcile.Result{}, err
-		}
-	}
-	switch {
-	case machine == nil:
+	if len(claimants) == 0 {
 		return machines.Settle(reconcile.Result{}, unpin(ctx, n.client, node))
-	case machine.DeletionTimestamp.IsZero():
+	}
+	for i := range claimants { // of several each would leave the instance to the others
+		machine := &claimants[i]
+		if !machine.DeletionTimestamp.IsZero() {
+			continue
+		}
 		if err := n.client.Delete(ctx, machine, client.Preconditions{UID: &machine.UID}); client.IgnoreNotFound(err) != nil {
 			return reconcile.Result{}, fmt.Errorf("deleting machine %s of node %s: %w", machine.Name, node.Name, err)
 		}
@@ -99,16 +102,13 @@ func (n *NodeController) Reconcile(ctx context.Context, request reconcile.Reques
 	return reconcile.Result{}, nil
 }
 
-// liveMachine asks the API server itself for the Machine of a Node: a cache that lags must not free a Node whose instance runs.
-func (n *NodeController) liveMachine(ctx context.Context, node *corev1.Node) (*v1alpha5.Machine, error) {
+// liveMachines asks the API server itself for the Machines of a Node: a cache that lags must not free a Node whose instance runs.
+func (n *NodeController) liveMachines(ctx context.Context, node *corev1.Node) ([]v1alpha5.Machine, error) {
 	var list v1alpha5.MachineList
 	if err := n.live.List(ctx, &list); err != nil {
 		return nil, fmt.Errorf("listing machines: %w", err)
 	}
-	for i := range list.Items {
-		if list.Items[i].Status.ProviderID != "" && list.Items[i].Status.ProviderID == node.Spec.ProviderID {
-			return &list.Items[i], nil
-		}
-	}
-	return nil, nil
+	return slices.DeleteFunc(list.Items, func(m v1alpha5.Machine) bool {
+		return m.Status.ProviderID == "" || m.Status.ProviderID != node.Spec.ProviderID
+	}), nil
 }

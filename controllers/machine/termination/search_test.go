@@ -281,3 +281,24 @@ func TestASearchLastsFromTheLastMomentThatTheRequestCanHaveBeenRepeated(t *testi
 		t.Error("the window is over and the machine is there")
 	}
 }
+
+func TestAnInstanceThatComesToLightLateIsDrainedOfThePodsThatCameToItsNode(t *testing.T) {
+	e := newEnd(t)
+	machine := e.Intended()
+	e.Delete(machine)
+	e.Reconcile(e.controller, machine.Name) // it has no node yet, and nothing to drain
+	e.expect(t, machine, v1alpha5.ConditionDrained, metav1.ConditionTrue, "")
+	e.cloud.LoseAnswers(1)
+	if _, err := e.cloud.Create(t.Context(), machine); err == nil {
+		t.Fatal("the answer was not lost")
+	}
+	node := e.Node(e.cloud.Instances()[0].ProviderID)
+	e.RunningPod(e.Namespace(), node.Name)
+	for range 4 {
+		e.Reconcile(e.controller, machine.Name)
+		e.settle()
+	}
+	if len(e.asked.names) == 0 || e.cloud.Calls(fake.OperationDelete) != 0 {
+		t.Errorf("evicted %v; its instance was terminated %d times before it was drained", e.asked.names, e.cloud.Calls(fake.OperationDelete))
+	}
+}

@@ -15,10 +15,18 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/fleet"
 )
 
-// adopt finds by their tags the instances of a request that was carried out but can no longer be repeated. Instances that
-// have ended since are among them: leaving them out would shift the places of the others. EC2 may take a while to show all;
-// until it has had that time, fewer than were asked for settle nothing.
-func (p *Provider) adopt(ctx context.Context, machine *v1alpha5.Machine) (fleet.Answer, error) {
+// Why the instances of a request are looked for by their tags.
+const (
+	// changed: template, images, cluster facts or the choice of subnets differ from when the intent was first carried out.
+	changed = "was asked for before in another way"
+	// silent: the answer names no instance and no failure, which says nothing of what was launched.
+	silent = "was answered with neither instances nor errors"
+)
+
+// adopt finds by their tags the instances of a request that was carried out but whose answer cannot be had, for the reason
+// told. Instances that have ended since are among them: leaving them out would shift the places of the others. EC2 may take a
+// while to show all; until it has had that time, fewer than were asked for settle nothing.
+func (p *Provider) adopt(ctx context.Context, machine *v1alpha5.Machine, why string) (fleet.Answer, error) {
 	intent := machine.Status.Launch
 	var answer fleet.Answer
 	err := p.describe(ctx, &ec2.DescribeInstancesInput{Filters: []ec2types.Filter{
@@ -37,8 +45,8 @@ func (p *Provider) adopt(ctx context.Context, machine *v1alpha5.Machine) (fleet.
 	}
 	slices.SortFunc(answer.Instances, func(a, b fleet.Instance) int { return strings.Compare(a.ID, b.ID) })
 	if len(answer.Instances) < int(intent.Size) && p.clock.Since(intent.Time.Time) < p.settings.VisibilityWindow {
-		return fleet.Answer{}, fmt.Errorf("launch group %q was asked for before in another way; EC2 shows %d of its %d instances so far",
-			intent.Group, len(answer.Instances), intent.Size)
+		return fleet.Answer{}, fmt.Errorf("launch group %q %s; EC2 shows %d of its %d instances so far",
+			intent.Group, why, len(answer.Instances), intent.Size)
 	}
 	return answer, nil
 }

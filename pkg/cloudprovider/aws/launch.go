@@ -19,6 +19,7 @@ const (
 	reasonUnauthorized = "Unauthorized"
 	reasonInvalid      = "InvalidRequest"
 	reasonRefused      = "FleetRefused"
+	reasonNothing      = "NothingLaunched"
 )
 
 // maxToken is what EC2 takes of a client token, in characters.
@@ -85,15 +86,17 @@ func (p *Provider) launch(ctx context.Context, machine *v1alpha5.Machine) (fleet
 	}
 	switch {
 	case awserr.Is(err, awserr.IdempotencyMismatch):
-		// Template, images, cluster facts or the choice of subnets have changed since the intent was first carried out.
 		p.rooms.Settle(machine.Status.Launch.Token, nil, nil)
-		return p.adopt(ctx, machine)
+		return p.adopt(ctx, machine, changed)
 	case awserr.Is(err, awserr.Capacity, awserr.NoAddresses, awserr.Quota):
 		// All machines of the request have to get the same answer: one that asked again and were served would be handed the
 		// instances of those that were not.
 		answer = fleet.Unserved(request, awserr.Code(err), err.Error())
 	case err != nil:
 		return fleet.Answer{}, refusal(err)
+	case answer.Silent():
+		p.rooms.Settle(machine.Status.Launch.Token, nil, nil)
+		return p.adopt(ctx, machine, silent)
 	}
 	if err := p.complete(ctx, answer); err != nil {
 		return fleet.Answer{}, err
@@ -210,7 +213,9 @@ func refusal(err error) error {
 func unserved(intent *v1alpha5.Launch, answer fleet.Answer) error {
 	err := fmt.Errorf("launch group %q got %d of %d instances: %s", intent.Group, len(answer.Instances), intent.Size, answer.Reason())
 	switch {
-	case len(answer.Instances) > 0 || len(answer.Failures) == 0 || answer.Only(awserr.Capacity, awserr.NoAddresses, awserr.Quota):
+	case answer.Silent(): // and EC2 has had its time to show what it launched: nobody said that there is no capacity
+		return cloudprovider.NewRefusedError(reasonNothing, err)
+	case len(answer.Instances) > 0 || answer.Only(awserr.Capacity, awserr.NoAddresses, awserr.Quota):
 		return cloudprovider.NewInsufficientCapacityError(err)
 	case answer.Has(awserr.Denied):
 		return cloudprovider.NewRefusedError(reasonUnauthorized, err)

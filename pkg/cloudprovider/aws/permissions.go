@@ -68,35 +68,35 @@ func (c *Permissions) checkGeneral(ctx context.Context) error {
 func (c *Permissions) reads() []permission.Probe {
 	client, dry := c.p.ec2, awssdk.Bool(true)
 	return []permission.Probe{
-		{Action: "ec2:DescribeImages", Try: func(ctx context.Context) error {
+		{Dry: true, Action: "ec2:DescribeImages", Try: func(ctx context.Context) error {
 			_, err := client.DescribeImages(ctx, &ec2.DescribeImagesInput{DryRun: dry, Owners: []string{"self"}})
 			return err
 		}},
-		{Action: "ec2:DescribeInstances", Try: func(ctx context.Context) error {
+		{Dry: true, Action: "ec2:DescribeInstances", Try: func(ctx context.Context) error {
 			_, err := client.DescribeInstances(ctx, &ec2.DescribeInstancesInput{DryRun: dry, MaxResults: awssdk.Int32(fewest)})
 			return err
 		}},
-		{Action: "ec2:DescribeInstanceTypes", Try: func(ctx context.Context) error {
+		{Dry: true, Action: "ec2:DescribeInstanceTypes", Try: func(ctx context.Context) error {
 			_, err := client.DescribeInstanceTypes(ctx, &ec2.DescribeInstanceTypesInput{DryRun: dry, MaxResults: awssdk.Int32(fewest)})
 			return err
 		}},
-		{Action: "ec2:DescribeInstanceTypeOfferings", Try: func(ctx context.Context) error {
+		{Dry: true, Action: "ec2:DescribeInstanceTypeOfferings", Try: func(ctx context.Context) error {
 			_, err := client.DescribeInstanceTypeOfferings(ctx, &ec2.DescribeInstanceTypeOfferingsInput{DryRun: dry, MaxResults: awssdk.Int32(fewest)})
 			return err
 		}},
-		{Action: "ec2:DescribeLaunchTemplates", Try: func(ctx context.Context) error {
+		{Dry: true, Action: "ec2:DescribeLaunchTemplates", Try: func(ctx context.Context) error {
 			_, err := client.DescribeLaunchTemplates(ctx, &ec2.DescribeLaunchTemplatesInput{DryRun: dry, MaxResults: awssdk.Int32(fewest)})
 			return err
 		}},
-		{Action: "ec2:DescribeSecurityGroups", Try: func(ctx context.Context) error {
+		{Dry: true, Action: "ec2:DescribeSecurityGroups", Try: func(ctx context.Context) error {
 			_, err := client.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{DryRun: dry, MaxResults: awssdk.Int32(fewest)})
 			return err
 		}},
-		{Action: "ec2:DescribeSpotPriceHistory", Try: func(ctx context.Context) error {
+		{Dry: true, Action: "ec2:DescribeSpotPriceHistory", Try: func(ctx context.Context) error {
 			_, err := client.DescribeSpotPriceHistory(ctx, &ec2.DescribeSpotPriceHistoryInput{DryRun: dry, MaxResults: awssdk.Int32(fewest)})
 			return err
 		}},
-		{Action: "ec2:DescribeSubnets", Try: func(ctx context.Context) error {
+		{Dry: true, Action: "ec2:DescribeSubnets", Try: func(ctx context.Context) error {
 			_, err := client.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{DryRun: dry, MaxResults: awssdk.Int32(fewest)})
 			return err
 		}},
@@ -138,13 +138,13 @@ func (c *Permissions) own(ctx context.Context) []permission.Probe {
 	}})
 	if err == nil && len(found.Reservations) > 0 && len(found.Reservations[0].Instances) > 0 {
 		id := awssdk.ToString(found.Reservations[0].Instances[0].InstanceId)
-		out = append(out, permission.Probe{Action: "ec2:TerminateInstances", Try: func(ctx context.Context) error {
+		out = append(out, permission.Probe{Dry: true, Action: "ec2:TerminateInstances", Try: func(ctx context.Context) error {
 			_, err := c.p.ec2.TerminateInstances(ctx, &ec2.TerminateInstancesInput{DryRun: dry, InstanceIds: []string{id}})
 			return err
 		}})
 	}
 	if name, err := c.p.launchTemplates.Any(ctx); err == nil && name != "" {
-		out = append(out, permission.Probe{Action: "ec2:DeleteLaunchTemplate", Try: func(ctx context.Context) error {
+		out = append(out, permission.Probe{Dry: true, Action: "ec2:DeleteLaunchTemplate", Try: func(ctx context.Context) error {
 			_, err := c.p.ec2.DeleteLaunchTemplate(ctx, &ec2.DeleteLaunchTemplateInput{DryRun: dry, LaunchTemplateName: awssdk.String(name)})
 			return err
 		}})
@@ -178,8 +178,8 @@ func (c *Permissions) launches(ctx context.Context, template *awsv1alpha1.AWSNod
 		LaunchTemplateData: &ec2types.RequestLaunchTemplateData{ImageId: awssdk.String(image)},
 	}
 	out := []permission.Probe{
-		{Action: "ec2:RunInstances", Try: func(ctx context.Context) error { _, err := c.p.ec2.RunInstances(ctx, run); return err }},
-		{Action: "ec2:CreateLaunchTemplate", Try: func(ctx context.Context) error { _, err := c.p.ec2.CreateLaunchTemplate(ctx, made); return err }},
+		{Dry: true, Action: "ec2:RunInstances", Try: func(ctx context.Context) error { _, err := c.p.ec2.RunInstances(ctx, run); return err }},
+		{Dry: true, Action: "ec2:CreateLaunchTemplate", Try: func(ctx context.Context) error { _, err := c.p.ec2.CreateLaunchTemplate(ctx, made); return err }},
 	}
 	if name, err := c.p.launchTemplates.Any(ctx); err == nil && name != "" { // a fleet cannot be tried without one
 		asked := fleet.Request{
@@ -187,7 +187,7 @@ func (c *Permissions) launches(ctx context.Context, template *awsv1alpha1.AWSNod
 			Configs: []fleet.Config{{LaunchTemplate: name, Overrides: []fleet.Override{place}}},
 		}.Input()
 		asked.DryRun, asked.ClientToken = dry, nil
-		out = append(out, permission.Probe{Action: "ec2:CreateFleet", Try: func(ctx context.Context) error { _, err := c.p.ec2.CreateFleet(ctx, asked); return err }})
+		out = append(out, permission.Probe{Dry: true, Action: "ec2:CreateFleet", Try: func(ctx context.Context) error { _, err := c.p.ec2.CreateFleet(ctx, asked); return err }})
 	}
 	return out
 }

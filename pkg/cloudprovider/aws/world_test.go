@@ -2,6 +2,7 @@ package aws_test
 
 import (
 	"context"
+	"path"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -25,6 +26,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/subnet"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/cloudprovidertest"
 	"github.com/kerf-autoscaler/kerf/test/awssim"
+	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
 	"github.com/kerf-autoscaler/kerf/test/awssim/wire"
 	"github.com/kerf-autoscaler/kerf/test/awssim/world"
 )
@@ -262,6 +264,11 @@ func TestTheAWSProviderKeepsTheContract(t *testing.T) {
 					t.Fatal(err)
 				}
 				return m.Status.ProviderID
+			},
+			Stop: func(providerID string) {
+				if err := s.Befall(path.Base(providerID), faults.Stop); err != nil {
+					t.Fatal(err)
+				}
 			},
 			Obscure: map[string]func() func(){"an empty answer": s.obscure(emptyAnswer), "an answer without the tag": s.obscure(untagged)},
 			Live:    s.live,

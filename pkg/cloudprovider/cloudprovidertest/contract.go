@@ -36,6 +36,11 @@ func Run(t *testing.T, newWorld func(*testing.T) World) {
 		"an instance of another cluster is neither shown nor terminated":  foreignInstance,
 		"instance types come in order, priced and with their node labels": instanceTypes,
 		"two groups do not share instances":                               twoGroups,
+		"an instance on its way out is told as such until it has ended":   ending,
+		"an instance that is switched off is neither gone nor ending":     stopping,
+		"a request is carried out once, whatever became of its instances": neverTwice,
+		"a request that is served in part has that answer for ever":       partialAfterRestart,
+		"the list tells requests apart and leaves others' instances out":  listOfMany,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -27,6 +27,8 @@ type World struct {
 	SetCapacity func(instanceType, zone, capacityType string, left int)
 	// PlantForeign starts an instance of another cluster and returns its provider id.
 	PlantForeign func() string
+	// Stop switches an instance off, which is not for spot capacity.
+	Stop func(providerID string)
 	// Obscure are ways to have the cloud answer without settling whether an instance is there, each until it is lifted.
 	Obscure map[string]func() (lift func())
 	// Live returns how many instances the cloud has that are not on their way out, foreign ones included.

@@ -25,6 +25,7 @@ func TestTheFakeKeepsTheContract(t *testing.T) {
 				p.SetCapacity(fake.Offering{InstanceType: instanceType, Zone: zone, CapacityType: capacityType}, left)
 			},
 			PlantForeign: p.AddForeign,
+			Stop:         p.Stop,
 			Obscure: map[string]func() func(){"an open answer": func() func() {
 				p.Obscure(true)
 				return func() { p.Obscure(false) }

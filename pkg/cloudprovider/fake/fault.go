@@ -65,12 +65,12 @@ func (p *Provider) LoseAnswers(n int) {
 	p.lost = n
 }
 
-// Vanish takes an instance away as if someone had terminated it by hand and it were gone already.
+// Vanish takes an instance away as if someone had terminated it by hand, so long ago that the cloud no longer knows it.
 func (p *Provider) Vanish(providerID string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if i, ok := p.instances[providerID]; ok {
-		i.deletedAt, i.goneAt = p.now(), p.now()
+		i.deletedAt, i.goneAt, i.vanished = p.now(), p.now(), true
 	}
 }
 

@@ -34,6 +34,8 @@ type Instance struct {
 	capacity, allocatable corev1.ResourceList
 	deletedAt, goneAt     time.Time
 	stopped               bool
+	// vanished says that the cloud no longer knows it.
+	vanished bool
 }
 
 func (i *Instance) gone(now time.Time) bool { return !i.deletedAt.IsZero() && !now.Before(i.goneAt) }

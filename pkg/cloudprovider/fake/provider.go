@@ -184,6 +184,9 @@ func (p *Provider) find(providerID string) (*Instance, error) {
 		return nil, fmt.Errorf("the answer leaves open whether %q is there", providerID)
 	}
 	instance, ok := p.instances[providerID]
+	if ok && !instance.Foreign && instance.gone(p.now()) && !instance.vanished {
+		return nil, cloudprovider.NewTerminatedError(fmt.Errorf("provider id %q", providerID))
+	}
 	if !ok || instance.Foreign || instance.gone(p.now()) {
 		return nil, cloudprovider.NewNotFoundError(fmt.Errorf("provider id %q", providerID))
 	}

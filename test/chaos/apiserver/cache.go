@@ -3,6 +3,7 @@ package apiserver
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -39,9 +40,7 @@ func NewCache(store *Store, lag func(kind string, at time.Time) time.Time) *Cach
 	}
 	for kind, objects := range store.objects {
 		c.objects[kind] = map[types.NamespacedName]client.Object{}
-		for key, object := range objects {
-			c.objects[kind][key] = object
-		}
+		maps.Copy(c.objects[kind], objects)
 	}
 	return c
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -135,12 +136,7 @@ func matches(object client.Object, selected *client.ListOptions, valuesOf func(c
 }
 
 func hasValue(values []string, requirement fields.Requirement) bool {
-	for _, value := range values {
-		if value == requirement.Value {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(values, requirement.Value)
 }
 
 // assign makes an object a copy of another one.

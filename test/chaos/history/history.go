@@ -31,9 +31,10 @@ type Call struct {
 	Attempt string
 	// IDs are the instances that the call named.
 	IDs []string
-	// Made and Ended are the instances that began and ended by it.
-	Made  []Instance
-	Ended []string
+	// Made are the instances that began by it, Ended those that stopped to be pending or running, and Gone those seen to be terminated
+	// since the last call.
+	Made        []Instance
+	Ended, Gone []string
 	// Code is how AWS refused it; "" when it did not.
 	Code string
 	// Lost says that the caller never got the answer.

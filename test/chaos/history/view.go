@@ -32,6 +32,8 @@ type Life struct {
 	Born time.Time
 	// Ended is when it stopped to be pending or running; zero while it lives.
 	Ended time.Time
+	// Gone is when it was seen to be terminated.
+	Gone time.Time
 }
 
 // Live reports whether the instance is pending or running.
@@ -67,6 +69,11 @@ func (v *View) apply(e *Event) {
 		for _, id := range e.Call.Ended {
 			if life, ok := v.Instances[id]; ok && life.Live() {
 				life.Ended = e.At
+			}
+		}
+		for _, id := range e.Call.Gone {
+			if life, ok := v.Instances[id]; ok {
+				life.Gone = e.At
 			}
 		}
 	}

@@ -71,7 +71,7 @@ func (s *story) fleet(token string, size int, group string, ids ...string) *stor
 }
 
 func (s *story) terminate(by string, ids ...string) *story {
-	return s.add(history.Event{Process: 1, Call: &history.Call{By: by, Action: "TerminateInstances", IDs: ids, Ended: ids}})
+	return s.add(history.Event{Process: 1, Call: &history.Call{By: by, Action: "TerminateInstances", IDs: ids, Ended: ids, Gone: ids}})
 }
 
 // machine returns a machine with an intent, held by its finalizer.

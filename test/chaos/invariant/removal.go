@@ -28,7 +28,7 @@ func noHealthyKill(h *history.History) []Violation {
 			case owner == nil && v.Claimed(life) && claimedByLiving(v, life):
 				f.add(e.At, id, "instance %s was ended while machines of its request wait for it", id)
 			}
-			if node := v.NodeOf(id); node != nil && history.Ready(node) && !history.Disrupted(node) {
+			if node := v.NodeOf(id); node != nil && !(owner == nil && life != nil && life.Surplus) && history.Ready(node) && !history.Disrupted(node) {
 				f.add(e.At, id, "instance %s was ended while its node %s is ready and takes pods", id, node.Name)
 			}
 		}
@@ -87,20 +87,23 @@ func absenceIsNoEvidence(h *history.History) []Violation {
 			return
 		}
 		node := before.Status.NodeName
-		launched := history.Condition(before, v1alpha5.ConditionLaunched)
-		switch {
-		case history.True(before, v1alpha5.ConditionDisrupting):
-			if pod := workloadOn(v, node); pod != "" {
-				f.add(e.At, before.Name, "machine %s was removed as empty with pod %s on its node %s", before.Name, pod, node)
-			}
-		case node != "" && marked[node]:
+		switch pod := workloadOn(v, node); {
+		case history.True(before, v1alpha5.ConditionDisrupting) && pod != "":
+			f.add(e.At, before.Name, "machine %s was removed as empty with pod %s on its node %s", before.Name, pod, node)
+		case history.True(before, v1alpha5.ConditionDisrupting), node != "" && marked[node]:
 		case node != "" && !gone[node].IsZero() && e.At.Sub(gone[node]) >= vanishedFor-slack:
-		case node == "" && launched != nil && e.At.Sub(launched.LastTransitionTime.Time) >= h.Terms.Registration-slack:
+		case neverJoined(before, e.At, h.Terms.Registration):
 		default:
 			f.add(e.At, before.Name, "machine %s was given up while its instance %s lives and its node %q is there", before.Name, life.ID, node)
 		}
 	}, nil)
 	return f.out
+}
+
+// neverJoined reports whether a machine has had its time to become a node, and is none.
+func neverJoined(machine *v1alpha5.Machine, now time.Time, patience time.Duration) bool {
+	launched := history.Condition(machine, v1alpha5.ConditionLaunched)
+	return machine.Status.NodeName == "" && launched != nil && now.Sub(launched.LastTransitionTime.Time) >= patience-slack
 }
 
 // workloadOn returns a pod that runs on a node; "" when there is none.
@@ -132,20 +135,31 @@ func finalizerOrder(h *history.History) []Violation {
 		if !ok {
 			return
 		}
-		id := history.InstanceID(machine.Status.ProviderID)
-		if life := v.Instances[id]; life != nil && life.Live() {
-			f.add(e.At, machine.Name, "machine %s went while its instance %s lives", machine.Name, id)
-		}
-		for _, life := range lives(v) {
-			launch := machine.Status.Launch
-			if launch != nil && life.Live() && !life.Surplus && life.Request() == history.RequestOf(launch) && v.OwnerOf(life.ID) == nil && !keptFor(v, machine, life) {
-				f.add(e.At, machine.Name, "machine %s went while instance %s of its request lives and is nobody's", machine.Name, life.ID)
-			}
-		}
-		if node := v.NodeOf(id); id != "" && node != nil && slices.Contains(node.Finalizers, v1alpha5.TerminationFinalizer) {
-			f.add(e.At, machine.Name, "machine %s went before its node %s", machine.Name, node.Name)
-		}
+		parted(f, v, e, machine)
 	}, nil)
+	stuck(f, h)
+	return f.out
+}
+
+// parted finds what a machine that goes leaves behind.
+func parted(f *finding, v *history.View, e *history.Event, machine *v1alpha5.Machine) {
+	id := history.InstanceID(machine.Status.ProviderID)
+	if life := v.Instances[id]; life != nil && life.Gone.IsZero() {
+		f.add(e.At, machine.Name, "machine %s went while its instance %s is not terminated", machine.Name, id)
+	}
+	for _, life := range lives(v) {
+		launch := machine.Status.Launch
+		if launch != nil && life.Live() && !life.Surplus && life.Request() == history.RequestOf(launch) && v.OwnerOf(life.ID) == nil && !keptFor(v, machine, life) {
+			f.add(e.At, machine.Name, "machine %s went while instance %s of its request lives and is nobody's", machine.Name, life.ID)
+		}
+	}
+	if node := v.NodeOf(id); id != "" && node != nil && slices.Contains(node.Finalizers, v1alpha5.TerminationFinalizer) {
+		f.add(e.At, machine.Name, "machine %s went before its node %s", machine.Name, node.Name)
+	}
+}
+
+// stuck finds what is half deleted at the end.
+func stuck(f *finding, h *history.History) {
 	end := h.End()
 	h.Walk(nil, func(v *history.View, e *history.Event) {
 		if e.Mark == nil || e.Mark.Name != history.MarkEnd {
@@ -162,7 +176,6 @@ func finalizerOrder(h *history.History) []Violation {
 			}
 		}
 	})
-	return f.out
 }
 
 // released reports whether a write took kerf's finalizer off an object, or the object away.

@@ -1,6 +1,7 @@
 package invariant
 
 import (
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -40,9 +41,9 @@ func noDoubleProvisioning(h *history.History) []Violation {
 			}
 			most := pods(v)
 			since := e.At.Add(-h.Terms.Staleness - h.Terms.Pause - settlesIn)
-			for i := len(demand) - 1; i >= 0; i-- {
-				most = max(most, demand[i].n)
-				if demand[i].at.Before(since) {
+			for _, d := range slices.Backward(demand) {
+				most = max(most, d.n)
+				if d.at.Before(since) {
 					break
 				}
 			}
@@ -121,26 +122,28 @@ func limitsHold(h *history.History) []Violation {
 		}
 		for name, provisioner := range v.Provisioners {
 			limit, there := limitOf(provisioner)
-			if !there {
-				continue
-			}
 			for _, b := range former {
 				if e.At.Sub(b.until) <= h.Terms.Staleness+settlesIn && b.limit.Cmp(limit) > 0 {
 					limit = b.limit
 				}
 			}
-			used := resource.Quantity{}
-			for _, machine := range v.Machines {
-				if machine.DeletionTimestamp.IsZero() && machine.ProvisionerName() == name {
-					used.Add(coresOf(machine))
-				}
-			}
-			if used.Cmp(limit) > 0 {
+			if used := usedOf(v, name); there && used.Cmp(limit) > 0 {
 				f.add(e.At, e.Write.After.GetName(), "machine %s makes %s cores of %s", e.Write.After.GetName(), used.String(), limit.String())
 			}
 		}
 	})
 	return f.out
+}
+
+// usedOf returns the cores of a provisioner's machines, but for those on their way out: what replaces them has to fit.
+func usedOf(v *history.View, provisioner string) resource.Quantity {
+	used := resource.Quantity{}
+	for _, machine := range v.Machines {
+		if machine.DeletionTimestamp.IsZero() && machine.ProvisionerName() == provisioner {
+			used.Add(coresOf(machine))
+		}
+	}
+	return used
 }
 
 func limitOf(provisioner *v1alpha5.Provisioner) (resource.Quantity, bool) {

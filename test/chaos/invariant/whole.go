@@ -1,11 +1,13 @@
 package invariant
 
 import (
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/test/chaos/history"
 )
 
@@ -73,22 +75,29 @@ func eventuallyStable(h *history.History) []Violation {
 			if e.At.Sub(last) < 2*time.Minute && e.At.Sub(calm) > stableWithin {
 				f.add(e.At, "writes", "kerf still writes, %s after the last fault", e.At.Sub(calm))
 			}
-			for _, pod := range v.Pods {
-				if pod.Spec.NodeName == "" && !limited(v) {
-					f.add(e.At, pod.Name, "pod %s has no node, %s after the last fault", pod.Name, e.At.Sub(calm))
-				}
-			}
-			for _, node := range v.Nodes {
-				if life := v.Instances[history.InstanceID(node.Spec.ProviderID)]; life != nil && !life.Live() {
-					f.add(e.At, node.Name, "node %s is left of an instance that is gone", node.Name)
-				}
-			}
+			leftOver(f, v, calm)
 		}
 	})
 	if h.End().IsZero() {
 		f.add(calm, "end", "the world never came to its end")
 	}
 	return f.out
+}
+
+// leftOver finds pods without a node, and nodes of kerf's without an instance, at the end.
+func leftOver(f *finding, v *history.View, calm time.Time) {
+	for _, pod := range v.Pods {
+		if pod.Spec.NodeName == "" && !limited(v) {
+			f.add(v.Now, pod.Name, "pod %s has no node, %s after the last fault", pod.Name, v.Now.Sub(calm))
+		}
+	}
+	for _, node := range v.Nodes {
+		// One that never registered is its cloud controller's to remove.
+		life := v.Instances[history.InstanceID(node.Spec.ProviderID)]
+		if life != nil && !life.Live() && slices.Contains(node.Finalizers, v1alpha5.TerminationFinalizer) {
+			f.add(v.Now, node.Name, "node %s is left of an instance that is gone", node.Name)
+		}
+	}
 }
 
 // limited reports whether the provisioner may have no more machines.

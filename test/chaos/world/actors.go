@@ -54,6 +54,8 @@ type actors struct {
 	silent map[string]time.Time
 	// joined are the instances that have had a node.
 	joined map[string]bool
+	// ambush says that the machine of the next node that joins is deleted.
+	ambush bool
 	// dumb are the instances that never join.
 	dumb    map[string]bool
 	stepped int
@@ -134,7 +136,7 @@ func (a *actors) remove(by string, object client.Object) {
 func (a *actors) runNodes(now time.Time) {
 	alive := map[string]bool{} // provider id -> its instance runs
 	for _, i := range a.w.sim.World().Instances() {
-		if i.State == simulated.Pending || i.State == simulated.Running {
+		if live(i.State) {
 			alive[providerID(&i)] = true
 			a.join(now, &i)
 		}
@@ -153,7 +155,10 @@ func (a *actors) runNodes(now time.Time) {
 		}
 		a.again(since.Add(silentAfter))
 		if now.Sub(since) >= silentAfter && ready(node).Status == corev1.ConditionTrue {
-			change(a, byCluster, node, func(n *corev1.Node) { ready(n).Status = corev1.ConditionUnknown })
+			change(a, byCluster, node, func(n *corev1.Node) {
+				ready(n).Status = corev1.ConditionUnknown
+				n.Spec.Taints = append(n.Spec.Taints, corev1.Taint{Key: corev1.TaintNodeUnreachable, Effect: corev1.TaintEffectNoSchedule})
+			})
 		}
 		if a.w.plan.Orphaned {
 			a.again(since.Add(removedAfter))
@@ -188,6 +193,14 @@ func (a *actors) join(now time.Time, i *simulated.Instance) {
 			Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionFalse}},
 		},
 	})
+	if a.ambush {
+		each(a, "Machine", func(m *v1alpha5.Machine) {
+			if m.Status.ProviderID == providerID(i) {
+				a.ambush = false
+				a.remove(byUser, m)
+			}
+		})
+	}
 }
 
 func capacity(cpu string) corev1.ResourceList {
@@ -215,7 +228,9 @@ func ready(node *corev1.Node) *corev1.NodeCondition {
 
 func beReady(node *corev1.Node) {
 	node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
-	node.Spec.Taints = slices.DeleteFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.Key == corev1.TaintNodeNotReady })
+	node.Spec.Taints = slices.DeleteFunc(node.Spec.Taints, func(t corev1.Taint) bool {
+		return t.Key == corev1.TaintNodeNotReady || t.Key == corev1.TaintNodeUnreachable
+	})
 }
 
 // runPods starts and ends pods as their kubelets do, and takes away those whose node is gone.

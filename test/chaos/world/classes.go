@@ -22,6 +22,9 @@ func (p *Plan) Classes() []string {
 	for _, s := range p.Steps {
 		add(s.Action != StepScale && s.Action != StepStop && s.Action != StepDrain, s.Action)
 	}
+	for _, action := range p.Meanwhile {
+		add(len(p.Crashes) > 0, action)
+	}
 	aws := &p.AWS
 	for _, a := range aws.Ambiguous {
 		add(true, "aws.ambiguous."+a.Kind)

@@ -167,12 +167,19 @@ func (w *World) crash(why string) {
 	w.hits[ClassCrash]++
 	w.kill(why)
 	w.revived = time.Now().Add(w.plan.Restart)
+	for i, action := range w.plan.Meanwhile {
+		w.mark(history.MarkFault, action)
+		if w.actors.do(Step{Action: action, Number: i + w.hits[ClassCrash]}) {
+			w.hits[action]++
+		}
+	}
+	w.recordWrites(0)
 }
 
 // over reports whether there is nothing more to come: the plan is done, and kerf has settled or had its time.
 func (w *World) over(now time.Time) bool {
 	calm := w.start.Add(w.plan.Calm)
-	if now.Before(calm) || w.actors.todo() {
+	if now.Before(calm) || w.actors.unfinished() {
 		return false
 	}
 	if w.actors.calmed.IsZero() {

@@ -62,15 +62,46 @@ func Draw(seed uint64) Plan {
 	}
 	if d.chance(0.75) {
 		for range 1 + d.IntN(3) {
-			plan.Crashes = append(plan.Crashes, Crash{Call: 10 + d.IntN(60+25*plan.Pods), Phase: pick(d, Phases()...)})
+			plan.Crashes = append(plan.Crashes, d.crash(&plan))
+		}
+		if d.chance(0.4) {
+			plan.Meanwhile = append(plan.Meanwhile, pick(d, StepTemplate, StepTemplate, StepDeleteMachine, StepDeleteMachine, StepDeletePods, StepDeleteNode, StepProvisioner))
 		}
 	}
 	plan.Steps = d.steps(&plan)
+	if d.chance(0.1) {
+		d.lose(&plan)
+		return plan
+	}
 	for range 1 + d.IntN(2) {
 		d.trouble(&plan)
 	}
 	return plan
 }
+
+// crash draws a place to die at: anywhere, or about where instances are asked for, after the calls that a process begins with and
+// those that make each machine and write its intent.
+func (d dice) crash(plan *Plan) Crash {
+	call := 10 + d.IntN(60+25*plan.Pods)
+	if d.chance(0.4) {
+		call = firstCalls + 2*plan.Pods + d.IntN(6)
+	}
+	return Crash{Call: call, Phase: pick(d, Phases()...)}
+}
+
+// lose has the answer to a request for instances get lost with the process, and EC2 hide what it made, while somebody deletes a machine
+// that waits for it.
+func (d dice) lose(plan *Plan) {
+	plan.Crashes = nil
+	for range 2 {
+		plan.Crashes = append(plan.Crashes, Crash{Call: firstCalls + 2*plan.Pods + d.IntN(6), Phase: pick(d, Lost, After)})
+	}
+	plan.Meanwhile = []string{pick(d, StepDeleteMachine, StepTemplate)}
+	plan.AWS.Visibility = &faults.Visibility{ByFilter: &faults.Range{Least: faults.Duration(10 * time.Second), Most: faults.Duration(4 * time.Minute)}}
+}
+
+// firstCalls is about how many calls a process makes before there is anything to do.
+const firstCalls = 17
 
 // steps draws what people and EC2 do.
 func (d dice) steps(plan *Plan) []Step {
@@ -79,7 +110,7 @@ func (d dice) steps(plan *Plan) []Step {
 		out = append(out, Step{
 			At: d.in(5*time.Second, plan.Calm-time.Second), Number: d.IntN(8),
 			Action: pick(d, StepScale, StepDeletePods, StepDeleteMachine, StepDeleteNode, StepReclaim, StepLimit, StepTemplate,
-				StepProvisioner, StepDumb, StepTerminate),
+				StepProvisioner, StepDumb, StepTerminate, StepAmbush),
 		})
 	}
 	slices.SortStableFunc(out, func(a, b Step) int { return int(a.At - b.At) })

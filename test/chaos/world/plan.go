@@ -68,10 +68,11 @@ type Plan struct {
 	Lags    map[string]Lag
 	Freezes []Freeze
 	Crashes []Crash
-	// Restart is how long nothing runs after a crash.
-	Restart time.Duration
-	Windows []Window
-	Steps   []Step
+	// Restart is how long nothing runs after a crash, and Meanwhile what somebody does in that time.
+	Restart   time.Duration
+	Meanwhile []string
+	Windows   []Window
+	Steps     []Step
 	// AWS is what goes wrong there until all is calm. Clocks that differ stay different.
 	AWS faults.Plan
 	// Calm is when faults end and pods are left alone.

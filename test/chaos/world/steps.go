@@ -28,6 +28,8 @@ const (
 	StepDeleteMachine = "delete-machine"
 	// StepDeleteNode deletes one of the nodes.
 	StepDeleteNode = "delete-node"
+	// StepAmbush has the machine of the next node that joins deleted in that very moment.
+	StepAmbush = "delete-as-node-joins"
 	// StepReclaim has EC2 end one of the instances.
 	StepReclaim = "reclaim"
 	// StepTerminate has somebody end one of the instances by hand.
@@ -58,8 +60,8 @@ func (w *World) steps(now time.Time) time.Time {
 	return time.Time{}
 }
 
-// todo reports whether the plan has steps left.
-func (a *actors) todo() bool { return a.stepped < len(a.w.plan.Steps) }
+// unfinished reports whether the plan has steps left.
+func (a *actors) unfinished() bool { return a.stepped < len(a.w.plan.Steps) }
 
 // do takes a step, and reports whether there was something to do.
 func (a *actors) do(step Step) bool {
@@ -72,6 +74,9 @@ func (a *actors) do(step Step) bool {
 		return true
 	case StepStop:
 		a.stopped = true
+		return true
+	case StepAmbush:
+		a.ambush = true
 		return true
 	case StepDrain:
 		each(a, "Machine", func(m *v1alpha5.Machine) { a.remove(byUser, m) })
@@ -112,8 +117,7 @@ func (a *actors) deleteSome(step Step) bool {
 func (a *actors) strike(step Step) bool {
 	var found []simulated.Instance
 	for _, i := range a.w.sim.World().Instances() {
-		live := i.State == simulated.Pending || i.State == simulated.Running
-		if live && i.Tags[tagClusterUID] == clusterUID && (step.Action != StepDumb || !a.joined[i.ID]) {
+		if live(i.State) && i.Tags[tagClusterUID] == clusterUID && (step.Action != StepDumb || !a.joined[i.ID]) {
 			found = append(found, i)
 		}
 	}

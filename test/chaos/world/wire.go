@@ -55,7 +55,7 @@ func note(ctx context.Context, r *wire.Request, next awssim.Handler) (*wire.Resp
 	if err != nil {
 		under.call.Code = apierror.From(err).Code
 	}
-	under.call.Made, under.call.Ended = w.observe()
+	w.observe(under.call)
 	return response, err
 }
 
@@ -84,6 +84,7 @@ func (c *wireClient) Do(r *http.Request) (*http.Response, error) {
 		call.Code = answer.code()
 		p.world.recordCall(p.number, call)
 	}
+	answer.disown(call)
 	if out.err != nil {
 		return nil, out.err
 	}
@@ -186,6 +187,18 @@ func (a *answer) code() string {
 		return strconv.Itoa(a.status)
 	}
 	return ""
+}
+
+// disown notes which of the instances that a call made its answer leaves out: nobody can know of them.
+func (a *answer) disown(call *history.Call) {
+	if a.aborted || a.status != http.StatusOK {
+		return
+	}
+	for i := range call.Made {
+		if !strings.Contains(a.body.String(), call.Made[i].ID) {
+			call.Made[i].Surplus = true
+		}
+	}
 }
 
 func (a *answer) response(r *http.Request) *http.Response {

@@ -63,7 +63,7 @@ type World struct {
 	written int
 	// lastWrite is when kerf wrote last.
 	lastWrite time.Time
-	known     map[string]bool // id of an instance -> whether it is live
+	known     map[string]simulated.State // id of an instance -> its state when it was last looked at
 
 	mu      sync.Mutex
 	history history.History
@@ -98,7 +98,7 @@ func Run(t *testing.T, plan Plan) Result {
 func run(ctx context.Context, plan Plan) Result {
 	ctrl.SetLogger(logr.Discard())
 	w := &World{
-		plan: plan, start: time.Now(), gate: newGate(), hits: map[string]int{}, known: map[string]bool{},
+		plan: plan, start: time.Now(), gate: newGate(), hits: map[string]int{}, known: map[string]simulated.State{},
 		rand: rand.New(rand.NewPCG(plan.Seed, 1)), //nolint:gosec // to be repeated, not to be secret
 	}
 	uuid.SetRand(newStream(plan.Seed))
@@ -217,27 +217,38 @@ func (w *World) recordWrites(process int) {
 
 // recordCall puts a call of AWS into the history, with what came of it.
 func (w *World) recordCall(process int, call *history.Call) {
-	call.Made, call.Ended = w.observe()
+	w.observe(call)
 	w.record(history.Event{Process: process, Call: call})
 }
 
-// observe looks at which instances began and ended since the last time, whoever was the cause.
-func (w *World) observe() (made []history.Instance, ended []string) {
+// observe notes on a call which instances began, ended and went since the last time, whoever was the cause.
+func (w *World) observe(call *history.Call) {
 	for _, i := range w.sim.World().Instances() {
-		live := i.State == simulated.Pending || i.State == simulated.Running
 		was, known := w.known[i.ID]
-		w.known[i.ID] = live
+		w.known[i.ID] = i.State
 		if !known {
-			made = append(made, history.Instance{
+			call.Made = append(call.Made, history.Instance{
 				ID: i.ID, ClusterUID: i.Tags[awsv1alpha1.TagClusterUID], Group: i.Tags[awsv1alpha1.TagLaunchGroup],
 				Attempt: i.Tags[awsv1alpha1.TagLaunchAttempt], Type: i.Type, Zone: i.Subnet.Zone,
 			})
 		}
-		if was && !live || !known && !live {
-			ended = append(ended, i.ID)
+		if (!known || live(was)) && !live(i.State) {
+			call.Ended = append(call.Ended, i.ID)
+		}
+		if was != simulated.Terminated && i.State == simulated.Terminated {
+			call.Gone = append(call.Gone, i.ID)
 		}
 	}
-	return made, ended
+	if call.Action == "CreateFleet" {
+		for n := call.Size; n < len(call.Made); n++ { // EC2 makes more than it was asked for; who comes last nobody waits for
+			call.Made[n].Surplus = call.By == history.ByKerf
+		}
+	}
+}
+
+// live reports whether an instance in the state costs money and may run pods.
+func live(state simulated.State) bool {
+	return state == simulated.Pending || state == simulated.Running
 }
 
 // lag says when a process sees a change of a kind that was made at a time.

@@ -96,10 +96,14 @@ func Unserved(r Request, code, message string) Answer {
 	return Answer{Failures: []Failure{{Code: code, Message: message, CapacityType: r.CapacityType}}}
 }
 
-// Exhausted reports whether the answer speaks against trying the override again at once: it holds no instance at all, or a
+// Silent reports whether the answer holds neither instances nor failures. That settles nothing: what was launched may be left
+// out of it.
+func (a Answer) Silent() bool { return len(a.Instances) == 0 && len(a.Failures) == 0 }
+
+// Exhausted reports whether the answer speaks against trying the override again at once: failures and no instance at all, or a
 // failure that the cloud cannot cure now.
 func (a Answer) Exhausted(o Override) bool {
-	return len(a.Instances) == 0 || slices.ContainsFunc(a.Failures, func(f Failure) bool {
+	return len(a.Instances) == 0 && len(a.Failures) > 0 || slices.ContainsFunc(a.Failures, func(f Failure) bool {
 		return awserr.Unfulfillable(f.Code) && f.concerns(o)
 	})
 }

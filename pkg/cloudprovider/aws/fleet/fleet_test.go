@@ -204,6 +204,9 @@ func TestFailuresAreSummedUp(t *testing.T) {
 	if !a.Only(awserr.Capacity, awserr.Quota) || a.Only(awserr.Capacity) || !a.Has(awserr.Quota) || a.Has(awserr.Denied) {
 		t.Error("the failures are misjudged")
 	}
+	if !(Answer{}).Silent() || a.Silent() || (Answer{Instances: []Instance{{ID: "i-1"}}}).Silent() {
+		t.Error("what is silent is misjudged")
+	}
 	if (Answer{}).Only(awserr.Capacity) || (Answer{}).Reason() == "" {
 		t.Error("no failure counts as one")
 	}
@@ -218,7 +221,7 @@ func TestWhatAFailureDoesNotNameItIsAboutAllOf(t *testing.T) {
 		answer Answer
 		want   bool
 	}{
-		"nothing at all":            {Answer{}, true},
+		"nothing at all":            {Answer{}, false},
 		"nothing, for other causes": {Answer{Failures: []Failure{{Code: "UnauthorizedOperation"}}}, true},
 		"all that was asked for":    {Answer{Instances: some}, false},
 		"none of it left":           {Answer{Instances: some, Failures: []Failure{capacity("m5.large", "z1")}}, true},

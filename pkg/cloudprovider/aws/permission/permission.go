@@ -18,7 +18,9 @@ import (
 type Probe struct {
 	// Action that is tried, e.g. ec2:RunInstances.
 	Action string
-	Try    func(context.Context) error
+	// Dry says that it is a dry run, which is never answered by success.
+	Dry bool
+	Try func(context.Context) error
 }
 
 // Missing is a permission that AWS refuses.
@@ -67,7 +69,7 @@ func (l *Ledger) Check(ctx context.Context, subject string, probes []Probe) erro
 	var now List
 	for _, p := range probes {
 		err := p.Try(ctx)
-		missing, verdict := judge(p.Action, err)
+		missing, verdict := judge(p, err)
 		switch verdict {
 		case refused:
 			now = append(now, missing)
@@ -127,11 +129,11 @@ func tell(ctx context.Context, subject string, before, now List) {
 type verdict int
 
 const (
-	// granted: AWS would have done it, or has another reason not to.
+	// granted: AWS would have done it, or has done what is no dry run.
 	granted verdict = iota
 	// refused: it may not be done.
 	refused
-	// unclear: AWS did not say.
+	// unclear: AWS did not say. That something else is wrong says nothing of permissions: it may be looked at before them.
 	unclear
 	// unknown: AWS does not take the credentials.
 	unknown
@@ -140,21 +142,19 @@ const (
 // named finds the action in the words of AWS: a trial may fail for another one that belongs to it.
 var named = regexp.MustCompile(`not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)`)
 
-func judge(action string, err error) (Missing, verdict) {
+func judge(p Probe, err error) (Missing, verdict) {
 	switch {
-	case err == nil || awserr.WouldSucceed(err):
+	case awserr.WouldSucceed(err) || err == nil && !p.Dry:
 		return Missing{}, granted
 	case awserr.NotPermitted(err):
-		m := Missing{Action: action, Tried: action, Message: awserr.Text(err)}
+		m := Missing{Action: p.Action, Tried: p.Action, Message: awserr.Text(err)}
 		if found := named.FindStringSubmatch(m.Message); found != nil {
 			m.Action = found[1]
 		}
 		return m, refused
 	case awserr.Is(err, awserr.Denied):
 		return Missing{}, unknown
-	case awserr.Is(err, awserr.Unknown, awserr.Throttled):
+	default:
 		return Missing{}, unclear
-	default: // whoever may not do it is not told what else is wrong
-		return Missing{}, granted
 	}
 }
