@@ -59,7 +59,7 @@ clean: ## Remove bin/.
 
 ##@ Test
 
-.PHONY: test bench fuzz conformance peer-bench scale webhook-load chaos
+.PHONY: test bench fuzz conformance peer-bench scale webhook-load chaos chaos-live
 test: control-plane ## Run every test.
 	@$(BUILD) controller helm
 	@$(BUILD) compile "compiling with the race detector" -race ./...
@@ -85,8 +85,14 @@ conformance: ## Hold plans for CLUSTERS made-up clusters, from SEED on, against 
 
 # How many seeds; 100000 take a night. SEED=n replays one, POINT=n PHASE=p a crash of the launch, and each prints its history.
 RUNS ?= 5000
-chaos: ## Run kerf in worlds in which everything goes wrong: each crash point of a launch, RUNS seeds, and bugs put in on purpose.
+chaos: control-plane ## Run kerf in worlds in which everything goes wrong: each crash point of a launch, RUNS seeds, and bugs put in on purpose.
 	@$(GO) run ./test/chaos/cmd/chaos -seeds $(RUNS) $(if $(SEED),-seed $(SEED)) $(if $(POINT),-point $(POINT)) $(if $(PHASE),-phase $(PHASE)) $(ARGS)
+	@$(if $(SEED)$(POINT),,$(MAKE) --no-print-directory chaos-live ARGS=)
+
+# LIVE=n is how many worlds; SEED=n replays one and prints its history.
+LIVE ?= 50
+chaos-live: control-plane ## Run kerf against a real API server in LIVE worlds in which it crashes, or what it calls misbehaves.
+	@$(GO) run ./test/chaos/cmd/live $(if $(SEED),--worlds 1 --seed $(SEED) --history,--worlds $(LIVE)) $(ARGS)
 
 FUZZTIME ?= 30s
 FUZZED ?= ./pkg/scheduling ./pkg/solver ./pkg/cloudprovider/aws/userdata

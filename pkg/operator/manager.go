@@ -50,8 +50,8 @@ func RestConfig(o options.Options) (*rest.Config, error) {
 }
 
 // NewManager returns the manager of the controllers, with indexed caches; it runs nothing yet. Its controllers act on the leader
-// alone.
-func NewManager(ctx context.Context, restConfig *rest.Config, o options.Options) (ctrl.Manager, error) {
+// alone. What else a manager is made with may be adjusted, as by tests whose leases are short.
+func NewManager(ctx context.Context, restConfig *rest.Config, o options.Options, adjust ...func(*ctrl.Options)) (ctrl.Manager, error) {
 	shared, err := common(server.Options{BindAddress: "0"}) // the front has them
 	if err != nil {
 		return nil, err
@@ -60,6 +60,9 @@ func NewManager(ctx context.Context, restConfig *rest.Config, o options.Options)
 	shared.LeaderElectionID = LeaderElectionID
 	shared.LeaderElectionNamespace = o.LeaderElectionNamespace
 	shared.LeaderElectionReleaseOnCancel = true
+	for _, change := range adjust {
+		change(&shared)
+	}
 	mgr, err := ctrl.NewManager(restConfig, shared)
 	if err != nil {
 		return nil, fmt.Errorf("creating manager: %w", err)

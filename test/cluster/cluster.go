@@ -33,6 +33,8 @@ type Options struct {
 	NodeMonitorGracePeriod time.Duration
 	// AuditUsers are the users whose requests the API server records in AuditLog; when empty, it records nothing.
 	AuditUsers []string
+	// Bare leaves out all but etcd and the API server: whoever starts the cluster schedules pods and plays kubelets.
+	Bare bool
 	// Arguments maps a component -> flags that follow the usual ones on its command line, and so replace them.
 	Arguments map[ComponentName][]string
 	// Timeout bounds Start; zero means DefaultTimeout.
@@ -54,7 +56,7 @@ type Cluster struct {
 	stopErr    error
 }
 
-// Start starts a cluster and returns once it schedules pods. The context bounds the start only; the cluster runs until
+// Start starts a cluster and returns once it schedules pods, or serves if it is bare. The context bounds the start only; the cluster runs until
 // Stop, or until the calling process ends, however that comes about.
 func Start(ctx context.Context, options Options) (*Cluster, error) {
 	timeout := options.Timeout
@@ -137,6 +139,9 @@ func (c *Cluster) start(ctx context.Context) error {
 		if err := c.Component(name).Start(ctx); err != nil {
 			return err
 		}
+	}
+	if c.Component(Kwok) == nil { // it is bare
+		return nil
 	}
 	if err := c.grantKwok(ctx); err != nil {
 		return err

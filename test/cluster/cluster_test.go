@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -51,6 +52,24 @@ func TestTwoClustersRunPodsSideBySideAndLeaveNothingBehind(t *testing.T) {
 				t.Errorf("the temporary directory is still there: %v", err)
 			}
 		})
+	}
+}
+
+func TestABareClusterServesAndRunsNothingElse(t *testing.T) {
+	t.Parallel()
+	c := start(t, cluster.Options{Bare: true})
+	var names []cluster.ComponentName
+	for _, component := range c.Components() {
+		names = append(names, component.Name())
+	}
+	if diff := cmp.Diff([]cluster.ComponentName{cluster.Etcd, cluster.APIServer}, names); diff != "" {
+		t.Errorf("components (-want +got):\n%s", diff)
+	}
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "alone"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "a"}}},
+	}
+	if _, err := clientFor(t, c.Config()).CoreV1().Pods(corev1.NamespaceDefault).Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
+		t.Errorf("creating a pod without anybody who makes service accounts: %v", err)
 	}
 }
 

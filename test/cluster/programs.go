@@ -72,6 +72,11 @@ func components(l *layout, a *authority, options Options) []*Component {
 			prepare:   l.writeStages,
 		},
 	}
+	if options.Bare {
+		// Nobody makes the accounts that pods run as.
+		all[1].arguments = append(all[1].arguments, "--disable-admission-plugins=ServiceAccount")
+		all = all[:2]
+	}
 	for _, c := range all {
 		c.layout = l
 		c.probe.authority, c.probe.pair = a, pair

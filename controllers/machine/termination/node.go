@@ -47,6 +47,10 @@ func unpin(ctx context.Context, c client.Client, node *corev1.Node) error {
 	return nil
 }
 
+// pinnedPoll is how often a Node that is held is looked at. Its Machine frees it at its end, but may not have seen then that it was
+// held: it may have been registered a moment before. Nothing is heard of the Node after that.
+const pinnedPoll = 5 * time.Second
+
 // NodeController makes the deletion of a Node the deletion of its Machine. The finalizer holds the Node until the Machine's end
 // has drained it.
 type NodeController struct {
@@ -99,7 +103,7 @@ func (n *NodeController) Reconcile(ctx context.Context, request reconcile.Reques
 			return reconcile.Result{}, fmt.Errorf("deleting machine %s of node %s: %w", machine.Name, node.Name, err)
 		}
 	}
-	return reconcile.Result{}, nil
+	return reconcile.Result{RequeueAfter: pinnedPoll}, nil
 }
 
 // liveMachines asks the API server itself for the Machines of a Node: a cache that lags must not free a Node whose instance runs.

@@ -75,6 +75,22 @@ func TestACacheThatLagsFreesNoNode(t *testing.T) {
 	}
 }
 
+// A machine frees the node that it sees at its end. One that was registered a moment before is held, and its cache does not show that.
+func TestANodeThatWasPinnedUnseenIsLetGoAfterItsMachine(t *testing.T) {
+	e := newEnd(t)
+	nodes := NewNodeController(e.Client, e.Client)
+	machine, node := e.Ready(e.cloud)
+	e.Delete(machine)
+	e.Delete(node)
+	if result := e.Reconcile(nodes, node.Name); result.RequeueAfter <= 0 || e.Gone(node) {
+		t.Fatalf("while the machine is there the node is gone: %t, and looked at again after %s", e.Gone(node), result.RequeueAfter)
+	}
+	e.Release(machine)
+	if e.Reconcile(nodes, node.Name); !e.Gone(node) {
+		t.Error("the node is held though its machine is gone")
+	}
+}
+
 func TestANodeThatIsNotPinnedIsNobodysBusiness(t *testing.T) {
 	e := newEnd(t)
 	machine, node := e.Ready(e.cloud)
