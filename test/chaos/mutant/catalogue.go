@@ -56,7 +56,7 @@ func launching() []Mutant {
 			{lifecycleDir + "launch.go", "\tcase cloudprovider.IsAnswered(err):", "\tcase cloudprovider.IsAnswered(err), mutant(\"lost-is-refused\"):"},
 		}},
 		{"mismatch-launches-again", "a request that can no longer be repeated is made anew instead of looked for", []patch{
-			{awsDir + "launch.go", "\t\treturn p.adopt(ctx, machine)\n", "\t\tif mutant(\"mismatch-launches-again\") {\n\t\t\t_, again, err := p.try(ctx, machine, secondToken)\n\t\t\treturn again, err\n\t\t}\n\t\treturn p.adopt(ctx, machine)\n"},
+			{awsDir + "launch.go", "\t\treturn p.adopt(ctx, machine, changed)\n", "\t\tif mutant(\"mismatch-launches-again\") {\n\t\t\t_, again, err := p.try(ctx, machine, secondToken)\n\t\t\treturn again, err\n\t\t}\n\t\treturn p.adopt(ctx, machine, changed)\n"},
 		}},
 	}
 }
