@@ -130,9 +130,7 @@ func (p *Provider) boot(machine *v1alpha5.Machine, template *awsv1alpha1.AWSNode
 			continue
 		}
 		alike := fleet.Boot{ImageID: image}
-		if asksForEFA(machine) && info.EFAInterfaces > 0 && template.Spec.LaunchTemplate == "" {
-			alike.Cards, alike.EFAInterfaces = info.Cards, info.EFAInterfaces
-		}
+		alike.Cards, alike.EFAInterfaces = efaOf(machine, template, info)
 		if told(template) {
 			alike.MaxPods = put.Kubelet.PodLimit(p.lister.AddressedPods(info))
 			if machine.Spec.Kubelet != nil && len(machine.Spec.Kubelet.KubeReserved) > 0 {
@@ -156,6 +154,15 @@ func (p *Provider) boot(machine *v1alpha5.Machine, template *awsv1alpha1.AWSNode
 func asksForEFA(machine *v1alpha5.Machine) bool {
 	asked := machine.Spec.Resources.Requests[awsv1alpha1.ResourceAWSEFA]
 	return !asked.IsZero()
+}
+
+// efaOf returns how many network cards an instance type of the machine has and how many interfaces for EFA are made on them, where
+// kerf makes any.
+func efaOf(machine *v1alpha5.Machine, template *awsv1alpha1.AWSNodeTemplate, i instancetype.Info) (cards, interfaces int64) {
+	if !asksForEFA(machine) || i.EFAInterfaces == 0 || template.Spec.LaunchTemplate != "" {
+		return 0, 0
+	}
+	return i.Cards, i.EFAInterfaces
 }
 
 // told reports whether kerf tells the template's machines how to become nodes. Else that is up to the user, and equal for all

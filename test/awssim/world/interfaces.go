@@ -40,21 +40,36 @@ func checkInterfaces(specs []NetworkInterfaceSpec, t catalog.InstanceType) error
 			return apierror.New("InvalidParameterValue", "Each network interface requires a unique device index.")
 		case at.card < 0 || at.card >= t.Network.Cards:
 			return apierror.New("InvalidParameterValue", "Network card index %d exceeds the limit for %s", at.card, t.Name)
-		case n.efa() && (t.Network.EFAInterfaces == 0 || at.card < t.Network.Cards-t.Network.EFAInterfaces):
-			return apierror.Combination("EFA interfaces are not supported on network card %d of %s", at.card, t.Name)
-		case n.efa() && efas[at.card]:
-			return apierror.Combination("Network card %d of %s takes one EFA interface", at.card, t.Name)
-		case n.InterfaceType == kindEFAOnly && at == place{}:
-			return apierror.Combination("The primary network interface cannot be an EFA-only interface")
 		case n.AssociatePublicIP != nil && len(specs) > 1:
 			return apierror.Combination("The associatePublicIPAddress parameter cannot be specified when launching with multiple network interfaces.")
 		}
-		taken[at], efas[at.card] = true, efas[at.card] || n.efa()
+		if n.efa() {
+			if err := checkEFA(n, efas[at.card], t); err != nil {
+				return err
+			}
+			efas[at.card] = true
+		}
+		taken[at] = true
 	}
 	if !first {
 		return apierror.New("InvalidParameterValue", "A network interface at device index 0 of network card 0 is required.")
 	}
 	return nil
+}
+
+// checkEFA refuses an interface for EFA that its card does not take; another says that there is one on it.
+func checkEFA(n NetworkInterfaceSpec, another bool, t catalog.InstanceType) error {
+	card := number(n.NetworkCardIndex)
+	switch {
+	case t.Network.EFAInterfaces == 0 || card < t.Network.Cards-t.Network.EFAInterfaces:
+		return apierror.Combination("EFA interfaces are not supported on network card %d of %s", card, t.Name)
+	case another:
+		return apierror.Combination("Network card %d of %s takes one EFA interface", card, t.Name)
+	case n.InterfaceType == kindEFAOnly && card == 0 && number(n.DeviceIndex) == 0:
+		return apierror.Combination("The primary network interface cannot be an EFA-only interface")
+	default:
+		return nil
+	}
 }
 
 func number(n *int) int {

@@ -46,7 +46,7 @@ func launching() []Mutant {
 			{"controllers/provisioning/machine.go", "\treturn &v1alpha5.Machine{\n\t\tObjectMeta: metav1.ObjectMeta{\n\t\t\tGenerateName: provisioner.Name + \"-\", Labels: labels, Annotations: annotations,\n\t\t\tFinalizers:      []string{v1alpha5.TerminationFinalizer},", "\tfinalizers := []string{v1alpha5.TerminationFinalizer}\n\tif mutant(\"finalizer-after-launch\") {\n\t\tfinalizers = nil\n\t}\n\treturn &v1alpha5.Machine{\n\t\tObjectMeta: metav1.ObjectMeta{\n\t\t\tGenerateName: provisioner.Name + \"-\", Labels: labels, Annotations: annotations,\n\t\t\tFinalizers:      finalizers,"},
 		}},
 		{"instances-unsorted", "places in an answer are given in the order in which EC2 tells the instances, which is any", []patch{
-			{awsDir + "fleet/answer.go", "\tslices.SortFunc(answer.Instances, func(a, b Instance) int { return strings.Compare(a.ID, b.ID) })\n", "\tslices.SortFunc(answer.Instances, func(a, b Instance) int { return strings.Compare(a.ID, b.ID) })\n\tif mutant(\"instances-unsorted\") {\n\t\trand.Shuffle(len(answer.Instances), func(i, k int) { answer.Instances[i], answer.Instances[k] = answer.Instances[k], answer.Instances[i] })\n\t}\n"},
+			{awsDir + "fleet/answer.go", "\tanswer.Instances = slices.CompactFunc(answer.Instances, func(a, b Instance) bool { return a.ID == b.ID })\n", "\tanswer.Instances = slices.CompactFunc(answer.Instances, func(a, b Instance) bool { return a.ID == b.ID })\n\tif mutant(\"instances-unsorted\") {\n\t\trand.Shuffle(len(answer.Instances), func(i, k int) { answer.Instances[i], answer.Instances[k] = answer.Instances[k], answer.Instances[i] })\n\t}\n"},
 			{awsDir + "fleet/answer.go", "\t\"fmt\"\n", "\t\"fmt\"\n\t\"math/rand/v2\"\n"},
 		}},
 		{"regroup-on-retry", "a machine whose group has not got its answer launches by itself", []patch{
@@ -56,7 +56,7 @@ func launching() []Mutant {
 			{lifecycleDir + "launch.go", "\tcase cloudprovider.IsAnswered(err):", "\tcase cloudprovider.IsAnswered(err), mutant(\"lost-is-refused\"):"},
 		}},
 		{"mismatch-launches-again", "a request that can no longer be repeated is made anew instead of looked for", []patch{
-			{awsDir + "launch.go", "\t\treturn p.adopt(ctx, machine)\n", "\t\tif mutant(\"mismatch-launches-again\") {\n\t\t\t_, again, err := p.try(ctx, machine, secondToken)\n\t\t\treturn again, err\n\t\t}\n\t\treturn p.adopt(ctx, machine)\n"},
+			{awsDir + "launch.go", "\t\treturn p.adopt(ctx, machine, changed)\n", "\t\tif mutant(\"mismatch-launches-again\") {\n\t\t\t_, again, err := p.try(ctx, machine, secondToken)\n\t\t\treturn again, err\n\t\t}\n\t\treturn p.adopt(ctx, machine, changed)\n"},
 		}},
 	}
 }
