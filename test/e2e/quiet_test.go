@@ -114,6 +114,9 @@ func (w *world) staysQuiet(t *testing.T) {
 	if got := more(since, written); len(got) > 0 {
 		t.Errorf("in %s kerf wrote %v", quietFor, got)
 	}
+	if reconciled["machine.lifecycle"] == 0 {
+		t.Errorf("the metrics tell of no reconciles: %v", reconciled)
+	}
 	looks := more(again, reconciled)
 	t.Logf("reconciles in %s: %v", quietFor, looks)
 	for controller, n := range looks {
