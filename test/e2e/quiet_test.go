@@ -100,6 +100,14 @@ func (w *world) staysQuiet(t *testing.T) {
 		t.Fatalf("%d machines, %v; want one", len(found), err)
 	}
 	w.awaitSettled(t)
+	w.wantQuiet(t)
+	w.delete(t, second)
+	w.end(t, name)
+}
+
+// wantQuiet has kerf neither write nor look again at anything for a while.
+func (w *world) wantQuiet(t *testing.T) {
+	t.Helper()
 	written, err := w.writes()
 	reconciled, err2 := w.reconciles(t.Context())
 	if err := errors.Join(err, err2); err != nil {
@@ -124,8 +132,6 @@ func (w *world) staysQuiet(t *testing.T) {
 			t.Errorf("in %s controller %s looked %d times", quietFor, controller, n)
 		}
 	}
-	w.delete(t, second)
-	w.end(t, name)
 }
 
 // awaitSettled waits until kerf has not written for a while.
