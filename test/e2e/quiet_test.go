@@ -100,6 +100,14 @@ func (w *world) staysQuiet(t *testing.T) {
 		t.Fatalf("%d machines, %v; want one", len(found), err)
 	}
 	w.awaitSettled(t)
+	w.wantQuiet(t)
+	w.delete(t, second)
+	w.end(t, name)
+}
+
+// wantQuiet has kerf neither write nor look again at anything for a while.
+func (w *world) wantQuiet(t *testing.T) {
+	t.Helper()
 	written, err := w.writes()
 	reconciled, err2 := w.reconciles(t.Context())
 	if err := errors.Join(err, err2); err != nil {
@@ -114,6 +122,9 @@ func (w *world) staysQuiet(t *testing.T) {
 	if got := more(since, written); len(got) > 0 {
 		t.Errorf("in %s kerf wrote %v", quietFor, got)
 	}
+	if reconciled["machine.lifecycle"] == 0 {
+		t.Errorf("the metrics tell of no reconciles: %v", reconciled)
+	}
 	looks := more(again, reconciled)
 	t.Logf("reconciles in %s: %v", quietFor, looks)
 	for controller, n := range looks {
@@ -121,8 +132,6 @@ func (w *world) staysQuiet(t *testing.T) {
 			t.Errorf("in %s controller %s looked %d times", quietFor, controller, n)
 		}
 	}
-	w.delete(t, second)
-	w.end(t, name)
 }
 
 // awaitSettled waits until kerf has not written for a while.

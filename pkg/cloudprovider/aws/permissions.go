@@ -3,7 +3,6 @@ package aws
 import (
 	"context"
 	"slices"
-	"sync"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -11,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	awspricing "github.com/aws/aws-sdk-go-v2/service/pricing"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"golang.org/x/sync/singleflight"
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
@@ -37,7 +37,7 @@ type Permissions struct {
 	eks     *eks.Client
 	pricing *awspricing.Client
 
-	mu sync.Mutex
+	flights singleflight.Group
 }
 
 // Check returns what is missing for launches from the template, and for all else.
@@ -60,9 +60,10 @@ func (c *Permissions) Forget(template string) { c.ledger.Forget(template) }
 
 // checkGeneral tries all that does not depend on a template.
 func (c *Permissions) checkGeneral(ctx context.Context) error {
-	c.mu.Lock() // who comes second finds nothing changed
-	defer c.mu.Unlock()
-	return c.ledger.Check(ctx, "", slices.Concat(c.reads(), c.otherReads(), c.own(ctx)))
+	_, err, _ := c.flights.Do("", func() (any, error) { // who comes second is told what the first finds
+		return nil, c.ledger.Check(ctx, "", slices.Concat(c.reads(), c.otherReads(), c.own(ctx)))
+	})
+	return err
 }
 
 func (c *Permissions) reads() []permission.Probe {

@@ -44,6 +44,13 @@ func (r *runs) GetScheme() *runtime.Scheme { return r.process.world.scheme }
 // GetLogger returns a logger that says nothing: the history says it all.
 func (r *runs) GetLogger() logr.Logger { return logr.Discard() }
 
+// Elected returns a channel that is closed: a process of this world leads from the start.
+func (r *runs) Elected() <-chan struct{} {
+	elected := make(chan struct{})
+	close(elected)
+	return elected
+}
+
 // GetControllerOptions returns what holds for all controllers.
 func (r *runs) GetControllerOptions() config.Controller {
 	return config.Controller{SkipNameValidation: new(true)}

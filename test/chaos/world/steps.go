@@ -87,6 +87,13 @@ func (a *actors) do(step Step) bool {
 		return a.strike(step)
 	case StepLimit, StepProvisioner, StepTemplate:
 		return a.edit(step)
+	case StepDeleteProvisioner, StepReplaceProvisioner:
+		return a.supplant("Provisioner", step.Action == StepReplaceProvisioner)
+	case StepDeleteTemplate, StepReplaceTemplate:
+		return a.supplant("AWSNodeTemplate", step.Action == StepReplaceTemplate)
+	case StepLeave:
+		a.leave()
+		return true
 	}
 	a.w.fail(fmt.Errorf("step %q is not known", step.Action))
 	return false

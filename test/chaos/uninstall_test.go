@@ -1,0 +1,83 @@
+package chaos_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kerf-autoscaler/kerf/test/chaos/history"
+	"github.com/kerf-autoscaler/kerf/test/chaos/world"
+)
+
+const (
+	// uninstalls is how many runs there are.
+	uninstalls = 50
+	// goneWithin is how long after the last provisioner was deleted something of kerf's may be there.
+	goneWithin = 3 * time.Minute
+)
+
+// leftovers tells what of kerf's there was at a time: machines, instances and nodes.
+func leftovers(h *history.History, at time.Time) []string {
+	objects, instances := map[string]bool{}, map[string]bool{}
+	for _, e := range h.Events {
+		if e.At.After(at) {
+			break
+		}
+		switch {
+		case e.Write != nil && slices.Contains([]string{"Machine", "Node"}, e.Write.Kind):
+			objects[name(e.Write)] = e.Write.After != nil
+		case e.Call != nil:
+			for _, made := range e.Call.Made {
+				instances[made.ID] = made.ClusterUID == h.Terms.ClusterUID
+			}
+			for _, id := range e.Call.Ended {
+				instances[id] = false
+			}
+		}
+	}
+	var out []string
+	for _, there := range []map[string]bool{objects, instances} {
+		for what, is := range there {
+			if is {
+				out = append(out, what)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func name(w *history.Write) string {
+	var object client.Object = w.Object()
+	return fmt.Sprintf("%s %s", w.Kind, object.GetName())
+}
+
+func TestNothingIsLeftOfMachinesWhoseProvisionerOrTemplateGoesWhileTheyLaunch(t *testing.T) {
+	hits, launched := map[string]int{}, 0
+	for seed := range uint64(uninstalls) {
+		plan, removed := world.Uninstall(seed)
+		result := world.Run(t, plan)
+		if result.Err != nil {
+			t.Fatalf("seed %d: %v", seed, result.Err)
+		}
+		for step, n := range result.Hits {
+			hits[step] += n
+		}
+		for _, e := range result.History.Events {
+			if e.Call != nil && e.Call.By == history.ByKerf {
+				launched += len(e.Call.Made)
+			}
+		}
+		deadline := result.History.Events[0].At.Add(removed + goneWithin)
+		if left := leftovers(&result.History, deadline); len(left) > 0 {
+			t.Errorf("seed %d, steps %v: %s after the last step there are %v", seed, plan.Steps, goneWithin, left)
+		}
+	}
+	t.Logf("%d runs, %d instances launched, steps %v", uninstalls, launched, hits)
+	if launched < uninstalls || hits[world.StepReplaceTemplate] == 0 || hits[world.StepReplaceProvisioner] == 0 {
+		t.Error("hardly anything was launched or taken away")
+	}
+}
