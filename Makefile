@@ -59,14 +59,19 @@ clean: ## Remove bin/.
 
 ##@ Test
 
-.PHONY: test bench fuzz conformance peer-bench webhook-load chaos
+.PHONY: test bench fuzz conformance peer-bench scale webhook-load chaos
 test: control-plane ## Run every test.
 	@$(BUILD) controller helm
 	@$(BUILD) compile "compiling with the race detector" -race ./...
-	@$(STEP) "tests of the main module" $(GO) test -race ./...
+	@$(STEP) "tests of the main module" $(GO) test -race -timeout 30m ./...
 	@for module in $(MODULES); do \
 		$(STEP) "tests of $$module" $(GO) -C $$module test -trimpath -vet=off ./... || exit 1; \
 	done
+
+MACHINES ?= 1000
+scale: control-plane ## Launch, register and terminate MACHINES machines on the local control plane; time, calls, CPU and memory in a table.
+	@$(BUILD) controller scale
+	@bin/scale-runner --machines=$(MACHINES) $(ARGS)
 
 webhook-load: control-plane ## Make 10,000 changes through the webhook while its certificates rotate; none may fail.
 	@$(BUILD) controller webhookload

@@ -30,6 +30,10 @@ import (
 type Settings struct {
 	// ClusterUID is the UID of the kube-system namespace.
 	ClusterUID string
+	// CloudName is what the cloud is called in metrics.
+	CloudName string
+	// Pulse takes note of work that has an end.
+	Pulse *journal.Pulse
 	// BatchIdle and BatchMax are the times that close a batch of pods.
 	BatchIdle, BatchMax time.Duration
 	// Provisioning is what plans are made by.
@@ -60,27 +64,30 @@ func Register(mgr ctrl.Manager, provider cloudprovider.Provider, recorded *metri
 func list(mgr ctrl.Manager, provider cloudprovider.Provider, recorded *metrics.Metrics, settings Settings) []Controller {
 	realClock := clock.RealClock{}
 	client, live := mgr.GetClient(), mgr.GetAPIReader()
-	told := journal.Journal{Events: events.NewRecorder(mgr.GetEventRecorder("kerf"), realClock), Metrics: recorded, Clock: realClock}
+	told := journal.Journal{Events: events.NewRecorder(mgr.GetEventRecorder("kerf"), realClock), Metrics: recorded, Clock: realClock, Pulse: settings.Pulse}
 	cluster := state.NewCluster()
-	informers := controllersstate.NewInformers(mgr.GetCache(), cluster)
+	informers := controllersstate.NewInformers(mgr.GetCache(), cluster, told)
+	by := func(controller string) cloudprovider.Provider {
+		return &measured{provider: provider, metrics: recorded, clock: realClock, controller: controller, cloud: settings.CloudName}
+	}
 	batcher := provisioning.NewBatcher[types.UID](realClock, settings.BatchIdle, settings.BatchMax)
 	evictions := eviction.NewQueue(client, told)
 	return []Controller{
 		informers,
 		provisioning.NewTrigger(client, batcher),
-		provisioning.NewController(provisioning.World{Client: client, Live: live, Provider: provider, Cluster: cluster},
+		provisioning.NewController(provisioning.World{Client: client, Live: live, Provider: by("provisioning"), Cluster: cluster},
 			batcher, informers.Synced(), told, settings.Provisioning),
-		lifecycle.NewController(client, live, provider, lifecycle.Settings{
+		lifecycle.NewController(client, live, by("machine.lifecycle"), lifecycle.Settings{
 			ClusterUID: settings.ClusterUID, LaunchTimeout: settings.LaunchTimeout, RegistrationTimeout: settings.RegistrationTimeout,
 			VisibilityWindow: settings.VisibilityWindow,
 		}, told),
 		marking.NewController(client, realClock),
 		consolidation.NewController(client, live, cluster, settings.Drain, told),
 		evictions,
-		termination.NewController(client, live, provider, evictions,
+		termination.NewController(client, live, by("machine.termination"), evictions,
 			termination.Settings{VisibilityWindow: settings.VisibilityWindow, Drain: settings.Drain}, told),
 		termination.NewNodeController(client, live),
-		garbagecollection.NewController(client, live, provider, told),
-		provisioner.NewController(client, recorded),
+		garbagecollection.NewController(client, live, by("machine.garbagecollection"), told),
+		provisioner.NewController(client, recorded, realClock),
 	}
 }

@@ -12,6 +12,12 @@ const (
 	ConditionAMIsReady = "AMIsReady"
 	// ConditionInstanceProfileReady is true when the nodes' instance profile is named.
 	ConditionInstanceProfileReady = "InstanceProfileReady"
+	// ConditionPermissionsGranted is true when AWS would let kerf launch from the template and look after what it has launched.
+	// Ready does not depend on it: what is found out by trials may be stricter than AWS is.
+	ConditionPermissionsGranted = "PermissionsGranted"
+	// ConditionMetadataProtected is true when instances give their metadata, and with it the credentials of their role, to those
+	// alone who hold a token (IMDSv2). Ready does not depend on it: it is for the user to decide.
+	ConditionMetadataProtected = "MetadataProtected"
 )
 
 // Reasons of those conditions.
@@ -28,4 +34,10 @@ const (
 	ReasonLaunchTemplate = "LaunchTemplate"
 	// ReasonUserData is about what the user's own user data decides, on images of the family Custom.
 	ReasonUserData = "UserData"
+	// ReasonDenied is about actions that AWS refuses.
+	ReasonDenied = "Denied"
+	// ReasonTokensOptional is about metadata that is given to whoever asks.
+	ReasonTokensOptional = "TokensOptional"
+	// ReasonManyHops is about tokens that reach further than pods of the node.
+	ReasonManyHops = "ManyHops"
 )

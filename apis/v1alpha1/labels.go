@@ -8,19 +8,27 @@ const (
 	LabelInstanceFamily                  = "karpenter.k8s.aws/instance-family"
 	LabelInstanceGeneration              = "karpenter.k8s.aws/instance-generation"
 	LabelInstanceSize                    = "karpenter.k8s.aws/instance-size"
-	LabelInstanceLocalNVMe               = "karpenter.k8s.aws/instance-local-nvme"               // GB of 10^9 bytes
-	LabelInstanceCPU                     = "karpenter.k8s.aws/instance-cpu"                      // virtual CPUs
-	LabelInstanceMemory                  = "karpenter.k8s.aws/instance-memory"                   // MiB
-	LabelInstanceNetworkBandwidth        = "karpenter.k8s.aws/instance-network-bandwidth"        // Mbps, baseline
-	LabelInstancePods                    = "karpenter.k8s.aws/instance-pods"                     // most pods
-	LabelInstanceGPUName                 = "karpenter.k8s.aws/instance-gpu-name"                 // e.g. t4
-	LabelInstanceGPUManufacturer         = "karpenter.k8s.aws/instance-gpu-manufacturer"         // e.g. nvidia
-	LabelInstanceGPUCount                = "karpenter.k8s.aws/instance-gpu-count"                // whole GPUs
-	LabelInstanceGPUMemory               = "karpenter.k8s.aws/instance-gpu-memory"               // MiB of one GPU
-	LabelInstanceAcceleratorName         = "karpenter.k8s.aws/instance-accelerator-name"         // e.g. inferentia
-	LabelInstanceAcceleratorManufacturer = "karpenter.k8s.aws/instance-accelerator-manufacturer" // e.g. aws
-	LabelInstanceAcceleratorCount        = "karpenter.k8s.aws/instance-accelerator-count"        // devices
+	LabelInstanceLocalNVMe               = "karpenter.k8s.aws/instance-local-nvme"                    // GB of 10^9 bytes
+	LabelInstanceCPU                     = "karpenter.k8s.aws/instance-cpu"                           // virtual CPUs
+	LabelInstanceCPUManufacturer         = "karpenter.k8s.aws/instance-cpu-manufacturer"              // intel, amd or aws
+	LabelInstanceCPUClock                = "karpenter.k8s.aws/instance-cpu-sustained-clock-speed-mhz" // MHz
+	LabelInstanceEBSBandwidth            = "karpenter.k8s.aws/instance-ebs-bandwidth"                 // Mbps, most that there is for a time
+	LabelInstanceFlex                    = "karpenter.k8s.aws/instance-capability-flex"               // whether the full CPU is not always there
+	LabelInstanceTenancy                 = "karpenter.k8s.aws/instance-tenancy"                       // default: kerf asks for no other
+	LabelInstanceMemory                  = "karpenter.k8s.aws/instance-memory"                        // MiB
+	LabelInstanceNetworkBandwidth        = "karpenter.k8s.aws/instance-network-bandwidth"             // Mbps, baseline
+	LabelInstancePods                    = "karpenter.k8s.aws/instance-pods"                          // most pods
+	LabelInstanceGPUName                 = "karpenter.k8s.aws/instance-gpu-name"                      // e.g. t4
+	LabelInstanceGPUManufacturer         = "karpenter.k8s.aws/instance-gpu-manufacturer"              // e.g. nvidia
+	LabelInstanceGPUCount                = "karpenter.k8s.aws/instance-gpu-count"                     // whole GPUs
+	LabelInstanceGPUMemory               = "karpenter.k8s.aws/instance-gpu-memory"                    // MiB of one GPU
+	LabelInstanceAcceleratorName         = "karpenter.k8s.aws/instance-accelerator-name"              // e.g. inferentia
+	LabelInstanceAcceleratorManufacturer = "karpenter.k8s.aws/instance-accelerator-manufacturer"      // e.g. aws
+	LabelInstanceAcceleratorCount        = "karpenter.k8s.aws/instance-accelerator-count"             // devices
 )
+
+// LabelInstanceAMIID says which image a Machine, and its Node, has booted. It is for reading: nothing can ask for it.
+const LabelInstanceAMIID = "karpenter.k8s.aws/instance-ami-id"
 
 // AnnotationTemplateHash holds a hash over what machines take over from their template: on a template as it is, on a Machine
 // as it was when the machine was planned.
@@ -32,7 +40,9 @@ const (
 	ResourceAMDGPU      = "amd.com/gpu"
 	ResourceHabanaGaudi = "habana.ai/gaudi"
 	ResourceAWSNeuron   = "aws.amazon.com/neuron"
-	ResourceAWSPodENI   = "vpc.amazonaws.com/pod-eni"
+	// ResourceAWSNeuronCore are the cores of Neuron devices, for pods that share one.
+	ResourceAWSNeuronCore = "aws.amazon.com/neuroncore"
+	ResourceAWSPodENI     = "vpc.amazonaws.com/pod-eni"
 	// ResourceAWSPrivateIPv4 are the addresses for pods on Windows, each of which is given a request for one when it is made.
 	ResourceAWSPrivateIPv4 = "vpc.amazonaws.com/PrivateIPv4Address"
 )
@@ -49,6 +59,9 @@ const (
 	TagLaunchGroup = "karpenter.sh/launch-group"
 	// TagLaunchAttempt holds the attempt of that request.
 	TagLaunchAttempt = "karpenter.sh/launch-attempt"
+	// TagFleet holds the fleet that launched an instance. EC2 itself sets it, and nobody else can: what carries kerf's tags
+	// without it was not made by kerf.
+	TagFleet = "aws:ec2:fleet-id"
 	// TagLaunchTemplateCluster marks launch templates with the name of the cluster.
 	TagLaunchTemplateCluster = "karpenter.k8s.aws/cluster"
 	// TagClusterPrefix, followed by the cluster's name, marks what belongs to the cluster; its value is owned.
@@ -61,7 +74,8 @@ func WellKnownLabels() []string {
 	return []string{
 		LabelInstanceHypervisor, LabelInstanceEncryptionInTransit,
 		LabelInstanceCategory, LabelInstanceFamily, LabelInstanceGeneration, LabelInstanceSize,
-		LabelInstanceLocalNVMe, LabelInstanceCPU, LabelInstanceMemory, LabelInstanceNetworkBandwidth, LabelInstancePods,
+		LabelInstanceLocalNVMe, LabelInstanceCPU, LabelInstanceCPUManufacturer, LabelInstanceCPUClock, LabelInstanceMemory,
+		LabelInstanceEBSBandwidth, LabelInstanceFlex, LabelInstanceTenancy, LabelInstanceNetworkBandwidth, LabelInstancePods,
 		LabelInstanceGPUName, LabelInstanceGPUManufacturer, LabelInstanceGPUCount, LabelInstanceGPUMemory,
 		LabelInstanceAcceleratorName, LabelInstanceAcceleratorManufacturer, LabelInstanceAcceleratorCount,
 	}

@@ -40,8 +40,8 @@ func TestLabelsOfInstanceTypesAreWellKnown(t *testing.T) {
 			t.Errorf("%s is no label of an instance type", l)
 		}
 	}
-	if len(slices.Compact(slices.Sorted(slices.Values(labels)))) != 18 {
-		t.Errorf("got %d labels, want 18 different ones: %v", len(labels), labels)
+	if len(slices.Compact(slices.Sorted(slices.Values(labels)))) != 23 {
+		t.Errorf("got %d labels, want 23 different ones: %v", len(labels), labels)
 	}
 	if slices.Contains(labels, awsv1alpha1.Group+"/instance-ami-id") {
 		t.Error("an image cannot be selected by a label")

@@ -32,6 +32,9 @@ const (
 	ConditionTemplateReady = "TemplateReady"
 	// ConditionWithinLimits is true while launched capacity is below spec.limits.
 	ConditionWithinLimits = "WithinLimits"
+	// ConditionMachinesUsable is false while two machines or more in a row came to nothing, which makes the next ones wait. It is no
+	// part of the root: other pods may still get machines.
+	ConditionMachinesUsable = "MachinesUsable"
 )
 
 // Reasons that conditions and events carry.
@@ -41,6 +44,7 @@ const (
 	ReasonAwaitingAnswer       = "AwaitingFleetAnswer"
 	ReasonLaunchFailed         = "LaunchFailed"
 	ReasonInsufficientCapacity = "InsufficientCapacity"
+	ReasonCloudUnavailable     = "CloudUnavailable"
 	ReasonNodeNotFound         = "NodeNotFound"
 	ReasonMultipleNodes        = "MultipleNodesFound"
 	ReasonRegistered           = "Registered"
@@ -53,6 +57,7 @@ const (
 	ReasonInitialized          = "Initialized"
 	ReasonEmpty                = "Empty"
 	ReasonNotEmpty             = "NotEmpty"
+	ReasonHeld                 = "Held"
 	ReasonDraining             = "Draining"
 	ReasonDrained              = "Drained"
 	ReasonDrainBlocked         = "DrainBlocked"
@@ -62,6 +67,7 @@ const (
 	ReasonDetaching            = "VolumesDetaching"
 	ReasonDetached             = "VolumesDetached"
 	ReasonTerminating          = "Terminating"
+	ReasonStopped              = "Stopped"
 	ReasonTerminated           = "Terminated"
 	ReasonReady                = "Ready"
 	ReasonSpecValid            = "Valid"
@@ -70,4 +76,8 @@ const (
 	ReasonTemplateNotReady     = "TemplateNotReady"
 	ReasonLimitReached         = "LimitReached"
 	ReasonWithinLimits         = "WithinLimits"
+	ReasonUsable               = "Usable"
+	ReasonNeverJoined          = "NeverJoined"
+	ReasonNodeDeleted          = "NodeDeleted"
+	ReasonPodsStayedAway       = "PodsStayedAway"
 )

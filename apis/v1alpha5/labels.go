@@ -37,6 +37,8 @@ const (
 	// MinValuesRelaxedAnnotation set to "true" on a machine says that there was less to choose from than minValues of its
 	// Provisioner ask for.
 	MinValuesRelaxedAnnotation = "karpenter.sh/nodeclaim-min-values-relaxed"
+	// MadeForAnnotation holds which pods a machine was made for, as BASIS/WORKLOAD,WORKLOAD: those of status.fruitlessLaunches.
+	MadeForAnnotation = "karpenter.sh/made-for"
 )
 
 // TerminationFinalizer pins Machines and their Nodes until the instance behind them is gone.

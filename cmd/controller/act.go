@@ -11,6 +11,7 @@ import (
 
 	"github.com/kerf-autoscaler/kerf/controllers"
 	"github.com/kerf-autoscaler/kerf/controllers/aws/inlineprovider"
+	"github.com/kerf-autoscaler/kerf/controllers/aws/measurement"
 	"github.com/kerf-autoscaler/kerf/controllers/aws/nodetemplate"
 	"github.com/kerf-autoscaler/kerf/controllers/aws/refresh"
 	"github.com/kerf-autoscaler/kerf/controllers/provisioning"
@@ -46,6 +47,7 @@ func (p *process) act(ctx context.Context) error {
 		ClusterName: o.ClusterName, ClusterUID: uid, ClusterEndpoint: o.ClusterEndpoint, ClusterCA: o.ClusterCA,
 		ClusterVersion: o.ClusterVersion, ServiceCIDR: o.ClusterServiceCIDR, Tags: o.Tags, IsolatedVPC: o.IsolatedVPC,
 		DefaultInstanceProfile: o.DefaultInstanceProfile, VMMemoryOverheadPercent: o.VMMemoryOverheadPercent,
+		ReservedENIs: o.ReservedENIs, PrefixDelegation: o.PrefixDelegation,
 		LaunchTemplateTTL: o.LaunchTemplateTTL, VisibilityWindow: visibilityWindow,
 		CapacityBackoffMax: o.CapacityBackoffMax, APIShare: o.AWSAPIShare,
 	}, clock.RealClock{})
@@ -60,7 +62,7 @@ func (p *process) act(ctx context.Context) error {
 	p.health.Check(operator.CheckAWS, provider.Ready)
 	if err := errors.Join(
 		controllers.Register(mgr, provider, p.metrics, controllers.Settings{
-			ClusterUID: uid, BatchIdle: o.BatchIdle, BatchMax: o.BatchMax, LaunchTimeout: o.LaunchTimeout,
+			ClusterUID: uid, CloudName: "aws", Pulse: p.pulse, BatchIdle: o.BatchIdle, BatchMax: o.BatchMax, LaunchTimeout: o.LaunchTimeout,
 			Provisioning: provisioning.Settings{ExpendableBelow: o.ExpendableBelow, Solver: solver.Settings{
 				NodeFee: o.NodeFee, MostDearer: o.FallbackPriceRatio, Steps: o.SolverSteps,
 				IgnorePreferences:   o.PreferencePolicy == options.PreferenceIgnore,
@@ -74,6 +76,7 @@ func (p *process) act(ctx context.Context) error {
 		}),
 		refresh.Register(mgr, provider.Tasks(), clock.RealClock{}),
 		inlineprovider.NewController(mgr.GetClient(), events.NewRecorder(mgr.GetEventRecorder("kerf"), clock.RealClock{})).Register(mgr),
+		measurement.NewController(mgr.GetClient(), provider.Measured()).Register(mgr),
 		nodetemplate.NewController(mgr.GetClient(), nodetemplate.SourcesOf(provider.Discovery())).Register(mgr),
 	); err != nil {
 		return err

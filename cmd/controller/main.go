@@ -11,9 +11,11 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/kerf-autoscaler/kerf/pkg/journal"
 	"github.com/kerf-autoscaler/kerf/pkg/metrics"
 	"github.com/kerf-autoscaler/kerf/pkg/operator"
 	"github.com/kerf-autoscaler/kerf/pkg/options"
@@ -41,6 +43,7 @@ type process struct {
 	restConfig *rest.Config
 	health     *operator.Health
 	metrics    *metrics.Metrics
+	pulse      *journal.Pulse
 }
 
 // newProcess returns a process that is not ready, and says why from its first probe on.
@@ -49,7 +52,10 @@ func newProcess(o options.Options, restConfig *rest.Config, recorded *metrics.Me
 	health.Check(operator.CheckCluster, func() error { return errors.New("the cluster is not identified yet") })
 	health.Check(operator.CheckAWS, func() error { return errors.New("the AWS configuration is not loaded yet") })
 	health.Check(operator.CheckWebhook, func() error { return errors.New("the webhook server is not set up yet") })
-	return &process{options: o, restConfig: restConfig, health: health, metrics: recorded}
+	pulse := journal.NewPulse(clock.RealClock{})
+	health.Alive(operator.CheckWork, pulse.Check)
+	health.Alive(operator.CheckControllers, operator.Stuck(ctrlmetrics.Registry, journal.Patience))
+	return &process{options: o, restConfig: restConfig, health: health, metrics: recorded, pulse: pulse}
 }
 
 // run runs the two sides of the process: the front, which faces the cluster, and the controllers, which act.

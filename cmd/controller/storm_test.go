@@ -24,6 +24,7 @@ import (
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/controllers/provisioning"
+	"github.com/kerf-autoscaler/kerf/hack/iam/policy"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/ami"
@@ -41,6 +42,7 @@ import (
 
 const (
 	stormCluster = "storm"
+	stormProfile = "KarpenterNodeInstanceProfile-storm"
 	// passEvery is how often a decision is made while pods wait: with many of them one always asks, and a batch closes after a second.
 	passEvery = 2 * time.Second
 	// answerAfter is how long a Machine takes to be launched or refused.
@@ -99,13 +101,24 @@ func simulateEC2(t *testing.T, clock *clocktesting.FakeClock) *awssim.Server {
 		t.Fatal(err)
 	}
 	described.Clock = clock
-	server, err := awssim.Start(awssim.Config{World: described, Faults: []awssim.Hook{fewTypes}})
+	described.Roles = map[string]string{stormProfile: "KarpenterNodeRole-" + stormCluster}
+	shipped, err := policy.Controller().Render(policy.Spelling{
+		policy.Partition: "aws", policy.Region: described.Region, policy.Account: described.AccountID, policy.Cluster: stormCluster,
+		policy.NodeRole: "arn:aws:iam::" + described.AccountID + ":role/KarpenterNodeRole-" + stormCluster,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := awssim.Start(awssim.Config{World: described, Faults: []awssim.Hook{fewTypes}, Policies: []string{shipped}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if err := server.Close(); err != nil {
 			t.Error(err)
+		}
+		if judged := server.Authorizations(); judged.Requests == 0 || len(judged.Denied) > 0 {
+			t.Errorf("of %d requests the shipped policy has denied %v", judged.Requests, judged.Denied)
 		}
 	})
 	return server
@@ -121,7 +134,7 @@ func (s *storm) newProvider() *aws.Provider {
 		s.t.Fatal(err)
 	}
 	p, err := aws.New(cfg, s.kubeClient, aws.Settings{
-		ClusterName: stormCluster, ClusterUID: "uid", VMMemoryOverheadPercent: 0.075, DefaultInstanceProfile: "nodes",
+		ClusterName: stormCluster, ClusterUID: "uid", VMMemoryOverheadPercent: 0.075, DefaultInstanceProfile: stormProfile,
 	}, s.clock)
 	if err != nil {
 		s.t.Fatal(err)

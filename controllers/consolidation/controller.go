@@ -49,7 +49,7 @@ type Controller struct {
 func NewController(client client.Client, live client.Reader, nominations Nominations, policy drain.Policy, journal journal.Journal) *Controller {
 	return &Controller{
 		client: client, nominations: nominations, policy: policy, journal: journal,
-		executor: &executor{client: client, live: live, journal: journal},
+		executor: &executor{client: client, live: live, policy: policy, journal: journal},
 	}
 }
 
@@ -147,8 +147,7 @@ func (c *Controller) candidate(ctx context.Context, machine *v1alpha5.Machine) (
 	if err := c.client.Get(ctx, client.ObjectKey{Name: machine.Status.NodeName}, &node); client.IgnoreNotFound(err) != nil {
 		return candidate, fmt.Errorf("getting node %s: %w", machine.Status.NodeName, err)
 	}
-	candidate.Protected = node.Annotations[v1alpha5.DoNotDisruptAnnotation] == "true" ||
-		machine.Annotations[v1alpha5.DoNotDisruptAnnotation] == "true"
+	candidate.Protected = protected(machine, &node)
 	var provisioner v1alpha5.Provisioner
 	if err := c.client.Get(ctx, client.ObjectKey{Name: machine.ProvisionerName()}, &provisioner); client.IgnoreNotFound(err) != nil {
 		return candidate, fmt.Errorf("getting provisioner %s: %w", machine.ProvisionerName(), err)
@@ -157,6 +156,11 @@ func (c *Controller) candidate(ctx context.Context, machine *v1alpha5.Machine) (
 		candidate.TTLAfterEmpty = &ttl
 	}
 	return candidate, nil
+}
+
+// protected reports whether somebody asks for a machine or its Node to stay.
+func protected(machine *v1alpha5.Machine, node *corev1.Node) bool {
+	return node.Annotations[v1alpha5.DoNotDisruptAnnotation] == "true" || machine.Annotations[v1alpha5.DoNotDisruptAnnotation] == "true"
 }
 
 // emptySince returns when the machine emptied; zero while it is not empty. A node that was given back to a pod starts anew.

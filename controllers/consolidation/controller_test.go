@@ -190,6 +190,34 @@ func TestAPodThatCameGivesTheNodeBack(t *testing.T) {
 	}
 }
 
+func TestWhatAsksForANodeToStayGivesItBack(t *testing.T) {
+	for name, ask := range map[string]func(*house){
+		"a pod of a DaemonSet that is not to be evicted": func(h *house) {
+			h.RunningPod(h.Namespace(), h.node.Name, builders.OwnedBy("apps/v1", "DaemonSet", "ds"), builders.Annotation(v1alpha5.DoNotEvictAnnotation, "true"))
+		},
+		"a node that is not to be disrupted": func(h *house) {
+			workbench.Update(h.Bench, h.node, func(n *corev1.Node) { n.Annotations = map[string]string{v1alpha5.DoNotDisruptAnnotation: "true"} })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, builders.TTLAfterEmpty(0))
+			h.Clock.Step(time.Second)
+			h.look()
+			if !h.decided() {
+				t.Fatal("nothing was decided")
+			}
+			ask(h)
+			h.look()
+			if h.going() || h.tainted() || h.decided() {
+				t.Errorf("going %t, tainted %t, decided %t", h.going(), h.tainted(), h.decided())
+			}
+			if got := machines.Conditions(h.machine).Get(v1alpha5.ConditionDisrupting); got.Reason != v1alpha5.ReasonHeld {
+				t.Errorf("Disrupting is %v", got)
+			}
+		})
+	}
+}
+
 func TestPodsOfDaemonSetsGiveNothingBack(t *testing.T) {
 	h := newHouse(t, builders.TTLAfterEmpty(0))
 	h.RunningPod(h.Namespace(), h.node.Name, builders.OwnedBy("apps/v1", "DaemonSet", "ds"))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/disruption"
+	"github.com/kerf-autoscaler/kerf/pkg/drain"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
 	"github.com/kerf-autoscaler/kerf/pkg/journal"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
@@ -23,6 +24,7 @@ import (
 type executor struct {
 	client  client.Client
 	live    client.Reader
+	policy  drain.Policy
 	journal journal.Journal
 }
 
@@ -33,8 +35,8 @@ func (e *executor) record(ctx context.Context, machine *v1alpha5.Machine, comman
 	return machines.Write(ctx, e.client, stored, machine)
 }
 
-// carryOut keeps new pods off the Node, makes sure that it is still empty as the API server sees it, and deletes the Machine.
-// A pod that came in between gives the node back.
+// carryOut keeps new pods off the Node, makes sure that nothing keeps it as the API server sees it, and deletes the Machine. A pod
+// that came in between gives the node back, and so does whatever asks for it to stay.
 func (e *executor) carryOut(ctx context.Context, machine *v1alpha5.Machine) error {
 	node, err := machines.LiveNode(ctx, e.live, machine)
 	if err != nil {
@@ -47,12 +49,11 @@ func (e *executor) carryOut(ctx context.Context, machine *v1alpha5.Machine) erro
 		if _, err := machines.WriteNode(ctx, e.client, stored, node); err != nil {
 			return fmt.Errorf("keeping new pods away: %w", err)
 		}
-		onNode, err := machines.LivePods(ctx, e.live, node.Name)
-		if err != nil {
-			return err
-		}
-		if workload := slices.IndexFunc(onNode, pods.IsReschedulable); workload >= 0 {
-			return e.giveBack(ctx, machine, node, onNode[workload])
+		if reason, why, err := e.kept(ctx, machine, node); err != nil || reason != "" {
+			if err != nil {
+				return err
+			}
+			return e.giveBack(ctx, machine, node, reason, why)
 		}
 		told = append(told, node)
 	}
@@ -68,15 +69,37 @@ func (e *executor) carryOut(ctx context.Context, machine *v1alpha5.Machine) erro
 	return nil
 }
 
+// kept returns what keeps a Node now, "" for nothing.
+func (e *executor) kept(ctx context.Context, machine *v1alpha5.Machine, node *corev1.Node) (reason, why string, err error) {
+	if protected(machine, node) {
+		return v1alpha5.ReasonHeld, "it is annotated with " + v1alpha5.DoNotDisruptAnnotation, nil
+	}
+	onNode, err := machines.LivePods(ctx, e.live, node.Name)
+	if err != nil {
+		return "", "", err
+	}
+	if workload := slices.IndexFunc(onNode, pods.IsReschedulable); workload >= 0 {
+		return v1alpha5.ReasonNotEmpty, fmt.Sprintf("pod %s came to the node", klog.KObj(onNode[workload])), nil
+	}
+	budgets, err := machines.Budgets(ctx, e.live, onNode)
+	if err != nil {
+		return "", "", err
+	}
+	if holding := drain.Holding(onNode, budgets, e.policy, e.journal.Clock.Now()); len(holding) > 0 {
+		return v1alpha5.ReasonHeld, fmt.Sprintf("pod %s keeps the node: %s", klog.KObj(holding[0].Pod), holding[0].Message), nil
+	}
+	return "", "", nil
+}
+
 // giveBack undoes a decision that the world has overtaken. That the machine is not empty is for marking to say.
-func (e *executor) giveBack(ctx context.Context, machine *v1alpha5.Machine, node *corev1.Node, pod *corev1.Pod) error {
+func (e *executor) giveBack(ctx context.Context, machine *v1alpha5.Machine, node *corev1.Node, reason, why string) error {
 	stored := node.DeepCopy()
 	node.Spec.Taints = slices.DeleteFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.Key == v1alpha5.DisruptedTaintKey })
 	if _, err := machines.WriteNode(ctx, e.client, stored, node); err != nil {
 		return fmt.Errorf("letting pods come again: %w", err)
 	}
-	ctrl.LoggerFrom(ctx).Info("giving node back", "machine", klog.KObj(machine), "node", node.Name, "pod", klog.KObj(pod))
+	ctrl.LoggerFrom(ctx).Info("giving node back", "machine", klog.KObj(machine), "node", node.Name, "why", why)
 	before := machine.DeepCopy()
-	machines.Conditions(machine).False(v1alpha5.ConditionDisrupting, v1alpha5.ReasonNotEmpty, fmt.Sprintf("pod %s came to the node", klog.KObj(pod)))
+	machines.Conditions(machine).False(v1alpha5.ConditionDisrupting, reason, why)
 	return machines.Write(ctx, e.client, before, machine)
 }

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -35,6 +36,7 @@ import (
 type Controller struct {
 	client  client.Client
 	metrics *metrics.Metrics
+	clock   clock.PassiveClock
 	// measured maps provisioner -> what was measured of it last. One Reconcile runs at a time.
 	measured map[string]measures
 }
@@ -43,8 +45,8 @@ type Controller struct {
 type measures struct{ used, limited corev1.ResourceList }
 
 // NewController returns a controller.
-func NewController(client client.Client, metrics *metrics.Metrics) *Controller {
-	return &Controller{client: client, metrics: metrics, measured: map[string]measures{}}
+func NewController(client client.Client, metrics *metrics.Metrics, clock clock.PassiveClock) *Controller {
+	return &Controller{client: client, metrics: metrics, clock: clock, measured: map[string]measures{}}
 }
 
 // +kubebuilder:rbac:groups=karpenter.sh,resources=provisioners;machines,verbs=list;watch
@@ -105,15 +107,16 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	judgeSpec(set, provisioner)
 	judgeTemplate(set, provisioner, template)
 	judgeLimits(set, provisioner)
+	result := reconcile.Result{RequeueAfter: judgeMachines(set, provisioner, template, c.clock.Now())}
 	c.measure(provisioner)
 	if equality.Semantic.DeepEqual(stored.Status, provisioner.Status) {
-		return reconcile.Result{}, nil
+		return result, nil
 	}
 	err = c.client.Status().Patch(ctx, provisioner, client.MergeFrom(stored))
 	if client.IgnoreNotFound(err) != nil {
 		return reconcile.Result{}, fmt.Errorf("writing status of provisioner %s: %w", provisioner.Name, err)
 	}
-	return reconcile.Result{}, nil
+	return result, nil
 }
 
 // stamp notes the Provisioner's hash on it, for those who compare it with that of its machines.
@@ -237,13 +240,34 @@ func (c *Controller) measure(provisioner *v1alpha5.Provisioner) {
 	c.measured[provisioner.Name] = now
 	replace(c.metrics.Usage, provisioner.Name, before.used, now.used)
 	replace(c.metrics.Limit, provisioner.Name, before.limited, now.limited)
+	for name := range before.limited {
+		if _, there := now.limited[name]; !there {
+			c.metrics.UsagePercent.DeleteLabelValues(provisioner.Name, string(name))
+		}
+	}
+	for name, percent := range percentOf(now.used, now.limited) {
+		c.metrics.UsagePercent.WithLabelValues(provisioner.Name, string(name)).Set(percent)
+	}
 }
 
+// forget takes away all that was measured of a provisioner. Its machines may still be on their way out: what is measured of them
+// goes with the last event of each.
 func (c *Controller) forget(name string) {
-	before := c.measured[name]
 	delete(c.measured, name)
-	replace(c.metrics.Usage, name, before.used, nil)
-	replace(c.metrics.Limit, name, before.limited, nil)
+	c.metrics.Forget(name)
+}
+
+// percentOf returns the part of each limit that is used, in percent; a limit of nothing is used up.
+func percentOf(used, limited corev1.ResourceList) map[corev1.ResourceName]float64 {
+	out := map[corev1.ResourceName]float64{}
+	for name, limit := range limited {
+		amount := used[name]
+		out[name] = 100
+		if !limit.IsZero() {
+			out[name] = 100 * amount.AsApproximateFloat64() / limit.AsApproximateFloat64()
+		}
+	}
+	return out
 }
 
 // replace sets a figure for each resource that there is now, and takes away those that there were before.

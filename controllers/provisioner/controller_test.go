@@ -39,7 +39,7 @@ func newReport(t *testing.T, modifiers ...builders.ProvisionerModifier) *report 
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &report{Bench: b, registry: registry, controller: NewController(b.Client, recorded)}
+	r := &report{Bench: b, registry: registry, controller: NewController(b.Client, recorded, b.Clock)}
 	r.provisioner = builders.Provisioner(b.Name("provisioner"), modifiers...)
 	b.Create(r.provisioner)
 	return r
@@ -290,7 +290,7 @@ func TestNothingIsWrittenWhenNothingChanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Reconcile(NewController(counting, recorded), r.provisioner.Name)
+	r.Reconcile(NewController(counting, recorded, r.Clock), r.provisioner.Name)
 	if writes != 0 {
 		t.Errorf("a look that found nothing new was written %d times", writes)
 	}

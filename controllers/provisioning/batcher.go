@@ -24,6 +24,8 @@ type Batcher[K comparable] struct {
 	known map[K]time.Time
 	// news says that a key which was not known has come since the window looked.
 	news bool
+	// since is when the first key came that no window has closed on yet, zero for none.
+	since time.Time
 }
 
 // NewBatcher returns a batcher whose windows close idle after the last new key and max after the first key at the latest.
@@ -41,6 +43,9 @@ func (b *Batcher[K]) Trigger(key K) {
 		b.news = true
 	}
 	b.known[key] = now
+	if b.since.IsZero() {
+		b.since = now
+	}
 	select {
 	case b.arrived <- struct{}{}:
 	default: // the token is there already
@@ -92,9 +97,16 @@ func (b *Batcher[K]) close() {
 	defer b.mu.Unlock()
 	now := b.clock.Now()
 	maps.DeleteFunc(b.known, func(_ K, at time.Time) bool { return now.Sub(at) > knownFor })
-	b.news = false
+	b.news, b.since = false, time.Time{}
 	select {
 	case <-b.arrived:
 	default:
 	}
+}
+
+// Since returns since when a key waits for a window to close on it, zero for none.
+func (b *Batcher[K]) Since() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.since
 }

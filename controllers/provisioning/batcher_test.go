@@ -182,3 +182,21 @@ func TestAnEndedContextEndsTheWait(t *testing.T) {
 		})
 	}
 }
+
+func TestAKeyThatWaitsForItsWindowIsKnownToWait(t *testing.T) {
+	clock := clocktesting.NewFakeClock(time.Unix(1000, 0))
+	b := NewBatcher[string](clock, time.Second, 10*time.Second)
+	if at := b.Since(); !at.IsZero() {
+		t.Errorf("nobody waits, and that since %s", at)
+	}
+	b.Trigger("a")
+	clock.Step(time.Minute)
+	b.Trigger("b")
+	if at := b.Since(); at.Unix() != 1000 {
+		t.Errorf("the first key waits since %s", at)
+	}
+	b.close()
+	if at := b.Since(); !at.IsZero() {
+		t.Errorf("the window has closed, and a key waits since %s", at)
+	}
+}

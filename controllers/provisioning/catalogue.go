@@ -9,6 +9,7 @@ import (
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/admission"
+	"github.com/kerf-autoscaler/kerf/pkg/drift"
 	"github.com/kerf-autoscaler/kerf/pkg/problem"
 	"github.com/kerf-autoscaler/kerf/pkg/state"
 )
@@ -18,6 +19,10 @@ type catalogue struct {
 	offers problem.Offers
 	// hashes maps provisioner -> what its machines are annotated with, to tell later whether they are out of date.
 	hashes map[string]map[string]string
+	// bases maps provisioner -> what its machines are made from, as a hash.
+	bases map[string]string
+	// restraints maps provisioner -> what keeps it from making machines that come to nothing.
+	restraints map[string]*restraint
 	// left maps provisioner -> where machines may be tried that the cloud lately had no capacity for.
 	left map[string]places
 	// leftOut says, in order of name, which provisioners can buy nothing and why.
@@ -30,7 +35,10 @@ func (c *Controller) gatherCatalogue(ctx context.Context, snapshot state.Snapsho
 		return catalogue{}, fmt.Errorf("listing provisioners: %w", err)
 	}
 	slices.SortFunc(list.Items, func(a, b v1alpha5.Provisioner) int { return cmp.Compare(a.Name, b.Name) })
-	out := catalogue{offers: problem.Offers{}, hashes: map[string]map[string]string{}, left: map[string]places{}}
+	out := catalogue{
+		offers: problem.Offers{}, hashes: map[string]map[string]string{}, bases: map[string]string{}, restraints: map[string]*restraint{},
+		left: map[string]places{},
+	}
 	for i := range list.Items {
 		provisioner := list.Items[i].DeepCopy()
 		if !provisioner.DeletionTimestamp.IsZero() {
@@ -46,9 +54,14 @@ func (c *Controller) gatherCatalogue(ctx context.Context, snapshot state.Snapsho
 			out.leftOut = append(out.leftOut, fmt.Sprintf("provisioner %s is left out: %s", provisioner.Name, err))
 			continue
 		}
-		if out.hashes[provisioner.Name], err = hashAnnotations(ctx, c.client, provisioner); err != nil {
+		template, err := templateOf(ctx, c.client, provisioner)
+		if err != nil {
 			return catalogue{}, err
 		}
+		if out.hashes[provisioner.Name], err = hashAnnotations(provisioner, template); err != nil {
+			return catalogue{}, err
+		}
+		out.bases[provisioner.Name] = drift.Basis(&list.Items[i], template)
 		left := placesOf(instanceTypes, snapshot.Entries, now)
 		out.left[provisioner.Name] = left
 		paused := left != nil && c.pace.of(provisioner.Name).TokensAt(now) < 1

@@ -85,6 +85,7 @@ func NewController(world World, batcher *Batcher[types.UID], synced <-chan struc
 
 // +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=create;get
 // +kubebuilder:rbac:groups=karpenter.sh,resources=provisioners,verbs=list;watch
+// +kubebuilder:rbac:groups=karpenter.sh,resources=provisioners/status,verbs=patch
 
 // Register adds the controller to a manager.
 func (c *Controller) Register(mgr ctrl.Manager) error { return mgr.Add(c) }
@@ -92,6 +93,7 @@ func (c *Controller) Register(mgr ctrl.Manager) error { return mgr.Add(c) }
 // Start decides batch after batch until ctx ends. A failed pass is not repeated by itself: its pods ask again.
 func (c *Controller) Start(ctx context.Context) error {
 	log := ctrl.LoggerFrom(ctx).WithName("provisioning")
+	c.journal.Pulse.Await("the decision on pods that wait", c.batcher.Since)
 	select {
 	case <-c.synced:
 	case <-ctx.Done():
@@ -107,6 +109,7 @@ func (c *Controller) Start(ctx context.Context) error {
 
 // Provision makes one decision for all pods that nothing can host, and creates its Machines.
 func (c *Controller) Provision(ctx context.Context) error {
+	defer c.journal.Pulse.Begin("deciding on pods")()
 	log := ctrl.LoggerFrom(ctx)
 	if err := c.confirm(ctx); err != nil {
 		return err
@@ -118,8 +121,12 @@ func (c *Controller) Provision(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := c.restrain(ctx, snapshot, &offers, now); err != nil {
+		return err
+	}
+	steered, waiting := offers.steer(snapshot, now)
 	asked := problem.Build(problem.Facts{
-		Snapshot: snapshot, Offers: offers.offers, ExpendableBelow: c.settings.ExpendableBelow, Settings: c.settings.Solver,
+		Snapshot: steered, Offers: offers.offers, ExpendableBelow: c.settings.ExpendableBelow, Settings: c.settings.Solver,
 	})
 	asked.Planned = c.expected.planned(snapshot, &asked)
 	if len(asked.Pods) == 0 {
@@ -134,7 +141,7 @@ func (c *Controller) Provision(ctx context.Context) error {
 		"placedOnNodes", len(plan.Placements), "unplaced", len(plan.Unplaced), "costPerHour", plan.CostPerHour,
 		"timesLowerBound", plan.Ratio(), "cutShort", plan.CutShort)
 	c.nominate(plan.Placements)
-	c.reportUnplaced(plan.Unplaced, offers)
+	c.reportUnplaced(plan.Unplaced, offers, waiting)
 	admitted, held := offers.admit(plan.Machines, c.pace, now)
 	c.hold(ctx, held)
 	return c.create(ctx, log, admitted, offers)
@@ -198,10 +205,14 @@ func (c *Controller) nominate(placements []solver.Placement) {
 	}
 }
 
-// reportUnplaced tells each pod that nothing can be bought for why, and which provisioners could not be asked.
-func (c *Controller) reportUnplaced(unplaced []solver.Unplaced, offers catalogue) {
+// reportUnplaced tells each pod that nothing can be bought for why, and which provisioners could not be asked. Waiting says of a pod
+// why a provisioner buys nothing for it yet.
+func (c *Controller) reportUnplaced(unplaced []solver.Unplaced, offers catalogue, waiting map[types.UID]string) {
 	for _, u := range unplaced {
 		reasons := append([]string{u.Reason}, offers.leftOut...)
+		if why, waits := waiting[u.Pod.UID]; waits {
+			reasons = append([]string{why}, reasons...)
+		}
 		if len(offers.offers) == 0 && len(offers.leftOut) > 0 {
 			reasons = offers.leftOut // there are provisioners, and all the solver knows is that it was given none
 		}

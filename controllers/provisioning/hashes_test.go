@@ -23,7 +23,11 @@ func TestAMachineTellsWhatItWasPlannedFrom(t *testing.T) {
 	if len(list) != 1 {
 		t.Fatalf("%d machines, want 1", len(list))
 	}
-	want, err := hashAnnotations(t.Context(), p.Client, p.provisioner)
+	template, err := templateOf(t.Context(), p.Client, p.provisioner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := hashAnnotations(p.provisioner, template)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ func buildMachines(planned []solver.Machine, c catalogue, policy v1alpha5.MinVal
 			machine.Spec.MinValuesPolicy = policy
 		}
 		maps.Copy(machine.Annotations, c.hashes[planned[i].Provisioner])
+		machine.Annotations[v1alpha5.MadeForAnnotation] = madeFor(c.bases[planned[i].Provisioner], planned[i].Pods)
 		key, err := json.Marshal(launchKey(machine))
 		if err != nil {
 			return nil, fmt.Errorf("encoding machine of provisioner %s: %w", planned[i].Provisioner, err)

@@ -88,7 +88,7 @@ func TestAMachineSaysWhatWasDecided(t *testing.T) {
 			Labels: map[string]string{
 				"team": "a", v1alpha5.ProvisionerNameLabel: "p", corev1.LabelTopologyZone: "a", v1alpha5.CapacityTypeLabel: "spot",
 			},
-			Annotations: map[string]string{"note": "x", v1alpha5.PriceAnnotation: "0.0425"},
+			Annotations: map[string]string{"note": "x", v1alpha5.MadeForAnnotation: "/", v1alpha5.PriceAnnotation: "0.0425"},
 			OwnerReferences: []metav1.OwnerReference{{
 				APIVersion: "karpenter.sh/v1alpha5", Kind: "Provisioner", Name: "p", UID: p.UID, Controller: &controller, BlockOwnerDeletion: &block,
 			}},

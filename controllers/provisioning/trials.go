@@ -110,7 +110,8 @@ func closed(instanceTypes cloudprovider.InstanceTypes, left places, paused bool)
 	return out
 }
 
-// admit divides planned machines into those to make now and those that would be a herd where the cloud lately had no capacity.
+// admit divides planned machines into those to make now and those that would be a herd where the cloud lately had no capacity, or
+// where machines lately came to nothing.
 // The latter's pods are planned for anew once the first have left.
 func (c *catalogue) admit(planned []solver.Machine, pace pace, now time.Time) (admitted, held []solver.Machine) {
 	for i := range planned {
@@ -118,7 +119,7 @@ func (c *catalogue) admit(planned []solver.Machine, pace pace, now time.Time) (a
 		offer := c.offers[machine.Provisioner]
 		left := c.left[machine.Provisioner]
 		room, first := trialOf(machine, offer, left)
-		if room == 0 || first && !pace.of(machine.Provisioner).AllowN(now, 1) {
+		if c.restraints[machine.Provisioner].restrains(machine) || room == 0 || first && !pace.of(machine.Provisioner).AllowN(now, 1) {
 			held = append(held, *machine)
 			continue
 		}

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/kerf-autoscaler/kerf/pkg/journal"
 	"github.com/kerf-autoscaler/kerf/pkg/state"
 	"github.com/kerf-autoscaler/kerf/test/builders"
 )
@@ -110,7 +111,7 @@ func content(cluster *state.Cluster) string {
 
 func TestEventsReachTheModel(t *testing.T) {
 	cluster, w := state.NewCluster(), &watches{}
-	informers := NewInformers(w, cluster)
+	informers := NewInformers(w, cluster, journal.Journal{})
 	for _, s := range append(informers.subscriptions(), informers.storage()...) {
 		w.handlers = append(w.handlers, s.handler)
 	}
@@ -145,7 +146,7 @@ func TestEventsReachTheModel(t *testing.T) {
 
 func TestStorageAndNamespacesReachTheModel(t *testing.T) {
 	cluster, w := state.NewCluster(), &watches{}
-	informers := NewInformers(w, cluster)
+	informers := NewInformers(w, cluster, journal.Journal{})
 	for _, s := range append(informers.subscriptions(), informers.storage()...) {
 		w.handlers = append(w.handlers, s.handler)
 	}
@@ -171,7 +172,7 @@ func TestStorageAndNamespacesReachTheModel(t *testing.T) {
 func TestTheStateIsThereOnceAllHandlersHaveSeenTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &watches{}
-		informers := NewInformers(w, state.NewCluster())
+		informers := NewInformers(w, state.NewCluster(), journal.Journal{})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- informers.Start(ctx) }()
@@ -196,7 +197,7 @@ func TestTheStateIsThereOnceAllHandlersHaveSeenTheStart(t *testing.T) {
 func TestAnEndBeforeTheStateIsThereIsNoError(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	informers := NewInformers(&watches{}, state.NewCluster())
+	informers := NewInformers(&watches{}, state.NewCluster(), journal.Journal{})
 	if err := informers.Start(ctx); err != nil {
 		t.Errorf("got %v", err)
 	}
@@ -209,14 +210,14 @@ func TestAnEndBeforeTheStateIsThereIsNoError(t *testing.T) {
 
 func TestAWatchThatCannotBeStartedIsNamed(t *testing.T) {
 	refused := errors.New("no such kind")
-	err := NewInformers(&watches{fail: refused}, state.NewCluster()).Start(t.Context())
+	err := NewInformers(&watches{fail: refused}, state.NewCluster(), journal.Journal{}).Start(t.Context())
 	if !errors.Is(err, refused) || !strings.Contains(err.Error(), "Node") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestEveryReplicaKeepsItsModelWarm(t *testing.T) {
-	if NewInformers(&watches{}, state.NewCluster()).NeedLeaderElection() {
+	if NewInformers(&watches{}, state.NewCluster(), journal.Journal{}).NeedLeaderElection() {
 		t.Error("only the leader would know the state")
 	}
 }

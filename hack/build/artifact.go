@@ -75,6 +75,7 @@ func artifacts() []artifact {
 			pkg:       ".",
 			output:    "bin/conformance-runner",
 		},
+		{name: "scale", title: "the launch and end of many machines", pkg: "./test/scale", output: "bin/scale-runner"},
 		{name: "webhookload", title: "the load on the webhook", pkg: "./test/webhookload", output: "bin/webhookload-runner"},
 		{
 			name:      "peer",

@@ -128,3 +128,21 @@ func CreateReason(err error, fallback string) string {
 	}
 	return fallback
 }
+
+// UnavailableError says that the cloud does not answer at all, or that nobody asks it for now because it did not. It says
+// nothing of what was asked: the same question, or launch, is put again once the cloud answers.
+type UnavailableError struct{ Err error }
+
+// NewUnavailableError wraps err as an UnavailableError.
+func NewUnavailableError(err error) error { return &UnavailableError{Err: err} }
+
+func (e *UnavailableError) Error() string { return fmt.Sprintf("cloud unavailable: %s", e.Err) }
+
+// Unwrap returns the cause.
+func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// IsUnavailable reports whether err says that the cloud does not answer.
+func IsUnavailable(err error) bool {
+	var target *UnavailableError
+	return errors.As(err, &target)
+}

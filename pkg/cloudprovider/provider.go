@@ -8,7 +8,8 @@ import (
 )
 
 // Provider is a cloud. Machines that it returns carry what the cloud knows: labels, status.providerID, capacity,
-// allocatable and, in status.launch, the group and attempt of the request that made them.
+// allocatable and, in status.launch, the group and attempt of the request that made them. IsEnding and IsStopped read how it is
+// with the instance. Any method may return an UnavailableError.
 type Provider interface {
 	// Create makes the instance that the intent in status.launch of a Machine asks for and returns the Machine with what is
 	// known of it. It is idempotent by the intent's token: all machines of one request share its answer.

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -44,6 +45,19 @@ func TemplateHash(t *awsv1alpha1.AWSNodeTemplate) (string, error) {
 		return cmp.Compare(lo.FromPtr(a.DeviceName), lo.FromPtr(b.DeviceName))
 	})
 	return hash(spec)
+}
+
+// Basis is a short hash over all that has a say in whether the machines of a Provisioner come to anything: its spec, its template
+// and the images that this stands for. The template may be nil.
+func Basis(p *v1alpha5.Provisioner, t *awsv1alpha1.AWSNodeTemplate) string {
+	from := fmt.Sprintf("%s %d", p.UID, p.Generation)
+	if t != nil {
+		ids := lo.Map(t.Status.AMIs, func(a awsv1alpha1.AMI, _ int) string { return a.ID })
+		slices.Sort(ids)
+		from += fmt.Sprintf(" %s %d %q", t.UID, t.Generation, ids)
+	}
+	sum := sha256.Sum256([]byte(from))
+	return hex.EncodeToString(sum[:4])
 }
 
 // sorted returns taints in an order of their own, without the time that means nothing.

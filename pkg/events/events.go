@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -20,6 +21,14 @@ const repeatAfter = time.Hour
 // maxNote is the longest message that the events API takes, in bytes.
 const maxNote = 1024
 
+// At most so many events are published at once, and so many a second after that: 600 in any minute. A cluster full of pods would fill
+// the API server's store with them. Some are kept for warnings.
+const (
+	burst       = 60
+	perSecond   = 9
+	forWarnings = 20
+)
+
 // Reasons of events.
 const (
 	ReasonNominated            = "Nominated"
@@ -27,7 +36,8 @@ const (
 	ReasonMachineCreated       = "MachineCreated"
 	ReasonLaunched             = "Launched"
 	ReasonLaunchFailed         = "LaunchFailed"
-	ReasonInsufficientCapacity = "InsufficientCapacity"
+	ReasonInsufficientCapacity = "InsufficientCapacityError"
+	ReasonProviderNotReady     = "ProviderNotReady"
 	ReasonRegistered           = "Registered"
 	ReasonInitialized          = "Initialized"
 	ReasonNeverJoined          = "NeverJoined"
@@ -37,8 +47,11 @@ const (
 	ReasonFailedDraining       = "FailedDraining"
 	ReasonTerminated           = "Terminated"
 	ReasonInstanceGone         = "InstanceGone"
+	ReasonInstanceStopped      = "InstanceStopped"
 	ReasonDeletionPaused       = "DeletionPaused"
+	ReasonDeletionResumed      = "DeletionResumed"
 	ReasonFailedTemplate       = "FailedTemplate"
+	ReasonFailedConsistency    = "FailedConsistencyCheck"
 )
 
 // Event is one thing that happened to one object.
@@ -53,10 +66,12 @@ type Event struct {
 	Message string
 }
 
-// Recorder publishes events. The same event about the same object is published once an hour at most.
+// Recorder publishes events. The same event about the same object is published once an hour at most. One that comes when too many
+// came before is not published; whoever says it again may be luckier.
 type Recorder struct {
 	sink  events.EventRecorder
 	clock clock.PassiveClock
+	pace  *rate.Limiter
 
 	mu sync.Mutex
 	// published maps event -> when it was last published.
@@ -71,12 +86,12 @@ type key struct {
 
 // NewRecorder returns a recorder that publishes into sink.
 func NewRecorder(sink events.EventRecorder, clock clock.PassiveClock) *Recorder {
-	return &Recorder{sink: sink, clock: clock, published: map[key]time.Time{}}
+	return &Recorder{sink: sink, clock: clock, pace: rate.NewLimiter(perSecond, burst), published: map[key]time.Time{}}
 }
 
 // Publish publishes an event unless the same one was published within the hour.
 func (r *Recorder) Publish(event Event) {
-	if !r.first(key{event.Object.GetUID(), event.Reason, event.Message}) {
+	if !r.admit(key{event.Object.GetUID(), event.Reason, event.Message}, event.Warning) {
 		return
 	}
 	eventType := corev1.EventTypeNormal
@@ -91,7 +106,8 @@ func (r *Recorder) Publish(event Event) {
 	r.sink.Eventf(event.Object, related, eventType, event.Reason, event.Reason, "%s", message)
 }
 
-func (r *Recorder) first(k key) bool {
+// admit reports whether an event is to be published now, and takes note of it.
+func (r *Recorder) admit(k key, warning bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.clock.Now()
@@ -104,6 +120,9 @@ func (r *Recorder) first(k key) bool {
 		r.swept = now
 	}
 	if at, ok := r.published[k]; ok && now.Sub(at) < repeatAfter {
+		return false
+	}
+	if !warning && r.pace.TokensAt(now) < forWarnings+1 || !r.pace.AllowN(now, 1) {
 		return false
 	}
 	r.published[k] = now

@@ -2,6 +2,7 @@ package events_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -107,5 +108,44 @@ func TestRecordersMayBeSharedByGoroutines(t *testing.T) {
 	group.Wait()
 	if len(published.lines) != 1 {
 		t.Errorf("20 goroutines published the event %d times, want once", len(published.lines))
+	}
+}
+
+func TestNoMoreThanTenEventsASecondArePublishedAndWarningsGoFirst(t *testing.T) {
+	published := &sink{}
+	clock := clocktesting.NewFakeClock(time.Now())
+	recorder := events.NewRecorder(published, clock)
+	warned := func() int {
+		return strings.Count(strings.Join(published.lines, "\n"), "Warning")
+	}
+	for second := range 60 {
+		for i := range 100 {
+			recorder.Publish(events.Event{Object: pod(fmt.Sprintf("%d-%d", second, i)), Reason: "Nominated", Message: "m"})
+		}
+		if second%10 == 0 {
+			recorder.Publish(events.Event{Object: pod(fmt.Sprintf("warned-%d", second)), Reason: "Failed", Message: "m", Warning: true})
+		}
+		clock.Step(time.Second)
+	}
+	if got := len(published.lines); got > 600 || got < 500 {
+		t.Errorf("%d events are published in a minute, want at most 600", got)
+	}
+	if warned() != 6 {
+		t.Errorf("%d of 6 warnings are published", warned())
+	}
+}
+
+func TestAnEventThatWasOneTooManyIsPublishedWhenItComesAgain(t *testing.T) {
+	published := &sink{}
+	clock := clocktesting.NewFakeClock(time.Now())
+	recorder := events.NewRecorder(published, clock)
+	for i := range 100 {
+		recorder.Publish(events.Event{Object: pod(strconv.Itoa(i)), Reason: "Nominated", Message: "m"})
+	}
+	before := len(published.lines)
+	clock.Step(time.Minute)
+	recorder.Publish(events.Event{Object: pod("99"), Reason: "Nominated", Message: "m"})
+	if len(published.lines) != before+1 {
+		t.Errorf("%d events are published, want one more than %d", len(published.lines), before)
 	}
 }

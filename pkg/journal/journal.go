@@ -13,4 +13,6 @@ type Journal struct {
 	Events  *events.Recorder
 	Metrics *metrics.Metrics
 	Clock   clock.WithTicker
+	// Pulse takes note of work that has an end; it may be nil.
+	Pulse *Pulse
 }

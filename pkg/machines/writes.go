@@ -13,10 +13,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 )
 
 // ConflictRetry is how long an object that somebody else changed meanwhile waits for the watch to catch up.
 const ConflictRetry = 50 * time.Millisecond
+
+// OutageRetry is how long an object waits that needs the cloud while that does not answer. It does not grow: asking costs nothing
+// then, and who waits for minutes would notice that much too late that the cloud is back.
+const OutageRetry = 5 * time.Second
 
 // Write persists what changed in a Machine since stored was read: metadata first, then the status that says it is there, each
 // under an optimistic lock. A Machine that is gone needs nothing any more; a conflict is an error that Settle knows.
@@ -59,13 +64,18 @@ func locked(stored client.Object) client.Patch {
 }
 
 // Settle returns what a reconcile comes to. That somebody else was faster is no failure: it is looked at again as soon as the
-// watch can have caught up. Every other error counts, whatever else went well.
+// watch can have caught up. That the cloud does not answer is none of the object's: it is tried again in a steady rhythm. Every
+// other error counts, whatever else went well.
 func Settle(result reconcile.Result, errs ...error) (reconcile.Result, error) {
-	conflict := false
+	conflict, outage := false, false
 	others := make([]error, 0, len(errs))
 	for _, err := range errs {
 		if apierrors.IsConflict(err) {
 			conflict = true
+			continue
+		}
+		if cloudprovider.IsUnavailable(err) {
+			outage = true
 			continue
 		}
 		others = append(others, err)
@@ -75,6 +85,9 @@ func Settle(result reconcile.Result, errs ...error) (reconcile.Result, error) {
 	}
 	if conflict {
 		return reconcile.Result{RequeueAfter: ConflictRetry}, nil
+	}
+	if outage && (result.RequeueAfter == 0 || result.RequeueAfter > OutageRetry) {
+		return reconcile.Result{RequeueAfter: OutageRetry}, nil
 	}
 	return result, nil
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/test/builders"
 )
@@ -18,6 +19,7 @@ import (
 func TestWhatAReconcileComesTo(t *testing.T) {
 	conflict := fmt.Errorf("writing: %w", apierrors.NewConflict(schema.GroupResource{Resource: "nodes"}, "n", errors.New("changed")))
 	broken := errors.New("broken")
+	down := fmt.Errorf("launching: %w", cloudprovider.NewUnavailableError(errors.New("503")))
 	later := reconcile.Result{RequeueAfter: time.Hour}
 	tests := map[string]struct {
 		errs []error
@@ -27,6 +29,8 @@ func TestWhatAReconcileComesTo(t *testing.T) {
 		"all went well":               {[]error{nil, nil}, later, nil},
 		"somebody was faster":         {[]error{nil, conflict}, reconcile.Result{RequeueAfter: 50 * time.Millisecond}, nil},
 		"a failure":                   {[]error{broken}, reconcile.Result{}, broken},
+		"the cloud is down":           {[]error{down, nil}, reconcile.Result{RequeueAfter: 5 * time.Second}, nil},
+		"a failure besides the cloud": {[]error{down, broken}, reconcile.Result{}, broken},
 		"a failure besides conflicts": {[]error{conflict, broken, conflict}, reconcile.Result{}, broken},
 	}
 	for name, tc := range tests {

@@ -30,6 +30,9 @@ const (
 
 // Metrics holds every collector; a value belongs to one registry.
 type Metrics struct {
+	Life
+
+	registry prometheus.Registerer
 	// MachinesCreated counts Machines made, by provisioner.
 	MachinesCreated *prometheus.CounterVec
 	// MachinesLaunched counts instances that came for Machines, by provisioner, type, zone and capacity type.
@@ -42,6 +45,8 @@ type Metrics struct {
 	MachinesDisrupted *prometheus.CounterVec
 	// MachinesTerminated counts Machines whose instance is gone, by provisioner.
 	MachinesTerminated *prometheus.CounterVec
+	// MachinesFruitless counts machines that turned out to be of no use, where several did at once those of one provisioner as one, by provisioner and reason.
+	MachinesFruitless *prometheus.CounterVec
 	// LaunchFailures counts refused launches, by provisioner and reason.
 	LaunchFailures *prometheus.CounterVec
 	// Usage is the capacity that a provisioner has launched, by resource.
@@ -64,6 +69,12 @@ type Metrics struct {
 	PodsDeleted prometheus.Counter
 	// OrphansTerminated counts instances terminated because no Machine owned them.
 	OrphansTerminated prometheus.Counter
+	// DeletionPaused is how many machines of a provisioner look gone at once while that is too many to delete them; unset
+	// otherwise.
+	DeletionPaused *prometheus.GaugeVec
+	// TerminationPaused is how many working nodes of a provisioner have no machine while that is too many to terminate them; unset
+	// otherwise.
+	TerminationPaused *prometheus.GaugeVec
 	// AdmissionDuration is the time from the headers of an admission request to its answer, seconds, by path.
 	AdmissionDuration *prometheus.HistogramVec
 	// Admissions counts answers to admission requests, by path and outcome: allowed, refused or failed.
@@ -75,12 +86,14 @@ type Metrics struct {
 // New returns the collectors, registered.
 func New(registry prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{
+		Life: newLife(), registry: registry,
 		MachinesCreated:     counters("created", "Machines made.", LabelProvisioner),
 		MachinesLaunched:    counters("launched", "Instances that came for Machines.", LabelProvisioner, LabelInstanceType, LabelZone, LabelCapacityType),
 		MachinesRegistered:  counters("registered", "Nodes that joined.", LabelProvisioner),
 		MachinesInitialized: counters("initialized", "Nodes that became ready for pods.", LabelProvisioner),
 		MachinesDisrupted:   counters("disrupted", "Machines that kerf decided to remove.", LabelProvisioner, LabelReason),
 		MachinesTerminated:  counters("terminated", "Machines whose instance is gone.", LabelProvisioner),
+		MachinesFruitless:   counters("fruitless", "Machines that turned out to be of no use.", LabelProvisioner, LabelReason),
 		LaunchFailures:      counters("launch_failures", "Refused launches.", LabelProvisioner, LabelReason),
 		Usage:               gauges("usage", "Capacity launched."),
 		Limit:               gauges("limit", "Capacity that may be launched."),
@@ -112,6 +125,8 @@ func New(registry prometheus.Registerer) (*Metrics, error) {
 		OrphansTerminated: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: "machines", Name: "orphans_terminated", Help: "Instances terminated because no Machine owned them.",
 		}),
+		DeletionPaused:    paused("deletion_paused", "Machines that are not deleted because too many of their provisioner look gone at once."),
+		TerminationPaused: paused("orphan_termination_paused", "Working nodes that are not terminated because too many of their provisioner have lost their machines."),
 		AdmissionDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: namespace, Subsystem: "webhook", Name: "admission_duration_seconds",
 			Help: "Time that admission requests took to answer.",
@@ -127,25 +142,46 @@ func New(registry prometheus.Registerer) (*Metrics, error) {
 		}, []string{LabelCertificate}),
 	}
 	for _, c := range m.collectors() {
-		if err := registry.Register(c); err != nil {
-			return nil, fmt.Errorf("registering metrics: %w", err)
+		if err := m.Add(c); err != nil {
+			return nil, err
 		}
 	}
 	return m, nil
 }
 
-func (m *Metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{
-		m.MachinesCreated, m.MachinesLaunched, m.MachinesRegistered, m.MachinesInitialized, m.MachinesDisrupted,
-		m.MachinesTerminated, m.LaunchFailures, m.Usage, m.Limit, m.SchedulingDuration, m.UnplacedPods,
-		m.PlanCost, m.PlanLowerBound, m.PlansCutShort, m.PodsEvicted, m.PodsDeleted,
-		m.OrphansTerminated, m.AdmissionDuration, m.Admissions, m.CertificateExpiration,
+// Forget takes away what was measured of a provisioner that is gone.
+func (m *Metrics) Forget(provisioner string) {
+	for _, c := range m.collectors() {
+		if vector, ok := c.(interface{ DeletePartialMatch(prometheus.Labels) int }); ok {
+			vector.DeletePartialMatch(prometheus.Labels{LabelProvisioner: provisioner})
+		}
 	}
+}
+
+// Add registers a collector beside those that are there.
+func (m *Metrics) Add(c prometheus.Collector) error {
+	if err := m.registry.Register(c); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
+	return nil
+}
+
+func (m *Metrics) collectors() []prometheus.Collector {
+	return append(m.Life.collectors(),
+		m.MachinesCreated, m.MachinesLaunched, m.MachinesRegistered, m.MachinesInitialized, m.MachinesDisrupted,
+		m.MachinesTerminated, m.MachinesFruitless, m.LaunchFailures, m.Usage, m.Limit, m.SchedulingDuration, m.UnplacedPods,
+		m.PlanCost, m.PlanLowerBound, m.PlansCutShort, m.PodsEvicted, m.PodsDeleted,
+		m.OrphansTerminated, m.DeletionPaused, m.TerminationPaused, m.AdmissionDuration, m.Admissions, m.CertificateExpiration)
 }
 
 // counters are about machines.
 func counters(name, help string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Subsystem: "machines", Name: name, Help: help}, labels)
+}
+
+// paused is about what is not done to machines of a provisioner.
+func paused(name, help string) *prometheus.GaugeVec {
+	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Subsystem: "machines", Name: name, Help: help}, []string{LabelProvisioner})
 }
 
 // gauges are about one resource of one provisioner each.

@@ -20,8 +20,17 @@ func TestNamesAndLabelsOfMetrics(t *testing.T) {
 	for _, counter := range []*prometheus.CounterVec{m.MachinesCreated, m.MachinesRegistered, m.MachinesInitialized, m.MachinesTerminated} {
 		counter.WithLabelValues("default").Inc()
 	}
+	for _, counter := range []*prometheus.CounterVec{m.NodesCreated, m.NodesTerminated} {
+		counter.WithLabelValues("default").Inc()
+	}
+	m.NodeTerminationTime.WithLabelValues("default").Observe(1)
+	m.UsagePercent.WithLabelValues("default", "cpu").Set(20)
+	m.CloudDuration.WithLabelValues("machine.lifecycle", "Create", "aws").Observe(1)
+	m.ConsistencyErrors.WithLabelValues(metrics.CheckNodeShape).Inc()
+	m.CloudErrors.WithLabelValues("machine.lifecycle", "Create", "aws", "Failed").Inc()
 	m.MachinesLaunched.WithLabelValues("default", "m5.large", "a", "spot").Inc()
 	m.MachinesDisrupted.WithLabelValues("default", "Empty").Inc()
+	m.MachinesFruitless.WithLabelValues("default", "NeverJoined").Inc()
 	m.LaunchFailures.WithLabelValues("default", "InsufficientCapacity").Inc()
 	m.Usage.WithLabelValues("default", "cpu").Set(2)
 	m.Limit.WithLabelValues("default", "cpu").Set(10)
@@ -48,8 +57,17 @@ func TestNamesAndLabelsOfMetrics(t *testing.T) {
 		"karpenter_machines_initialized":                             {"provisioner"},
 		"karpenter_machines_disrupted":                               {"provisioner", "reason"},
 		"karpenter_machines_terminated":                              {"provisioner"},
+		"karpenter_machines_fruitless":                               {"provisioner", "reason"},
 		"karpenter_machines_launch_failures":                         {"provisioner", "reason"},
 		"karpenter_machines_orphans_terminated":                      {},
+		"karpenter_nodes_created":                                    {"provisioner"},
+		"karpenter_nodes_terminated":                                 {"provisioner"},
+		"karpenter_nodes_termination_time_seconds":                   {"provisioner"},
+		"karpenter_pods_startup_time_seconds":                        {},
+		"karpenter_provisioner_usage_pct":                            {"provisioner", "resource_type"},
+		"karpenter_cloudprovider_duration_seconds":                   {"controller", "method", "provider"},
+		"karpenter_cloudprovider_errors_total":                       {"controller", "error", "method", "provider"},
+		"karpenter_consistency_errors":                               {"check"},
 		"karpenter_pods_deleted":                                     {},
 		"karpenter_pods_evicted":                                     {},
 		"karpenter_provisioner_limit":                                {"provisioner", "resource_type"},
@@ -75,5 +93,39 @@ func TestARegistryTakesTheMetricsOnce(t *testing.T) {
 	}
 	if _, err := metrics.New(registry); err == nil {
 		t.Error("the same metrics were registered twice")
+	}
+}
+
+func TestNothingIsLeftOfAProvisionerThatIsGone(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	m, err := metrics.New(registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, provisioner := range []string{"gone", "here"} {
+		m.MachinesCreated.WithLabelValues(provisioner).Inc()
+		m.Usage.WithLabelValues(provisioner, "cpu").Set(2)
+		m.NodeTerminationTime.WithLabelValues(provisioner).Observe(1)
+	}
+	m.Forget("gone")
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := 0
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			for _, pair := range metric.GetLabel() {
+				if pair.GetValue() == "gone" {
+					t.Errorf("%s is still there", family.GetName())
+				}
+				if pair.GetValue() == "here" {
+					there++
+				}
+			}
+		}
+	}
+	if there != 3 {
+		t.Errorf("%d series of the other provisioner are there, want 3", there)
 	}
 }

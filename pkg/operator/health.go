@@ -28,6 +28,10 @@ const (
 	CheckWebhook = "webhook"
 	// CheckCertificate is whether they will be, when the certificate that is served has expired.
 	CheckCertificate = "certificate"
+	// CheckWork is whether decisions are made, and the state is there that they are made on.
+	CheckWork = "work"
+	// CheckControllers is whether controllers come to an end with each object.
+	CheckControllers = "controllers"
 )
 
 // Health answers probes from the start of the process to its end. Unlike the manager's own server it says why something is not
@@ -38,13 +42,15 @@ type Health struct {
 	mu sync.Mutex
 	// checks maps a name in one word, e.g. aws -> a function that returns why kerf is not ready.
 	checks map[string]func() error
+	// alive maps a name -> a function that returns why the process is stuck.
+	alive map[string]func() error
 	// last maps name -> what the check said at the probe before, empty when it did not fail: only changes are logged.
 	last map[string]string
 }
 
 // NewHealth returns a health that is ready as long as nothing is to be checked.
 func NewHealth(log logr.Logger) *Health {
-	return &Health{log: log.WithName("health"), checks: map[string]func() error{}, last: map[string]string{}}
+	return &Health{log: log.WithName("health"), checks: map[string]func() error{}, alive: map[string]func() error{}, last: map[string]string{}}
 }
 
 // Check sets what has to be so before kerf is ready, in place of the check of that name before.
@@ -52,6 +58,13 @@ func (h *Health) Check(name string, check func() error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.checks[name] = check
+}
+
+// Alive sets what has to be so for the process to be of use: where it is not, the process is to be ended.
+func (h *Health) Alive(name string, check func() error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.alive[name] = check
 }
 
 // Serve answers probes until ctx ends. A port of 0 or less serves nothing.
@@ -74,11 +87,11 @@ func (h *Health) Serve(ctx context.Context, host string, port int) error {
 	return nil
 }
 
-// Handler answers /healthz with 200 as long as the process runs, and /readyz with 200, or with 503 and the reasons.
+// Handler answers /healthz with 200, or with 503 and what is stuck, and /readyz with 200, or with 503 and the reasons.
 // /readyz/NAME speaks of one check alone: that which takes requests may do so while that which acts has to wait.
 func (h *Health) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok\n") })
+	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { ready(w, h.lives()...) })
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) { ready(w, h.look()...) })
 	mux.HandleFunc("/readyz/{name}", func(w http.ResponseWriter, r *http.Request) {
 		name, all := r.PathValue("name"), h.look()
@@ -108,6 +121,22 @@ func ready(w http.ResponseWriter, all ...verdict) {
 		return
 	}
 	answer(w, http.StatusOK, "ok\n")
+}
+
+// lives makes all checks of what keeps the process of use. They are made without a lock: one that is stuck itself must not keep
+// others from their probes.
+func (h *Health) lives() []verdict {
+	h.mu.Lock()
+	checks := maps.Clone(h.alive)
+	h.mu.Unlock()
+	var out []verdict
+	for _, name := range slices.Sorted(maps.Keys(checks)) {
+		if err := checks[name](); err != nil {
+			out = append(out, verdict{name, err.Error()})
+			h.log.Info("the process is stuck", "check", name, "reason", err.Error())
+		}
+	}
+	return out
 }
 
 // look makes all checks, in order of name, and logs what has changed since the look before. A probe of one check looks at all:

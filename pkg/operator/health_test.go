@@ -101,3 +101,24 @@ func TestOneCheckCanBeProbedAlone(t *testing.T) {
 		}
 	}
 }
+
+func TestAProcessThatIsStuckSaysSoToWhoeverEndsIt(t *testing.T) {
+	health := NewHealth(logr.Discard())
+	var stuck error
+	health.Alive("work", func() error { return stuck })
+	probe := func(path string) (int, string) {
+		recorder := httptest.NewRecorder()
+		health.Handler().ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, path, nil))
+		return recorder.Code, recorder.Body.String()
+	}
+	if status, body := probe("/healthz"); status != 200 || body != "ok\n" {
+		t.Errorf("a process that works: %d %q", status, body)
+	}
+	stuck = errors.New("a pass takes 3m0s")
+	if status, body := probe("/healthz"); status != 503 || body != "work: a pass takes 3m0s\n" {
+		t.Errorf("a process that is stuck: %d %q", status, body)
+	}
+	if status, _ := probe("/readyz"); status != 200 {
+		t.Errorf("readiness is another matter: %d", status)
+	}
+}

@@ -97,7 +97,7 @@ func common(metrics server.Options) (ctrl.Options, error) {
 		Metrics:                metrics,
 		HealthProbeBindAddress: "0", // Health answers probes
 		// Managers of one process, as tests have them, may run controllers of the same name.
-		Controller: config.Controller{SkipNameValidation: new(true)},
+		Controller: config.Controller{SkipNameValidation: new(true), ReconciliationTimeout: reconcileTimeout},
 	}, nil
 }
 

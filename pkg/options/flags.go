@@ -36,6 +36,8 @@ func (o *Options) flags() *pflag.FlagSet {
 	flags.DurationVar(&o.LaunchTemplateTTL, "launch-template-ttl", time.Minute, "a launch template unused for this long is deleted")
 	flags.DurationVar(&o.CapacityBackoffMax, "capacity-backoff-max", 30*time.Minute, "an instance type that AWS has no capacity of in a zone is left alone for 45s, and twice as long after each try in vain, up to this; for pods that nothing else serves it is tried every 45s")
 	flags.Float64Var(&o.AWSAPIShare, "aws-api-share", 1, "part of the request limits that AWS publishes for EC2 that kerf takes: below 1 to leave more of them to others in the account, above 1 where AWS has raised them")
+	flags.IntVar(&o.ReservedENIs, "reserved-enis", 0, "network interfaces of each instance that the VPC CNI gives no pod an address of, as with custom networking")
+	flags.BoolVar(&o.PrefixDelegation, "prefix-delegation", false, "the VPC CNI hands out prefixes of 16 addresses (ENABLE_PREFIX_DELEGATION): nodes on Nitro take up to 110 pods, of more than 30 virtual CPUs up to 250")
 	flags.Float64Var(&o.VMMemoryOverheadPercent, "vm-memory-overhead-percent", 0.075, "part of an instance's memory that its kernel keeps, as a fraction")
 	flags.StringVar(&o.BindAddress, "bind-address", "", "address that the servers listen on; empty is every address")
 	flags.IntVar(&o.MetricsPort, "metrics-port", 8080, "port of /metrics; 0 serves none")

@@ -77,6 +77,9 @@ type Options struct {
 	CapacityBackoffMax time.Duration
 	// AWSAPIShare is the part of EC2's request limits that kerf takes.
 	AWSAPIShare float64
+	// ReservedENIs of each instance are not for pods. PrefixDelegation says that the VPC CNI hands out prefixes of addresses.
+	ReservedENIs     int
+	PrefixDelegation bool
 	// VMMemoryOverheadPercent is the part of an instance's memory that the hypervisor and the kernel keep, until measured.
 	VMMemoryOverheadPercent float64
 	// BindAddress is where the servers listen; empty is every address.

@@ -59,6 +59,7 @@ func (o *Options) Validate() error {
 	// Fractions are asked whether they are right, not whether they are wrong: NaN is neither.
 	refused.when(!(o.VMMemoryOverheadPercent >= 0 && o.VMMemoryOverheadPercent < 1), "vm-memory-overhead-percent",
 		"%g is not a fraction from 0 to below 1", o.VMMemoryOverheadPercent)
+	refused.when(o.ReservedENIs < 0, "reserved-enis", "%d is negative", o.ReservedENIs)
 	refused.when(!(o.AWSAPIShare > 0 && o.AWSAPIShare <= maxAPIShare), "aws-api-share", "%g is not above 0 and up to %g", o.AWSAPIShare, float64(maxAPIShare))
 	refused.when(!(o.KubeClientQPS > 0), "kube-client-qps", "%g is not positive", o.KubeClientQPS)
 	refused.when(o.KubeClientBurst <= 0, "kube-client-burst", "%d is not positive", o.KubeClientBurst)

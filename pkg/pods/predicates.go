@@ -61,6 +61,16 @@ func IsReschedulable(pod *corev1.Pod) bool {
 	return !IsOwnedByDaemonSet(pod) && !IsMirror(pod) && !IsTerminal(pod)
 }
 
+// ReadySince returns when the pod has become ready, nil while it is not.
+func ReadySince(pod *corev1.Pod) *metav1.Time {
+	for i := range pod.Status.Conditions {
+		if c := &pod.Status.Conditions[i]; c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
+			return &c.LastTransitionTime
+		}
+	}
+	return nil
+}
+
 // IsOwnedByDaemonSet reports whether a DaemonSet controls the pod.
 func IsOwnedByDaemonSet(pod *corev1.Pod) bool {
 	owner := metav1.GetControllerOfNoCopy(pod)

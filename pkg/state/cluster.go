@@ -35,7 +35,9 @@ type Cluster struct {
 	daemonSets map[types.UID]*appsv1.DaemonSet
 	// nominated maps name of Node or Machine -> until when pods are expected to come there.
 	nominated map[string]time.Time
-	storage   storage
+	// past is what lately was there.
+	past    past
+	storage storage
 	// namespaces maps name -> labels.
 	namespaces table[string, map[string]string]
 }
@@ -65,6 +67,7 @@ func (c *Cluster) UpdateNode(node *corev1.Node) {
 func (c *Cluster) DeleteNode(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.past.nodeGone(c.nodes[name])
 	delete(c.nodes, name)
 	delete(c.nominated, name)
 }
@@ -81,6 +84,7 @@ func (c *Cluster) UpdateMachine(machine *v1alpha5.Machine) {
 func (c *Cluster) DeleteMachine(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.past.machineGone(c.machines[name], c.nodes)
 	delete(c.machines, name)
 	delete(c.assumed, name)
 	delete(c.nominated, name)

@@ -18,6 +18,8 @@ import (
 type Snapshot struct {
 	// Entries are the nodes and machines, ordered by name.
 	Entries []Entry
+	// Ended are Machines that had an instance and are gone since lately, as they last were, the last one last.
+	Ended []Entry
 	// Pending pods are bound to no node, ordered by UID.
 	Pending []*corev1.Pod
 	// DaemonSets, ordered by UID.
@@ -80,7 +82,7 @@ func (c *Cluster) Snapshot(now time.Time) Snapshot {
 	c.expire(now)
 	byProviderID := c.byProviderID()
 	claimed := make(map[string]bool, len(c.nodes))
-	snapshot := Snapshot{Entries: make([]Entry, 0, len(c.nodes)+len(c.assumed))}
+	snapshot := Snapshot{Ended: c.past.machines, Entries: make([]Entry, 0, len(c.nodes)+len(c.assumed))}
 	add := func(machine *v1alpha5.Machine) {
 		entry := Entry{Machine: machine}
 		node := byProviderID[machine.Status.ProviderID]

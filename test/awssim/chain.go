@@ -10,6 +10,7 @@ import (
 
 	"github.com/kerf-autoscaler/kerf/test/awssim/admin"
 	"github.com/kerf-autoscaler/kerf/test/awssim/apierror"
+	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
 	"github.com/kerf-autoscaler/kerf/test/awssim/wire"
 )
 
@@ -47,6 +48,36 @@ func (s *Server) authenticate(ctx context.Context, r *wire.Request, next Handler
 
 // isRegional is false for the services whose answers are the same from every region's endpoint.
 func isRegional(service string) bool { return service != "pricing" && service != "sts" }
+
+// authorize refuses what the policies do not allow.
+func (s *Server) authorize(ctx context.Context, r *wire.Request, next Handler) (*wire.Response, error) {
+	if s.auditor == nil {
+		return next(ctx, r)
+	}
+	service, principal := s.services[r.Service], s.world.Principal()
+	for _, ask := range service.Asks(r) {
+		// Made here and not by the services, as it is the same for all of them.
+		request := ask.Request
+		request.Context = maps.Clone(request.Context)
+		if request.Context == nil {
+			request.Context = map[string][]string{}
+		}
+		request.Context["aws:RequestedRegion"] = []string{r.Credential.Region}
+		request.Context["aws:PrincipalArn"] = []string{principal}
+		decision := s.auditor.Authorize(request)
+		if decision.Allowed {
+			continue
+		}
+		s.world.Faults().Hit(faults.IAMDenied)
+		refusal := service.Denied(principal, request, decision)
+		if !ask.Late {
+			return nil, refusal
+		}
+		r.LaunchRefused = refusal
+		break
+	}
+	return next(ctx, r)
+}
 
 // ledger counts calls. Refused and failed ones count too.
 type ledger struct {

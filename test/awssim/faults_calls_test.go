@@ -42,6 +42,14 @@ func (s *sim) once() *ec2.Client {
 	return ec2.NewFromConfig(s.aws, func(o *ec2.Options) { o.RetryMaxAttempts = 1 })
 }
 
+// patience is how long a call is waited for: not long for one that hangs.
+func (s *sim) patience(hangs bool) (context.Context, context.CancelFunc) {
+	if hangs {
+		return context.WithTimeout(s.ctx(), time.Second)
+	}
+	return context.WithTimeout(s.ctx(), time.Minute)
+}
+
 func (s *sim) withToken(in *ec2.CreateFleetInput, token string) *ec2.CreateFleetInput {
 	in.ClientToken = aws.String(token)
 	return in
@@ -110,7 +118,7 @@ func TestAnswersAreLostAfterTheWorkIsDone(t *testing.T) {
 			s.makeTemplate()
 			s.plan(faults.Plan{Ambiguous: []faults.Ambiguity{{When: faults.When{Nth: []int{2}}, Actions: []string{"CreateFleet"}, Kind: kind}}})
 			first := s.launch(s.withToken(s.fleetOf(2, "m5.large"), "first"))
-			ctx, cancel := context.WithTimeout(s.ctx(), time.Second)
+			ctx, cancel := s.patience(kind == faults.Hang)
 			defer cancel()
 			_, err := s.once().CreateFleet(ctx, s.withToken(s.fleetOf(3, "m5.large"), "second"))
 			if err == nil || !strings.Contains(err.Error(), says) {
@@ -192,17 +200,17 @@ func TestOutagesHaveTheirTimeAndTheirCalls(t *testing.T) {
 		s.plan(faults.Plan{Down: []faults.Outage{{
 			When: faults.When{After: faults.Duration(time.Minute), For: faults.Duration(time.Minute)}, Actions: []string{"ec2:DescribeSubnets"}, Kind: kind,
 		}}})
-		describe := func() error {
-			ctx, cancel := context.WithTimeout(s.ctx(), time.Second)
+		describe := func(hangs bool) error {
+			ctx, cancel := s.patience(hangs)
 			defer cancel()
 			_, err := s.once().DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{})
 			return err
 		}
-		before := describe()
+		before := describe(false)
 		s.clock.Step(time.Minute)
-		during, other := describe(), len(s.describe(&ec2.DescribeInstancesInput{}))
+		during, other := describe(kind == faults.Hang), len(s.describe(&ec2.DescribeInstancesInput{}))
 		s.clock.Step(time.Minute)
-		if after := describe(); before != nil || after != nil || other != 0 || during == nil || !strings.Contains(during.Error(), says) {
+		if after := describe(false); before != nil || after != nil || other != 0 || during == nil || !strings.Contains(during.Error(), says) {
 			t.Errorf("%s: before %v, during %v, after %v; want only the second to fail, with %s", kind, before, during, after, says)
 		}
 	}

@@ -396,6 +396,7 @@ func TestMachinesAreToldHowToJoin(t *testing.T) {
 	if addresses[2] != addresses[1] || addresses[3] == addresses[1] {
 		t.Errorf("names %v; want the second instance to have that of the first one, which is gone", addresses)
 	}
+	s.wantHits(map[string]int{"boot.recycled": 1}) // the others hit where the machine joins
 }
 
 func says(err error, text string) bool { return strings.Contains(err.Error(), text) }

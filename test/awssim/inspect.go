@@ -8,6 +8,7 @@ import (
 
 	"github.com/kerf-autoscaler/kerf/test/awssim/admin"
 	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
+	"github.com/kerf-autoscaler/kerf/test/awssim/iam"
 	"github.com/kerf-autoscaler/kerf/test/awssim/world"
 )
 
@@ -91,6 +92,14 @@ func (s *Server) Fleets() []admin.Fleet {
 
 // Calls counts the calls that arrived so far.
 func (s *Server) Calls() admin.Calls { return s.ledger.snapshot() }
+
+// Authorizations tells what the policies were asked about, which of their statements were used, and what they have denied.
+func (s *Server) Authorizations() iam.Report {
+	if s.auditor == nil {
+		return iam.Merge()
+	}
+	return s.auditor.Report()
+}
 
 // SetCapacity bounds a pool.
 func (s *Server) SetCapacity(c admin.Capacity) error {

@@ -17,6 +17,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/test/awssim/ec2"
 	"github.com/kerf-autoscaler/kerf/test/awssim/eks"
 	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
+	"github.com/kerf-autoscaler/kerf/test/awssim/iam"
 	"github.com/kerf-autoscaler/kerf/test/awssim/pricing"
 	"github.com/kerf-autoscaler/kerf/test/awssim/ssm"
 	"github.com/kerf-autoscaler/kerf/test/awssim/sts"
@@ -33,6 +34,10 @@ type Config struct {
 	Faults []Hook
 	// Plan is what goes wrong from the start; SetFaults changes it.
 	Plan faults.Plan
+	// Policies are the IAM policies, as JSON, of the identity that calls; every call is judged by them. Without any, everything is allowed.
+	Policies []string
+	// Judged is told of everything that policies were asked about; nil is not.
+	Judged func(iam.Request, iam.Decision)
 	// Latency is the least time that an answer takes; 0 means DefaultLatency, and less than 0 none.
 	Latency time.Duration
 }
@@ -50,6 +55,8 @@ type service interface {
 	Call(*wire.Request) (*wire.Response, error)
 	Refuse(*wire.Request, *apierror.Error) *wire.Response
 	BadCredentials(missing bool) *apierror.Error
+	Asks(*wire.Request) []iam.Ask
+	Denied(principal string, r iam.Request, d iam.Decision) *apierror.Error
 }
 
 // Server is a running simulator.
@@ -58,6 +65,7 @@ type Server struct {
 	services map[string]service // name in credential scopes -> endpoint
 	ledger   *ledger
 	outage   *outage
+	auditor  *iam.Auditor // nil: everything is allowed
 	handle   Handler
 
 	listeners []net.Listener // the AWS port, then the admin port
@@ -86,7 +94,12 @@ func New(config Config) (*Server, error) {
 		ledger: newLedger(w.Now),
 		outage: &outage{mode: admin.OutageNone},
 	}
-	hooks := []Hook{delay(cmp.Or(config.Latency, DefaultLatency)), s.ledger.count, s.outage.hook, s.failBefore, s.authenticate, s.throttle}
+	if len(config.Policies) > 0 {
+		if s.auditor, err = iam.NewAuditor(config.Policies, config.Judged); err != nil {
+			return nil, err
+		}
+	}
+	hooks := []Hook{delay(cmp.Or(config.Latency, DefaultLatency)), s.ledger.count, s.outage.hook, s.failBefore, s.authenticate, s.throttle, s.authorize}
 	hooks = append(append(hooks, config.Faults...), s.loseAnswer)
 	s.handle = link(hooks, func(_ context.Context, r *wire.Request) (*wire.Response, error) { return s.services[r.Service].Call(r) })
 	return s, nil

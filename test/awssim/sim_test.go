@@ -102,18 +102,24 @@ func (s *sim) nodeGroup() string {
 	return ""
 }
 
+// templateData is what the launch template says that fleets use by default.
+func templateData(s *sim) *ec2types.RequestLaunchTemplateData {
+	s.t.Helper()
+	return &ec2types.RequestLaunchTemplateData{
+		ImageId: aws.String(s.image(x86Image)), UserData: aws.String(userData64), SecurityGroupIds: []string{s.nodeGroup()},
+		IamInstanceProfile: &ec2types.LaunchTemplateIamInstanceProfileSpecificationRequest{Name: aws.String("node")},
+		TagSpecifications: []ec2types.LaunchTemplateTagSpecificationRequest{
+			{ResourceType: ec2types.ResourceTypeInstance, Tags: []ec2types.Tag{{Key: aws.String("from"), Value: aws.String("template")}}},
+		},
+	}
+}
+
 // makeTemplate makes the launch template that fleets use by default.
 func (s *sim) makeTemplate(changes ...func(*ec2.CreateLaunchTemplateInput)) *ec2types.LaunchTemplate {
 	s.t.Helper()
 	in := &ec2.CreateLaunchTemplateInput{
 		LaunchTemplateName: aws.String(template),
-		LaunchTemplateData: &ec2types.RequestLaunchTemplateData{
-			ImageId: aws.String(s.image(x86Image)), UserData: aws.String(userData64), SecurityGroupIds: []string{s.nodeGroup()},
-			IamInstanceProfile: &ec2types.LaunchTemplateIamInstanceProfileSpecificationRequest{Name: aws.String("node")},
-			TagSpecifications: []ec2types.LaunchTemplateTagSpecificationRequest{
-				{ResourceType: ec2types.ResourceTypeInstance, Tags: []ec2types.Tag{{Key: aws.String("from"), Value: aws.String("template")}}},
-			},
-		},
+		LaunchTemplateData: templateData(s),
 	}
 	for _, change := range changes {
 		change(in)

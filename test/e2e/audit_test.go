@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -28,6 +29,7 @@ const recordsVariable = "KERF_E2E_RECORDS"
 const (
 	objectsFile = "rbac.json"
 	logFile     = "audit.log"
+	iamFile     = "iam.json"
 )
 
 // TestMain runs the tests and then holds what kerf has asked of the API servers of all worlds against what it may ask.
@@ -35,7 +37,7 @@ func TestMain(m *testing.M) {
 	ctrl.SetLogger(logr.Discard()) // warnings of the API server are for kerf's users, and tests that look for one ask kubectl
 	code, err := runAudited(m)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "FAIL: kerf's RBAC, as it was used: %s\n", err)
+		fmt.Fprintf(os.Stderr, "FAIL: kerf's permissions, as they were used: %s\n", err)
 		code = max(code, 1)
 	}
 	os.Exit(code)
@@ -54,7 +56,8 @@ func runAudited(m *testing.M) (code int, err error) {
 	if flagValue("test.list") != "" {
 		return code, nil // nothing has run
 	}
-	return code, judge(os.Stdout, records, code == 0 && everythingRan())
+	complete := code == 0 && everythingRan()
+	return code, errors.Join(judge(os.Stdout, records, complete), judgeIAM(os.Stdout, records, complete))
 }
 
 // everythingRan says whether kerf had reason to do all that it ever does: no flag has picked some tests out of all.
@@ -160,6 +163,13 @@ func (w *world) record(t *testing.T) {
 	}
 	if err := w.Controller().Stop(); err != nil {
 		t.Error(err)
+	}
+	authorizations, err := json.Marshal(w.AWS().Authorizations())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(directory, iamFile), authorizations, 0o600); err != nil {
+		t.Fatal(err)
 	}
 	log, err := os.ReadFile(w.Cluster().AuditLog())
 	if err != nil {

@@ -47,6 +47,9 @@ func TestAControllerStopsWhenAskedAndStartsAgain(t *testing.T) {
 		if m, err := c.Memory(); err != nil || m.Now == 0 || m.Peak < m.Now {
 			t.Errorf("memory %+v, %v", m, err)
 		}
+		if _, err := c.CPUTime(); err != nil {
+			t.Error(err)
+		}
 		if err := c.Stop(); err != nil {
 			t.Fatal(err)
 		}
@@ -56,6 +59,17 @@ func TestAControllerStopsWhenAskedAndStartsAgain(t *testing.T) {
 	}
 	if got := c.LogTail(4); got != "up\ndown\nup\ndown" {
 		t.Errorf("the log ends with %q", got)
+	}
+}
+
+func TestTheTimeThatAControllerComputesIsCounted(t *testing.T) {
+	c := process(t, `i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo up; while :; do sleep 0.05; done`)
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	awaitLog(t, c, "up")
+	if used, err := c.CPUTime(); err != nil || used == 0 {
+		t.Errorf("got %s, %v", used, err)
 	}
 }
 

@@ -225,6 +225,7 @@ func (e *Environment) startKubelets(_ context.Context, options Options) (err err
 		Name: e.clusterName, Endpoint: e.cluster.Server(), CertificateAuthority: e.cluster.Config().CAData,
 	}
 	settings.KubeletVersion = e.version
+	settings.Hit = e.aws.World().Faults().Hit
 	settings.Logger = slog.New(slog.NewJSONHandler(e.kubeletLog, nil))
 	if e.bridge, err = kubelets.New(e.client, kubelets.SourceFunc(e.instances), settings); err != nil {
 		return err

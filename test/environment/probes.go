@@ -132,3 +132,33 @@ func (c *Controller) Memory() (Memory, error) {
 	}
 	return m, nil
 }
+
+// kernelTick is the unit in which the kernel counts the CPU time of processes: 1/100 s on every platform of Go's.
+const kernelTick = 10 * time.Millisecond
+
+// CPUTime reads from the kernel how long the controller's process has computed so far, on all cores together.
+func (c *Controller) CPUTime() (time.Duration, error) {
+	pid := c.PID()
+	if pid == 0 {
+		return 0, fmt.Errorf("reading the controller's CPU time: it does not run")
+	}
+	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, fmt.Errorf("reading the controller's CPU time: %w", err)
+	}
+	// What follows the program's name, which may have spaces: the state, ten more fields, then user and system time.
+	_, rest, _ := strings.Cut(string(content), ") ")
+	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0, fmt.Errorf("reading the controller's CPU time: %q is too short", content)
+	}
+	var ticks int64
+	for _, field := range fields[11:13] {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("reading the controller's CPU time: %w", err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * kernelTick, nil
+}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/kerf-autoscaler/kerf/test/awssim"
@@ -11,7 +13,8 @@ import (
 	"github.com/kerf-autoscaler/kerf/test/kubelets"
 )
 
-// startSimulator starts AWS as it would be around this cluster: EKS knows its endpoint, authority and version.
+// startSimulator starts AWS as it would be around this cluster: EKS knows its endpoint, authority and version, and IAM lets the controller do what
+// the policy that kerf ships allows.
 func (e *Environment) startSimulator(_ context.Context, options Options) error {
 	w, err := awssim.DefaultWorld(options.Region, e.clusterName)
 	if err != nil {
@@ -30,10 +33,26 @@ func (e *Environment) startSimulator(_ context.Context, options Options) error {
 	if options.CredentialsRefused {
 		w.AccessKeyIDs = nil
 	}
-	if e.aws, err = awssim.Start(awssim.Config{World: w}); err != nil {
+	w.Roles = map[string]string{InstanceProfile: "KarpenterNodeRole-" + e.clusterName} // as the installation makes them
+	shipped, err := e.shippedPolicy(w.AccountID)
+	if err != nil {
+		return err
+	}
+	if e.aws, err = awssim.Start(awssim.Config{World: w, Policies: []string{shipped}}); err != nil {
 		return err
 	}
 	return e.SetAWSReachable(!options.AWSUnreachable)
+}
+
+// shippedPolicy returns the controller's IAM policy as users get it, with what the documentation has them fill in.
+func (e *Environment) shippedPolicy(account string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(e.root, "docs", "install", "controller-policy.json"))
+	if err != nil {
+		return "", fmt.Errorf("reading the policy: %w", err)
+	}
+	return strings.NewReplacer(
+		"${AWS_PARTITION}", "aws", "${AWS_REGION}", e.region, "${AWS_ACCOUNT_ID}", account, "${CLUSTER_NAME}", e.clusterName,
+	).Replace(string(text)), nil
 }
 
 // minor returns the part of a version that EKS speaks of: 1.36 of v1.36.3.
@@ -75,6 +94,7 @@ func (e *Environment) instances(context.Context) ([]kubelets.Instance, error) {
 		out = append(out, kubelets.Instance{
 			ID: i.ID, Type: i.Type, Zone: i.Zone, Region: e.region, State: i.State,
 			PrivateDNSName: i.PrivateDNSName, PrivateIP: i.PrivateIP, UserData: string(userData), RootVolumeGiB: podVolumeGiB(i),
+			Boot: i.Boot, Reboots: i.Reboots,
 		})
 	}
 	return out, nil

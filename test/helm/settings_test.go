@@ -49,6 +49,7 @@ func samples() map[string][]string {
 		"AWS_DEFAULT_INSTANCE_PROFILE": {"=profile"},
 		"AWS_TAGS":                     {".team=a", ".account=123456789012"},
 		"ISOLATED_VPC":                 {"=true", "=false"},
+		"RESERVED_ENIS":                {"=1", "=0"},
 		"VM_MEMORY_OVERHEAD_PERCENT":   {"=0.1", "=0"},
 	}
 }
@@ -124,12 +125,12 @@ func TestValuesThatCannotWorkAreRefusedWithTheReason(t *testing.T) {
 		"two images":        {"clusterName=a,image.tag=v1,controller.image.tag=v2", []string{`image.tag says "v1"`}},
 		"two queues":        {"clusterName=a,settings.interruptionQueue=p,settings.aws.interruptionQueueName=q", []string{"settings.interruptionQueue says"}},
 		"other account":     {"clusterName=a,settings.aws.assumeRoleARN=arn", []string{`settings.aws.assumeRoleARN: "arn" is refused: kerf would act in another account`}},
-		"reserved ENIs":     {"clusterName=a,settings.reservedENIs=1", []string{"settings.reservedENIs", "maxPods"}},
+		"two reserves":      {"clusterName=a,settings.reservedENIs=1,settings.aws.reservedENIs=2", []string{"settings.reservedENIs says"}},
 		"setting by environment": {"clusterName=a,controller.env[0].name=CLUSTER_NAME,controller.env[0].value=b", []string{
 			"controller.env sets CLUSTER_NAME, which settings.clusterName sets"}},
 		"memory limit twice": {"clusterName=a,controller.env[0].name=MEMORY_LIMIT,controller.env[0].value=1", []string{"controller.resources.limits.memory"}},
 		"memory limit of Go": {"clusterName=a,controller.env[0].name=GOMEMLIMIT,controller.env[0].value=1", []string{"controller.resources.limits.memory"}},
-		"all at once":        {"settings.reservedENIs=1,image.tag=v1,controller.image.tag=v2", []string{"settings.clusterName", "settings.reservedENIs", "image.tag"}},
+		"all at once":        {"settings.aws.assumeRoleARN=arn,image.tag=v1,controller.image.tag=v2", []string{"settings.clusterName", "settings.aws.assumeRoleARN", "image.tag"}},
 		"typo":               {"clusterNam=a", []string{"clusterNam", "not allowed"}},
 		"typo in settings":   {"clusterName=a,settings.clusterNam=a", []string{"/settings", "clusterNam"}},
 		"typo below":         {"clusterName=a,controller.metrics.prot=1", []string{"/controller/metrics", "prot"}},
@@ -210,7 +211,7 @@ func TestEveryValueOfAnotherChartHasAnAnswer(t *testing.T) {
 	}
 	want := template(t, "--set=clusterName=demo")
 	got := template(t, "--set=clusterName=demo,settings.eksControlPlane=true,settings.aws.enablePodENI=true,"+
-		"settings.aws.assumeRoleDuration=15m,enabled=true,global.region=x,settings.reservedENIs=0,settings.featureGates.driftEnabled=true,"+
+		"settings.aws.assumeRoleDuration=15m,enabled=true,global.region=x,settings.featureGates.driftEnabled=true,"+
 		"settings.interruptionQueue=demo,settings.aws.enableENILimitedPodDensity=false,"+
 		"settings.ignoreDRARequests=false,settings.enableZonalShift=true,settings.disableDryRun=true,settings.disableClusterStateObservability=true")
 	if diff := cmp.Diff(want, got); diff != "" {

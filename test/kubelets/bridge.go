@@ -41,6 +41,8 @@ type Options struct {
 	// RemoveDeadNodes deletes the Node of a terminated instance, as the cloud controller manager of EKS does. Off, such a
 	// Node stays, without heartbeat, until somebody else takes care of it.
 	RemoveDeadNodes bool
+	// Hit counts a planned fault that has taken effect; nil does not.
+	Hit func(counter string)
 	// Logger gets a line for each transition and for each machine that cannot join.
 	Logger *slog.Logger
 }
@@ -67,6 +69,9 @@ func New(c client.Client, source Source, options Options) (*Bridge, error) {
 	}
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
+	}
+	if options.Hit == nil {
+		options.Hit = func(string) {}
 	}
 	return &Bridge{
 		client: c, source: source, catalog: facts, options: options,

@@ -186,7 +186,9 @@ func quantities(values map[string]string) (corev1.ResourceList, error) {
 // by the controller of the VPC. Interfaces for EFA and for pods of
 // their own are left out: they need a launch or an add-on that asks for them.
 func deviceResources(t catalog.InstanceType, s KubeletSettings) corev1.ResourceList {
-	counts := map[corev1.ResourceName]int{awsv1alpha1.ResourceAWSNeuron: t.Accelerator.Count}
+	counts := map[corev1.ResourceName]int{
+		awsv1alpha1.ResourceAWSNeuron: t.Accelerator.Count, awsv1alpha1.ResourceAWSNeuronCore: t.Accelerator.Cores,
+	}
 	switch t.GPU.Manufacturer {
 	case "NVIDIA":
 		counts[awsv1alpha1.ResourceNVIDIAGPU] = t.GPU.LogicalCount

@@ -124,7 +124,7 @@ func TestDevicesAreThoseOfTheType(t *testing.T) {
 		"m5.large":     {},
 		"p4d.24xlarge": {"nvidia.com/gpu": "8"},
 		"g6f.large":    {"nvidia.com/gpu": "1"},
-		"inf1.6xlarge": {"aws.amazon.com/neuron": "4"},
+		"inf1.6xlarge": {"aws.amazon.com/neuron": "4", "aws.amazon.com/neuroncore": "16"},
 		"g4ad.8xlarge": {"amd.com/gpu": "2"},
 		"dl1.24xlarge": {"habana.ai/gaudi": "8"},
 	} {

@@ -1,6 +1,10 @@
 package kubelets
 
-import "context"
+import (
+	"context"
+
+	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
+)
 
 // States of an instance, in EC2's words; only those that the bridge tells apart are named.
 const (
@@ -27,6 +31,10 @@ type Instance struct {
 	RootVolumeGiB int
 	// UserData as the instance reads it from its metadata service: decoded from base64 already.
 	UserData string
+	// Boot is how the machine joins; nil as it should. Recycled needs nothing here: the name of the instance is that of another one.
+	Boot *faults.Boot
+	// Reboots is how often it has been rebooted from outside.
+	Reboots int
 }
 
 // ProviderID is the name of the instance in Kubernetes.

@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
 	"github.com/kerf-autoscaler/kerf/test/cluster"
 )
 
@@ -41,7 +42,10 @@ type kubelet struct {
 	phase     phase
 	since     time.Time // when the phase began; zero before the first look
 	// forgotten is true once the instance is not listed any more.
-	forgotten bool
+	forgotten  bool
+	registered bool // it has a Node
+	down       bool // its Node was made not ready on purpose
+	reboots    int  // that it has been through
 	// reported is the last error that was logged.
 	reported string
 }
@@ -50,6 +54,9 @@ type kubelet struct {
 func (k *kubelet) advance(ctx context.Context, now time.Time) error {
 	if k.since.IsZero() {
 		k.since = now
+	}
+	if err := k.restart(ctx, now); err != nil {
+		return err
 	}
 	if k.instance.State != stateRunning && k.phase < phaseEnded {
 		return k.end(ctx, now)
@@ -60,6 +67,7 @@ func (k *kubelet) advance(ctx context.Context, now time.Time) error {
 		phaseCloud:   k.initialize,
 		phaseReady:   k.ready,
 		phaseDevices: k.announceDevices,
+		phaseRunning: k.live,
 		phaseEnded:   k.cleanUp,
 	}
 	for {
@@ -96,8 +104,12 @@ func (k *kubelet) logger() *slog.Logger {
 
 // boot reads the user data, as the start-up program does before it starts the kubelet.
 func (k *kubelet) boot(_ context.Context, elapsed time.Duration) error {
-	if elapsed < k.bridge.options.JoinDelay {
+	if elapsed < k.joinDelay() {
 		return errLater
+	}
+	if k.fault().Kind == faults.Never {
+		k.hit()
+		return k.fail(errors.New("it is planned not to"))
 	}
 	boot, err := DecodeUserData(k.instance.UserData)
 	if err == nil {
@@ -130,8 +142,17 @@ func (k *kubelet) create(ctx context.Context, _ time.Duration) error {
 	if err != nil {
 		return k.fail(err)
 	}
+	k.distort(node)
 	if err := k.bridge.client.Create(ctx, node); err != nil {
-		return k.adopt(ctx, err)
+		if err := k.adopt(ctx, err); err != nil {
+			return err
+		}
+		k.registered = true
+		return nil
+	}
+	k.registered = true
+	if err := k.joined(ctx, node); err != nil {
+		return err
 	}
 	k.logger().Info("joined", "type", k.instance.Type, "zone", k.instance.Zone)
 	return nil

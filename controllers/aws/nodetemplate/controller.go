@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -23,6 +24,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/ami"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/cluster"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/permission"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/subnet"
 	"github.com/kerf-autoscaler/kerf/pkg/conditions"
 	"github.com/kerf-autoscaler/kerf/pkg/drift"
@@ -63,6 +65,14 @@ type Cluster interface {
 	Facts() (cluster.Facts, error)
 }
 
+// Permissions finds out what AWS does not let kerf do.
+type Permissions interface {
+	// Check returns what is lacked to launch from the template and to look after what was launched.
+	Check(ctx context.Context, template *awsv1alpha1.AWSNodeTemplate) (permission.List, error)
+	// Forget drops what is known of a template that is gone.
+	Forget(template string)
+}
+
 // Sources are where facts come from.
 type Sources struct {
 	Region string
@@ -73,6 +83,7 @@ type Sources struct {
 	Images          Images
 	LaunchTemplates LaunchTemplates
 	Cluster         Cluster
+	Permissions     Permissions
 }
 
 // SourcesOf returns those of the AWS provider.
@@ -80,7 +91,7 @@ func SourcesOf(d aws.Discovery) Sources {
 	return Sources{
 		Region: d.Region, InstanceProfile: d.InstanceProfile,
 		Subnets: d.Subnets, SecurityGroups: d.SecurityGroups, Images: d.Images,
-		LaunchTemplates: d.LaunchTemplates, Cluster: d.Cluster,
+		LaunchTemplates: d.LaunchTemplates, Cluster: d.Cluster, Permissions: d.Permissions,
 	}
 }
 
@@ -111,8 +122,11 @@ func (c *Controller) Register(mgr ctrl.Manager) error {
 // Reconcile runs all steps and writes what they found in one patch, if anything changed.
 func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	template := &awsv1alpha1.AWSNodeTemplate{}
-	if err := c.client.Get(ctx, request.NamespacedName, template); err != nil {
-		return reconcile.Result{}, client.IgnoreNotFound(err)
+	if err := c.client.Get(ctx, request.NamespacedName, template); apierrors.IsNotFound(err) {
+		c.sources.Permissions.Forget(request.Name)
+		return reconcile.Result{}, nil
+	} else if err != nil {
+		return reconcile.Result{}, err
 	}
 	if err := c.stamp(ctx, template); err != nil {
 		return reconcile.Result{}, err
@@ -123,7 +137,9 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	var errs []error
 	for _, s := range steps {
 		found, err := s.resolve(ctx, template)
-		errs = append(errs, err)
+		if !s.advisory {
+			errs = append(errs, err)
+		}
 		s.judge(set, template, found, err)
 	}
 	template.Status.SubnetCount, template.Status.SecurityGroupCount = count(template.Status.Subnets), count(template.Status.SecurityGroups)
@@ -165,7 +181,9 @@ func (c *Controller) stamp(ctx context.Context, template *awsv1alpha1.AWSNodeTem
 func conditionsOf(template *awsv1alpha1.AWSNodeTemplate, steps []step) conditions.Set {
 	dependents := make([]string, 0, len(steps))
 	for _, s := range steps {
-		dependents = append(dependents, s.condition)
+		if !s.advisory {
+			dependents = append(dependents, s.condition)
+		}
 	}
 	return conditions.For(&template.Status.Conditions, template.Generation, v1alpha5.ConditionReady, dependents...)
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/ami"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/awserr"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/cluster"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/permission"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/selector"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/subnet"
 	"github.com/kerf-autoscaler/kerf/pkg/drift"
@@ -42,6 +43,9 @@ type cloud struct {
 	madeErr    error
 	version    string
 	clusterErr error
+	missing    permission.List
+	missingErr error
+	forgotten  []string
 }
 
 type subnets struct{ *cloud }
@@ -79,6 +83,12 @@ func (c *cloud) Exists(_ context.Context, name string) (bool, error) {
 func (c *cloud) Facts() (cluster.Facts, error) {
 	return cluster.Facts{Name: "demo", Version: c.version}, c.clusterErr
 }
+
+func (c *cloud) Check(context.Context, *awsv1alpha1.AWSNodeTemplate) (permission.List, error) {
+	return c.missing, c.missingErr
+}
+
+func (c *cloud) Forget(template string) { c.forgotten = append(c.forgotten, template) }
 
 func working() *cloud {
 	return &cloud{
@@ -132,7 +142,7 @@ func (w *world) reconcile(t *testing.T) (reconcile.Result, error) {
 	t.Helper()
 	controller := NewController(w.client, Sources{
 		Region: "us-east-1", InstanceProfile: w.profile, Subnets: subnets{w.cloud}, SecurityGroups: groups{w.cloud}, Images: images{w.cloud},
-		LaunchTemplates: w.cloud, Cluster: w.cloud,
+		LaunchTemplates: w.cloud, Cluster: w.cloud, Permissions: w.cloud,
 	})
 	return controller.Reconcile(t.Context(), reconcile.Request{NamespacedName: client.ObjectKey{Name: "default"}})
 }

@@ -21,6 +21,8 @@ type step struct {
 	condition string
 	// resolve writes what it finds into the status. An error is of AWS or the way to it, and settles nothing.
 	resolve func(context.Context, *awsv1alpha1.AWSNodeTemplate) (outcome, error)
+	// advisory conditions tell the user something that keeps no machine from being launched.
+	advisory bool
 }
 
 // outcome is what a step found out. The zero value is success.
@@ -33,11 +35,13 @@ type outcome struct {
 
 func (c *Controller) steps() []step {
 	return []step{
-		{awsv1alpha1.ConditionSpecValid, c.spec},
-		{awsv1alpha1.ConditionSubnetsReady, c.subnets},
-		{awsv1alpha1.ConditionSecurityGroupsReady, c.securityGroups},
-		{awsv1alpha1.ConditionAMIsReady, c.images},
-		{awsv1alpha1.ConditionInstanceProfileReady, c.instanceProfile},
+		{condition: awsv1alpha1.ConditionSpecValid, resolve: c.spec},
+		{condition: awsv1alpha1.ConditionSubnetsReady, resolve: c.subnets},
+		{condition: awsv1alpha1.ConditionSecurityGroupsReady, resolve: c.securityGroups},
+		{condition: awsv1alpha1.ConditionAMIsReady, resolve: c.images},
+		{condition: awsv1alpha1.ConditionInstanceProfileReady, resolve: c.instanceProfile},
+		{condition: awsv1alpha1.ConditionMetadataProtected, resolve: c.metadata, advisory: true},
+		{condition: awsv1alpha1.ConditionPermissionsGranted, resolve: c.permissions, advisory: true}, // last: it tries what the others found
 	}
 }
 

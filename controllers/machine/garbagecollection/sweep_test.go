@@ -3,10 +3,13 @@ package garbagecollection
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -43,12 +46,27 @@ func (s *broom) with(provider cloudprovider.Provider) *Controller {
 	own := interceptor.NewClient(s.Client, interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, o ...client.ListOption) error {
 		return c.List(ctx, list, append(o, client.HasLabels{s.provisioner})...)
 	}})
-	return NewController(s.Client, own, provider, s.Journal)
+	// Instances of different clouds may have the same id, but for their zone.
+	near := interceptor.NewClient(s.Client, interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, o ...client.ListOption) error {
+		err := c.List(ctx, list, o...)
+		if nodes, ok := list.(*corev1.NodeList); ok {
+			nodes.Items = slices.DeleteFunc(nodes.Items, func(n corev1.Node) bool { return !strings.Contains(n.Spec.ProviderID, s.Zone) })
+		}
+		return err
+	}})
+	return NewController(near, own, provider, s.Journal)
 }
 
 // mine labels a machine as one of this test.
 func (s *broom) mine(m *v1alpha5.Machine) {
 	m.Labels[v1alpha5.ProvisionerNameLabel], m.Labels[s.provisioner] = s.provisioner, ""
+}
+
+// later sweeps once more, when it is time.
+func (s *broom) later(t *testing.T) {
+	t.Helper()
+	s.Clock.Step(interval)
+	s.sweep(t)
 }
 
 func (s *broom) sweep(t *testing.T) {
@@ -84,8 +102,31 @@ func (s *broom) live(providerID string) bool {
 	return false
 }
 
-// settle lets what was launched be old enough to count as missing.
-func (s *broom) settle() { s.Clock.Step(10 * time.Minute) }
+// settle sweeps for as long as the cloud may hide what it has.
+func (s *broom) settle(t *testing.T) {
+	t.Helper()
+	s.sweep(t)
+	for range int(unknownAge/interval) - 1 {
+		s.Clock.Step(interval)
+		s.sweep(t)
+	}
+	s.Clock.Step(interval)
+}
+
+// measured returns the value of the one gauge of a collector; 0 without one.
+func measured(t *testing.T, collector prometheus.Collector) float64 {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collector)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(families) == 0 {
+		return 0
+	}
+	return families[0].GetMetric()[0].GetGauge().GetValue()
+}
 
 func TestAnOrphanEndsWithTheSecondSweepThatSeesIt(t *testing.T) {
 	s := newBroom(t)
@@ -104,11 +145,11 @@ func TestAnOrphanEndsWithTheSecondSweepThatSeesIt(t *testing.T) {
 	if !s.live(orphan) {
 		t.Fatal("the first sweep ended an instance whose machine may be on its way")
 	}
-	s.sweep(t)
+	s.later(t)
 	if s.live(orphan) {
 		t.Error("the orphan lives after the second sweep")
 	}
-	s.sweep(t)
+	s.later(t)
 	if !s.live(owned.Status.ProviderID) || !s.live(foreign) || len(s.cloud.Instances()) != 3 {
 		t.Errorf("what has an owner, awaits its answer or belongs to others was ended; left are %v", s.cloud.Instances())
 	}
@@ -123,10 +164,10 @@ func TestAnInstanceThatFoundItsOwnerIsNoSuspectAnyMore(t *testing.T) {
 	s.sweep(t)
 	machine := s.Machine(s.mine, builders.LaunchedAs(orphan, "2", "8Gi", 29))
 	s.Create(machine)
-	s.sweep(t)
+	s.later(t)
 	s.Delete(machine)
 	s.Release(machine)
-	s.sweep(t)
+	s.later(t)
 	if !s.live(orphan) {
 		t.Error("an instance that had an owner in the last sweep was ended by the first that finds it without")
 	}
@@ -136,7 +177,7 @@ func TestAMachineWhoseInstanceIsGoneIsDeleted(t *testing.T) {
 	s := newBroom(t)
 	stays, _ := s.Ready(s.cloud, s.mine)
 	machine := s.gone()
-	s.settle()
+	s.settle(t)
 	s.sweep(t)
 	if !s.isGoing(machine) || s.isGoing(stays) {
 		t.Errorf("the machine without instance goes: %t, the other: %t", s.isGoing(machine), s.isGoing(stays))
@@ -150,7 +191,7 @@ func TestAMachineWhoseNodeIsGoneTooIsDeleted(t *testing.T) {
 	s := newBroom(t)
 	machine := s.Launched(s.cloud, s.mine)
 	s.cloud.Vanish(machine.Status.ProviderID)
-	s.settle()
+	s.settle(t)
 	s.sweep(t)
 	if !s.isGoing(machine) {
 		t.Error("a machine without instance and node stays")
@@ -161,21 +202,31 @@ func TestAMachineWhoseNodeIsReadyStays(t *testing.T) {
 	s := newBroom(t)
 	machine, _ := s.Ready(s.cloud, s.mine)
 	s.cloud.Vanish(machine.Status.ProviderID)
-	s.settle()
+	s.settle(t)
 	s.sweep(t)
 	if s.isGoing(machine) {
 		t.Error("the node says that the instance lives, and the machine was deleted")
 	}
 }
 
-// An instance is not shown everywhere the moment it is made.
-func TestAMachineThatWasJustLaunchedStays(t *testing.T) {
+// An instance is not shown everywhere the moment it is made. How long ago that was is told by this process's own clock alone: that
+// of the replica that launched it may be minutes behind.
+func TestAnInstanceThatTheCloudDoesNotKnowIsGivenTimeToComeToLight(t *testing.T) {
 	s := newBroom(t)
-	machine := s.Launched(s.cloud, s.mine)
+	machine := s.Launched(s.cloud, s.mine, func(m *v1alpha5.Machine) {
+		m.Status.Launch.Time = metav1.NewTime(s.Clock.Now().Add(-time.Hour))
+	})
 	s.cloud.Vanish(machine.Status.ProviderID)
+	for range int(unknownAge / interval) {
+		s.sweep(t)
+		if s.isGoing(machine) {
+			t.Fatal("a machine was deleted whose instance the cloud may not show yet")
+		}
+		s.Clock.Step(interval)
+	}
 	s.sweep(t)
-	if s.isGoing(machine) {
-		t.Error("a machine was deleted whose instance the cloud may not show yet")
+	if !s.isGoing(machine) {
+		t.Error("the cloud has not known the instance for as long as it may hide one, and the machine stays")
 	}
 }
 
@@ -183,7 +234,7 @@ func TestWhatTheListLeavesOutIsAskedForByID(t *testing.T) {
 	s := newBroom(t)
 	machine := s.Launched(s.cloud, s.mine)
 	s.controller = s.with(&forgetful{s.cloud})
-	s.settle()
+	s.settle(t)
 	s.sweep(t)
 	if s.isGoing(machine) {
 		t.Error("the list left out an instance that is there, and its machine was deleted")
@@ -205,8 +256,11 @@ func TestWhenTooManyLookGoneNothingIsDeleted(t *testing.T) {
 	for range 4 {
 		list = append(list, s.gone())
 	}
+	paused := func() float64 {
+		return measured(t, s.Journal.Metrics.DeletionPaused)
+	}
 	other := s.Launched(s.cloud, s.mine, func(m *v1alpha5.Machine) { m.Labels[v1alpha5.ProvisionerNameLabel] = "another" })
-	s.settle()
+	s.settle(t)
 	for range 2 {
 		s.sweep(t)
 	}
@@ -223,14 +277,20 @@ func TestWhenTooManyLookGoneNothingIsDeleted(t *testing.T) {
 		condition := machines.Conditions(machine).Get(v1alpha5.ConditionTerminated)
 		return condition != nil && condition.Status == metav1.ConditionUnknown && condition.Reason == events.ReasonDeletionPaused
 	}
+	if got := paused(); got != 4 {
+		t.Errorf("%g machines are measured as held, want 4", got)
+	}
 	if !noted(list[0]) || noted(other) {
 		t.Errorf("it is on record: %t, and for a machine of another provisioner: %t", noted(list[0]), noted(other))
 	}
 	// The user says that it was on purpose, for one of them.
 	s.Delete(list[0])
 	s.sweep(t)
-	if noted(list[1]) {
-		t.Error("it is still on record when deletion goes on")
+	if noted(list[1]) || paused() != 0 {
+		t.Errorf("it is still on record when deletion goes on, or measured: %g", paused())
+	}
+	if s.Told.Count(events.ReasonDeletionResumed) != 3 {
+		t.Errorf("told: %q", s.Told.Lines())
 	}
 	for _, machine := range list {
 		if !s.isGoing(machine) {
@@ -257,7 +317,7 @@ func TestWhatTheCloudSaysHasEndedIsBelievedHoweverManyThereAre(t *testing.T) {
 	for range 5 {
 		list = append(list, s.gone())
 	}
-	s.settle()
+	s.settle(t)
 	s.sweep(t)
 	for _, machine := range list {
 		if !s.isGoing(machine) {
@@ -271,6 +331,8 @@ func TestWhatTheCloudSaysHasEndedIsBelievedHoweverManyThereAre(t *testing.T) {
 
 func TestOneOrphanThatCannotBeEndedDoesNotHoldTheOthers(t *testing.T) {
 	s := newBroom(t)
+	machine := s.gone()
+	s.settle(t)
 	var ids []string
 	for range 3 {
 		id, err := s.cloud.AddOrphan(s.provisioner)
@@ -279,14 +341,13 @@ func TestOneOrphanThatCannotBeEndedDoesNotHoldTheOthers(t *testing.T) {
 		}
 		ids = append(ids, id)
 	}
-	machine := s.gone()
-	s.settle()
 	protected := errors.New("the instance is protected")
-	s.controller = s.with(&protecting{s.cloud, s.cloud.Instances()[0].ProviderID, protected})
+	s.controller.provider = &protecting{s.cloud, s.cloud.Instances()[0].ProviderID, protected}
 	for range 2 {
 		if err := s.controller.Sweep(t.Context()); err != nil && !errors.Is(err, protected) {
 			t.Fatal(err)
 		}
+		s.Clock.Step(interval)
 	}
 	left := 0
 	for _, id := range ids {
@@ -313,10 +374,164 @@ func (p *protecting) Delete(ctx context.Context, machine *v1alpha5.Machine) erro
 	return p.Provider.Delete(ctx, machine)
 }
 
+// A wrong answer that comes bit by bit is no truer than one that comes at once.
+func TestMachinesThatLookGoneOneAfterTheOtherCountTogether(t *testing.T) {
+	s := newBroom(t)
+	var list []*v1alpha5.Machine
+	for range 2 {
+		for range 2 {
+			list = append(list, s.gone())
+		}
+		s.settle(t)
+		s.sweep(t)
+	}
+	if going := []bool{s.isGoing(list[0]), s.isGoing(list[1]), s.isGoing(list[2]), s.isGoing(list[3])}; !slices.Equal(going, []bool{true, true, false, false}) {
+		t.Errorf("of four machines that look gone, two and two, go: %v; want the first two", going)
+	}
+	for range int(beliefCounts / interval) {
+		s.later(t)
+	}
+	if !s.isGoing(list[2]) || !s.isGoing(list[3]) {
+		t.Error("the first two no longer count, and the others stay")
+	}
+}
+
+func TestAMachineWhoseInstanceWasStoppedIsReplacedOnceItsNodeIsSilent(t *testing.T) {
+	s := newBroom(t)
+	machine, node := s.Ready(s.cloud, s.mine)
+	s.cloud.Stop(machine.Status.ProviderID)
+	s.sweep(t)
+	if s.isGoing(machine) {
+		t.Fatal("the node says that it is ready, and its machine was deleted")
+	}
+	workbench.Update(s.Bench, node, func(n *corev1.Node) { n.Status.Conditions[0].Status = corev1.ConditionUnknown })
+	s.sweep(t)
+	if !s.isGoing(machine) || !s.Told.Contains("Warning "+events.ReasonInstanceStopped, machine.Status.ProviderID) {
+		t.Errorf("the machine goes: %t; told: %q", s.isGoing(machine), s.Told.Lines())
+	}
+}
+
+// The address of an instance that is gone, and with it the name of its Node, may be another's by now.
+func TestAMachineWhoseInstanceHasEndedGoesThoughItsNodeIsReady(t *testing.T) {
+	s := newBroom(t)
+	s.controller = s.with(&telling{s.cloud})
+	machine, _ := s.Ready(s.cloud, s.mine)
+	s.cloud.Vanish(machine.Status.ProviderID)
+	s.sweep(t)
+	if !s.isGoing(machine) {
+		t.Error("the cloud says that the instance was terminated, and its machine stays")
+	}
+}
+
+func TestAMachineWhoseInstanceShutsDownGoesAtOnce(t *testing.T) {
+	s := newBroom(t)
+	s.cloud = s.Cloud(time.Minute)
+	s.controller = s.with(s.cloud)
+	machine, _ := s.Ready(s.cloud, s.mine)
+	if err := s.cloud.Delete(t.Context(), machine); err != nil { // by hand
+		t.Fatal(err)
+	}
+	s.sweep(t)
+	if !s.isGoing(machine) || !s.Told.Contains("Warning "+events.ReasonInstanceGone, "not by kerf") {
+		t.Errorf("the machine goes: %t; told: %q", s.isGoing(machine), s.Told.Lines())
+	}
+}
+
+// The list of machines that a sweep goes by may be a moment old.
+func TestAMachineIsDeletedOnlyAsItIsNow(t *testing.T) {
+	s := newBroom(t)
+	s.controller = s.with(&telling{s.cloud})
+	machine := s.gone()
+	old := s.controller.live
+	s.controller.live = interceptor.NewClient(s.Client, interceptor.Funcs{
+		List: func(ctx context.Context, _ client.WithWatch, list client.ObjectList, o ...client.ListOption) error {
+			return old.List(ctx, list, o...)
+		},
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, o ...client.GetOption) error {
+			err := c.Get(ctx, key, object, o...)
+			if there, ok := object.(*v1alpha5.Machine); ok {
+				there.Status.ProviderID = "fake:///elsewhere/i-another"
+			}
+			return err
+		},
+	})
+	s.sweep(t)
+	if s.isGoing(machine) {
+		t.Error("a machine was deleted that has another instance by now")
+	}
+	s.controller.live = old
+	s.sweep(t)
+	if !s.isGoing(machine) {
+		t.Error("the machine stays though its instance has ended")
+	}
+}
+
+func TestANodeWithoutMachineAndInstanceIsDeleted(t *testing.T) {
+	s := newBroom(t)
+	s.controller = s.with(&telling{s.cloud})
+	stray := s.Node("fake:///"+s.Zone+"/i-0", builders.Managed(s.provisioner), func(n *corev1.Node) { n.Status.Conditions[0].Status = corev1.ConditionUnknown })
+	foreign := s.Node("fake:///"+s.Zone+"/i-1", func(n *corev1.Node) { n.Status.Conditions[0].Status = corev1.ConditionUnknown })
+	s.sweep(t)
+	if s.Reload(foreign); !foreign.DeletionTimestamp.IsZero() {
+		t.Error("a node of somebody else was deleted")
+	}
+	if !s.Gone(stray) {
+		if s.Reload(stray); stray.DeletionTimestamp.IsZero() {
+			t.Error("the node stays that has neither machine nor instance")
+		}
+	}
+}
+
+func TestANodeWhoseInstanceTheCloudDoesNotKnowIsGivenTime(t *testing.T) {
+	s := newBroom(t)
+	stray := s.Node("fake:///"+s.Zone+"/i-0", builders.Managed(s.provisioner), func(n *corev1.Node) { n.Status.Conditions[0].Status = corev1.ConditionUnknown })
+	s.settle(t)
+	if s.Gone(stray) {
+		t.Fatal("the node was deleted before the cloud had its time")
+	}
+	s.sweep(t)
+	if !s.Gone(stray) {
+		t.Error("the node stays that has neither machine nor instance")
+	}
+}
+
+// Orphans that are working nodes are what a cluster looks like that was restored from a backup without its Machines.
+func TestManyWorkingNodesWithoutMachineAreNotTerminated(t *testing.T) {
+	s := newBroom(t)
+	var ids []string
+	var nodes []*corev1.Node
+	for range 5 {
+		id, err := s.cloud.AddOrphan(s.provisioner)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+		if len(ids) > 1 {
+			nodes = append(nodes, s.Node(id, builders.Managed(s.provisioner), func(n *corev1.Node) { n.Labels[v1alpha5.RegisteredLabel] = "true" }))
+		}
+	}
+	held := func() float64 {
+		return measured(t, s.Journal.Metrics.TerminationPaused)
+	}
+	s.sweep(t)
+	s.later(t)
+	if left := len(s.cloud.Instances()); left != 4 || s.live(ids[0]) || held() != 4 {
+		t.Errorf("%d instances are left, that without a node among them: %t; measured: %g", left, s.live(ids[0]), held())
+	}
+	if !s.Told.Contains("Warning "+events.ReasonDeletionPaused, "4 of 5 instances of provisioner "+s.provisioner) {
+		t.Errorf("told: %q", s.Told.Lines())
+	}
+	s.Delete(nodes[0]) // it was on purpose
+	s.later(t)
+	if left := len(s.cloud.Instances()); left != 0 || held() != 0 {
+		t.Errorf("%d instances are left, measured: %g", left, held())
+	}
+}
+
 func TestACloudThatCannotBeListedEndsNothing(t *testing.T) {
 	s := newBroom(t)
 	machine := s.gone()
-	s.settle()
+	s.settle(t)
 	broken := errors.New("connection reset")
 	s.cloud.Fail(fake.OperationList, broken)
 	if err := s.controller.Sweep(t.Context()); !errors.Is(err, broken) {
@@ -327,7 +542,7 @@ func TestACloudThatCannotBeListedEndsNothing(t *testing.T) {
 	}
 }
 
-func TestSweepsComeEveryMinute(t *testing.T) {
+func TestSweepsComeEveryHalfMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		clock := clocktesting.NewFakeClock(time.Unix(0, 0))
 		cloud := fake.New(fake.Options{Clock: clock})
@@ -342,7 +557,7 @@ func TestSweepsComeEveryMinute(t *testing.T) {
 			if got := cloud.Calls(fake.OperationList); got != want {
 				t.Errorf("%d sweeps, want %d", got, want)
 			}
-			clock.Step(time.Minute)
+			clock.Step(interval)
 		}
 		cancel()
 		if err := <-ended; err != nil {

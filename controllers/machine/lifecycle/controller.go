@@ -37,8 +37,9 @@ type Settings struct {
 
 // Controller runs the steps of the lifecycle over one Machine at a time.
 type Controller struct {
-	client client.Client
-	steps  []step
+	client  client.Client
+	steps   []step
+	journal journal.Journal
 }
 
 // step is one part of the lifecycle. It looks at the world, changes the Machine's status in memory, and says when to come back.
@@ -48,9 +49,9 @@ type step interface {
 
 // NewController returns a controller for Machines of provider. live reads past the cache.
 func NewController(client client.Client, live client.Reader, provider cloudprovider.Provider, settings Settings, journal journal.Journal) *Controller {
-	return &Controller{client: client, steps: []step{
+	return &Controller{client: client, journal: journal, steps: []step{
 		&launch{client: client, live: live, provider: provider, settings: settings, journal: journal},
-		&registration{client: client, live: live, journal: journal},
+		&registration{client: client, live: live},
 		&initialization{client: client, journal: journal},
 		&liveness{client: client, live: live, settings: settings, journal: journal},
 	}}
@@ -99,7 +100,11 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 		errs = append(errs, err)
 		result = sooner(result, stepResult)
 	}
-	return machines.Settle(result, append(errs, machines.Write(ctx, c.client, stored, machine))...)
+	err := machines.Write(ctx, c.client, stored, machine)
+	if err == nil {
+		announce(ctx, stored, machine, c.journal)
+	}
+	return machines.Settle(result, append(errs, err)...)
 }
 
 // sooner returns the result that comes back first.

@@ -7,8 +7,6 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/klog/v2"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -16,6 +14,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/events"
 	"github.com/kerf-autoscaler/kerf/pkg/journal"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
+	"github.com/kerf-autoscaler/kerf/pkg/metrics"
 	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
 )
 
@@ -59,12 +58,9 @@ func (i *initialization) reconcile(ctx context.Context, machine *v1alpha5.Machin
 			return reconcile.Result{}, fmt.Errorf("marking node %s as initialized: %w", node.Name, err)
 		}
 	}
-	if !conditions.True(v1alpha5.ConditionInitialized, v1alpha5.ReasonInitialized, "") {
-		return reconcile.Result{}, nil // it was ready all along, and only its label was lost
+	if conditions.True(v1alpha5.ConditionInitialized, v1alpha5.ReasonInitialized, "") { // else only its label was lost
+		i.compare(machine, node)
 	}
-	i.journal.Metrics.MachinesInitialized.WithLabelValues(machine.ProvisionerName()).Inc()
-	i.journal.Events.Publish(events.Event{Object: machine, Reason: events.ReasonInitialized, Message: "Node " + node.Name + " is ready for pods"})
-	ctrl.LoggerFrom(ctx).Info("initialized machine", "machine", klog.KObj(machine), "node", node.Name)
 	return reconcile.Result{}, nil
 }
 
@@ -89,4 +85,17 @@ func uninitialized(machine *v1alpha5.Machine, node *corev1.Node) (reason, messag
 		}
 	}
 	return "", ""
+}
+
+// compare tells of a Node that has less than nine tenths of what its instance was said to have: plans are wrong by as much.
+func (i *initialization) compare(machine *v1alpha5.Machine, node *corev1.Node) {
+	for _, name := range slices.Sorted(maps.Keys(machine.Status.Capacity)) {
+		said, has := machine.Status.Capacity[name], node.Status.Capacity[name]
+		if said.IsZero() || has.AsApproximateFloat64() >= 0.9*said.AsApproximateFloat64() {
+			continue
+		}
+		i.journal.Metrics.ConsistencyErrors.WithLabelValues(metrics.CheckNodeShape).Inc()
+		i.journal.Events.Publish(events.Event{Object: machine, Warning: true, Reason: events.ReasonFailedConsistency, Message: fmt.Sprintf(
+			"Node %s has %s of %s, where its instance was expected to have %s", node.Name, has.String(), name, said.String())})
+	}
 }

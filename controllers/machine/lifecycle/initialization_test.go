@@ -108,3 +108,28 @@ func TestAnAnswerFromAReadyNodeIsNoReason(t *testing.T) {
 		t.Errorf("a ready node is held back: %s %s", reason, message)
 	}
 }
+
+func TestANodeThatIsSmallerThanExpectedIsToldOf(t *testing.T) {
+	for name, tc := range map[string]struct {
+		memory string
+		want   int
+	}{"a little less": {"3700Mi", 0}, "much less": {"3600Mi", 1}} {
+		t.Run(name, func(t *testing.T) {
+			l := newLife(t)
+			machine := l.group(1)[0]
+			l.Reconcile(l.controller, machine.Name)
+			l.Reconcile(l.controller, machine.Name)
+			workbench.Update(l.Bench, machine, func(m *v1alpha5.Machine) {
+				m.Status.Capacity = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("4Gi")}
+			})
+			l.join(machine, func(n *corev1.Node) {
+				n.Status.Capacity = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(tc.memory)}
+			})
+			l.Reconcile(l.controller, machine.Name)
+			l.expect(t, machine, v1alpha5.ConditionInitialized, metav1.ConditionTrue, v1alpha5.ReasonInitialized)
+			if got := l.Told.Count(events.ReasonFailedConsistency); got != tc.want {
+				t.Errorf("it was told %d times, want %d: %q", got, tc.want, l.Told.Lines())
+			}
+		})
+	}
+}

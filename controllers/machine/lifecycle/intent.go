@@ -13,9 +13,14 @@ import (
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 )
 
-// groupPatience is how long a Machine waits for the other machines of its launch group to appear before it launches alone.
-// They are created within moments of each other; one that is missing for longer was never created.
-const groupPatience = 10 * time.Second
+// groupPatience is how long a Machine waits for the next of the other machines of its launch group to appear before it launches
+// alone. Each is created within moments of the one before; one that is missing for longer was never created.
+// With each member it grows by groupPatienceOfEach: an API server that is asked for a thousand at once, and the watch that shows
+// them, fall behind.
+const (
+	groupPatience       = 10 * time.Second
+	groupPatienceOfEach = 50 * time.Millisecond
+)
 
 // tokenLength is how much of the hash a launch token keeps; EC2 takes 64 ASCII characters.
 const tokenLength = 64
@@ -55,11 +60,27 @@ func newIntent(machine *v1alpha5.Machine, members []v1alpha5.Machine, clusterUID
 		}
 		intent.Token = token(clusterUID, intent)
 		return intent, nil
-	case now.Sub(machine.CreationTimestamp.Time) > groupPatience:
+	case now.Sub(latest(machine, members)) > patience(group.Size):
 		return alone(machine, 1, hash, clusterUID, now), nil
 	default:
 		return nil, nil
 	}
+}
+
+// patience returns how long a Machine waits for the next member of a group of that size.
+func patience(size int32) time.Duration {
+	return groupPatience + time.Duration(size)*groupPatienceOfEach
+}
+
+// latest returns when the last of the machines was created that are there.
+func latest(machine *v1alpha5.Machine, members []v1alpha5.Machine) time.Time {
+	last := machine.CreationTimestamp.Time
+	for i := range members {
+		if created := members[i].CreationTimestamp.Time; created.After(last) {
+			last = created
+		}
+	}
+	return last
 }
 
 // alone returns the intent of a Machine that launches by itself; its group is its own UID.

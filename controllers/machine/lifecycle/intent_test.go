@@ -28,6 +28,8 @@ func TestTheFirstIntent(t *testing.T) {
 	ungrouped := member("b", 1)
 	ungrouped.Spec.LaunchGroup = nil
 	group := []v1alpha5.Machine{member("c", 3), member("a", 3), member("b", 3)}
+	late := member("a", 3)
+	late.CreationTimestamp = metav1.NewTime(created().Add(30 * time.Second))
 	tests := map[string]struct {
 		machine v1alpha5.Machine
 		members []v1alpha5.Machine
@@ -39,8 +41,10 @@ func TestTheFirstIntent(t *testing.T) {
 		"all are there":            {group[2], group, 0, &v1alpha5.Launch{Group: "group", Attempt: 1, Size: 3, Index: 1}},
 		"all are there, late":      {group[0], group, time.Hour, &v1alpha5.Launch{Group: "group", Attempt: 1, Size: 3, Index: 2}},
 		"one is missing":           {group[2], group[1:], 0, nil},
-		"one is missing at last":   {group[2], group[1:], 10 * time.Second, nil},
-		"one is missing for long":  {group[2], group[1:], 10*time.Second + 1, &v1alpha5.Launch{Group: "b", Attempt: 1, Size: 1}},
+		"one is missing at last":   {group[2], group[1:], patience(3), nil},
+		"one is missing for long":  {group[2], group[1:], patience(3) + 1, &v1alpha5.Launch{Group: "b", Attempt: 1, Size: 1}},
+		"they still come, slowly":  {group[2], []v1alpha5.Machine{late, group[2]}, 30*time.Second + patience(3), nil},
+		"they came and stopped":    {group[2], []v1alpha5.Machine{late, group[2]}, 30*time.Second + patience(3) + 1, &v1alpha5.Launch{Group: "b", Attempt: 1, Size: 1}},
 		"itself is not in view":    {group[2], group[:2], 0, nil},
 		"there are more than that": {group[2], append(slices.Clone(group), member("d", 3)), 0, nil},
 	}
@@ -60,6 +64,12 @@ func TestTheFirstIntent(t *testing.T) {
 				t.Errorf("intent (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestALargeGroupIsGivenMoreTime(t *testing.T) {
+	if small, large := patience(2), patience(1000); small > 11*time.Second || large != time.Minute {
+		t.Errorf("two machines wait for %s, a thousand for %s", small, large)
 	}
 }
 

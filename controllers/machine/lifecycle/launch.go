@@ -22,8 +22,12 @@ import (
 )
 
 // formationPoll is how often a machine looks whether its launch group has formed. The last member to write its intent goes on
-// at once; the others learn of it by this.
-const formationPoll = 250 * time.Millisecond
+// at once; the others learn of it by this. Each look goes through the whole group, so machines of large groups look less often:
+// formationPollOfEach for every member, so that all of them together look no more than 400 times a second.
+const (
+	formationPoll       = 250 * time.Millisecond
+	formationPollOfEach = 2500 * time.Microsecond
+)
 
 // latePoll is the same for a group that takes longer than its machines should.
 const latePoll = 2 * time.Second
@@ -50,7 +54,7 @@ func (l *launch) reconcile(ctx context.Context, machine *v1alpha5.Machine) (reco
 	case machine.Status.Launch == nil:
 		return l.intend(ctx, machine, members)
 	case machine.Status.Launch.Answered && awaited(machine, members):
-		return reconcile.Result{RequeueAfter: formationPoll}, nil
+		return reconcile.Result{RequeueAfter: pollOf(machine)}, nil
 	case machine.Status.Launch.Answered:
 		return reconcile.Result{}, l.dropUnanswerable(ctx, machine)
 	}
@@ -71,8 +75,8 @@ func (l *launch) reconcile(ctx context.Context, machine *v1alpha5.Machine) (reco
 // machine is not regrouped but deleted, and its end looks for what the request may have made.
 func (l *launch) await(ctx context.Context, machine *v1alpha5.Machine, members []v1alpha5.Machine) (reconcile.Result, error) {
 	intent, group := machine.Status.Launch, machine.Spec.LaunchGroup.Name
-	if l.journal.Clock.Now().Sub(intent.Time.Time) <= groupPatience {
-		return reconcile.Result{RequeueAfter: formationPoll}, nil
+	if l.journal.Clock.Now().Sub(intent.Time.Time) <= patience(intent.Size) {
+		return reconcile.Result{RequeueAfter: pollOf(machine)}, nil
 	}
 	if able(members, group) < int(intent.Size) { // or the cache lags
 		var list v1alpha5.MachineList
@@ -85,6 +89,14 @@ func (l *launch) await(ctx context.Context, machine *v1alpha5.Machine, members [
 		}
 	}
 	return reconcile.Result{RequeueAfter: latePoll}, nil
+}
+
+// pollOf returns how often a machine looks at its group while that forms.
+func pollOf(machine *v1alpha5.Machine) time.Duration {
+	if machine.Spec.LaunchGroup == nil {
+		return formationPoll
+	}
+	return max(formationPoll, time.Duration(machine.Spec.LaunchGroup.Size)*formationPollOfEach)
 }
 
 // able returns how many machines of a launch group have written an intent, or still may.
@@ -102,7 +114,7 @@ func (l *launch) intend(ctx context.Context, machine *v1alpha5.Machine, members 
 	}
 	if intent == nil {
 		machines.Conditions(machine).Unknown(v1alpha5.ConditionLaunched, v1alpha5.ReasonAwaitingGroup, "waiting for the machines of its launch group")
-		return reconcile.Result{RequeueAfter: formationPoll}, nil
+		return reconcile.Result{RequeueAfter: pollOf(machine)}, nil
 	}
 	return reconcile.Result{}, l.writeIntent(ctx, machine, intent)
 }
@@ -118,13 +130,15 @@ func (l *launch) writeIntent(ctx context.Context, machine *v1alpha5.Machine, int
 	return nil
 }
 
+// members returns the machines of the launch group as the cache has them, not copies: they are only read, and each member of a
+// group of a thousand asks for the thousand.
 func (l *launch) members(ctx context.Context, machine *v1alpha5.Machine) ([]v1alpha5.Machine, error) {
 	if machine.Spec.LaunchGroup == nil {
 		return nil, nil
 	}
 	var list v1alpha5.MachineList
 	name := machine.Spec.LaunchGroup.Name
-	if err := l.client.List(ctx, &list, client.MatchingFields{machines.IndexMachineLaunchGroup: name}); err != nil {
+	if err := l.client.List(ctx, &list, client.MatchingFields{machines.IndexMachineLaunchGroup: name}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing machines of launch group %s: %w", name, err)
 	}
 	return list.Items, nil
@@ -136,7 +150,7 @@ func (l *launch) create(ctx context.Context, machine *v1alpha5.Machine) error {
 	created, err := l.provider.Create(ctx, machine)
 	switch {
 	case err == nil:
-		l.adopt(ctx, machine, created)
+		adoptInstance(machine, created)
 		return nil
 	case cloudprovider.IsInsufficientCapacity(err):
 		machine.Status.Launch.Answered = true
@@ -146,6 +160,10 @@ func (l *launch) create(ctx context.Context, machine *v1alpha5.Machine) error {
 		machine.Status.Launch.Answered = true
 		conditions.False(v1alpha5.ConditionLaunched, cloudprovider.CreateReason(err, v1alpha5.ReasonLaunchFailed), err.Error())
 		return nil
+	case cloudprovider.IsUnavailable(err):
+		if before == nil || before.Reason != v1alpha5.ReasonCloudUnavailable { // what it says differs from call to call
+			conditions.Unknown(v1alpha5.ConditionLaunched, v1alpha5.ReasonCloudUnavailable, err.Error())
+		}
 	case cloudprovider.IsNotReady(err):
 		conditions.Unknown(v1alpha5.ConditionLaunched, v1alpha5.ReasonTemplateNotReady, err.Error())
 	default:
@@ -154,13 +172,17 @@ func (l *launch) create(ctx context.Context, machine *v1alpha5.Machine) error {
 	reason := conditions.Get(v1alpha5.ConditionLaunched).Reason
 	l.journal.Metrics.LaunchFailures.WithLabelValues(machine.ProvisionerName(), reason).Inc()
 	if before == nil || before.Reason != reason { // told once, however the cloud words it the next time
-		l.journal.Events.Publish(events.Event{Object: machine, Warning: true, Reason: events.ReasonLaunchFailed, Message: reason + ": " + err.Error()})
+		told := events.ReasonLaunchFailed
+		if cloudprovider.IsNotReady(err) {
+			told = events.ReasonProviderNotReady
+		}
+		l.journal.Events.Publish(events.Event{Object: machine, Warning: true, Reason: told, Message: reason + ": " + err.Error()})
 	}
 	return fmt.Errorf("launching machine %s: %w", machine.Name, err)
 }
 
-// adopt takes over what the cloud knows of the instance. The Machine's own labels win over the cloud's.
-func (l *launch) adopt(ctx context.Context, machine, created *v1alpha5.Machine) {
+// adoptInstance takes over what the cloud knows of the instance. The Machine's own labels win over the cloud's.
+func adoptInstance(machine, created *v1alpha5.Machine) {
 	machine.Status.ProviderID = created.Status.ProviderID
 	machine.Status.Capacity, machine.Status.Allocatable = created.Status.Capacity, created.Status.Allocatable
 	machine.Status.Launch.Answered = true
@@ -173,15 +195,13 @@ func (l *launch) adopt(ctx context.Context, machine, created *v1alpha5.Machine) 
 	}
 	maps.Copy(annotations, created.Annotations)
 	machine.Annotations = annotations
-	instanceType, zone := labels[corev1.LabelInstanceTypeStable], labels[corev1.LabelTopologyZone]
-	capacityType := labels[v1alpha5.CapacityTypeLabel]
-	message := fmt.Sprintf("%s %s in %s as %s", capacityType, instanceType, zone, machine.Status.ProviderID)
-	machines.Conditions(machine).True(v1alpha5.ConditionLaunched, v1alpha5.ReasonLaunched, message)
-	l.journal.Metrics.MachinesLaunched.WithLabelValues(machine.ProvisionerName(), instanceType, zone, capacityType).Inc()
-	l.journal.Events.Publish(events.Event{Object: machine, Reason: events.ReasonLaunched, Message: "Launched " + message})
-	ctrl.LoggerFrom(ctx).Info("launched machine", "machine", klog.KObj(machine), "provisioner", machine.ProvisionerName(),
-		"instanceType", instanceType, "zone", zone, "capacityType", capacityType, "providerID", machine.Status.ProviderID,
-		"pricePerHour", annotations[v1alpha5.PriceAnnotation])
+	machines.Conditions(machine).True(v1alpha5.ConditionLaunched, v1alpha5.ReasonLaunched, instanceOf(machine))
+}
+
+// instanceOf names the instance that a Machine has got.
+func instanceOf(machine *v1alpha5.Machine) string {
+	return fmt.Sprintf("%s %s in %s as %s", machine.Labels[v1alpha5.CapacityTypeLabel], machine.Labels[corev1.LabelInstanceTypeStable],
+		machine.Labels[corev1.LabelTopologyZone], machine.Status.ProviderID)
 }
 
 // awaited reports whether others have still to get the answer to the machine's request. They tell that it may be sent by
@@ -206,7 +226,11 @@ func (l *launch) dropUnanswerable(ctx context.Context, machine *v1alpha5.Machine
 
 // drop deletes a Machine and tells why.
 func (l *launch) drop(ctx context.Context, machine *v1alpha5.Machine, reason, message string) error {
-	l.journal.Events.Publish(events.Event{Object: machine, Warning: true, Reason: reason, Message: message})
+	told := reason
+	if reason == v1alpha5.ReasonInsufficientCapacity {
+		told = events.ReasonInsufficientCapacity
+	}
+	l.journal.Events.Publish(events.Event{Object: machine, Warning: true, Reason: told, Message: message})
 	ctrl.LoggerFrom(ctx).Info("dropping machine that gets no instance", "machine", klog.KObj(machine), "reason", reason, "why", message)
 	if err := l.client.Delete(ctx, machine.DeepCopy(), client.Preconditions{UID: &machine.UID}); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("deleting machine %s that gets no instance: %w", machine.Name, err)

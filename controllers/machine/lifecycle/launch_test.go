@@ -121,6 +121,14 @@ func TestAMachineWaitsForItsGroupAndThenLaunchesAlone(t *testing.T) {
 	}
 }
 
+func TestMachinesOfALargeGroupLookAtItLessOften(t *testing.T) {
+	l := newLife(t)
+	machine := l.group(1, func(m *v1alpha5.Machine) { m.Spec.LaunchGroup.Size = 1000 })[0]
+	if again := l.Reconcile(l.controller, machine.Name).RequeueAfter; again != 2500*time.Millisecond {
+		t.Errorf("it looks again after %s", again)
+	}
+}
+
 func TestALateMachineLaunchesAlone(t *testing.T) {
 	l := newLife(t)
 	first := l.group(1, func(m *v1alpha5.Machine) { m.Spec.LaunchGroup.Size = 2 })[0]
@@ -346,7 +354,7 @@ func TestARefusedLaunchIsToldAndTriedAgain(t *testing.T) {
 				}
 			}
 			l.expect(t, machine, v1alpha5.ConditionLaunched, metav1.ConditionUnknown, tc.wantReason)
-			if l.Told.Count(events.ReasonLaunchFailed) != 1 || !l.Told.Contains("Warning", tc.wantReason, tc.err.Error()) {
+			if l.Told.Count(events.ReasonLaunchFailed)+l.Told.Count(events.ReasonProviderNotReady) != 1 || !l.Told.Contains("Warning", tc.wantReason, tc.err.Error()) {
 				t.Errorf("told: %q", l.Told.Lines())
 			}
 			l.cloud.Fail(fake.OperationCreate, nil)

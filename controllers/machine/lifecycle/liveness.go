@@ -50,6 +50,10 @@ func (l *liveness) reconcile(ctx context.Context, machine *v1alpha5.Machine) (re
 		return l.giveUp(ctx, machine, due, events.ReasonNeverJoined, fmt.Sprintf(
 			"its instance did not join the cluster within %s; check the instance's system log, its subnet's routes and its role", l.settings.RegistrationTimeout))
 	}
+	launched := conditions.Get(v1alpha5.ConditionLaunched)
+	if launched != nil && launched.Reason == v1alpha5.ReasonCloudUnavailable {
+		return reconcile.Result{}, nil // another one would get no instance either, and this one may have one
+	}
 	due := machine.CreationTimestamp.Add(l.settings.LaunchTimeout)
 	if intent := machine.Status.Launch; intent != nil {
 		// What was asked for may come to light until then, and to this Machine it is of more use than to its end.
@@ -58,7 +62,7 @@ func (l *liveness) reconcile(ctx context.Context, machine *v1alpha5.Machine) (re
 		}
 	}
 	why := "its launch was not answered"
-	if launched := conditions.Get(v1alpha5.ConditionLaunched); launched != nil && launched.Message != "" {
+	if launched != nil && launched.Message != "" {
 		why = launched.Message
 	}
 	return l.giveUp(ctx, machine, due, events.ReasonLaunchFailed, fmt.Sprintf("no instance was launched for it within %s: %s",

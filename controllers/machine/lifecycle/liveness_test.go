@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -12,8 +13,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/fake"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
+	"github.com/kerf-autoscaler/kerf/pkg/machines"
 )
 
 // slack is the most that the API server's stamps, in whole seconds, and its clock differ from the test's.
@@ -37,6 +40,27 @@ func TestAMachineThatGetsNoInstanceIsGivenUp(t *testing.T) {
 	if !l.Told.Contains("Warning "+events.ReasonLaunchFailed, "Giving up on machine "+machine.Name, "5m", "the role lacks a right") {
 		t.Errorf("told: %q", l.Told.Lines())
 	}
+}
+
+// Another machine would get no instance either, and what this one has asked for may have been made.
+func TestAMachineIsNotGivenUpWhileTheCloudDoesNotAnswer(t *testing.T) {
+	l := newLife(t)
+	machine := l.group(1)[0]
+	l.Reconcile(l.controller, machine.Name)
+	for i := range 10 { // twice its time
+		l.cloud.Fail(fake.OperationCreate, cloudprovider.NewUnavailableError(fmt.Errorf("no answer, %d", i)))
+		if again := l.Reconcile(l.controller, machine.Name).RequeueAfter; again != machines.OutageRetry {
+			t.Fatalf("it is tried again after %s", again)
+		}
+		l.Clock.Step(time.Minute)
+	}
+	l.expect(t, machine, v1alpha5.ConditionLaunched, metav1.ConditionUnknown, v1alpha5.ReasonCloudUnavailable)
+	if !machine.DeletionTimestamp.IsZero() || l.Told.Count(events.ReasonLaunchFailed) != 1 {
+		t.Errorf("it is deleted at %s; told: %q", machine.DeletionTimestamp, l.Told.Lines())
+	}
+	l.cloud.Fail(fake.OperationCreate, nil)
+	l.Reconcile(l.controller, machine.Name)
+	l.expect(t, machine, v1alpha5.ConditionLaunched, metav1.ConditionTrue, v1alpha5.ReasonLaunched)
 }
 
 func TestAnInstanceThatNeverJoinsIsGivenUp(t *testing.T) {

@@ -16,16 +16,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
-	"github.com/kerf-autoscaler/kerf/pkg/events"
-	"github.com/kerf-autoscaler/kerf/pkg/journal"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
 )
 
 // registration finds the Node of a launched Machine and gives it the Machine's labels, annotations, taints, owner and finalizer.
 type registration struct {
-	client  client.Client
-	live    client.Reader
-	journal journal.Journal
+	client client.Client
+	live   client.Reader
 }
 
 func (r *registration) reconcile(ctx context.Context, machine *v1alpha5.Machine) (reconcile.Result, error) {
@@ -66,9 +63,6 @@ func (r *registration) reconcile(ctx context.Context, machine *v1alpha5.Machine)
 	}
 	machine.Status.NodeName = nodes[0].Name
 	conditions.True(v1alpha5.ConditionRegistered, v1alpha5.ReasonRegistered, "joined as node "+nodes[0].Name)
-	r.journal.Metrics.MachinesRegistered.WithLabelValues(machine.ProvisionerName()).Inc()
-	r.journal.Events.Publish(events.Event{Object: machine, Reason: events.ReasonRegistered, Message: "Joined as node " + nodes[0].Name})
-	ctrl.LoggerFrom(ctx).Info("registered machine", "machine", klog.KObj(machine), "node", nodes[0].Name)
 	return reconcile.Result{}, nil
 }
 
@@ -125,6 +119,9 @@ func adopt(machine *v1alpha5.Machine, node *corev1.Node) {
 	for key, value := range machine.Annotations {
 		if strings.HasPrefix(key, "kubectl.kubernetes.io/") {
 			continue // kubectl's record of the Machine is no record of the Node
+		}
+		if key == v1alpha5.MadeForAnnotation {
+			continue // a Node is for whatever pods come to it
 		}
 		if node.Annotations == nil {
 			node.Annotations = map[string]string{}

@@ -137,6 +137,10 @@ func (c *Controller) release(ctx context.Context, stored, machine *v1alpha5.Mach
 		return fmt.Errorf("releasing it: %w", err)
 	}
 	c.journal.Metrics.MachinesTerminated.WithLabelValues(stored.ProvisionerName()).Inc()
+	if stored.Status.NodeName != "" {
+		c.journal.Metrics.NodesTerminated.WithLabelValues(stored.ProvisionerName()).Inc()
+		c.journal.Metrics.NodeTerminationTime.WithLabelValues(stored.ProvisionerName()).Observe(c.journal.Clock.Since(stored.DeletionTimestamp.Time).Seconds())
+	}
 	c.journal.Events.Publish(events.Event{Object: stored, Reason: events.ReasonTerminated, Message: "Instance " + stored.Status.ProviderID + " is gone"})
 	ctrl.LoggerFrom(ctx).Info("terminated machine", "machine", klog.KObj(stored), "node", stored.Status.NodeName, "providerID", stored.Status.ProviderID)
 	return nil

@@ -63,11 +63,11 @@ func (d *drainStep) reconcile(ctx context.Context, machine *v1alpha5.Machine, no
 	if err != nil {
 		return false, 0, err
 	}
-	if seen.silent && len(seen.next.Blocked) > 0 {
-		// What nobody lets go may have ended long ago, with an instance of which only the Node is left.
-		_, err := d.provider.Get(ctx, machine.Status.ProviderID)
-		if cloudprovider.IsNotFound(err) {
-			conditions.True(v1alpha5.ConditionDrained, v1alpha5.ReasonInstanceGone, "instance "+machine.Status.ProviderID+" is gone, and its pods with it")
+	if seen.silent && !seen.next.Done() {
+		// What does not leave may have ended long ago, with an instance of which only the Node is left.
+		instance, err := d.provider.Get(ctx, machine.Status.ProviderID)
+		if cloudprovider.IsNotFound(err) || (err == nil && cloudprovider.IsStopped(instance)) {
+			conditions.True(v1alpha5.ConditionDrained, v1alpha5.ReasonInstanceGone, "instance "+machine.Status.ProviderID+" is gone or stopped, and its pods with it")
 			return true, 0, nil
 		}
 		if err != nil {

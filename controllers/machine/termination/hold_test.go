@@ -12,6 +12,7 @@ import (
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/controllers/eviction"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/fake"
 	"github.com/kerf-autoscaler/kerf/pkg/drain"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
 	"github.com/kerf-autoscaler/kerf/test/builders"
@@ -111,18 +112,28 @@ func TestABudgetThatNeverOpensIsToldWithinAMinute(t *testing.T) {
 	e.expect(t, machine, v1alpha5.ConditionDrained, metav1.ConditionUnknown, "waiting for")
 }
 
-func TestAnInstanceThatIsGoneIsHeldByNoPod(t *testing.T) {
-	e := newEnd(t)
-	machine, node := e.Ready(e.cloud)
-	e.RunningPod(e.Namespace(), node.Name, keep("true"))
-	e.cloud.Vanish(machine.Status.ProviderID)
-	e.Delete(machine)
-	e.Reconcile(e.controller, machine.Name)
-	e.expect(t, machine, v1alpha5.ConditionDrained, metav1.ConditionFalse, "stays")
-	workbench.Update(e.Bench, node, func(n *corev1.Node) { builders.NotReady()(n) })
-	e.Reconcile(e.controller, machine.Name)
-	if !e.Gone(machine) || !e.Gone(node) {
-		t.Errorf("machine gone %t, node gone %t", e.Gone(machine), e.Gone(node))
+func TestAnInstanceThatIsGoneOrStoppedIsHeldByNoPod(t *testing.T) {
+	for name, stop := range map[string]func(*fake.Provider, string){"gone": (*fake.Provider).Vanish, "stopped": (*fake.Provider).Stop} {
+		for value, pod := range map[string]builders.PodModifier{"kept": keep("true"), "leaving": func(*corev1.Pod) {}} {
+			t.Run(name+", "+value, func(t *testing.T) {
+				e := newEnd(t)
+				machine, node := e.Ready(e.cloud)
+				e.RunningPod(e.Namespace(), node.Name, pod)
+				stop(e.cloud, machine.Status.ProviderID)
+				e.Delete(machine)
+				e.Reconcile(e.controller, machine.Name)
+				if e.Gone(machine) {
+					t.Fatal("the pod was not waited for while its node was ready")
+				}
+				workbench.Update(e.Bench, node, func(n *corev1.Node) { builders.NotReady()(n) })
+				e.Reconcile(e.controller, machine.Name)
+				e.Clock.Step(time.Minute)
+				e.Reconcile(e.controller, machine.Name)
+				if !e.Gone(machine) || !e.Gone(node) || len(e.cloud.Instances()) > 0 {
+					t.Errorf("machine gone %t, node gone %t, instances %v", e.Gone(machine), e.Gone(node), e.cloud.Instances())
+				}
+			})
+		}
 	}
 }
 

@@ -1,15 +1,13 @@
 package policy_test
 
 import (
-	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
-	smithy "github.com/aws/smithy-go/middleware"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -23,6 +21,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/ami"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/subnet"
 	"github.com/kerf-autoscaler/kerf/test/awssim"
+	"github.com/kerf-autoscaler/kerf/test/awssim/iam"
 	"github.com/kerf-autoscaler/kerf/test/awssim/world"
 )
 
@@ -49,30 +48,19 @@ func shipped(t *testing.T) policy.Document {
 	return d
 }
 
-// refused returns the requests that a policy does not allow.
-func refused(t *testing.T, d policy.Document, requests []policy.Request) []policy.Request {
-	t.Helper()
-	return slices.DeleteFunc(slices.Clone(requests), func(r policy.Request) bool {
-		allowed, err := policy.Allowed([]policy.Document{d}, r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return allowed
-	})
-}
-
 // life has kerf's own provider do, on a simulated AWS, all that it does at AWS.
-func life(t *testing.T) *recorder {
+func life(t *testing.T) asked {
 	t.Helper()
 	clock := clocktesting.NewFakeClock(time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC))
-	r := &recorder{templates: map[string]*ec2.CreateLaunchTemplateInput{}, instances: map[string]map[string]string{}}
+	saw := asked{requests: map[string]iam.Request{}}
+	server := simulated(t, clock, func(r iam.Request, _ iam.Decision) { saw.requests[r.Key()] = r })
 	scheme := runtime.NewScheme()
 	if err := awsv1alpha1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
 	template := &awsv1alpha1.AWSNodeTemplate{ObjectMeta: metav1.ObjectMeta{Name: "default", Generation: 1}}
 	reader := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(template).WithObjects(template).Build()
-	p, err := aws.New(simulated(t, clock, r), reader, aws.Settings{
+	p, err := aws.New(configuration(t, server), reader, aws.Settings{
 		ClusterName: clusterName, ClusterUID: "uid", VMMemoryOverheadPercent: 0.075,
 		DefaultInstanceProfile: "KarpenterNodeInstanceProfile-" + clusterName,
 	}, clock)
@@ -87,20 +75,40 @@ func life(t *testing.T) *recorder {
 	for _, capacityType := range []string{v1alpha5.CapacityTypeSpot, v1alpha5.CapacityTypeOnDemand} {
 		liveAndDie(t, p, capacityType)
 	}
+	if missing, err := p.Discovery().Permissions.Check(t.Context(), template); err != nil || len(missing) > 0 {
+		t.Errorf("permissions that are missing: %v, %v", missing, err)
+	}
 	clock.Step(time.Hour) // no launch template has been used for long
 	tasks(t, p)
-	return r
+	saw.report = server.Authorizations()
+	return saw
 }
 
-// simulated returns the configuration of an SDK that calls a simulated AWS, past the recorder.
-func simulated(t *testing.T, clock *clocktesting.FakeClock, r *recorder) awssdk.Config {
+// simulated returns a simulated AWS that asks the shipped policy about every call. Its network belongs to another account, which shares it.
+func simulated(t *testing.T, clock *clocktesting.FakeClock, judged func(iam.Request, iam.Decision)) *awssim.Server {
 	t.Helper()
 	described, err := awssim.DefaultWorld(region, clusterName)
 	if err != nil {
 		t.Fatal(err)
 	}
-	described.Clock = clock
-	server, err := awssim.Start(awssim.Config{World: described})
+	described.Clock, described.AccountID = clock, account
+	described.Roles = map[string]string{"KarpenterNodeInstanceProfile-" + clusterName: "KarpenterNodeRole-" + clusterName}
+	for i := range described.Subnets {
+		described.Subnets[i].OwnerID = "999999999999"
+	}
+	for i := range described.SecurityGroups {
+		described.SecurityGroups[i].OwnerID = "999999999999"
+	}
+	text, err := shipped(t).Render(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var one sync.Mutex // calls come side by side
+	server, err := awssim.Start(awssim.Config{World: described, Policies: []string{text}, Judged: func(r iam.Request, d iam.Decision) {
+		one.Lock()
+		defer one.Unlock()
+		judged(r, d)
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,9 +117,14 @@ func simulated(t *testing.T, clock *clocktesting.FakeClock, r *recorder) awssdk.
 			t.Error(err)
 		}
 	})
+	return server
+}
+
+// configuration returns that of an SDK that calls the simulated AWS.
+func configuration(t *testing.T, server *awssim.Server) awssdk.Config {
+	t.Helper()
 	loaded, err := config.LoadDefaultConfig(t.Context(), config.WithRegion(region), config.WithBaseEndpoint(server.URL()),
 		config.WithSharedConfigFiles(nil), config.WithSharedCredentialsFiles(nil),
-		config.WithAPIOptions([]func(*smithy.Stack) error{r.record}),
 		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(world.DefaultAccessKeyID, "unchecked", "")))
 	if err != nil {
 		t.Fatal(err)

@@ -26,10 +26,11 @@ func (p *Provider) adopt(ctx context.Context, machine *v1alpha5.Machine) (fleet.
 		filter("tag:"+awsv1alpha1.TagLaunchGroup, intent.Group),
 		filter("tag:"+awsv1alpha1.TagLaunchAttempt, strconv.FormatInt(int64(intent.Attempt), 10)),
 	}}, func(i instance) {
+		if !i.fromFleet() {
+			return
+		}
 		p.shown.Put(i.id, i.state)
-		answer.Instances = append(answer.Instances, fleet.Instance{
-			ID: i.id, InstanceType: i.instanceType, Zone: i.zone, CapacityType: i.capacityType,
-		})
+		answer.Instances = append(answer.Instances, i.made())
 	})
 	if err != nil {
 		return fleet.Answer{}, fmt.Errorf("adopting launch group %q: %w", intent.Group, err)

@@ -23,7 +23,7 @@ type Task struct {
 	Name string
 	// Interval from one success to the next run.
 	Interval time.Duration
-	// Leader tasks change things at AWS: only the acting replica runs them.
+	// Leader tasks change things at AWS, or tell the user something: only the acting replica runs them.
 	Leader bool
 	Run    func(context.Context) error
 }
@@ -37,6 +37,7 @@ func (p *Provider) Tasks() []Task {
 		{Name: "reading spot prices", Interval: fastInterval, Run: p.prices.LoadSpot},
 		{Name: "sweeping launch templates", Interval: max(p.settings.LaunchTemplateTTL/2, time.Second), Leader: true, Run: p.launchTemplates.Sweep},
 	}
+	tasks = append(tasks, Task{Name: "checking permissions", Interval: fastInterval, Leader: true, Run: p.permissions.checkGeneral})
 	if !p.settings.IsolatedVPC {
 		tasks = append(tasks, Task{Name: "reading on-demand prices", Interval: slowInterval, Run: p.prices.LoadOnDemand})
 	}

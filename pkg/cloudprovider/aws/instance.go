@@ -34,11 +34,15 @@ const (
 
 // instance is the part of an instance's description that matters.
 type instance struct {
-	id, instanceType, zone, capacityType string
-	state                                ec2types.InstanceStateName
-	launched                             time.Time
-	tags                                 map[string]string
+	id, instanceType, zone, capacityType, image string
+	state                                       ec2types.InstanceStateName
+	launched                                    time.Time
+	tags                                        map[string]string
 }
+
+// fromFleet reports whether EC2 says that a fleet has launched the instance, as all that kerf makes. Other tags anybody can set
+// who may tag.
+func (i instance) fromFleet() bool { return i.tags[awsv1alpha1.TagFleet] != "" }
 
 func providerID(zone, id string) string { return providerIDPrefix + zone + "/" + id }
 
@@ -74,7 +78,7 @@ func (p *Provider) describe(ctx context.Context, input *ec2.DescribeInstancesInp
 func instanceFrom(d *ec2types.Instance) instance {
 	out := instance{
 		id: awssdk.ToString(d.InstanceId), instanceType: string(d.InstanceType), capacityType: v1alpha5.CapacityTypeOnDemand,
-		launched: awssdk.ToTime(d.LaunchTime), tags: make(map[string]string, len(d.Tags)),
+		image: awssdk.ToString(d.ImageId), launched: awssdk.ToTime(d.LaunchTime), tags: make(map[string]string, len(d.Tags)),
 	}
 	if d.InstanceLifecycle == ec2types.InstanceLifecycleTypeSpot || d.SpotInstanceRequestId != nil {
 		out.capacityType = v1alpha5.CapacityTypeSpot
@@ -121,6 +125,8 @@ func (p *Provider) find(ctx context.Context, id string, asked time.Time) (instan
 			id, awsv1alpha1.TagClusterUID, p.settings.ClusterUID)
 	case owner != p.settings.ClusterUID:
 		return instance{}, cloudprovider.NewNotFoundError(fmt.Errorf("%s: it belongs to another cluster", id))
+	case !found.fromFleet():
+		return instance{}, fmt.Errorf("%s carries the tag %s of this cluster, but no fleet has launched it: kerf did not make it, take the tag off", id, awsv1alpha1.TagClusterUID)
 	default:
 		return found, nil
 	}
@@ -135,7 +141,8 @@ func (p *Provider) created(machine *v1alpha5.Machine, template *awsv1alpha1.AWSN
 }
 
 // existing returns the machine of a described instance. Its template and kubelet configuration are not known: capacity is that
-// of a node that states nothing. The condition Terminated is false while the instance shuts down, and not there otherwise.
+// of a node that states nothing. The condition Terminated is false while the instance shuts down or is switched off, and not
+// there otherwise.
 func (p *Provider) existing(i instance) *v1alpha5.Machine {
 	out := &v1alpha5.Machine{ObjectMeta: metav1.ObjectMeta{Name: i.id, CreationTimestamp: metav1.NewTime(i.launched)}}
 	out.Status.ProviderID = providerID(i.zone, i.id)
@@ -143,17 +150,29 @@ func (p *Provider) existing(i instance) *v1alpha5.Machine {
 	if attempt, err := strconv.ParseInt(i.tags[awsv1alpha1.TagLaunchAttempt], 10, 32); err == nil {
 		out.Status.Launch.Attempt = int32(attempt)
 	}
-	if i.state == ec2types.InstanceStateNameShuttingDown {
+	if reason := leaving(i.state); reason != "" {
 		out.Status.Conditions = []metav1.Condition{{
-			Type: v1alpha5.ConditionTerminated, Status: metav1.ConditionFalse, Reason: v1alpha5.ReasonTerminating,
+			Type: v1alpha5.ConditionTerminated, Status: metav1.ConditionFalse, Reason: reason,
 			Message: "the instance is " + string(i.state), LastTransitionTime: metav1.NewTime(p.clock.Now()),
 		}}
 	}
-	p.describeNode(out, instancetype.SetupOf(&awsv1alpha1.AWSNodeTemplate{}, nil), fleet.Instance{ID: i.id, InstanceType: i.instanceType, Zone: i.zone, CapacityType: i.capacityType})
+	p.describeNode(out, instancetype.SetupOf(&awsv1alpha1.AWSNodeTemplate{}, nil), i.made())
 	if name := i.tags[v1alpha5.ProvisionerNameLabel]; name != "" {
 		out.Labels[v1alpha5.ProvisionerNameLabel] = name
 	}
 	return out
+}
+
+// leaving returns why an instance in the state serves no pods any more, as the reason of a condition; "" where it does.
+func leaving(state ec2types.InstanceStateName) string {
+	switch state {
+	case ec2types.InstanceStateNameShuttingDown:
+		return v1alpha5.ReasonTerminating
+	case ec2types.InstanceStateNameStopping, ec2types.InstanceStateNameStopped:
+		return v1alpha5.ReasonStopped
+	default:
+		return ""
+	}
 }
 
 // describeNode adds labels, price, capacity and allocatable. A type that EC2 has not described leaves the latter out.
@@ -166,6 +185,9 @@ func (p *Provider) describeNode(machine *v1alpha5.Machine, put instancetype.Setu
 		labels = instancetype.Labels(described, i.Zone, i.CapacityType)
 		machine.Status.Capacity, machine.Status.Allocatable = described.Capacity, described.Allocatable()
 	}
+	if i.ImageID != "" {
+		labels[awsv1alpha1.LabelInstanceAMIID] = i.ImageID
+	}
 	if machine.Labels == nil {
 		machine.Labels = map[string]string{}
 	}
@@ -176,6 +198,11 @@ func (p *Provider) describeNode(machine *v1alpha5.Machine, put instancetype.Setu
 		}
 		machine.Annotations[v1alpha5.PriceAnnotation] = strconv.FormatFloat(price, 'f', -1, 64)
 	}
+}
+
+// made returns what an answer to its launch would have told of the instance.
+func (i instance) made() fleet.Instance {
+	return fleet.Instance{ID: i.id, InstanceType: i.instanceType, Zone: i.zone, CapacityType: i.capacityType, ImageID: i.image}
 }
 
 func filter(name string, values ...string) ec2types.Filter {

@@ -95,9 +95,28 @@ func (p *Provider) launch(ctx context.Context, machine *v1alpha5.Machine) (fleet
 	case err != nil:
 		return fleet.Answer{}, refusal(err)
 	}
+	if err := p.complete(ctx, answer); err != nil {
+		return fleet.Answer{}, err
+	}
 	p.settle(machine.Status.Launch.Token, request, answer)
 	p.learn(machine, request, answer)
 	return answer, nil
+}
+
+// complete asks EC2 about instances of which the answer to their launch does not say what they are or where. Until EC2 shows
+// them the launch is repeated, which gets the same answer.
+func (p *Provider) complete(ctx context.Context, answer fleet.Answer) error {
+	for i, told := range answer.Instances {
+		if told.Complete() {
+			continue
+		}
+		found, err := p.find(ctx, told.ID, p.clock.Now())
+		if err != nil {
+			return fmt.Errorf("looking for what was launched as %s: %w", told.ID, err)
+		}
+		answer.Instances[i] = found.made()
+	}
+	return nil
 }
 
 // try makes the request once; a second time if it names launch templates that are gone, as a refused call uses up no token.

@@ -57,7 +57,8 @@ func (p *Provider) Get(ctx context.Context, providerID string) (*v1alpha5.Machin
 	return p.existing(found), nil
 }
 
-// List returns the machines of all instances of this cluster that exist, in order of provider id.
+// List returns the machines of all instances of this cluster that exist, in order of provider id. An instance that carries the
+// cluster's tag and that no fleet has launched is somebody else's.
 func (p *Provider) List(ctx context.Context) ([]*v1alpha5.Machine, error) {
 	var out []*v1alpha5.Machine
 	err := p.describe(ctx, &ec2.DescribeInstancesInput{Filters: []ec2types.Filter{
@@ -65,7 +66,11 @@ func (p *Provider) List(ctx context.Context) ([]*v1alpha5.Machine, error) {
 		filter("instance-state-name",
 			string(ec2types.InstanceStateNamePending), string(ec2types.InstanceStateNameRunning), string(ec2types.InstanceStateNameStopping),
 			string(ec2types.InstanceStateNameStopped), string(ec2types.InstanceStateNameShuttingDown)),
-	}}, func(i instance) { out = append(out, p.existing(i)) })
+	}}, func(i instance) {
+		if i.fromFleet() {
+			out = append(out, p.existing(i))
+		}
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -117,6 +117,57 @@ func TestAnInstanceThatShutsDownIsStillThere(t *testing.T) {
 	}
 }
 
+// rewritten has EC2 say something else than it does.
+func rewritten(old, now string) awssim.Hook {
+	return func(ctx context.Context, r *wire.Request, next awssim.Handler) (*wire.Response, error) {
+		out, err := next(ctx, r)
+		if err == nil {
+			out.Body = bytes.ReplaceAll(out.Body, []byte(old), []byte(now))
+		}
+		return out, err
+	}
+}
+
+func TestAnInstanceThatIsSwitchedOffIsShownSo(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate()
+	launched, err := s.provider.Create(t.Context(), machine("off", 1, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, state := range []string{"stopping", "stopped"} {
+		s.inject(on("DescribeInstances", -1, rewritten("<name>pending</name>", "<name>"+state+"</name>")))
+		got, err := s.provider.Get(t.Context(), launched.Status.ProviderID)
+		if err != nil || !cloudprovider.IsStopped(got) || cloudprovider.IsEnding(got) {
+			t.Errorf("%s: conditions %v, error %v; want that it is switched off", state, got, err)
+		}
+	}
+	s.inject(nil)
+	if got, err := s.provider.Get(t.Context(), launched.Status.ProviderID); err != nil || cloudprovider.IsStopped(got) {
+		t.Errorf("it boots: %v, %v", got, err)
+	}
+}
+
+// Who may tag can put all of kerf's tags on any instance. That a fleet has launched it only EC2 can say.
+func TestAnInstanceWithForgedTagsIsNeitherListedNorTerminated(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate()
+	victim, err := s.provider.Create(t.Context(), machine("victim", 1, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.inject(on("DescribeInstances", -1, rewritten("<key>"+awsv1alpha1.TagFleet+"</key>", "<key>owner</key>")))
+	if list, err := s.provider.List(t.Context()); err != nil || len(list) > 0 {
+		t.Errorf("listed are %v, %v", list, err)
+	}
+	if _, err := s.provider.Get(t.Context(), victim.Status.ProviderID); err == nil || cloudprovider.IsNotFound(err) || !strings.Contains(err.Error(), "no fleet") {
+		t.Errorf("error = %v, want that kerf did not make it", err)
+	}
+	if err := s.provider.Delete(t.Context(), victim); err == nil || cloudprovider.IsNotFound(err) || s.calls("ec2:TerminateInstances") > 0 {
+		t.Errorf("error = %v after %d calls of TerminateInstances, want one and none", err, s.calls("ec2:TerminateInstances"))
+	}
+}
+
 func TestAProviderIDOfAnotherKindIsAnError(t *testing.T) {
 	s := startSim(t)
 	for _, id := range []string{"", "i-1", "aws:///", "aws:///us-east-1a/vol-1", "gce:///us-east-1a/i-1"} {

@@ -30,6 +30,8 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/launchtemplate"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/memo"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/offerings"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/outage"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/permission"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/pricing"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/securitygroup"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/subnet"
@@ -57,6 +59,8 @@ type Provider struct {
 	cluster         *cluster.Source
 	types           *instancetype.Store
 	lister          *instancetype.Lister
+	measured        *instancetype.Measured
+	permissions     *Permissions
 	prices          *pricing.Book
 	capacity        *offerings.Memory
 	launchTemplates *launchtemplate.Store
@@ -66,6 +70,7 @@ type Provider struct {
 	images          *ami.Finder
 	health          *health
 	throttle        *throttle.Throttle
+	outages         *outage.Gate
 	descriptions    *batch.Batcher[string, instance]
 	terminations    *batch.Batcher[string, struct{}]
 
@@ -87,7 +92,8 @@ func New(cfg awssdk.Config, reader client.Reader, settings Settings, now clock.P
 	settings, cfg = settings.withDefaults(), bounded(cfg)
 	// What EC2 allows in a second it counts by its own clock, whatever time it is to the provider.
 	calls := throttle.New(clock.RealClock{}, settings.APIShare)
-	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), calls.Middleware)
+	gate := outage.New(now)
+	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), calls.Middleware, gate.Middleware)
 	rooms := subnet.NewRooms()
 	ec2Client := ec2.NewFromConfig(cfg)
 	priceClient := awspricing.NewFromConfig(cfg, func(o *awspricing.Options) { o.Region = pricing.Endpoint(cfg.Region) })
@@ -108,21 +114,25 @@ func New(cfg awssdk.Config, reader client.Reader, settings Settings, now clock.P
 		securityGroups:  securitygroup.NewFinder(ec2Client),
 		images:          ami.NewFinder(ssm.NewFromConfig(cfg), ec2Client, now),
 		health:          newHealth(),
+		measured:        instancetype.NewMeasured(now),
 		throttle:        calls,
+		outages:         gate,
 		answers:         memo.NewTable[string, fleet.Answer](answersKept),
 		asked:           memo.NewTable[string, time.Time](instancesKept),
 		shown:           memo.NewTable[string, ec2types.InstanceStateName](instancesKept),
 	}
+	p.permissions = &Permissions{p: p, ledger: permission.NewLedger(), ssm: ssm.NewFromConfig(cfg), eks: eks.NewFromConfig(cfg), pricing: priceClient}
 	p.descriptions, p.terminations = batch.New(batches(descriptionsAtOnce), p.describeAll), batch.New(batches(terminationsAtOnce), p.terminateAll)
 	p.lister = instancetype.NewLister(p.types, p.prices, p.capacity, instancetype.Settings{
-		Region: cfg.Region, MemoryOverhead: settings.VMMemoryOverheadPercent,
+		Region: cfg.Region, MemoryOverhead: settings.VMMemoryOverheadPercent, Measured: p.measured,
+		Addressing: instancetype.Addressing{ReservedInterfaces: int64(settings.ReservedENIs), Prefixes: settings.PrefixDelegation},
 	})
 	return p, nil
 }
 
 // Collectors returns what the provider measures of itself.
 func (p *Provider) Collectors() []prometheus.Collector {
-	return []prometheus.Collector{p.throttle.Collector(), offerings.NewCollector(p.capacity)}
+	return []prometheus.Collector{p.throttle.Collector(), p.outages.Collector(), offerings.NewCollector(p.capacity)}
 }
 
 // publishedLimits looks up what AWS publishes of a type without telling it through its API.
@@ -151,6 +161,9 @@ func (p *Provider) InstanceTypes(ctx context.Context, provisioner *v1alpha5.Prov
 	return p.lister.List(instancetype.QuestionOf(template, provisioner.Spec.KubeletConfiguration))
 }
 
+// Measured returns what nodes turned out to have, for who sees nodes to fill.
+func (p *Provider) Measured() *instancetype.Measured { return p.measured }
+
 // Discovery is what resolves the selectors of an AWSNodeTemplate.
 type Discovery struct {
 	Region string
@@ -161,6 +174,7 @@ type Discovery struct {
 	Images          *ami.Finder
 	LaunchTemplates *launchtemplate.Store
 	Cluster         *cluster.Source
+	Permissions     *Permissions
 }
 
 // Discovery returns the provider's own.
@@ -168,6 +182,6 @@ func (p *Provider) Discovery() Discovery {
 	return Discovery{
 		Region: p.region, InstanceProfile: p.settings.DefaultInstanceProfile,
 		Subnets: p.subnets, SecurityGroups: p.securityGroups, Images: p.images,
-		LaunchTemplates: p.launchTemplates, Cluster: p.cluster,
+		LaunchTemplates: p.launchTemplates, Cluster: p.cluster, Permissions: p.permissions,
 	}
 }

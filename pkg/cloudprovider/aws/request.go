@@ -57,7 +57,7 @@ func (p *Provider) request(ctx context.Context, machine *v1alpha5.Machine) (flee
 		Token: intent.Token, CapacityType: choice.CapacityType, Size: intent.Size, Addresses: addresses, Tags: p.instanceTags(machine, template), Context: template.Spec.Context,
 	}
 	for _, g := range groups {
-		request.Configs = append(request.Configs, fleet.Config{LaunchTemplate: template.Spec.LaunchTemplate, Overrides: g.Overrides})
+		request.Configs = append(request.Configs, fleet.Config{LaunchTemplate: template.Spec.LaunchTemplate, Overrides: g.Overrides, ImageID: g.Boot.ImageID})
 	}
 	if template.Spec.LaunchTemplate != "" {
 		return request, nil // it is the user's, and used as it is
@@ -130,7 +130,7 @@ func (p *Provider) boot(machine *v1alpha5.Machine, template *awsv1alpha1.AWSNode
 		}
 		alike := fleet.Boot{ImageID: image}
 		if told(template) {
-			alike.MaxPods = put.Kubelet.PodLimit(info.InterfacePods())
+			alike.MaxPods = put.Kubelet.PodLimit(p.lister.AddressedPods(info))
 			if machine.Spec.Kubelet != nil && len(machine.Spec.Kubelet.KubeReserved) > 0 {
 				list := described.Overhead.KubeReserved
 				alike.KubeReserved = fmt.Sprint(printed(list))
@@ -141,6 +141,7 @@ func (p *Provider) boot(machine *v1alpha5.Machine, template *awsv1alpha1.AWSNode
 	}
 	delete(out.labels, corev1.LabelTopologyZone)
 	delete(out.labels, corev1.LabelHostname)
+	delete(out.labels, awsv1alpha1.LabelInstanceAMIID)
 	out.labels[v1alpha5.CapacityTypeLabel] = choice.CapacityType
 	return out, nil
 }

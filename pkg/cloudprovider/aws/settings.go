@@ -42,6 +42,9 @@ type Settings struct {
 	DefaultInstanceProfile string
 	// VMMemoryOverheadPercent is the part of an instance's memory that firmware and kernel keep, as a fraction.
 	VMMemoryOverheadPercent float64
+	// ReservedENIs of each instance are not for pods; PrefixDelegation says that the VPC CNI hands out prefixes of addresses.
+	ReservedENIs     int
+	PrefixDelegation bool
 	// Tags are put on all that is made, below those of the template.
 	Tags map[string]string
 	// IsolatedVPC leaves on-demand prices at those that are compiled in: the Price List service has no private endpoint.

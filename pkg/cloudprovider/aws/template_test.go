@@ -199,13 +199,18 @@ func TestCustomImagesGetTheUsersTextOnOneLaunchTemplate(t *testing.T) {
 	}
 }
 
-// makeLaunchTemplate makes a launch template as a user would, by hand; it carries the tag of the cluster all the same.
+// makeLaunchTemplate makes a launch template as a user would, by hand, with the tags that the IAM policy asks for; it carries the tag of the
+// cluster's UID, too.
 func (s *sim) makeLaunchTemplate(name string) {
 	s.t.Helper()
 	_, images := s.images(awsv1alpha1.AWSNodeTemplateSpec{})
+	owned := world.Tags{awsv1alpha1.TagClusterPrefix + clusterName: "owned", v1alpha5.ProvisionerNameLabel: "any"}
 	_, err := s.World().CreateLaunchTemplate(world.NewLaunchTemplate{
-		Name: name, Tags: world.Tags{awsv1alpha1.TagClusterUID: clusterUID},
-		Data: world.LaunchTemplateData{ImageID: images[0].ID, UserData: base64.StdEncoding.EncodeToString([]byte("theirs"))},
+		Name: name, Tags: owned.With(awsv1alpha1.TagClusterUID, clusterUID),
+		Data: world.LaunchTemplateData{
+			ImageID: images[0].ID, UserData: base64.StdEncoding.EncodeToString([]byte("theirs")),
+			TagSpecifications: []world.TagSpecification{{ResourceType: "network-interface", Tags: owned.List()}},
+		},
 	})
 	if err != nil {
 		s.t.Fatal(err)

@@ -62,11 +62,12 @@ func startSim(t *testing.T, modify ...func(*world.Config)) *sim {
 		f(&described)
 	}
 	s := &sim{t: t, clock: clock, client: newClient(t)}
-	server, err := awssim.Start(awssim.Config{World: described, Faults: []awssim.Hook{s.pass}})
+	server, err := awssim.Start(awssim.Config{World: described, Faults: []awssim.Hook{s.pass}, Policies: []string{shippedPolicy(t, described)}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		wantPermitted(t, server)
 		if err := server.Close(); err != nil {
 			t.Error(err)
 		}
@@ -189,6 +190,16 @@ func (s *sim) makeTemplate(modify ...func(*awsv1alpha1.AWSNodeTemplateSpec)) *aw
 		s.t.Fatal(err)
 	}
 	return template
+}
+
+// template returns the template default as the API server has it.
+func (s *sim) template() *awsv1alpha1.AWSNodeTemplate {
+	s.t.Helper()
+	out := &awsv1alpha1.AWSNodeTemplate{}
+	if err := s.client.Get(s.t.Context(), client.ObjectKey{Name: "default"}, out); err != nil {
+		s.t.Fatal(err)
+	}
+	return out
 }
 
 // images returns the family of a template, and its images.

@@ -74,6 +74,15 @@ func (p *Provider) Vanish(providerID string) {
 	}
 }
 
+// Stop switches an instance off as if someone had done so by hand.
+func (p *Provider) Stop(providerID string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i, ok := p.instances[providerID]; ok {
+		i.stopped = true
+	}
+}
+
 // Obscure makes answers leave open whether an instance is there, as a cloud's do at times, until it is called with false.
 func (p *Provider) Obscure(obscured bool) {
 	p.mu.Lock()

@@ -33,6 +33,7 @@ type Instance struct {
 	labels                map[string]string
 	capacity, allocatable corev1.ResourceList
 	deletedAt, goneAt     time.Time
+	stopped               bool
 }
 
 func (i *Instance) gone(now time.Time) bool { return !i.deletedAt.IsZero() && !now.Before(i.goneAt) }
@@ -58,6 +59,12 @@ func (i *Instance) machine(now time.Time) *v1alpha5.Machine {
 			Type: v1alpha5.ConditionTerminated, Status: metav1.ConditionFalse,
 			Reason: v1alpha5.ReasonTerminating, Message: "the instance is shutting-down",
 			LastTransitionTime: metav1.NewTime(i.deletedAt),
+		}}
+	}
+	if i.stopped && i.deletedAt.IsZero() {
+		m.Status.Conditions = []metav1.Condition{{
+			Type: v1alpha5.ConditionTerminated, Status: metav1.ConditionFalse,
+			Reason: v1alpha5.ReasonStopped, Message: "the instance is stopped", LastTransitionTime: metav1.NewTime(now),
 		}}
 	}
 	return m

@@ -69,10 +69,10 @@ func nodeUses(t *awsv1alpha1.AWSNodeTemplate, config *v1alpha5.KubeletConfigurat
 		rendered, err := userdata.Render(family, userdata.Node{
 			Cluster: cluster.Facts{Name: "demo", Endpoint: "https://demo.eks", CA: "CERTIFICATE", Version: "1.32", ServiceCIDR: "172.20.0.0/16"},
 			Labels:  labels, Taints: taints, MaxPods: k.PodLimit(interfacePods), Kubelet: config,
-			KubeReserved: k.KubeReserved(interfacePods, vcpus), UserData: t.Spec.UserData,
+			KubeReserved: k.KubeReserved(interfacePods, k.Pods(interfacePods, vcpus), vcpus), UserData: t.Spec.UserData,
 		})
 		out = append(out, family, rendered, fmt.Sprint(err), fmt.Sprint(userdata.Check(family, t.Spec.UserData)),
-			fmt.Sprint(k.Pods(interfacePods, vcpus)), asJSON(k.KubeReserved(interfacePods, vcpus)), asJSON(k.SystemReserved()),
+			fmt.Sprint(k.Pods(interfacePods, vcpus)), asJSON(k.KubeReserved(interfacePods, k.Pods(interfacePods, vcpus), vcpus)), asJSON(k.SystemReserved()),
 			asJSON(k.EvictionThreshold(capacity)), fmt.Sprint(blockdevice.PodBytes(family, t.Spec.BlockDeviceMappings)))
 	}
 	return out

@@ -10,6 +10,7 @@ import (
 	"net/url"
 
 	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
+	"github.com/kerf-autoscaler/kerf/test/awssim/iam"
 )
 
 // Client talks to the admin port of a simulator in another process.
@@ -62,6 +63,11 @@ func (c *Client) Befall(ctx context.Context, id, what string) error {
 // Faults tells the plan of faults and how often each has taken effect.
 func (c *Client) Faults(ctx context.Context) (faults.Report, error) {
 	return get[faults.Report](ctx, c, "/faults")
+}
+
+// Authorizations tells what the policies were asked about, which of their statements were used, and what they have denied.
+func (c *Client) Authorizations(ctx context.Context) (iam.Report, error) {
+	return get[iam.Report](ctx, c, "/iam")
 }
 
 // SetFaults puts another plan of faults in force.

@@ -15,6 +15,7 @@ func Handler(s Simulator) http.Handler {
 	mux.HandleFunc("POST /capacity", change(s.SetCapacity))
 	mux.HandleFunc("POST /config", change(s.Configure))
 	mux.HandleFunc("GET /faults", show(s.Faults))
+	mux.HandleFunc("GET /iam", show(s.Authorizations))
 	mux.HandleFunc("POST /faults", change(s.SetFaults))
 	mux.HandleFunc("POST /instances/{id}/{what}", func(w http.ResponseWriter, r *http.Request) {
 		done(w, s.Befall(r.PathValue("id"), r.PathValue("what")))

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
+	"github.com/kerf-autoscaler/kerf/test/awssim/iam"
 )
 
 // Instance is a simulated instance.
@@ -157,5 +158,6 @@ type Simulator interface {
 	// Befall has something happen to an instance, as an event of a plan of faults does.
 	Befall(id, what string) error
 	Faults() faults.Report
+	Authorizations() iam.Report
 	SetFaults(faults.Plan) error
 }

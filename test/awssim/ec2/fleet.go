@@ -32,8 +32,12 @@ type templateAndOverrides struct {
 	Override world.FleetOverride     `xml:"overrides"`
 }
 
-func (s *Service) createFleet(in world.FleetRequest, fingerprint string) (*createFleetOutput, error) {
-	in.Fingerprint = fingerprint
+func (s *Service) createFleet(r *wire.Request) (sealable, error) {
+	var in world.FleetRequest
+	if err := wire.DecodeQuery(r.Form, &in); err != nil {
+		return nil, err
+	}
+	in.Fingerprint, in.Refused = fingerprint(r.Form), r.LaunchRefused
 	fleet, err := s.world.CreateFleet(in)
 	if err != nil {
 		return nil, err

@@ -1,7 +1,7 @@
 package ec2
 
 import (
-	"fmt"
+	"cmp"
 	"slices"
 	"strconv"
 
@@ -61,9 +61,9 @@ func (s *Service) describeSubnets(in describeSubnetsInput) (*describeSubnetsOutp
 		"defaultForAz":               fixed[world.SubnetStatus]("false"),
 		"ipv6-native":                fixed[world.SubnetStatus]("false"),
 		"map-public-ip-on-launch":    flag(func(n world.SubnetStatus) bool { return n.MapPublicIP }),
-		"owner-id":                   fixed[world.SubnetStatus](s.world.AccountID()),
+		"owner-id":                   one(func(n world.SubnetStatus) string { return s.owner(n.OwnerID) }),
 		"state":                      fixed[world.SubnetStatus]("available"),
-		"subnet-arn":                 one(func(n world.SubnetStatus) string { return s.arn("subnet", n.ID) }),
+		"subnet-arn":                 one(func(n world.SubnetStatus) string { return s.world.ARN(n.OwnerID, "subnet", n.ID) }),
 		"subnet-id":                  one(func(n world.SubnetStatus) string { return n.ID }),
 		"vpc-id":                     fixed[world.SubnetStatus](s.world.VPC().ID),
 	}, func(n world.SubnetStatus) world.Tags { return n.Tags })
@@ -77,8 +77,8 @@ func (s *Service) describeSubnets(in describeSubnetsInput) (*describeSubnetsOutp
 	out := &describeSubnetsOutput{NextToken: next}
 	for _, n := range all {
 		out.Subnets = append(out.Subnets, subnet{
-			ID: n.ID, ARN: s.arn("subnet", n.ID), State: "available", VPC: s.world.VPC().ID, CIDR: n.CIDR, FreeAddresses: n.FreeAddresses,
-			Zone: n.Zone, ZoneID: n.ZoneID, MapPublicIP: n.MapPublicIP, OwnerID: s.world.AccountID(), Tags: n.Tags.List(),
+			ID: n.ID, ARN: s.world.ARN(n.OwnerID, "subnet", n.ID), State: "available", VPC: s.world.VPC().ID, CIDR: n.CIDR, FreeAddresses: n.FreeAddresses,
+			Zone: n.Zone, ZoneID: n.ZoneID, MapPublicIP: n.MapPublicIP, OwnerID: s.owner(n.OwnerID), Tags: n.Tags.List(),
 		})
 	}
 	return out, nil
@@ -125,7 +125,7 @@ func (s *Service) describeSecurityGroups(in describeSecurityGroupsInput) (*descr
 		"description": one(func(g world.SecurityGroup) string { return g.Description }),
 		"group-id":    one(func(g world.SecurityGroup) string { return g.ID }),
 		"group-name":  one(func(g world.SecurityGroup) string { return g.Name }),
-		"owner-id":    fixed[world.SecurityGroup](s.world.AccountID()),
+		"owner-id":    one(func(g world.SecurityGroup) string { return s.owner(g.OwnerID) }),
 		"vpc-id":      fixed[world.SecurityGroup](s.world.VPC().ID),
 	}, func(g world.SecurityGroup) world.Tags { return g.Tags })
 	if err != nil {
@@ -138,16 +138,15 @@ func (s *Service) describeSecurityGroups(in describeSecurityGroupsInput) (*descr
 	out := &describeSecurityGroupsOutput{NextToken: next}
 	for _, g := range groups {
 		out.Groups = append(out.Groups, securityGroup{
-			OwnerID: s.world.AccountID(), ID: g.ID, ARN: s.arn("security-group", g.ID), Name: g.Name, Description: g.Description,
+			OwnerID: s.owner(g.OwnerID), ID: g.ID, ARN: s.world.ARN(g.OwnerID, "security-group", g.ID), Name: g.Name, Description: g.Description,
 			VPC: s.world.VPC().ID, Tags: g.Tags.List(),
 		})
 	}
 	return out, nil
 }
 
-func (s *Service) arn(kind, id string) string {
-	return fmt.Sprintf("arn:aws:ec2:%s:%s:%s/%s", s.world.Region(), s.world.AccountID(), kind, id)
-}
+// owner is the account that a resource belongs to: the world's own unless it is shared.
+func (s *Service) owner(other string) string { return cmp.Or(other, s.world.AccountID()) }
 
 // byID keeps the resources with the ids that a request names, all of which must exist. No ids means all resources.
 func byID[T any](list []T, ids []string, id func(T) string, code, message string) ([]T, error) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kerf-autoscaler/kerf/test/awssim/apierror"
 	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
+	"github.com/kerf-autoscaler/kerf/test/awssim/iam"
 	"github.com/kerf-autoscaler/kerf/test/awssim/wire"
 	"github.com/kerf-autoscaler/kerf/test/awssim/world"
 )
@@ -35,7 +36,7 @@ type sealable interface {
 func New(w *world.World) *Service {
 	s := &Service{world: w}
 	s.actions = map[string]action{
-		"CreateFleet":                    write(s.createFleet),
+		"CreateFleet":                    s.createFleet,
 		"CreateLaunchTemplate":           write(s.createLaunchTemplate),
 		"CreateTags":                     write(s.createTags),
 		"DeleteLaunchTemplate":           write(s.deleteLaunchTemplate),
@@ -49,6 +50,7 @@ func New(w *world.World) *Service {
 		"DescribeSecurityGroups":         read(s.describeSecurityGroups),
 		"DescribeSpotPriceHistory":       read(s.describeSpotPriceHistory),
 		"DescribeSubnets":                read(s.describeSubnets),
+		"RunInstances":                   write(s.runInstances),
 		"TerminateInstances":             write(s.terminateInstances),
 	}
 	return s
@@ -153,4 +155,10 @@ func Weigh(action string, form url.Values) faults.Call {
 		}
 	}
 	return call
+}
+
+// Denied is how EC2 refuses what policies do not allow.
+func (s *Service) Denied(principal string, r iam.Request, d iam.Decision) *apierror.Error {
+	return apierror.New("UnauthorizedOperation", "You are not authorized to perform this operation. %s. Encoded authorization failure message: %s",
+		d.Because(principal, r), d.Encode(r)).WithStatus(http.StatusForbidden)
 }

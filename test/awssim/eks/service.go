@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kerf-autoscaler/kerf/test/awssim/apierror"
+	"github.com/kerf-autoscaler/kerf/test/awssim/iam"
 	"github.com/kerf-autoscaler/kerf/test/awssim/wire"
 	"github.com/kerf-autoscaler/kerf/test/awssim/world"
 )
@@ -99,4 +100,19 @@ func (s *Service) BadCredentials(missing bool) *apierror.Error {
 		return apierror.New("MissingAuthenticationTokenException", "Missing Authentication Token").WithStatus(http.StatusForbidden)
 	}
 	return apierror.New("UnrecognizedClientException", "The security token included in the request is invalid.").WithStatus(http.StatusForbidden)
+}
+
+// Asks lists what IAM is asked about a call.
+func (s *Service) Asks(r *wire.Request) []iam.Ask {
+	if r.Action != "DescribeCluster" {
+		return nil
+	}
+	name := strings.TrimPrefix(r.HTTP.URL.Path, "/clusters/")
+	arn := fmt.Sprintf("arn:aws:eks:%s:%s:cluster/%s", s.world.Region(), s.world.AccountID(), name)
+	return []iam.Ask{{Request: iam.Request{Action: "eks:DescribeCluster", Resource: arn}}}
+}
+
+// Denied is how EKS refuses what policies do not allow.
+func (s *Service) Denied(principal string, r iam.Request, d iam.Decision) *apierror.Error {
+	return apierror.New("AccessDeniedException", "%s", d.Because(principal, r)).WithStatus(http.StatusForbidden)
 }

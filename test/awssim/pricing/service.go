@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/kerf-autoscaler/kerf/test/awssim/apierror"
+	"github.com/kerf-autoscaler/kerf/test/awssim/iam"
 	"github.com/kerf-autoscaler/kerf/test/awssim/wire"
 	"github.com/kerf-autoscaler/kerf/test/awssim/world"
 )
@@ -173,4 +174,14 @@ func (s *Service) priceIn(region, instanceType string) (float64, bool) {
 		return s.world.OnDemandPrice(instanceType)
 	}
 	return s.world.Facts().OnDemandPrice(region, instanceType)
+}
+
+// Asks lists what IAM is asked about a call.
+func (s *Service) Asks(r *wire.Request) []iam.Ask {
+	return []iam.Ask{{Request: iam.Request{Action: "pricing:" + r.Action, Resource: "*"}}}
+}
+
+// Denied is how Pricing refuses what policies do not allow.
+func (s *Service) Denied(principal string, r iam.Request, d iam.Decision) *apierror.Error {
+	return apierror.New("AccessDeniedException", "%s", d.Because(principal, r))
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kerf-autoscaler/kerf/test/awssim/apierror"
+	"github.com/kerf-autoscaler/kerf/test/awssim/iam"
 	"github.com/kerf-autoscaler/kerf/test/awssim/wire"
 	"github.com/kerf-autoscaler/kerf/test/awssim/world"
 )
@@ -77,4 +78,24 @@ func (s *Service) BadCredentials(missing bool) *apierror.Error {
 		return apierror.New("MissingAuthenticationTokenException", "Missing Authentication Token")
 	}
 	return apierror.New("UnrecognizedClientException", "The security token included in the request is invalid.")
+}
+
+// Asks lists what IAM is asked about a call.
+func (s *Service) Asks(r *wire.Request) []iam.Ask {
+	var in getParameterInput
+	if r.Action != "GetParameter" || wire.DecodeJSON(r, &in) != nil {
+		return nil
+	}
+	name, _, _ := strings.Cut(in.Name, ":")
+	account := s.world.AccountID()
+	if strings.HasPrefix(name, "/aws/") { // public ones are nobody's
+		account = ""
+	}
+	arn := fmt.Sprintf("arn:aws:ssm:%s:%s:parameter/%s", s.world.Region(), account, strings.TrimPrefix(name, "/"))
+	return []iam.Ask{{Request: iam.Request{Action: "ssm:GetParameter", Resource: arn}}}
+}
+
+// Denied is how SSM refuses what policies do not allow.
+func (s *Service) Denied(principal string, r iam.Request, d iam.Decision) *apierror.Error {
+	return apierror.New("AccessDeniedException", "%s", d.Because(principal, r))
 }

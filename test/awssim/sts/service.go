@@ -2,10 +2,10 @@
 package sts
 
 import (
-	"fmt"
 	"net/http"
 
 	"github.com/kerf-autoscaler/kerf/test/awssim/apierror"
+	"github.com/kerf-autoscaler/kerf/test/awssim/iam"
 	"github.com/kerf-autoscaler/kerf/test/awssim/wire"
 	"github.com/kerf-autoscaler/kerf/test/awssim/world"
 )
@@ -40,7 +40,7 @@ func (s *Service) Call(r *wire.Request) (*wire.Response, error) {
 	}
 	account := s.world.AccountID()
 	return wire.XML(http.StatusOK, getCallerIdentityOutput{
-		Result:    identity{ARN: fmt.Sprintf("arn:aws:iam::%s:user/kerf", account), UserID: r.Credential.AccessKeyID, Account: account},
+		Result:    identity{ARN: s.world.Principal(), UserID: r.Credential.AccessKeyID, Account: account},
 		RequestID: r.ID,
 	}, namespace, "GetCallerIdentityResponse")
 }
@@ -56,4 +56,12 @@ func (s *Service) BadCredentials(missing bool) *apierror.Error {
 		return apierror.New("MissingAuthenticationToken", "Request is missing Authentication Token").WithStatus(http.StatusForbidden)
 	}
 	return apierror.New("InvalidClientTokenId", "The security token included in the request is invalid.").WithStatus(http.StatusForbidden)
+}
+
+// Asks lists what IAM is asked about a call: everybody may know who they are.
+func (s *Service) Asks(*wire.Request) []iam.Ask { return nil }
+
+// Denied is how STS refuses what policies do not allow.
+func (s *Service) Denied(principal string, r iam.Request, d iam.Decision) *apierror.Error {
+	return apierror.New("AccessDenied", "%s", d.Because(principal, r)).WithStatus(http.StatusForbidden)
 }

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/kerf-autoscaler/kerf/test/awssim/apierror"
 )
 
 // maxBody bounds a request; EC2's own limit for a Query request is of this order.
@@ -21,6 +23,8 @@ type Request struct {
 	Body       []byte
 	Service    string // ec2, ssm, pricing, eks, sts
 	Action     string
+	// LaunchRefused says why what EC2 would launch in the name of the caller is not allowed; nil if it is.
+	LaunchRefused *apierror.Error
 }
 
 // Response is the answer to a Request. Abort closes the connection without an answer.

@@ -156,13 +156,10 @@ func (w *World) resolve(c candidate, subnet Subnet) candidate {
 			"The architecture '%s' of the specified instance type does not match the architecture '%s' of the specified AMI.", arch, c.image.Architecture)
 		return c
 	}
-	if profile := c.data.IAMInstanceProfile; profile != nil && w.config.InstanceProfiles != nil {
-		name := cmp.Or(profile.Name, profile.ARN[strings.LastIndex(profile.ARN, "/")+1:])
-		if !slices.Contains(w.config.InstanceProfiles, name) {
-			c.err = apierror.New("InvalidParameterValue",
-				"Value (%s) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name", name)
-			return c
-		}
+	if name := c.data.ProfileName(); name != "" && w.config.InstanceProfiles != nil && !slices.Contains(w.config.InstanceProfiles, name) {
+		c.err = apierror.New("InvalidParameterValue",
+			"Value (%s) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name", name)
+		return c
 	}
 	if c.volumes, c.err = attach(c.data.BlockDeviceMappings, c.image); c.err != nil {
 		return c

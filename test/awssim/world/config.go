@@ -30,6 +30,8 @@ type Config struct {
 	Parameters     []Parameter
 	// InstanceProfiles are the names that a launch may use; nil accepts any.
 	InstanceProfiles []string
+	// Roles maps instance profile -> the name of its role; a profile that is not there has a role of its own name.
+	Roles map[string]string
 
 	// Limits bound the capacity that EC2 has. Of the limits that match a pool the last one counts; a pool that none matches is unlimited.
 	Limits []CapacityLimit
@@ -66,7 +68,8 @@ type Subnet struct {
 	Zone        string
 	ZoneID      string
 	CIDR        string
-	MapPublicIP bool // on launch
+	MapPublicIP bool   // on launch
+	OwnerID     string // the account that shares it; empty for the world's own
 	Tags        Tags
 }
 
@@ -75,6 +78,7 @@ type SecurityGroup struct {
 	ID          string
 	Name        string
 	Description string
+	OwnerID     string // the account that shares it; empty for the world's own
 	Tags        Tags
 }
 

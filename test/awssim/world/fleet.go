@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/kerf-autoscaler/kerf/test/awssim/apierror"
+	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
 )
 
 // Fleet is the record of one CreateFleet call that was carried out.
@@ -71,17 +72,36 @@ func (w *World) CreateFleet(r FleetRequest) (Fleet, error) {
 		if r.DryRun {
 			return Fleet{}, errDryRun()
 		}
-		odd := w.config.Faults.Fleet(r.Target.Total, w.Now())
-		fleet := &Fleet{
-			ID: w.newUUID("fleet"), ClientToken: r.ClientToken, Created: w.Now(), Requested: r.Target.Total,
-			Overrides: overrides(r), Tags: tags["fleet"], Context: r.Context,
+		if refusal := r.Refused; refusal != nil {
+			return w.refusedFleet(r, candidates, tags["fleet"]), nil //nolint:nilerr // the answer tells it
 		}
+		odd := w.config.Faults.Fleet(r.Target.Total, w.Now())
+		fleet := w.newFleet(r, tags["fleet"])
 		for _, p := range r.parts(odd) {
 			w.fill(fleet, p, candidates, tags)
 		}
 		w.fleets = append(w.fleets, fleet)
 		return w.distort(*fleet, odd, r, candidates), nil
 	})
+}
+
+// newFleet makes the record of a fleet. The caller holds the lock.
+func (w *World) newFleet(r FleetRequest, tags Tags) *Fleet {
+	return &Fleet{
+		ID: w.newUUID("fleet"), ClientToken: r.ClientToken, Created: w.Now(), Requested: r.Target.Total, Overrides: overrides(r), Tags: tags,
+		Context: r.Context,
+	}
+}
+
+// refusedFleet makes a fleet none of whose pools may be used. The caller holds the lock.
+func (w *World) refusedFleet(r FleetRequest, candidates []candidate, tags Tags) Fleet {
+	fleet := w.newFleet(r, tags)
+	capacityType := r.parts(faults.Fleet{Launch: r.Target.Total})[0].capacityType
+	for _, c := range candidates {
+		fleet.Errors = append(fleet.Errors, FleetError{Choice: c.choice(capacityType), Code: r.Refused.Code, Message: r.Refused.Message})
+	}
+	w.fleets = append(w.fleets, fleet)
+	return *fleet
 }
 
 // Fleets lists the fleets in the order of their creation.

@@ -36,6 +36,8 @@ type FleetRequest struct {
 
 	// Fingerprint stands for all parameters but the token.
 	Fingerprint string
+	// Refused says why none of the instances may be launched; nil if they may.
+	Refused *apierror.Error
 }
 
 // SpotOptions govern the spot part of a fleet.

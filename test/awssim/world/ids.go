@@ -20,6 +20,14 @@ func stableID(prefix string, parts ...string) string {
 	return prefix + "-0" + stableHex(append([]string{prefix}, parts...)...)[:idDigits-1]
 }
 
+// KindOf is the kind of a resource in ARNs, by its id; empty for an id of no kind that is known here.
+func KindOf(id string) string {
+	prefix, _, _ := strings.Cut(id, "-")
+	return map[string]string{
+		"i": "instance", "lt": "launch-template", "subnet": "subnet", "sg": "security-group", "ami": "image", "fleet": "fleet",
+	}[prefix]
+}
+
 // newID makes the id of something created while the world runs: never twice in one world, nor in two worlds made at different times.
 // The caller holds the lock.
 func (w *World) newID(prefix string) string {

@@ -236,17 +236,22 @@ func (w *World) knownInstance(id string) (*Instance, error) {
 func (w *World) sweep() {
 	now := w.Now()
 	w.happen(now)
+	var ended []*Instance // in the order of their launches, as the same world has to do the same
 	for id, instance := range w.instances {
 		if instance.stateAt(now) != Terminated {
 			continue
 		}
 		if !instance.released {
-			w.subnets[instance.Subnet.ID].release(instance.Address)
-			instance.released = true
+			ended = append(ended, instance)
 		}
 		if now.Sub(instance.Ends) >= w.config.TerminatedRetention {
 			delete(w.instances, id)
 		}
+	}
+	slices.SortFunc(ended, func(a, b *Instance) int { return a.Number - b.Number })
+	for _, instance := range ended {
+		w.subnets[instance.Subnet.ID].release(instance.Address)
+		instance.released = true
 	}
 }
 

@@ -17,7 +17,7 @@ func (w *World) start(fleet *Fleet, capacityType string, p pool, tags map[string
 		return nil, errShort(key)
 	}
 	boot := w.boot(w.launches + 1)
-	address, ok := w.subnets[p.subnet.ID].take(boot != nil && boot.Kind == faults.Recycled)
+	address, ok := w.address(p.subnet.ID, boot)
 	if !ok {
 		return nil, apierror.New("InsufficientFreeAddressesInSubnet",
 			"There are not enough free addresses in subnet '%s' to satisfy the requested number of instances.", p.subnet.ID)
@@ -40,6 +40,18 @@ func (w *World) start(fleet *Fleet, capacityType string, p pool, tags map[string
 	}
 	w.instances[instance.ID] = instance
 	return instance, nil
+}
+
+// address takes an address of a subnet. The caller holds the lock.
+func (w *World) address(subnetID string, boot *faults.Boot) (netip.Addr, bool) {
+	subnet := w.subnets[subnetID]
+	if boot != nil && boot.Kind == faults.Recycled {
+		if address, ok := subnet.reuse(); ok {
+			w.config.Faults.Hit("boot." + faults.Recycled)
+			return address, true
+		}
+	}
+	return subnet.take()
 }
 
 // launchTags are the tags that an instance has from its template and from EC2 itself.

@@ -1,6 +1,7 @@
 package world
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/xml"
 	"slices"
@@ -147,6 +148,14 @@ func (d LaunchTemplateData) EffectiveMetadataOptions() MetadataOptions {
 		m.HTTPPutResponseHopLimit = asked.HTTPPutResponseHopLimit
 	}
 	return m
+}
+
+// ProfileName is the name of the instance profile, however the template gives it; empty without one.
+func (d LaunchTemplateData) ProfileName() string {
+	if d.IAMInstanceProfile == nil {
+		return ""
+	}
+	return cmp.Or(d.IAMInstanceProfile.Name, d.IAMInstanceProfile.ARN[strings.LastIndex(d.IAMInstanceProfile.ARN, "/")+1:])
 }
 
 // groups are the security groups by id, wherever the template gives them.

@@ -42,16 +42,21 @@ func (s *subnetState) size() int { return 1<<(s.prefix.Addr().BitLen()-s.prefix.
 
 func (s *subnetState) free() int { return max(s.size()-len(s.used), 0) }
 
-// take returns a free address, or false when there is none. A recycled one is the latest that was given back, if there is one.
-func (s *subnetState) take(recycled bool) (netip.Addr, bool) {
-	if s.free() == 0 {
-		return netip.Addr{}, false
-	}
-	for ; recycled && len(s.last) > 0; s.last = s.last[:len(s.last)-1] {
+// reuse returns the address that was given back last, or false when all of those are taken again.
+func (s *subnetState) reuse() (netip.Addr, bool) {
+	for ; len(s.last) > 0; s.last = s.last[:len(s.last)-1] {
 		if address := s.last[len(s.last)-1]; !s.used[address] {
 			s.used[address] = true
 			return address, true
 		}
+	}
+	return netip.Addr{}, false
+}
+
+// take returns a free address, or false when there is none.
+func (s *subnetState) take() (netip.Addr, bool) {
+	if s.free() == 0 {
+		return netip.Addr{}, false
 	}
 	for {
 		address := s.next

@@ -268,5 +268,6 @@ func (c Config) clone() Config {
 	c.AccessKeyIDs = slices.Clone(c.AccessKeyIDs)
 	c.OnDemandPrices = maps.Clone(c.OnDemandPrices)
 	c.SpotPrices = maps.Clone(c.SpotPrices)
+	c.Roles = maps.Clone(c.Roles)
 	return c
 }

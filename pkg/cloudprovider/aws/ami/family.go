@@ -181,6 +181,11 @@ func (i image) requirements() []corev1.NodeSelectorRequirement {
 	return out
 }
 
+// TypicalParameter returns the name of an SSM parameter that clusters of a Kubernetes version have images in.
+func TypicalParameter(version string) string {
+	return fmt.Sprintf("/aws/service/eks/optimized-ami/%s/amazon-linux-2023/x86_64/standard/recommended/image_id", version)
+}
+
 // Images are images in the order in which they are tried, their requirements read once.
 type Images []Image
 

@@ -133,3 +133,15 @@ func Unfulfillable(code string) bool {
 	m := Of(code)
 	return m == Capacity || m == Quota
 }
+
+// codeDryRun is how EC2 answers a dry run that it would have carried out.
+const codeDryRun = "DryRunOperation"
+
+// WouldSucceed reports whether err is EC2's answer to a dry run that it would have carried out.
+func WouldSucceed(err error) bool { return Code(err) == codeDryRun }
+
+// NotPermitted reports whether err says that AWS knows who asks and that they may not do this. Other refusals are about the
+// credentials themselves.
+func NotPermitted(err error) bool {
+	return slices.Contains([]string{"UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "UnauthorizedException", "NotAuthorized"}, Code(err))
+}

@@ -27,8 +27,14 @@ type Answer struct {
 	Failures []Failure
 }
 
-// Instance is an instance of the answer.
-type Instance struct{ ID, InstanceType, Zone, CapacityType string }
+// idPrefix starts the id of every instance.
+const idPrefix = "i-"
+
+// Instance is an instance of the answer. ImageID is "" where it is not known.
+type Instance struct{ ID, InstanceType, Zone, CapacityType, ImageID string }
+
+// Complete reports whether it is known what the instance is and where: without that, its Node is not recognized.
+func (i Instance) Complete() bool { return i.InstanceType != "" && i.Zone != "" }
 
 // Failure is an offering that gave nothing, or less than was wanted.
 type Failure struct{ Code, Message, InstanceType, Zone, CapacityType string }
@@ -44,23 +50,28 @@ func Launch(ctx context.Context, api API, r Request) (Answer, error) {
 
 // read takes an answer apart. What it leaves out, such as the zone, is filled in from the request.
 func read(out *ec2.CreateFleetOutput, r Request) Answer {
-	zones := map[string]string{} // subnet -> zone
+	zones := map[string]string{}  // subnet -> zone
+	images := map[string]string{} // instance type -> image
 	for _, c := range r.Configs {
 		for _, o := range c.Overrides {
-			zones[o.SubnetID] = o.Zone
+			zones[o.SubnetID], images[o.InstanceType] = o.Zone, c.ImageID
 		}
 	}
 	var answer Answer
 	for _, i := range out.Instances {
 		instanceType, zone := place(i.LaunchTemplateAndOverrides, zones)
+		instanceType = cmp.Or(string(i.InstanceType), instanceType)
 		for _, id := range i.InstanceIds {
+			if !strings.HasPrefix(id, idPrefix) {
+				continue
+			}
 			answer.Instances = append(answer.Instances, Instance{
-				ID: id, InstanceType: cmp.Or(string(i.InstanceType), instanceType),
+				ID: id, InstanceType: instanceType, ImageID: images[instanceType],
 				Zone: cmp.Or(awssdk.ToString(i.AvailabilityZone), zone), CapacityType: cmp.Or(string(i.Lifecycle), r.CapacityType),
 			})
 		}
 	}
-	slices.SortFunc(answer.Instances, func(a, b Instance) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortStableFunc(answer.Instances, func(a, b Instance) int { return strings.Compare(a.ID, b.ID) }) // what is told first counts
 	answer.Instances = slices.CompactFunc(answer.Instances, func(a, b Instance) bool { return a.ID == b.ID })
 	for _, e := range out.Errors {
 		instanceType, zone := place(e.LaunchTemplateAndOverrides, zones)

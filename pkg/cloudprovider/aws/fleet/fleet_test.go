@@ -106,7 +106,10 @@ func TestThePlanStaysWithinWhatEC2Takes(t *testing.T) {
 func request(capacityType string) Request {
 	return Request{
 		Token: "token", CapacityType: capacityType, Size: 3, Tags: map[string]string{"b": "2", "a": "1"},
-		Configs: []Config{{"template-1", []Override{{"m5.large", "z1", "subnet-1"}, {"m5.large", "z2", "subnet-2"}}}, {"template-2", []Override{{"m5.xlarge", "z1", "subnet-1"}}}},
+		Configs: []Config{
+			{"template-1", []Override{{"m5.large", "z1", "subnet-1"}, {"m5.large", "z2", "subnet-2"}}, "ami-1"},
+			{"template-2", []Override{{"m5.xlarge", "z1", "subnet-1"}}, "ami-2"},
+		},
 	}
 }
 
@@ -179,7 +182,7 @@ func TestAnswersAreReadWhateverTheyLeaveOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Answer{
-		Instances: []Instance{{"i-1", "m5.large", "z1", "spot"}, {"i-2", "m5.xlarge", "z2", "spot"}, {"i-3", "m5.large", "z1", "spot"}},
+		Instances: []Instance{{"i-1", "m5.large", "z1", "spot", "ami-1"}, {"i-2", "m5.xlarge", "z2", "spot", "ami-2"}, {"i-3", "m5.large", "z1", "spot", "ami-1"}},
 		Failures:  []Failure{{"InsufficientInstanceCapacity", "none left", "m5.large", "z2", "spot"}, {"InternalError", "", "", "", "spot"}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -27,7 +27,11 @@ func infoOf(t catalog.InstanceType) Info {
 	out := Info{
 		Name: t.Name, Arch: t.Architecture, Hypervisor: t.Hypervisor, VCPUs: int64(t.CPU.VCPUs), MemoryMiB: int64(t.MemoryMiB),
 		Interfaces: int64(t.Network.ENIsDefaultCard), IPv4PerInterface: int64(t.Network.IPv4PerENI),
+		CPUManufacturer: t.CPU.Manufacturer, ClockMHz: int64(t.CPU.ClockMHz),
 		EncryptedTransit: t.Network.EncryptedTransit, OnDemand: t.Supports("on-demand"), Spot: t.Supports("spot"), BareMetal: t.BareMetal,
+	}
+	if t.EBS.Optimized == "default" {
+		out.EBSMbps = int64(t.EBS.MaximumMbps)
 	}
 	published := LimitsOf(t)
 	out.BandwidthMbps, out.BranchInterfaces = published.BandwidthMbps, published.BranchInterfaces
@@ -42,6 +46,7 @@ func infoOf(t catalog.InstanceType) Info {
 	}
 	if t.Accelerator.Count > 0 {
 		out.Accelerator = Device{Name: t.Accelerator.Name, Manufacturer: manufacturerAWS, Count: int64(t.Accelerator.Count)}
+		out.NeuronCores = int64(t.Accelerator.Cores)
 	}
 	return out
 }

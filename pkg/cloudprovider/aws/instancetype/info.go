@@ -20,6 +20,12 @@ type Info struct {
 	// Hypervisor is nitro or xen, "" on bare metal.
 	Hypervisor string
 	VCPUs      int64
+	// CPUManufacturer as AWS spells it.
+	CPUManufacturer string
+	// ClockMHz is what the processor sustains, 0 where not known.
+	ClockMHz int64
+	// EBSMbps is the most bandwidth to volumes; 0 where it is not set apart from that of the network.
+	EBSMbps int64
 	// MemoryMiB is nominal; a node sees less.
 	MemoryMiB int64
 	// Interfaces on the default network card, the only one that the VPC CNI uses, and the addresses of each.
@@ -35,6 +41,8 @@ type Info struct {
 	OnDemand, Spot   bool
 	BareMetal        bool
 	GPU, Accelerator Device
+	// NeuronCores of all Neuron devices.
+	NeuronCores int64
 	// OtherDevices are those that nothing announces to pods under one name: FPGAs, transcoders, inference devices not of AWS.
 	OtherDevices bool
 }
@@ -57,12 +65,40 @@ func (i Info) Special() bool {
 	return i.BareMetal || i.GPU.Name != "" || i.Accelerator.Name != "" || i.OtherDevices
 }
 
-// InterfacePods returns how many pods the network interfaces have addresses for.
-func (i Info) InterfacePods() int64 {
-	if i.Interfaces == 0 {
+// InterfacePods returns how many pods the network interfaces have addresses for. The images reserve memory by this number, whatever
+// the cluster's network is like.
+func (i Info) InterfacePods() int64 { return Addressing{}.pods(i) }
+
+// Addressing is how the VPC CNI of a cluster gives pods their addresses.
+type Addressing struct {
+	// ReservedInterfaces of each instance are not for pods.
+	ReservedInterfaces int64
+	// Prefixes has interfaces hold prefixes of addresses in place of single ones, where the hypervisor can.
+	Prefixes bool
+}
+
+const (
+	// addressesOfPrefix is how many addresses a prefix has.
+	addressesOfPrefix = 16
+	// With prefixes it is not addresses that bound the pods but what a kubelet is advised to run: so many on instances of up to so
+	// many virtual CPUs, and on larger ones.
+	smallVCPUs, smallPods, largePods = 30, 110, 250
+)
+
+// pods returns how many pods of a network of their own an instance has addresses for, and two that share that of the host.
+func (a Addressing) pods(i Info) int64 {
+	interfaces, each := i.Interfaces-a.ReservedInterfaces, i.IPv4PerInterface-1
+	if interfaces <= 0 {
 		return 0
 	}
-	return i.Interfaces*(i.IPv4PerInterface-1) + 2
+	if !a.Prefixes || i.Hypervisor == string(ec2types.InstanceTypeHypervisorXen) {
+		return interfaces*each + 2
+	}
+	most := int64(smallPods)
+	if i.VCPUs > smallVCPUs {
+		most = largePods
+	}
+	return min(interfaces*each*addressesOfPrefix+2, most)
 }
 
 // infoFrom keeps the part of a description that matters; false for what kerf cannot launch. Limits are nil for types that
@@ -77,6 +113,9 @@ func infoFrom(d *ec2types.InstanceTypeInfo, limits *Limits) (Info, bool) {
 		Arch:             arch,
 		Hypervisor:       string(d.Hypervisor),
 		VCPUs:            int64(awssdk.ToInt32(d.VCpuInfo.DefaultVCpus)),
+		CPUManufacturer:  awssdk.ToString(d.ProcessorInfo.Manufacturer),
+		ClockMHz:         int64(math.Round(awssdk.ToFloat64(d.ProcessorInfo.SustainedClockSpeedInGhz) * 1000)),
+		EBSMbps:          ebsBandwidth(d.EbsInfo),
 		MemoryMiB:        awssdk.ToInt64(d.MemoryInfo.SizeInMiB),
 		IPv4PerInterface: int64(awssdk.ToInt32(d.NetworkInfo.Ipv4AddressesPerInterface)),
 		EncryptedTransit: awssdk.ToBool(d.NetworkInfo.EncryptionInTransitSupported),
@@ -85,6 +124,7 @@ func infoFrom(d *ec2types.InstanceTypeInfo, limits *Limits) (Info, bool) {
 		BareMetal:        awssdk.ToBool(d.BareMetal),
 		GPU:              gpu(d.GpuInfo),
 		Accelerator:      accelerator(d),
+		NeuronCores:      neuronCores(d.NeuronInfo),
 		OtherDevices:     otherDevices(d),
 	}
 	out.Interfaces, out.BandwidthMbps = cards(d.NetworkInfo)
@@ -95,6 +135,14 @@ func infoFrom(d *ec2types.InstanceTypeInfo, limits *Limits) (Info, bool) {
 		out.NVMeGB = awssdk.ToInt64(disks.TotalSizeInGB)
 	}
 	return out, out.OnDemand || out.Spot
+}
+
+// ebsBandwidth leaves out types of which it depends on the launch whether they have any.
+func ebsBandwidth(e *ec2types.EbsInfo) int64 {
+	if e == nil || e.EbsOptimizedSupport != ec2types.EbsOptimizedSupportDefault || e.EbsOptimizedInfo == nil {
+		return 0
+	}
+	return int64(awssdk.ToInt32(e.EbsOptimizedInfo.MaximumBandwidthInMbps))
 }
 
 func architecture(p *ec2types.ProcessorInfo) string {
@@ -166,6 +214,18 @@ func accelerator(d *ec2types.InstanceTypeInfo) Device {
 		return out
 	}
 	return Device{}
+}
+
+func neuronCores(n *ec2types.NeuronInfo) (cores int64) {
+	if n == nil {
+		return 0
+	}
+	for _, device := range n.NeuronDevices {
+		if device.CoreInfo != nil {
+			cores += int64(awssdk.ToInt32(device.Count)) * int64(awssdk.ToInt32(device.CoreInfo.Count))
+		}
+	}
+	return cores
 }
 
 // foreign reports whether an inference accelerator is another manufacturer's: no Neuron device.

@@ -33,9 +33,13 @@ func described(t catalog.InstanceType) ec2types.InstanceTypeInfo {
 		InstanceType:  ec2types.InstanceType(t.Name),
 		Hypervisor:    ec2types.InstanceTypeHypervisor(t.Hypervisor),
 		BareMetal:     awssdk.Bool(t.BareMetal),
-		ProcessorInfo: &ec2types.ProcessorInfo{SupportedArchitectures: []ec2types.ArchitectureType{ec2types.ArchitectureTypeI386, arch}},
-		VCpuInfo:      &ec2types.VCpuInfo{DefaultVCpus: awssdk.Int32(int32(t.CPU.VCPUs))},
-		MemoryInfo:    &ec2types.MemoryInfo{SizeInMiB: awssdk.Int64(int64(t.MemoryMiB))},
+		ProcessorInfo: &ec2types.ProcessorInfo{SupportedArchitectures: []ec2types.ArchitectureType{ec2types.ArchitectureTypeI386, arch}, Manufacturer: &t.CPU.Manufacturer, SustainedClockSpeedInGhz: awssdk.Float64(float64(t.CPU.ClockMHz) / 1000)},
+		EbsInfo: &ec2types.EbsInfo{
+			EbsOptimizedSupport: ec2types.EbsOptimizedSupport(t.EBS.Optimized),
+			EbsOptimizedInfo:    &ec2types.EbsOptimizedInfo{MaximumBandwidthInMbps: awssdk.Int32(int32(t.EBS.MaximumMbps))},
+		},
+		VCpuInfo:   &ec2types.VCpuInfo{DefaultVCpus: awssdk.Int32(int32(t.CPU.VCPUs))},
+		MemoryInfo: &ec2types.MemoryInfo{SizeInMiB: awssdk.Int64(int64(t.MemoryMiB))},
 		NetworkInfo: &ec2types.NetworkInfo{
 			DefaultNetworkCardIndex: awssdk.Int32(int32(t.Network.DefaultCard)), MaximumNetworkInterfaces: awssdk.Int32(int32(t.Network.ENIs)),
 			Ipv4AddressesPerInterface: awssdk.Int32(int32(t.Network.IPv4PerENI)), EncryptionInTransitSupported: awssdk.Bool(t.Network.EncryptedTransit),
@@ -58,7 +62,10 @@ func described(t catalog.InstanceType) ec2types.InstanceTypeInfo {
 		}}}
 	}
 	if t.Accelerator.Count > 0 {
-		out.NeuronInfo = &ec2types.NeuronInfo{NeuronDevices: []ec2types.NeuronDeviceInfo{{Name: &t.Accelerator.Name, Count: awssdk.Int32(int32(t.Accelerator.Count))}}}
+		out.NeuronInfo = &ec2types.NeuronInfo{NeuronDevices: []ec2types.NeuronDeviceInfo{{
+			Name: &t.Accelerator.Name, Count: awssdk.Int32(int32(t.Accelerator.Count)),
+			CoreInfo: &ec2types.NeuronDeviceCoreInfo{Count: awssdk.Int32(int32(t.Accelerator.Cores / t.Accelerator.Count))},
+		}}}
 	}
 	if t.LocalDisks.Count > 0 {
 		out.InstanceStorageInfo = &ec2types.InstanceStorageInfo{
@@ -268,7 +275,7 @@ func TestDevicesAreResources(t *testing.T) {
 		"g6f.large":     {awsv1alpha1.ResourceNVIDIAGPU: "1", awsv1alpha1.ResourceAWSPodENI: "10"}, // a fraction of one, whole to the guest
 		"g4ad.xlarge":   {awsv1alpha1.ResourceAMDGPU: "1", awsv1alpha1.ResourceAWSPodENI: "12"},
 		"dl1.24xlarge":  {awsv1alpha1.ResourceHabanaGaudi: "8", awsv1alpha1.ResourceAWSPodENI: "62"},
-		"trn1.32xlarge": {awsv1alpha1.ResourceAWSNeuron: "16", awsv1alpha1.ResourceAWSPodENI: "82"},
+		"trn1.32xlarge": {awsv1alpha1.ResourceAWSNeuron: "16", awsv1alpha1.ResourceAWSNeuronCore: "32", awsv1alpha1.ResourceAWSPodENI: "82"},
 		"t3.micro":      {},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -332,7 +339,7 @@ func TestDevicesWithoutACommonResourceAreSpecialAndNoNeuron(t *testing.T) {
 			if got := info.Special(); got != tc.special {
 				t.Errorf("special = %t, want %t", got, tc.special)
 			}
-			neuron := capacity(info, Setup{}, 0)[awsv1alpha1.ResourceAWSNeuron]
+			neuron := capacity(info, Setup{}, 0, Addressing{})[awsv1alpha1.ResourceAWSNeuron]
 			if neuron.Value() != tc.neuron {
 				t.Errorf("%s Neuron devices, want %d", neuron.String(), tc.neuron)
 			}
@@ -349,7 +356,27 @@ func TestLabelsSayWhatATypeIsLike(t *testing.T) {
 			"karpenter.k8s.aws/instance-size": "xlarge", "karpenter.k8s.aws/instance-local-nvme": "125", "karpenter.k8s.aws/instance-cpu": "4",
 			"karpenter.k8s.aws/instance-memory": "16384", "karpenter.k8s.aws/instance-network-bandwidth": "5000", "karpenter.k8s.aws/instance-pods": "29",
 			"karpenter.k8s.aws/instance-gpu-name": "t4", "karpenter.k8s.aws/instance-gpu-manufacturer": "nvidia", "karpenter.k8s.aws/instance-gpu-count": "1",
-			"karpenter.k8s.aws/instance-gpu-memory": "16384",
+			"karpenter.k8s.aws/instance-gpu-memory": "16384", "karpenter.k8s.aws/instance-cpu-manufacturer": "intel",
+			"karpenter.k8s.aws/instance-cpu-sustained-clock-speed-mhz": "2500", "karpenter.k8s.aws/instance-ebs-bandwidth": "3500",
+			"karpenter.k8s.aws/instance-capability-flex": "false", "karpenter.k8s.aws/instance-tenancy": "default",
+		},
+		"m7i-flex.large": {
+			"node.kubernetes.io/instance-type": "m7i-flex.large", "kubernetes.io/arch": "amd64", "kubernetes.io/os": "linux", "topology.kubernetes.io/region": "us-east-1",
+			"karpenter.k8s.aws/instance-hypervisor": "nitro", "karpenter.k8s.aws/instance-encryption-in-transit-supported": "true",
+			"karpenter.k8s.aws/instance-category": "m", "karpenter.k8s.aws/instance-family": "m7i-flex", "karpenter.k8s.aws/instance-generation": "7",
+			"karpenter.k8s.aws/instance-size": "large", "karpenter.k8s.aws/instance-cpu": "2", "karpenter.k8s.aws/instance-memory": "8192",
+			"karpenter.k8s.aws/instance-network-bandwidth": "390", "karpenter.k8s.aws/instance-pods": "29", "karpenter.k8s.aws/instance-cpu-manufacturer": "intel",
+			"karpenter.k8s.aws/instance-cpu-sustained-clock-speed-mhz": "3200", "karpenter.k8s.aws/instance-ebs-bandwidth": "10000",
+			"karpenter.k8s.aws/instance-capability-flex": "true", "karpenter.k8s.aws/instance-tenancy": "default",
+		},
+		"m3.large": { // volumes share its network unless it is launched otherwise
+			"node.kubernetes.io/instance-type": "m3.large", "kubernetes.io/arch": "amd64", "kubernetes.io/os": "linux", "topology.kubernetes.io/region": "us-east-1",
+			"karpenter.k8s.aws/instance-hypervisor": "xen", "karpenter.k8s.aws/instance-encryption-in-transit-supported": "false",
+			"karpenter.k8s.aws/instance-category": "m", "karpenter.k8s.aws/instance-family": "m3", "karpenter.k8s.aws/instance-generation": "3",
+			"karpenter.k8s.aws/instance-size": "large", "karpenter.k8s.aws/instance-cpu": "2", "karpenter.k8s.aws/instance-memory": "7680",
+			"karpenter.k8s.aws/instance-pods": "29", "karpenter.k8s.aws/instance-cpu-manufacturer": "intel",
+			"karpenter.k8s.aws/instance-cpu-sustained-clock-speed-mhz": "2500",
+			"karpenter.k8s.aws/instance-capability-flex":               "false", "karpenter.k8s.aws/instance-tenancy": "default",
 		},
 		"inf2.xlarge": {
 			"node.kubernetes.io/instance-type": "inf2.xlarge", "kubernetes.io/arch": "amd64", "kubernetes.io/os": "linux", "topology.kubernetes.io/region": "us-east-1",
@@ -358,7 +385,9 @@ func TestLabelsSayWhatATypeIsLike(t *testing.T) {
 			"karpenter.k8s.aws/instance-size": "xlarge", "karpenter.k8s.aws/instance-cpu": "4", "karpenter.k8s.aws/instance-memory": "16384",
 			"karpenter.k8s.aws/instance-network-bandwidth": "2083", "karpenter.k8s.aws/instance-pods": "58",
 			"karpenter.k8s.aws/instance-accelerator-name": "inferentia2", "karpenter.k8s.aws/instance-accelerator-manufacturer": "aws",
-			"karpenter.k8s.aws/instance-accelerator-count": "1",
+			"karpenter.k8s.aws/instance-accelerator-count": "1", "karpenter.k8s.aws/instance-cpu-manufacturer": "amd",
+			"karpenter.k8s.aws/instance-cpu-sustained-clock-speed-mhz": "3600", "karpenter.k8s.aws/instance-ebs-bandwidth": "10000",
+			"karpenter.k8s.aws/instance-capability-flex": "false", "karpenter.k8s.aws/instance-tenancy": "default",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -16,7 +16,10 @@ var scheme = regexp.MustCompile(`^([a-z]+)(?:-[0-9]+tb)?([0-9]+).*\.`)
 
 // settledLabels is how many labels a type settles, those that it lacks included. A map that is sized for more than there
 // are takes twice the memory, a thousand times over.
-const settledLabels = 23
+const settledLabels = 28
+
+// tenancyDefault is the tenancy of all that kerf launches.
+const tenancyDefault = "default"
 
 // labelMaker makes requirements of labels. Equal ones share their memory: among a thousand types most values repeat.
 type labelMaker struct {
@@ -72,6 +75,11 @@ func (l *labelMaker) labels(i Info, pods int64, images string) scheduling.Requir
 		{awsv1alpha1.LabelInstanceSize, size},
 		{awsv1alpha1.LabelInstanceLocalNVMe, positive(i.NVMeGB)},
 		{awsv1alpha1.LabelInstanceCPU, positive(i.VCPUs)},
+		{awsv1alpha1.LabelInstanceCPUManufacturer, kebab(i.CPUManufacturer)},
+		{awsv1alpha1.LabelInstanceCPUClock, positive(i.ClockMHz)},
+		{awsv1alpha1.LabelInstanceEBSBandwidth, positive(i.EBSMbps)},
+		{awsv1alpha1.LabelInstanceFlex, strconv.FormatBool(strings.Contains(family, "-flex"))},
+		{awsv1alpha1.LabelInstanceTenancy, tenancyDefault},
 		{awsv1alpha1.LabelInstanceMemory, positive(i.MemoryMiB)},
 		{awsv1alpha1.LabelInstanceNetworkBandwidth, positive(i.BandwidthMbps)},
 		{awsv1alpha1.LabelInstancePods, strconv.FormatInt(pods, 10)},

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
@@ -44,6 +45,10 @@ type Settings struct {
 	Region string
 	// MemoryOverhead is the part of the memory that firmware and kernel keep, as a fraction.
 	MemoryOverhead float64
+	// Addressing of the cluster's pods.
+	Addressing Addressing
+	// Measured is what is known better than by that overhead; nil is nothing.
+	Measured *Measured
 }
 
 // Lister answers what may be launched. Answers are shared: the same list is returned until something changes.
@@ -58,7 +63,7 @@ type Lister struct {
 
 // base is the part of an answer that prices and capacity do not change; its types have no offerings yet.
 type base struct {
-	generation    uint64
+	generation    [2]uint64 // of the facts and of the measurements
 	instanceTypes []*cloudprovider.InstanceType
 	offered       [][]place // by index of instanceTypes
 }
@@ -67,8 +72,9 @@ type base struct {
 type place struct{ zone, capacityType string }
 
 type list struct {
-	base, prices, capacity uint64 // generations
-	instanceTypes          cloudprovider.InstanceTypes
+	base             [2]uint64 // generation
+	prices, capacity uint64    // generations
+	instanceTypes    cloudprovider.InstanceTypes
 }
 
 // NewLister returns a lister.
@@ -92,13 +98,15 @@ func (l *Lister) List(q Question) (cloudprovider.InstanceTypes, error) {
 	}
 	key := string(encoded)
 	// The generations are read before the facts: a change in between makes the answer stale, never wrongly fresh.
-	fresh := list{base: snapshot.Generation, prices: l.prices.Generation(), capacity: l.capacity.Generation()}
+	current := [2]uint64{snapshot.Generation, l.settings.Measured.Generation()}
+	fresh := list{base: current, prices: l.prices.Generation(), capacity: l.capacity.Generation()}
 	if known, ok := l.lists.Get(key); ok && known.base == fresh.base && known.prices == fresh.prices && known.capacity == fresh.capacity {
 		return known.instanceTypes, nil
 	}
 	b, ok := l.bases.Get(key)
-	if !ok || b.generation != snapshot.Generation {
+	if !ok || b.generation != current {
 		b = l.newBase(snapshot, q)
+		b.generation = current
 		l.bases.Put(key, b)
 	}
 	fresh.instanceTypes = l.priced(b)
@@ -119,8 +127,14 @@ func (l *Lister) Describe(name string, setup Setup) (*cloudprovider.InstanceType
 	return l.describe(newLabelMaker(l.settings.Region), info, setup), nil
 }
 
+// AddressedPods returns how many pods an instance of the type has addresses for.
+func (l *Lister) AddressedPods(i Info) int64 { return l.settings.Addressing.pods(i) }
+
 func (l *Lister) describe(maker *labelMaker, i Info, setup Setup) *cloudprovider.InstanceType {
-	all := capacity(i, setup, l.settings.MemoryOverhead)
+	all := capacity(i, setup, l.settings.MemoryOverhead, l.settings.Addressing)
+	if bytes, ok := l.settings.Measured.Memory(i.Name, setup.Images); ok && plausible(bytes, i.MemoryMiB) {
+		all[corev1.ResourceMemory] = *resource.NewQuantity(bytes, resource.BinarySI)
+	}
 	pods := all[corev1.ResourcePods]
 	return &cloudprovider.InstanceType{
 		Name: i.Name, Requirements: maker.labels(i, pods.Value(), setup.Kubelet.Family), Capacity: all, Overhead: overhead(i, setup.Kubelet, all),
@@ -129,7 +143,7 @@ func (l *Lister) describe(maker *labelMaker, i Info, setup Setup) *cloudprovider
 }
 
 func (l *Lister) newBase(snapshot Snapshot, q Question) base {
-	out := base{generation: snapshot.Generation}
+	var out base
 	maker := newLabelMaker(l.settings.Region)
 	images := ami.ImagesOf(q.Images)
 	sets := map[string]scheduling.Requirement{} // printed values -> the one copy of a requirement on zones or capacity types

@@ -45,5 +45,6 @@ func SetupOf(template *awsv1alpha1.AWSNodeTemplate, config *v1alpha5.KubeletConf
 	room := userdata.Configured(family, template.Spec.UserData, config)
 	return Setup{
 		Kubelet: kubelet.Kubelet{Config: room, Family: family}, PodBytes: blockdevice.PodBytes(family, template.Spec.BlockDeviceMappings),
+		Images: ImageSet(Bootable(template)),
 	}
 }

@@ -74,11 +74,11 @@ func (k Kubelet) Pods(interfacePods, vcpus int64) int64 {
 }
 
 // KubeReserved returns what is kept for the kubelet and the container runtime: what is configured and, for keys that are
-// not, what the images reserve. Most go by the pods that the network interfaces allow, whatever maxPods says.
-func (k Kubelet) KubeReserved(interfacePods, vcpus int64) corev1.ResourceList {
+// not, what the images reserve. Most go by the pods that the network interfaces allow, others by those that the node takes.
+func (k Kubelet) KubeReserved(interfacePods, taken, vcpus int64) corev1.ResourceList {
 	pods := interfacePods
 	if k.reservesByPods() {
-		pods = k.Pods(interfacePods, vcpus)
+		pods = taken
 	}
 	out := corev1.ResourceList{
 		corev1.ResourceCPU:              *resource.NewMilliQuantity(reservedMillicores(vcpus), resource.DecimalSI),

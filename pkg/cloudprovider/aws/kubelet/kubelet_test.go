@@ -50,7 +50,8 @@ func TestReservationsAreReplacedKeyByKey(t *testing.T) {
 		MaxPods: ptr.To[int32](5), KubeReserved: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("200m")},
 	}
 	for family, memory := range map[string]string{"AL2": "574Mi", "AL2023": "574Mi", "Ubuntu": "574Mi", "Custom": "574Mi", "Bottlerocket": "310Mi", "Windows2022": "310Mi"} {
-		got := Kubelet{Config: config, Family: family}.KubeReserved(29, 2)
+		k := Kubelet{Config: config, Family: family}
+		got := k.KubeReserved(29, k.Pods(29, 2), 2)
 		for name, want := range map[corev1.ResourceName]string{"cpu": "200m", "memory": memory, "ephemeral-storage": "1Gi"} {
 			if q := got[name]; q.Cmp(resource.MustParse(want)) != 0 {
 				t.Errorf("%s: %s = %s, want %s", family, name, q.String(), want)
@@ -86,7 +87,8 @@ func TestEvictionThresholdsKeepCapacityFree(t *testing.T) {
 func TestWindowsReservesForThePodsThatItTakes(t *testing.T) {
 	config := &v1alpha5.KubeletConfiguration{PodsPerCore: ptr.To[int32](4)}
 	for want, config := range map[string]*v1alpha5.KubeletConfiguration{"1465Mi": nil, "343Mi": config} {
-		q := Kubelet{Config: config, Family: "Windows2019"}.KubeReserved(29, 2)[corev1.ResourceMemory]
+		k := Kubelet{Config: config, Family: "Windows2019"}
+		q := k.KubeReserved(29, k.Pods(29, 2), 2)[corev1.ResourceMemory]
 		if q.Cmp(resource.MustParse(want)) != 0 {
 			t.Errorf("memory = %s, want %s", q.String(), want)
 		}

@@ -92,6 +92,21 @@ func (s *Store) Exists(ctx context.Context, name string) (bool, error) {
 	}), nil
 }
 
+// Any returns the name of a launch template that kerf has made for this cluster, or "" where there is none.
+func (s *Store) Any(ctx context.Context) (string, error) {
+	out, err := s.api.DescribeLaunchTemplates(ctx, &ec2.DescribeLaunchTemplatesInput{Filters: []ec2types.Filter{
+		{Name: awssdk.String("tag:" + awsv1alpha1.TagClusterUID), Values: []string{s.clusterUID}},
+		{Name: awssdk.String("launch-template-name"), Values: []string{namePrefix + "*"}},
+	}})
+	if err != nil {
+		return "", awserr.Explain("ec2:DescribeLaunchTemplates", err)
+	}
+	if len(out.LaunchTemplates) == 0 {
+		return "", nil
+	}
+	return awssdk.ToString(out.LaunchTemplates[0].LaunchTemplateName), nil
+}
+
 func (s *Store) findOrCreate(ctx context.Context, name string, spec Spec) error {
 	if found, err := s.Exists(ctx, name); err != nil || found {
 		return err

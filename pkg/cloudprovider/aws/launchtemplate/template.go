@@ -132,6 +132,18 @@ func narrow(n *int64) *int32 {
 	return awssdk.Int32(int32(max(min(*n, math.MaxInt32), math.MinInt32)))
 }
 
+// TrialName is the name of a launch template that is only tried to make, and never made.
+const TrialName = namePrefix + "permission-check"
+
+// Tagged gives each kind of resource the same tags.
+func Tagged(tags map[string]string, kinds ...ec2types.ResourceType) []ec2types.TagSpecification {
+	out := make([]ec2types.TagSpecification, 0, len(kinds))
+	for _, kind := range kinds {
+		out = append(out, ec2types.TagSpecification{ResourceType: kind, Tags: tagList(tags)})
+	}
+	return out
+}
+
 // tagList returns tags in order of key.
 func tagList(tags map[string]string) []ec2types.Tag {
 	out := make([]ec2types.Tag, 0, len(tags))

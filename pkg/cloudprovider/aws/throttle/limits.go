@@ -6,6 +6,9 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/pricing"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 )
 
 // limit is a token bucket: how many tokens it holds, and how many come back each second.
@@ -13,7 +16,9 @@ type limit struct{ size, refill float64 }
 
 // call is what a limit depends on.
 type call struct {
-	action string
+	// service of AWS, "" for EC2.
+	service string
+	action  string
 	// whole is true of a question that is neither filtered nor read page by page, which has a smaller bucket of its own.
 	whole bool
 	// instances that the call is about; what ends or starts them counts each.
@@ -21,8 +26,11 @@ type call struct {
 }
 
 // callOf reads a call's input. A question for ids is a whole one to EC2.
-func callOf(action string, input any) call {
-	out := call{action: action}
+func callOf(service, action string, input any) call {
+	out := call{service: service, action: action}
+	if service == ec2.ServiceID {
+		out.service = ""
+	}
 	switch in := input.(type) {
 	case *ec2.DescribeInstancesInput:
 		out.whole = len(in.Filters) == 0 && in.MaxResults == nil
@@ -36,6 +44,9 @@ func callOf(action string, input any) call {
 
 // requests returns the bucket that each call of its kind takes a token from: by EC2's category, or the action's own.
 func (c call) requests() limit {
+	if c.service != "" {
+		return others()[c.service]
+	}
 	switch {
 	case c.action == "TerminateInstances":
 		return limit{100, 5}
@@ -50,6 +61,23 @@ func (c call) requests() limit {
 	default:
 		return limit{50, 5} // what changes something
 	}
+}
+
+// others are the limits of the calls of other services, each kind of which has a bucket of its own. Parameter Store publishes its
+// rate. Where nothing is published the bound is kerf's own choice: far more than it needs, and too little to be a nuisance to others
+// in the account even if something asked in a circle.
+func others() map[string]limit {
+	return map[string]limit{
+		ssm.ServiceID:     {40, 40},
+		pricing.ServiceID: {10, 5},
+		eks.ServiceID:     {10, 2},
+	}
+}
+
+// bounded reports whether calls of the service wait for their turn. Those that get credentials do not: all others wait for them.
+func bounded(service string) bool {
+	_, ok := others()[service]
+	return ok || service == ec2.ServiceID
 }
 
 // resources returns the bucket that the call takes a token from for each of its instances; false where there is none.

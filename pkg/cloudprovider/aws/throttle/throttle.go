@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/smithy-go/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/utils/clock"
@@ -24,7 +23,7 @@ type Throttle struct {
 	buckets map[string]*bucket // name -> bucket
 }
 
-// New returns a throttle that takes a share of what EC2 allows an account: 1 is all of it. That is not positive stands for all.
+// New returns a throttle that takes a share of what AWS allows an account: 1 is all of it. That is not positive stands for all.
 func New(clock clock.Clock, share float64) *Throttle {
 	if !(share > 0) {
 		share = 1
@@ -33,7 +32,7 @@ func New(clock clock.Clock, share float64) *Throttle {
 		clock: clock, share: share, buckets: map[string]*bucket{},
 		waits: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "karpenter", Subsystem: "cloudprovider", Name: "api_wait_seconds",
-			Help:    "Time that calls of EC2 were held back to stay within its request limits, by action and whether they are urgent.",
+			Help:    "Time that calls of AWS were held back to stay within request limits, by action and whether they are urgent.",
 			Buckets: []float64{0.001, 0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60},
 		}, []string{"action", "urgent"}),
 	}
@@ -57,7 +56,7 @@ func (t *Throttle) Middleware(stack *middleware.Stack) error {
 	err := stack.Initialize.Add(middleware.InitializeMiddlewareFunc("ThrottleCost", func(
 		ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
 	) (middleware.InitializeOutput, middleware.Metadata, error) {
-		c := callOf(awsmiddleware.GetOperationName(ctx), in.Parameters)
+		c := callOf(awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx), in.Parameters)
 		return next.HandleInitialize(middleware.WithStackValue(ctx, asked{}, c), in)
 	}), middleware.After)
 	if err != nil {
@@ -67,8 +66,8 @@ func (t *Throttle) Middleware(stack *middleware.Stack) error {
 		ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler,
 	) (middleware.FinalizeOutput, middleware.Metadata, error) {
 		c, ok := middleware.GetStackValue(ctx, asked{}).(call)
-		if !ok || awsmiddleware.GetServiceID(ctx) != ec2.ServiceID {
-			return next.HandleFinalize(ctx, in) // other services are asked seldom, and publish no buckets
+		if !ok || !bounded(awsmiddleware.GetServiceID(ctx)) {
+			return next.HandleFinalize(ctx, in)
 		}
 		if err := t.wait(ctx, c); err != nil {
 			return middleware.FinalizeOutput{}, middleware.Metadata{}, fmt.Errorf("waiting to call %s: %w", c.action, err)
@@ -95,7 +94,7 @@ func (t *Throttle) wait(ctx context.Context, c call) error {
 }
 
 func (t *Throttle) requests(c call) *bucket {
-	name := c.action
+	name := c.service + c.action
 	if c.whole {
 		name += " of all"
 	}

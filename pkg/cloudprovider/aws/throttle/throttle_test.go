@@ -12,6 +12,9 @@ import (
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/pricing"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/utils/clock"
@@ -35,9 +38,39 @@ func TestCallsHaveTheLimitsThatEC2Publishes(t *testing.T) {
 		"tags":                         {"CreateTags", &ec2.CreateTagsInput{}, limit{100, 10}, false},
 		"a launch of the other manner": {"RunInstances", &ec2.RunInstancesInput{}, limit{5, 2}, false},
 	} {
-		c := callOf(tc.action, tc.input)
+		c := callOf(ec2.ServiceID, tc.action, tc.input)
 		if _, resources := c.resources(); c.requests() != tc.want || resources != tc.resources {
 			t.Errorf("%s: limit %v, by resources: %t; want %v, %t", name, c.requests(), resources, tc.want, tc.resources)
+		}
+	}
+}
+
+func TestOtherServicesHaveBucketsOfTheirOwnAndCredentialsNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		th, start := New(clock.RealClock{}, 1), time.Now()
+		for range 32 { // 40 less what is kept for urgent calls
+			if err := th.wait(t.Context(), callOf(ssm.ServiceID, "GetParameter", &ssm.GetParameterInput{})); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := th.wait(t.Context(), callOf(eks.ServiceID, "DescribeCluster", &eks.DescribeClusterInput{})); err != nil {
+			t.Fatal(err)
+		}
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("a burst waited for %s", waited)
+		}
+		for range 80 {
+			if err := th.wait(t.Context(), callOf(ssm.ServiceID, "GetParameter", &ssm.GetParameterInput{})); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if waited := time.Since(start).Round(time.Second); waited != 2*time.Second {
+			t.Errorf("80 more at 40 a second waited for %s", waited)
+		}
+	})
+	for service, want := range map[string]bool{ec2.ServiceID: true, ssm.ServiceID: true, eks.ServiceID: true, pricing.ServiceID: true, "STS": false} {
+		if got := bounded(service); got != want {
+			t.Errorf("%s is bounded: %t, want %t", service, got, want)
 		}
 	}
 }

@@ -37,6 +37,7 @@ Instances start, run and end by the clock, but nothing runs in them.
 Two ports are opened: one speaks AWS; the other one, for tests, shows and changes what the simulator holds:
 
   GET  /instances  /launch-templates  /fleets  /calls
+  GET  /iam                      what the policies of --policy were asked about, used for, and have denied
   GET  /faults                   the plan of faults, and how often each has taken effect
   POST /faults                   another plan, from now on; {} ends all faults
   POST /instances/ID/WHAT        have something happen that no client asked for: terminate, fail (the hardware), stop,
@@ -57,7 +58,7 @@ outages, and more; test/awssim/README.md lists all of it. Its seed makes the sam
 const example = `  awssim --region us-west-2 --cluster-name demo --address 127.0.0.1:4566 --admin-address 127.0.0.1:4567
 
   # In another shell, point a client at it:
-  export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=us-west-2
+  export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=us-west-2 AWS_DEFAULT_REGION=us-west-2
   export AWS_ACCESS_KEY_ID=` + world.DefaultAccessKeyID + ` AWS_SECRET_ACCESS_KEY=not-checked
   aws sts get-caller-identity
   aws ec2 describe-subnets --filters Name=tag:karpenter.sh/discovery,Values=demo
@@ -73,7 +74,7 @@ type flags struct {
 	region, cluster, endpoint, certificate, version string
 	plan                                            string
 	address, adminAddress                           string
-	accessKeys                                      []string
+	accessKeys, policies                            []string
 	bootDelay, shutdownDelay, retention, latency    time.Duration
 }
 
@@ -100,6 +101,7 @@ func command() *cobra.Command {
 	set.DurationVar(&f.bootDelay, "boot-delay", 5*time.Second, "how long an instance is pending")
 	set.DurationVar(&f.shutdownDelay, "shutdown-delay", 2*time.Second, "how long an instance is shutting-down")
 	set.DurationVar(&f.latency, "latency", awssim.DefaultLatency, "the least time that an answer takes")
+	set.StringArrayVar(&f.policies, "policy", nil, "file with an IAM policy of the caller, may be repeated; without any, everything is allowed")
 	set.StringVar(&f.plan, "faults", "", "file with a plan of faults to begin with")
 	set.DurationVar(&f.retention, "terminated-retention", time.Hour, "how long a terminated instance is still listed")
 	return c
@@ -126,7 +128,17 @@ func run(c *cobra.Command, f flags) error {
 	if err != nil {
 		return err
 	}
-	server, err := awssim.Start(awssim.Config{World: config, Plan: plan, Address: f.address, AdminAddress: f.adminAddress, Latency: f.latency})
+	policies := make([]string, len(f.policies))
+	for i, path := range f.policies {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("reading a policy: %w", err)
+		}
+		policies[i] = string(text)
+	}
+	server, err := awssim.Start(awssim.Config{
+		World: config, Plan: plan, Policies: policies, Address: f.address, AdminAddress: f.adminAddress, Latency: f.latency,
+	})
 	if err != nil {
 		return err
 	}

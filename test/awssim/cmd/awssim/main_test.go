@@ -55,7 +55,7 @@ func TestTheHelpShowsHowToConnect(t *testing.T) {
 	if err := c.Execute(); err != nil {
 		t.Fatal(err)
 	}
-	for _, says := range []string{"AWS_ENDPOINT_URL=http://127.0.0.1:4566", world.DefaultAccessKeyID, "aws ec2 describe-subnets", "--boot-delay", "/capacity", "--faults", "/faults", `"ambiguous"`} {
+	for _, says := range []string{"AWS_ENDPOINT_URL=http://127.0.0.1:4566", world.DefaultAccessKeyID, "aws ec2 describe-subnets", "--boot-delay", "/capacity", "--faults", "/faults", "--policy", "/iam", `"ambiguous"`} {
 		if !strings.Contains(help.String(), says) {
 			t.Errorf("the help does not say %q", says)
 		}
@@ -68,6 +68,25 @@ func TestUnknownRegionsAreRefused(t *testing.T) {
 	c.SetErr(io.Discard)
 	if err := c.Execute(); err == nil || !strings.Contains(err.Error(), "us-east-1") {
 		t.Errorf("%v, want an error that lists the known regions", err)
+	}
+}
+
+func TestPoliciesAreReadFromFiles(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "policy.json")
+	c := command()
+	c.SetArgs([]string{"--policy", file})
+	c.SetErr(io.Discard)
+	if err := c.Execute(); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("%v, want an error about the file that is not there", err)
+	}
+	if err := os.WriteFile(file, []byte(`{"Version": "2012-10-17", "Statement": [{"Effect": "Alow"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c = command()
+	c.SetArgs([]string{"--policy", file})
+	c.SetErr(io.Discard)
+	if err := c.Execute(); err == nil || !strings.Contains(err.Error(), "Alow") {
+		t.Errorf("%v, want an error about the policy", err)
 	}
 }
 

@@ -1,0 +1,87 @@
+package garbagecollection
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/samber/lo"
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/events"
+	"github.com/kerf-autoscaler/kerf/pkg/machines"
+)
+
+// endOrphans terminates the instances that have been without an owner for long enough. The cloud's adapter reads each by its id
+// before, and ends nothing of another cluster.
+func (c *Controller) endOrphans(ctx context.Context, seen look, found []*v1alpha5.Machine) error {
+	now := c.journal.Clock.Now()
+	orphans := lo.Keyify(lo.Map(found, func(i *v1alpha5.Machine, _ int) string { return machines.InstanceID(i.Status.ProviderID) }))
+	for _, instance := range seen.instances { // who has found an owner is under no suspicion any more
+		if id := machines.InstanceID(instance.Status.ProviderID); !lo.HasKey(orphans, id) {
+			delete(c.orphaned, id)
+		}
+	}
+	c.orphaned.fade(now)
+	due := lo.Filter(found, func(i *v1alpha5.Machine, _ int) bool {
+		return now.Sub(c.orphaned.see(machines.InstanceID(i.Status.ProviderID), now).first) >= orphanAge
+	})
+	return each(c.unlessWorking(ctx, seen, due), func(instance *v1alpha5.Machine) error {
+		id := machines.InstanceID(instance.Status.ProviderID)
+		err := c.provider.Delete(ctx, instance)
+		if cloudprovider.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("terminating orphaned instance %s: %w", id, err)
+		}
+		if sighting := c.orphaned[id]; !sighting.told { // lists may show it as it was for a while
+			sighting.told = true
+			c.journal.Metrics.OrphansTerminated.Inc()
+			ctrl.LoggerFrom(ctx).Info("terminated orphaned instance", "providerID", instance.Status.ProviderID, "provisioner", instance.ProvisionerName())
+		}
+		return nil
+	})
+}
+
+// unlessWorking leaves out the orphans of those provisioners too many of whose orphans are Nodes that have been kerf's and work:
+// that so many Machines are gone at once is more likely a cluster restored from an old backup than a leak.
+func (c *Controller) unlessWorking(ctx context.Context, seen look, due []*v1alpha5.Machine) []*v1alpha5.Machine {
+	working := map[string]*corev1.Node{} // id of an instance -> its Node
+	for i := range seen.nodes {
+		if node := &seen.nodes[i]; node.Labels[v1alpha5.RegisteredLabel] != "" && machines.NodeIsReady(node) {
+			working[machines.InstanceID(node.Spec.ProviderID)] = node
+		}
+	}
+	instances := lo.CountValuesBy(seen.instances, (*v1alpha5.Machine).ProvisionerName)
+	doubted := lo.CountValuesBy(lo.Filter(due, func(i *v1alpha5.Machine, _ int) bool {
+		return working[machines.InstanceID(i.Status.ProviderID)] != nil
+	}), (*v1alpha5.Machine).ProvisionerName)
+	before := c.held
+	c.held = map[string]bool{}
+	var out []*v1alpha5.Machine
+	for _, instance := range due {
+		provisioner := instance.ProvisionerName()
+		node := working[machines.InstanceID(instance.Status.ProviderID)]
+		if node == nil || doubted[provisioner] <= tolerated(instances[provisioner]) {
+			out = append(out, instance)
+			continue
+		}
+		c.held[provisioner] = true
+		c.journal.Events.Publish(events.Event{Object: node, Warning: true, Reason: events.ReasonDeletionPaused, Message: fmt.Sprintf(
+			"%d of %d instances of provisioner %s have lost their machines and still work as nodes: they are not terminated; "+
+				"delete the nodes if their machines were taken away on purpose", doubted[provisioner], instances[provisioner], provisioner)})
+	}
+	for provisioner := range c.held {
+		c.journal.Metrics.TerminationPaused.WithLabelValues(provisioner).Set(float64(doubted[provisioner]))
+		if !before[provisioner] {
+			ctrl.LoggerFrom(ctx).Info("too many working nodes have lost their machines, terminating none of them", "provisioner", provisioner, "nodes", doubted[provisioner])
+		}
+	}
+	for provisioner := range before {
+		if !c.held[provisioner] {
+			c.journal.Metrics.TerminationPaused.DeleteLabelValues(provisioner)
+			ctrl.LoggerFrom(ctx).Info("no more nodes without machines than can be believed, terminating again", "provisioner", provisioner)
+		}
+	}
+	return out
+}

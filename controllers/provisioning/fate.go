@@ -1,0 +1,173 @@
+package provisioning
+
+import (
+	"hash/fnv"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/machines"
+	"github.com/kerf-autoscaler/kerf/pkg/pods"
+	"github.com/kerf-autoscaler/kerf/pkg/state"
+)
+
+const (
+	// settling is how long the scheduler may take to see that a node is ready and to bind the pods that wait for it.
+	settling = 15 * time.Second
+	// shortLife is how long a node has to last before its deletion by others says nothing about the next one.
+	shortLife = 10 * time.Minute
+	// onItsWayFor is how long a machine that is not ready keeps others from being tried.
+	onItsWayFor = 30 * time.Minute
+	// namedWorkloads is how many workloads a machine tells that it was made for: those of a machine full of different pods.
+	namedWorkloads = 110
+)
+
+// fate is what came of a machine.
+type fate struct {
+	machine *v1alpha5.Machine
+	// basis is what it was made from, workloads are those that it was made for.
+	basis     string
+	workloads []string
+	// reason is why it came to nothing for the workloads in failed; "" where there are none.
+	reason string
+	failed []string
+	// served are the workloads of which pods run there.
+	served []string
+	// joined says that its Node is there, and used that pods run on it.
+	joined, used bool
+	// open says that it is not about to go, and onItsWay that pods may soon come to it.
+	open, onItsWay bool
+}
+
+// workloadOf returns what stands for the pods of one owner, or for a pod of its own.
+func workloadOf(pod *corev1.Pod) string {
+	uid := pod.UID
+	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
+		uid = owner.UID
+	}
+	sum := fnv.New32a()
+	_, _ = sum.Write([]byte(uid)) // a hash takes everything
+	return strconv.FormatUint(uint64(sum.Sum32()), 16)
+}
+
+// madeFor returns the annotation of a machine that is made from basis for pods, and madeFrom what it says.
+func madeFor(basis string, list []*corev1.Pod) string {
+	workloads := map[string]bool{}
+	for _, pod := range list {
+		workloads[workloadOf(pod)] = true
+	}
+	sorted := slices.Sorted(maps.Keys(workloads))
+	return basis + "/" + strings.Join(sorted[:min(len(sorted), namedWorkloads)], ",")
+}
+
+func madeFrom(machine *v1alpha5.Machine) (basis string, workloads []string) {
+	basis, list, _ := strings.Cut(machine.Annotations[v1alpha5.MadeForAnnotation], "/")
+	if list == "" {
+		return basis, nil
+	}
+	return basis, strings.Split(list, ",")
+}
+
+// patience maps a workload -> when the pod of it was made that has waited for longest.
+type patience map[string]time.Time
+
+func patienceOf(pending []*corev1.Pod) patience {
+	out := patience{}
+	for _, pod := range pending {
+		if !pods.IsProvisionable(pod) {
+			continue
+		}
+		workload, at := workloadOf(pod), pod.CreationTimestamp.Time
+		if oldest, ok := out[workload]; !ok || at.Before(oldest) {
+			out[workload] = at
+		}
+	}
+	return out
+}
+
+// fateOf says what came of the machine of an entry; ended says that it is gone. Whatever is not certain is open: a machine without
+// an instance is for others to judge, and one that waits for a GPU to show may wait for it as long as it takes.
+func fateOf(entry state.Entry, ended bool, waiting patience, now time.Time) fate {
+	machine := entry.Machine
+	out := fate{machine: machine}
+	out.basis, out.workloads = madeFrom(machine)
+	leaving := ended || !machine.DeletionTimestamp.IsZero()
+	out.open = !leaving
+	if machine.Status.ProviderID == "" {
+		out.onItsWay = !leaving
+		return out
+	}
+	out.serve(entry)
+	conditions := machines.Conditions(machine)
+	out.joined = !leaving && entry.Node != nil && conditions.IsTrue(v1alpha5.ConditionRegistered)
+	readyFor := readyFor(machine, now)
+	settled := readyFor >= settling
+	out.onItsWay = !leaving && !settled && now.Sub(machine.CreationTimestamp.Time) < onItsWayFor
+	switch {
+	case leaving && machine.Status.NodeName == "":
+		out.reason, out.failed = v1alpha5.ReasonNeverJoined, out.workloads
+	case leaving && lostNode(entry) && readyFor < shortLife:
+		out.reason, out.failed = v1alpha5.ReasonNodeDeleted, out.workloads
+	case readyFor == 0:
+	case conditions.IsTrue(v1alpha5.ConditionDisrupting), !leaving && settled:
+		out.shun(waiting)
+	}
+	return out
+}
+
+// serve notes of which workloads pods run on the node.
+func (f *fate) serve(entry state.Entry) {
+	there := map[string]bool{}
+	for _, pod := range entry.Pods {
+		if pods.IsReschedulable(pod) {
+			f.used, there[workloadOf(pod)] = true, true
+		}
+	}
+	for _, workload := range f.workloads {
+		if there[workload] {
+			f.served = append(f.served, workload)
+		}
+	}
+}
+
+// shun notes which workloads the machine was made for and still have a pod waiting that waited then already.
+func (f *fate) shun(waiting patience) {
+	for _, workload := range f.workloads {
+		since, waits := waiting[workload]
+		if waits && !since.After(f.machine.CreationTimestamp.Time) && !slices.Contains(f.served, workload) {
+			f.reason, f.failed = v1alpha5.ReasonPodsStayedAway, append(f.failed, workload)
+		}
+	}
+}
+
+// lostNode reports whether a machine goes because somebody deleted its Node. A Node that is not ready is deleted because its
+// instance is gone, or is not ready yet.
+func lostNode(entry state.Entry) bool {
+	registered := machines.Conditions(entry.Machine).Get(v1alpha5.ConditionRegistered)
+	if registered != nil && registered.Status == metav1.ConditionFalse && registered.Reason == v1alpha5.ReasonNodeNotFound {
+		return true
+	}
+	if entry.Node == nil || entry.Node.DeletionTimestamp.IsZero() || entry.Machine.DeletionTimestamp.IsZero() {
+		return false
+	}
+	wasReady := machines.Conditions(entry.Machine).IsTrue(v1alpha5.ConditionInitialized)
+	return !entry.Node.DeletionTimestamp.After(entry.Machine.DeletionTimestamp.Time) && (machines.NodeIsReady(entry.Node) || !wasReady)
+}
+
+// readyFor returns how long a machine has been ready for pods, or was until it had to go; 0 where it never was.
+func readyFor(machine *v1alpha5.Machine, now time.Time) time.Duration {
+	initialized := machines.Conditions(machine).Get(v1alpha5.ConditionInitialized)
+	if initialized == nil || initialized.Status != metav1.ConditionTrue {
+		return 0
+	}
+	if !machine.DeletionTimestamp.IsZero() {
+		now = machine.DeletionTimestamp.Time
+	}
+	return max(now.Sub(initialized.LastTransitionTime.Time), 1)
+}

@@ -1,0 +1,160 @@
+// Package permission finds out what AWS does not let kerf do, before a launch or a termination fails for it.
+package permission
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/awserr"
+)
+
+// Probe asks AWS whether it would let kerf do something, without doing it.
+type Probe struct {
+	// Action that is tried, e.g. ec2:RunInstances.
+	Action string
+	Try    func(context.Context) error
+}
+
+// Missing is a permission that AWS refuses.
+type Missing struct {
+	// Action that would have to be allowed, e.g. iam:PassRole.
+	Action string
+	// Tried is the action whose trial told; others belong to it.
+	Tried string
+	// Message is what AWS says.
+	Message string
+}
+
+func (m Missing) String() string {
+	if m.Tried == m.Action {
+		return m.Action
+	}
+	return fmt.Sprintf("%s (for %s)", m.Action, m.Tried)
+}
+
+// List is what is missing, in order of action.
+type List []Missing
+
+// String names the actions.
+func (l List) String() string {
+	names := make([]string, 0, len(l))
+	for _, m := range l {
+		names = append(names, m.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+// Ledger holds what was found out last, and tells in the log what changes. It is safe for concurrent use.
+type Ledger struct {
+	mu sync.Mutex
+	// found maps what was looked at, "" for what is the same for all -> what is missing.
+	found map[string]List
+}
+
+// NewLedger returns a ledger of which nothing is known.
+func NewLedger() *Ledger { return &Ledger{found: map[string]List{}} }
+
+// Check makes the trials and keeps what they tell of the subject. A trial without a clear answer leaves what was known before.
+// The error is of credentials that AWS does not take at all: then nothing is told of permissions.
+func (l *Ledger) Check(ctx context.Context, subject string, probes []Probe) error {
+	before, _ := l.Missing(subject)
+	var now List
+	for _, p := range probes {
+		err := p.Try(ctx)
+		missing, verdict := judge(p.Action, err)
+		switch verdict {
+		case refused:
+			now = append(now, missing)
+		case unclear:
+			now = append(now, slices.DeleteFunc(slices.Clone(before), func(m Missing) bool { return m.Tried != p.Action })...)
+		case unknown:
+			return awserr.Explain(p.Action, err)
+		case granted:
+		}
+	}
+	slices.SortFunc(now, func(a, b Missing) int { return strings.Compare(a.String(), b.String()) })
+	now = slices.CompactFunc(now, func(a, b Missing) bool { return a.String() == b.String() })
+	l.mu.Lock()
+	l.found[subject] = now
+	l.mu.Unlock()
+	tell(ctx, subject, before, now)
+	return nil
+}
+
+// Missing returns what is missing for the subject; false where it was never checked.
+func (l *Ledger) Missing(subject string) (List, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	found, ok := l.found[subject]
+	return found, ok
+}
+
+// Forget drops a subject that is gone.
+func (l *Ledger) Forget(subject string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.found, subject)
+}
+
+// tell writes one line for each permission that has gone missing or has come.
+func tell(ctx context.Context, subject string, before, now List) {
+	logger := log.FromContext(ctx)
+	if subject != "" {
+		logger = logger.WithValues("template", subject)
+	}
+	lacks := func(list List, m Missing) bool {
+		return slices.ContainsFunc(list, func(o Missing) bool { return o.String() == m.String() })
+	}
+	for _, m := range now {
+		if !lacks(before, m) {
+			logger.Info("AWS permission is missing: add it to the policy of kerf's role", "action", m.Action, "tried", m.Tried, "answer", m.Message)
+		}
+	}
+	for _, m := range before {
+		if !lacks(now, m) {
+			logger.Info("AWS permission is no longer missing", "action", m.Action, "tried", m.Tried)
+		}
+	}
+}
+
+// verdict is what the answer to a trial means.
+type verdict int
+
+const (
+	// granted: AWS would have done it, or has another reason not to.
+	granted verdict = iota
+	// refused: it may not be done.
+	refused
+	// unclear: AWS did not say.
+	unclear
+	// unknown: AWS does not take the credentials.
+	unknown
+)
+
+// named finds the action in the words of AWS: a trial may fail for another one that belongs to it.
+var named = regexp.MustCompile(`not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)`)
+
+func judge(action string, err error) (Missing, verdict) {
+	switch {
+	case err == nil || awserr.WouldSucceed(err):
+		return Missing{}, granted
+	case awserr.NotPermitted(err):
+		m := Missing{Action: action, Tried: action, Message: awserr.Text(err)}
+		if found := named.FindStringSubmatch(m.Message); found != nil {
+			m.Action = found[1]
+		}
+		return m, refused
+	case awserr.Is(err, awserr.Denied):
+		return Missing{}, unknown
+	case awserr.Is(err, awserr.Unknown, awserr.Throttled):
+		return Missing{}, unclear
+	default: // whoever may not do it is not told what else is wrong
+		return Missing{}, granted
+	}
+}

@@ -1,0 +1,109 @@
+package permission_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/smithy-go"
+	"github.com/go-logr/logr/funcr"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/permission"
+)
+
+// answers maps an action -> the code and the message of AWS's answer, or no code for none.
+type answers map[string][2]string
+
+func (a answers) probes() []permission.Probe {
+	var out []permission.Probe
+	for action, answer := range a {
+		out = append(out, permission.Probe{Action: action, Try: func(context.Context) error {
+			switch answer[0] {
+			case "":
+				return nil
+			case "reset":
+				return errors.New("connection reset")
+			default:
+				return &smithy.GenericAPIError{Code: answer[0], Message: answer[1]}
+			}
+		}})
+	}
+	slices.SortFunc(out, func(x, y permission.Probe) int { return -strings.Compare(x.Action, y.Action) })
+	return out
+}
+
+func TestOnlyAClearRefusalIsAMissingPermission(t *testing.T) {
+	const passRole = "You are not authorized to perform this operation. User: u is not authorized to perform: iam:PassRole on resource: r"
+	for name, tc := range map[string]struct {
+		code, message string
+		want          string
+	}{
+		"it would be done":              {"DryRunOperation", "", ""},
+		"it was answered":               {"", "", ""},
+		"it may not be done":            {"UnauthorizedOperation", "no", "ec2:RunInstances"},
+		"other services say it so":      {"AccessDeniedException", "no", "ec2:RunInstances"},
+		"what belongs to it may not be": {"UnauthorizedOperation", passRole, "iam:PassRole (for ec2:RunInstances)"},
+		"something else is wrong":       {"InvalidSubnetID.NotFound", "no", ""},
+		"too many calls":                {"RequestLimitExceeded", "slow", ""},
+		"AWS is out of order":           {"InternalError", "oh", ""},
+		"no answer":                     {"reset", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := permission.NewLedger()
+			if err := l.Check(t.Context(), "", answers{"ec2:RunInstances": {tc.code, tc.message}}.probes()); err != nil {
+				t.Fatal(err)
+			}
+			got, known := l.Missing("")
+			if got.String() != tc.want || !known {
+				t.Errorf("missing %q, known %t; want %q", got, known, tc.want)
+			}
+		})
+	}
+}
+
+func TestCredentialsThatAWSDoesNotTakeSayNothingOfPermissions(t *testing.T) {
+	l := permission.NewLedger()
+	if err := l.Check(t.Context(), "", answers{"a:B": {"ExpiredToken", "old"}}.probes()); err == nil {
+		t.Error("there is no error")
+	}
+	if _, known := l.Missing(""); known {
+		t.Error("permissions are taken for checked")
+	}
+}
+
+func TestEachChangeIsToldInALineOfItsOwn(t *testing.T) {
+	var lines []string
+	ctx := log.IntoContext(t.Context(), funcr.New(func(_, text string) { lines = append(lines, text) }, funcr.Options{}))
+	l := permission.NewLedger()
+	denied, granted, lost := [2]string{"UnauthorizedOperation", "no"}, [2]string{"DryRunOperation", ""}, [2]string{"reset", ""}
+	for _, step := range []struct {
+		what    string
+		answers answers
+		missing string
+		lines   int
+	}{
+		{"two are missing", answers{"ec2:A": denied, "ec2:B": denied, "ec2:C": granted}, "ec2:A, ec2:B", 2},
+		{"nothing has changed", answers{"ec2:A": denied, "ec2:B": denied, "ec2:C": granted}, "ec2:A, ec2:B", 0},
+		{"no answer about one", answers{"ec2:A": lost, "ec2:B": denied, "ec2:C": lost}, "ec2:A, ec2:B", 0},
+		{"one is granted", answers{"ec2:A": granted, "ec2:B": denied, "ec2:C": granted}, "ec2:B", 1},
+		{"one goes, one comes", answers{"ec2:A": granted, "ec2:B": granted, "ec2:C": denied}, "ec2:C", 2},
+	} {
+		lines = nil
+		if err := l.Check(ctx, "template", step.answers.probes()); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := l.Missing("template"); got.String() != step.missing || len(lines) != step.lines {
+			t.Errorf("%s: missing %q in %d lines %q; want %q in %d", step.what, got, len(lines), lines, step.missing, step.lines)
+		}
+	}
+	if _, known := l.Missing(""); known {
+		t.Error("what was found of a template counts for all")
+	}
+	l.Forget("template")
+	if _, known := l.Missing("template"); known {
+		t.Error("a template that is gone is not forgotten")
+	}
+}

@@ -1,0 +1,100 @@
+package aws_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/kerf-autoscaler/kerf/test/awssim"
+	"github.com/kerf-autoscaler/kerf/test/awssim/apierror"
+	"github.com/kerf-autoscaler/kerf/test/awssim/wire"
+)
+
+// deny refuses actions such as ec2:RunInstances as AWS does where no policy allows them.
+func deny(actions ...string) awssim.Hook {
+	return func(ctx context.Context, r *wire.Request, next awssim.Handler) (*wire.Response, error) {
+		action := r.Service + ":" + r.Action
+		switch {
+		case !slices.Contains(actions, action):
+			return next(ctx, r)
+		case r.Service == "ec2":
+			return nil, apierror.New("UnauthorizedOperation", "You are not authorized to perform this operation. User: kerf is not authorized to perform: %s", action)
+		default:
+			return nil, apierror.New("AccessDeniedException", "User: kerf is not authorized to perform: %s", action)
+		}
+	}
+}
+
+// missing checks permissions as a fresh process would and returns what is missing.
+func (s *sim) missing() []string {
+	s.t.Helper()
+	found, err := s.newProvider(clusterUID).Discovery().Permissions.Check(s.t.Context(), s.template())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var out []string
+	for _, m := range found {
+		out = append(out, m.String())
+	}
+	slices.Sort(out)
+	return out
+}
+
+func TestEachPermissionThatIsMissingIsFoundAndNothingIsChangedByLooking(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate()
+	s.launched()
+	if got := s.missing(); len(got) > 0 {
+		t.Fatalf("nothing is refused and %v are missing", got)
+	}
+	instances, templates := s.live(), len(s.LaunchTemplates())
+	for _, action := range []string{
+		"ec2:DescribeImages", "ec2:DescribeInstances", "ec2:DescribeInstanceTypes", "ec2:DescribeInstanceTypeOfferings", "ec2:DescribeLaunchTemplates",
+		"ec2:DescribeSecurityGroups", "ec2:DescribeSpotPriceHistory", "ec2:DescribeSubnets", "eks:DescribeCluster", "ssm:GetParameter",
+		"pricing:GetProducts", "ec2:RunInstances", "ec2:CreateLaunchTemplate", "ec2:CreateFleet", "ec2:TerminateInstances", "ec2:DeleteLaunchTemplate",
+	} {
+		t.Run(action, func(t *testing.T) {
+			s.inject(nil)
+			p := s.newProvider(clusterUID) // it has read what it needs to begin
+			s.inject(deny(action))
+			found, err := p.Discovery().Permissions.Check(t.Context(), s.template())
+			if err != nil || len(found) != 1 || found[0].Action != action {
+				t.Errorf("missing are %v, %v", found, err)
+			}
+		})
+	}
+	s.inject(nil)
+	if s.live() != instances || len(s.LaunchTemplates()) != templates || len(s.Fleets()) != 1 {
+		t.Errorf("%d instances, %d launch templates, %d fleets after looking, before %d, %d, 1", s.live(), len(s.LaunchTemplates()), len(s.Fleets()), instances, templates)
+	}
+}
+
+func TestWhatBelongsToOthersIsNotTriedOn(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate()
+	create(t, s.newProvider("another-cluster"), machine("foreign", 1, 0))
+	s.inject(deny("ec2:TerminateInstances", "ec2:DeleteLaunchTemplate", "ec2:CreateFleet"))
+	if got := s.missing(); len(got) > 0 {
+		t.Errorf("missing are %v: something of another cluster was tried on", got)
+	}
+}
+
+func TestAProviderWithoutPermissionsIsReadyAllTheSame(t *testing.T) {
+	s := startSim(t)
+	s.inject(deny("ec2:DescribeSpotPriceHistory"))
+	p := s.newProvider(clusterUID)
+	s.run(p, "checking permissions")
+	if err := p.Ready(); err != nil {
+		t.Errorf("it is not ready: %v", err)
+	}
+}
+
+func TestAnIsolatedVPCIsNotCheckedForThePriceList(t *testing.T) {
+	s := startSim(t)
+	s.settings.IsolatedVPC = true
+	s.makeTemplate()
+	s.inject(deny("pricing:GetProducts"))
+	if got := s.missing(); len(got) > 0 || s.calls("pricing:GetProducts") > 0 {
+		t.Errorf("missing are %v after %d calls", got, s.calls("pricing:GetProducts"))
+	}
+}
