@@ -2,8 +2,8 @@ package aws
 
 import (
 	"context"
+	"fmt"
 	"slices"
-	"sync"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -37,7 +37,8 @@ type Permissions struct {
 	eks     *eks.Client
 	pricing *awspricing.Client
 
-	mu sync.Mutex
+	// turn has room for who checks what does not depend on a template. Who waits for it may give up.
+	turn chan struct{}
 }
 
 // Check returns what is missing for launches from the template, and for all else.
@@ -60,8 +61,12 @@ func (c *Permissions) Forget(template string) { c.ledger.Forget(template) }
 
 // checkGeneral tries all that does not depend on a template.
 func (c *Permissions) checkGeneral(ctx context.Context) error {
-	c.mu.Lock() // who comes second finds nothing changed
-	defer c.mu.Unlock()
+	select {
+	case c.turn <- struct{}{}: // who comes second finds nothing changed
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for another check of permissions: %w", ctx.Err())
+	}
+	defer func() { <-c.turn }()
 	return c.ledger.Check(ctx, "", slices.Concat(c.reads(), c.otherReads(), c.own(ctx)))
 }
 
