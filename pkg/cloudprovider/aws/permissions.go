@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -10,7 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	awspricing "github.com/aws/aws-sdk-go-v2/service/pricing"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
-	"golang.org/x/sync/singleflight"
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
@@ -37,7 +37,8 @@ type Permissions struct {
 	eks     *eks.Client
 	pricing *awspricing.Client
 
-	flights singleflight.Group
+	// turn has room for who checks what does not depend on a template. Who waits for it may give up.
+	turn chan struct{}
 }
 
 // Check returns what is missing for launches from the template, and for all else.
@@ -60,10 +61,13 @@ func (c *Permissions) Forget(template string) { c.ledger.Forget(template) }
 
 // checkGeneral tries all that does not depend on a template.
 func (c *Permissions) checkGeneral(ctx context.Context) error {
-	_, err, _ := c.flights.Do("", func() (any, error) { // who comes second is told what the first finds
-		return nil, c.ledger.Check(ctx, "", slices.Concat(c.reads(), c.otherReads(), c.own(ctx)))
-	})
-	return err
+	select {
+	case c.turn <- struct{}{}: // who comes second finds nothing changed
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for another check of permissions: %w", ctx.Err())
+	}
+	defer func() { <-c.turn }()
+	return c.ledger.Check(ctx, "", slices.Concat(c.reads(), c.otherReads(), c.own(ctx)))
 }
 
 func (c *Permissions) reads() []permission.Probe {

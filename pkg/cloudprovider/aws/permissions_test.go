@@ -2,8 +2,11 @@ package aws_test
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/kerf-autoscaler/kerf/test/awssim"
 	"github.com/kerf-autoscaler/kerf/test/awssim/apierror"
@@ -96,5 +99,45 @@ func TestAnIsolatedVPCIsNotCheckedForThePriceList(t *testing.T) {
 	s.inject(deny("pricing:GetProducts"))
 	if got := s.missing(); len(got) > 0 || s.calls("pricing:GetProducts") > 0 {
 		t.Errorf("missing are %v after %d calls", got, s.calls("pricing:GetProducts"))
+	}
+}
+
+func TestWhoWaitsForAnotherCheckOfPermissionsMayGiveUp(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate()
+	p := s.newProvider(clusterUID)
+	begun, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	s.inject(func(ctx context.Context, r *wire.Request, next awssim.Handler) (*wire.Response, error) {
+		once.Do(func() {
+			close(begun)
+			<-release
+		})
+		return next(ctx, r)
+	})
+	first := make(chan error, 1)
+	go func() {
+		_, err := p.Discovery().Permissions.Check(t.Context(), s.template())
+		first <- err
+	}()
+	<-begun
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	second := make(chan error, 1)
+	go func() {
+		_, err := p.Discovery().Permissions.Check(ctx, s.template())
+		second <- err
+	}()
+	select {
+	case err := <-second:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("the check that gave up says %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("a check that was given up still waits for another one")
+	}
+	close(release)
+	if err := <-first; err != nil {
+		t.Error(err)
 	}
 }

@@ -124,7 +124,10 @@ func New(cfg awssdk.Config, reader client.Reader, settings Settings, now clock.P
 		shown:           memo.NewTable[string, ec2types.InstanceStateName](instancesKept),
 		lost:            memo.NewTable[string, time.Time](answersKept),
 	}
-	p.permissions = &Permissions{p: p, ledger: permission.NewLedger(), ssm: ssm.NewFromConfig(cfg), eks: eks.NewFromConfig(cfg), pricing: priceClient}
+	p.permissions = &Permissions{
+		p: p, ledger: permission.NewLedger(), ssm: ssm.NewFromConfig(cfg), eks: eks.NewFromConfig(cfg), pricing: priceClient,
+		turn: make(chan struct{}, 1),
+	}
 	p.descriptions, p.terminations = batch.New(batches(descriptionsAtOnce), p.describeAll), batch.New(batches(terminationsAtOnce), p.terminateAll)
 	p.listings = batch.New(batches(2), p.list) // two never come: there is one list to ask for
 	p.lister = instancetype.NewLister(p.types, p.prices, p.capacity, instancetype.Settings{

@@ -25,6 +25,9 @@ import (
 // callTimeout is how long kerf waits for an answer of AWS.
 const callTimeout = 30 * time.Second
 
+// tryPrefix marks calls in the history that only ask whether they may be made.
+const tryPrefix = "try "
+
 // errLost is what the SDK gets to hear of an answer that never arrives.
 var errLost = errors.New("connection reset by peer")
 
@@ -68,7 +71,7 @@ func (c *wireClient) Do(r *http.Request) (*http.Response, error) {
 	p := c.process
 	call := callOf(r, body)
 	key := "aws " + call.Action + " " + call.Body
-	out := p.world.gate.pass(&parked{process: p, key: key, counts: true})
+	out := p.world.gate.pass(&parked{process: p, key: key, counts: !strings.HasPrefix(call.Action, tryPrefix)})
 	if out.skip {
 		return nil, out.err
 	}
@@ -132,13 +135,17 @@ func callOf(r *http.Request, body []byte) *history.Call {
 	for i, id := range call.IDs {
 		form.Set("InstanceId."+strconv.Itoa(i+1), id)
 	}
-	if call.Action == "CreateFleet" {
+	switch {
+	case form.Get("DryRun") == "true": // it asks whether it may, and changes nothing
+		call.Action = tryPrefix + call.Action
+		form.Del("ClientToken")
+	case call.Action == "CreateFleet":
 		call.Token = form.Get("ClientToken")
 		if size, err := strconv.Atoi(form.Get("TargetCapacitySpecification.TotalTargetCapacity")); err == nil {
 			call.Size = size
 		}
 		call.Group, call.Attempt = tagIn(form, awsv1alpha1.TagLaunchGroup), tagIn(form, awsv1alpha1.TagLaunchAttempt)
-	} else {
+	default:
 		form.Del("ClientToken") // the SDK makes it up, anew each time
 	}
 	call.Body = form.Encode()
