@@ -56,13 +56,6 @@ func (r *runs) GetControllerOptions() config.Controller {
 	return config.Controller{SkipNameValidation: new(true)}
 }
 
-// Elected returns a channel that is closed: each process leads from its first moment.
-func (r *runs) Elected() <-chan struct{} {
-	elected := make(chan struct{})
-	close(elected)
-	return elected
-}
-
 // GetEventRecorder returns a recorder that writes into the history.
 func (r *runs) GetEventRecorder(string) events.EventRecorder { return &teller{process: r.process} }
 
