@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	"github.com/kerf-autoscaler/kerf/test/chaos/history"
 	"github.com/kerf-autoscaler/kerf/test/chaos/world"
 )
@@ -51,8 +49,7 @@ func leftovers(h *history.History, at time.Time) []string {
 }
 
 func name(w *history.Write) string {
-	var object client.Object = w.Object()
-	return fmt.Sprintf("%s %s", w.Kind, object.GetName())
+	return fmt.Sprintf("%s %s", w.Kind, w.Object().GetName())
 }
 
 func TestNothingIsLeftOfMachinesWhoseProvisionerOrTemplateGoesWhileTheyLaunch(t *testing.T) {

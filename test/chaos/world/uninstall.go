@@ -10,12 +10,14 @@ import (
 )
 
 const (
-	// StepDeleteProvisioner and StepDeleteTemplate delete the one that there is; what it owns goes with it.
+	// StepDeleteProvisioner deletes the provisioner; its machines go with it.
 	StepDeleteProvisioner = "delete-provisioner"
-	StepDeleteTemplate    = "delete-template"
-	// StepReplaceProvisioner and StepReplaceTemplate delete it and make another one of the same name at once.
+	// StepDeleteTemplate deletes the template.
+	StepDeleteTemplate = "delete-template"
+	// StepReplaceProvisioner deletes the provisioner and makes another one of the same name at once.
 	StepReplaceProvisioner = "replace-provisioner"
-	StepReplaceTemplate    = "replace-template"
+	// StepReplaceTemplate does the same to the template.
+	StepReplaceTemplate = "replace-template"
 	// StepLeave has nobody want pods any more: those that there are go.
 	StepLeave = "leave"
 )
