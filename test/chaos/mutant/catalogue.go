@@ -96,15 +96,14 @@ func collecting() []Mutant {
 			{collectionDir + "controller.go", "\tif err := c.live.List(ctx, &list); err != nil {", "\tlive := c.live\n\tif mutant(\"gc-from-cache\") {\n\t\tlive = c.client\n\t}\n\tif err := live.List(ctx, &list); err != nil {"},
 		}},
 		{"gc-ignores-intents", "instances that a machine has asked for and not recorded count as nobody's, at once", []patch{
-			{collectionDir + "controller.go", "(launch != nil && awaited[request{launch.Group, launch.Attempt}])", "(launch != nil && awaited[request{launch.Group, launch.Attempt}] && !mutant(\"gc-ignores-intents\"))"},
-			{collectionDir + "controller.go", "\t\tif !before[id] {", "\t\tif !before[id] && !mutant(\"gc-ignores-intents\") {"},
+			{collectionDir + "difference.go", "(launch != nil && o.awaited[request{launch.Group, launch.Attempt}])", "(launch != nil && o.awaited[request{launch.Group, launch.Attempt}] && !mutant(\"gc-ignores-intents\"))"},
+			{collectionDir + "orphans.go", ".first) >= orphanAge\n", ".first) >= orphanAge || mutant(\"gc-ignores-intents\")\n"},
 		}},
 		{"gc-off", "nobody ends instances that no machine owns", []patch{
-			{collectionDir + "controller.go", "\tc.suspects = make(map[string]bool, len(found))\n", "\tif mutant(\"gc-off\") {\n\t\tfound = nil\n\t}\n\tc.suspects = make(map[string]bool, len(found))\n"},
+			{collectionDir + "controller.go", "\tfound := difference(seen)\n", "\tfound := difference(seen)\n\tif mutant(\"gc-off\") {\n\t\tfound.orphans = nil\n\t}\n"},
 		}},
 		{"list-is-evidence", "a machine whose instance one list leaves out is given up", []patch{
-			{collectionDir + "controller.go", "\t\tcase err == nil:\n\t\tcase !cloudprovider.IsNotFound(err):", "\t\tcase mutant(\"list-is-evidence\"):\n\t\t\tgone = append(gone, machine)\n\t\tcase err == nil:\n\t\tcase !cloudprovider.IsNotFound(err):"},
-			{collectionDir + "controller.go", "\tif alive, err := c.nodeIsReady(ctx, machine.Status.NodeName); err != nil || alive {", "\tif alive, err := c.nodeIsReady(ctx, machine.Status.NodeName); err != nil || alive && !mutant(\"list-is-evidence\") {"},
+			{collectionDir + "bereaved.go", "\t\t\tout[i] = said{fateOf(instance, err), err}\n", "\t\t\tout[i] = said{fateOf(instance, err), err}\n\t\t\tif mutant(\"list-is-evidence\") {\n\t\t\t\tout[i] = said{ended, nil}\n\t\t\t}\n"},
 		}},
 		{"foreign-instances", "instances of other clusters are taken for kerf's own", []patch{
 			{awsDir + "lifecycle.go", "\t\tfilter(\"tag:\"+awsv1alpha1.TagClusterUID, p.settings.ClusterUID),", "\t\tfilter(\"tag:\"+awsv1alpha1.TagClusterUID, owners(p.settings.ClusterUID)),"},
@@ -127,7 +126,7 @@ func deciding() []Mutant {
 			{lifecycleDir + "liveness.go", "\tif err != nil || node != nil {\n", "\tif err != nil || node != nil && !mutant(\"vanished-by-cache\") {\n"},
 		}},
 		{"empty-by-mark", "a machine marked as empty goes without another look at its pods", []patch{
-			{"controllers/consolidation/executor.go", "\t\tif workload := slices.IndexFunc(onNode, pods.IsReschedulable); workload >= 0 {", "\t\tif workload := slices.IndexFunc(onNode, pods.IsReschedulable); workload >= 0 && !mutant(\"empty-by-mark\") {"},
+			{"controllers/consolidation/executor.go", "\tif workload := slices.IndexFunc(onNode, pods.IsReschedulable); workload >= 0 {", "\tif workload := slices.IndexFunc(onNode, pods.IsReschedulable); workload >= 0 && !mutant(\"empty-by-mark\") {"},
 		}},
 		{"taint-stays", "a node that is given back keeps its taint", []patch{
 			{"controllers/consolidation/executor.go", "return t.Key == v1alpha5.DisruptedTaintKey })", "return t.Key == v1alpha5.DisruptedTaintKey && !mutant(\"taint-stays\") })"},
