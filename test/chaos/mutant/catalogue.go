@@ -46,7 +46,7 @@ func launching() []Mutant {
 			{"controllers/provisioning/machine.go", "\treturn &v1alpha5.Machine{\n\t\tObjectMeta: metav1.ObjectMeta{\n\t\t\tGenerateName: provisioner.Name + \"-\", Labels: labels, Annotations: annotations,\n\t\t\tFinalizers:      []string{v1alpha5.TerminationFinalizer},", "\tfinalizers := []string{v1alpha5.TerminationFinalizer}\n\tif mutant(\"finalizer-after-launch\") {\n\t\tfinalizers = nil\n\t}\n\treturn &v1alpha5.Machine{\n\t\tObjectMeta: metav1.ObjectMeta{\n\t\t\tGenerateName: provisioner.Name + \"-\", Labels: labels, Annotations: annotations,\n\t\t\tFinalizers:      finalizers,"},
 		}},
 		{"instances-unsorted", "places in an answer are given in the order in which EC2 tells the instances, which is any", []patch{
-			{awsDir + "fleet/answer.go", "\tslices.SortFunc(answer.Instances, func(a, b Instance) int { return strings.Compare(a.ID, b.ID) })\n", "\tslices.SortFunc(answer.Instances, func(a, b Instance) int { return strings.Compare(a.ID, b.ID) })\n\tif mutant(\"instances-unsorted\") {\n\t\trand.Shuffle(len(answer.Instances), func(i, k int) { answer.Instances[i], answer.Instances[k] = answer.Instances[k], answer.Instances[i] })\n\t}\n"},
+			{awsDir + "fleet/answer.go", "\tanswer.Instances = slices.CompactFunc(answer.Instances, func(a, b Instance) bool { return a.ID == b.ID })\n", "\tanswer.Instances = slices.CompactFunc(answer.Instances, func(a, b Instance) bool { return a.ID == b.ID })\n\tif mutant(\"instances-unsorted\") {\n\t\trand.Shuffle(len(answer.Instances), func(i, k int) { answer.Instances[i], answer.Instances[k] = answer.Instances[k], answer.Instances[i] })\n\t}\n"},
 			{awsDir + "fleet/answer.go", "\t\"fmt\"\n", "\t\"fmt\"\n\t\"math/rand/v2\"\n"},
 		}},
 		{"regroup-on-retry", "a machine whose group has not got its answer launches by itself", []patch{
@@ -96,15 +96,14 @@ func collecting() []Mutant {
 			{collectionDir + "controller.go", "\tif err := c.live.List(ctx, &list); err != nil {", "\tlive := c.live\n\tif mutant(\"gc-from-cache\") {\n\t\tlive = c.client\n\t}\n\tif err := live.List(ctx, &list); err != nil {"},
 		}},
 		{"gc-ignores-intents", "instances that a machine has asked for and not recorded count as nobody's, at once", []patch{
-			{collectionDir + "controller.go", "(launch != nil && awaited[request{launch.Group, launch.Attempt}])", "(launch != nil && awaited[request{launch.Group, launch.Attempt}] && !mutant(\"gc-ignores-intents\"))"},
-			{collectionDir + "controller.go", "\t\tif !before[id] {", "\t\tif !before[id] && !mutant(\"gc-ignores-intents\") {"},
+			{collectionDir + "difference.go", "(launch != nil && o.awaited[request{launch.Group, launch.Attempt}])", "(launch != nil && o.awaited[request{launch.Group, launch.Attempt}] && !mutant(\"gc-ignores-intents\"))"},
+			{collectionDir + "orphans.go", ".first) >= orphanAge\n", ".first) >= orphanAge || mutant(\"gc-ignores-intents\")\n"},
 		}},
 		{"gc-off", "nobody ends instances that no machine owns", []patch{
-			{collectionDir + "controller.go", "\tc.suspects = make(map[string]bool, len(found))\n", "\tif mutant(\"gc-off\") {\n\t\tfound = nil\n\t}\n\tc.suspects = make(map[string]bool, len(found))\n"},
+			{collectionDir + "orphans.go", "\treturn each(c.unlessWorking(", "\tif mutant(\"gc-off\") {\n\t\tdue = nil\n\t}\n\treturn each(c.unlessWorking("},
 		}},
 		{"list-is-evidence", "a machine whose instance one list leaves out is given up", []patch{
-			{collectionDir + "controller.go", "\t\tcase err == nil:\n\t\tcase !cloudprovider.IsNotFound(err):", "\t\tcase mutant(\"list-is-evidence\"):\n\t\t\tgone = append(gone, machine)\n\t\tcase err == nil:\n\t\tcase !cloudprovider.IsNotFound(err):"},
-			{collectionDir + "controller.go", "\tif alive, err := c.nodeIsReady(ctx, machine.Status.NodeName); err != nil || alive {", "\tif alive, err := c.nodeIsReady(ctx, machine.Status.NodeName); err != nil || alive && !mutant(\"list-is-evidence\") {"},
+			{collectionDir + "bereaved.go", "\t\tlist[i] = &missed{machine: found[i], fate: said.fate}\n", "\t\tlist[i] = &missed{machine: found[i], fate: said.fate}\n\t\tif mutant(\"list-is-evidence\") {\n\t\t\tlist[i].fate = ended\n\t\t}\n"},
 		}},
 		{"foreign-instances", "instances of other clusters are taken for kerf's own", []patch{
 			{awsDir + "lifecycle.go", "\t\tfilter(\"tag:\"+awsv1alpha1.TagClusterUID, p.settings.ClusterUID),", "\t\tfilter(\"tag:\"+awsv1alpha1.TagClusterUID, owners(p.settings.ClusterUID)),"},
@@ -127,7 +126,7 @@ func deciding() []Mutant {
 			{lifecycleDir + "liveness.go", "\tif err != nil || node != nil {\n", "\tif err != nil || node != nil && !mutant(\"vanished-by-cache\") {\n"},
 		}},
 		{"empty-by-mark", "a machine marked as empty goes without another look at its pods", []patch{
-			{"controllers/consolidation/executor.go", "\t\tif workload := slices.IndexFunc(onNode, pods.IsReschedulable); workload >= 0 {", "\t\tif workload := slices.IndexFunc(onNode, pods.IsReschedulable); workload >= 0 && !mutant(\"empty-by-mark\") {"},
+			{"controllers/consolidation/executor.go", "\tif workload := slices.IndexFunc(onNode, pods.IsReschedulable); workload >= 0 {", "\tif workload := slices.IndexFunc(onNode, pods.IsReschedulable); workload >= 0 && !mutant(\"empty-by-mark\") {"},
 		}},
 		{"taint-stays", "a node that is given back keeps its taint", []patch{
 			{"controllers/consolidation/executor.go", "return t.Key == v1alpha5.DisruptedTaintKey })", "return t.Key == v1alpha5.DisruptedTaintKey && !mutant(\"taint-stays\") })"},
