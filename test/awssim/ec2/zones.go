@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -107,7 +108,8 @@ func (s *Service) describeInstanceTypeOfferings(in describeInstanceTypeOfferings
 	if err != nil {
 		return nil, err
 	}
-	offerings, next, err := page(offerings, offering.key, in.paged, pageBounds{5, 1000, 1000})
+	slices.SortFunc(offerings, offering.compare) // what was selected is little of all
+	offerings, next, err := page(slices.Compact(offerings), offering.key, in.paged, pageBounds{5, 1000, 1000})
 	if err != nil {
 		return nil, err
 	}
@@ -116,23 +118,33 @@ func (s *Service) describeInstanceTypeOfferings(in describeInstanceTypeOfferings
 
 func (o offering) key() string { return o.Location + "/" + o.InstanceType }
 
-// offerings lists what is offered at the kind of location, sorted by key.
+// compare orders by key: no location begins with another one of its kind.
+func (o offering) compare(other offering) int {
+	return cmp.Or(strings.Compare(o.Location, other.Location), strings.Compare(o.InstanceType, other.InstanceType))
+}
+
+// offerings lists what is offered at the kind of location, in any order, some more than once.
 func (s *Service) offerings(locationType string) ([]offering, error) {
+	zones, facts := s.world.Zones(), s.world.Facts()
+	locations := make([]string, len(zones))
+	for i, zone := range zones {
+		locations[i] = map[string]string{
+			"region": s.world.Region(), "availability-zone": zone.Name, "availability-zone-id": zone.ID,
+		}[locationType]
+	}
+	if locationType == "outpost" { // there are none
+		return nil, nil
+	}
 	var all []offering
 	for _, t := range s.world.InstanceTypes() {
-		for _, zone := range s.world.Zones() {
-			location := map[string]string{
-				"region": s.world.Region(), "availability-zone": zone.Name, "availability-zone-id": zone.ID,
-			}[locationType]
+		for i, zone := range zones {
 			switch {
-			case locationType == "outpost": // there are none
-			case location == "":
+			case locations[i] == "":
 				return nil, apierror.InvalidValue("LocationType", locationType, "Expecting region, availability-zone, availability-zone-id or outpost.")
-			case s.world.Facts().OffersInZone(zone.Name, t.Name):
-				all = append(all, offering{InstanceType: t.Name, LocationType: locationType, Location: location})
+			case facts.OffersInZone(zone.Name, t.Name):
+				all = append(all, offering{InstanceType: t.Name, LocationType: locationType, Location: locations[i]})
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b offering) int { return strings.Compare(a.key(), b.key()) })
-	return slices.Compact(all), nil
+	return all, nil
 }

@@ -100,10 +100,10 @@ func collecting() []Mutant {
 			{collectionDir + "orphans.go", ".first) >= orphanAge\n", ".first) >= orphanAge || mutant(\"gc-ignores-intents\")\n"},
 		}},
 		{"gc-off", "nobody ends instances that no machine owns", []patch{
-			{collectionDir + "controller.go", "\tfound := difference(seen)\n", "\tfound := difference(seen)\n\tif mutant(\"gc-off\") {\n\t\tfound.orphans = nil\n\t}\n"},
+			{collectionDir + "orphans.go", "\treturn each(c.unlessWorking(", "\tif mutant(\"gc-off\") {\n\t\tdue = nil\n\t}\n\treturn each(c.unlessWorking("},
 		}},
 		{"list-is-evidence", "a machine whose instance one list leaves out is given up", []patch{
-			{collectionDir + "bereaved.go", "\t\t\tout[i] = said{fateOf(instance, err), err}\n", "\t\t\tout[i] = said{fateOf(instance, err), err}\n\t\t\tif mutant(\"list-is-evidence\") {\n\t\t\t\tout[i] = said{ended, nil}\n\t\t\t}\n"},
+			{collectionDir + "bereaved.go", "\t\tlist[i] = &missed{machine: found[i], fate: said.fate}\n", "\t\tlist[i] = &missed{machine: found[i], fate: said.fate}\n\t\tif mutant(\"list-is-evidence\") {\n\t\t\tlist[i].fate = ended\n\t\t}\n"},
 		}},
 		{"foreign-instances", "instances of other clusters are taken for kerf's own", []patch{
 			{awsDir + "lifecycle.go", "\t\tfilter(\"tag:\"+awsv1alpha1.TagClusterUID, p.settings.ClusterUID),", "\t\tfilter(\"tag:\"+awsv1alpha1.TagClusterUID, owners(p.settings.ClusterUID)),"},

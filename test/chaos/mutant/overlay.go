@@ -5,6 +5,7 @@ package mutant
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"go/parser"
 	"go/token"
@@ -29,14 +30,19 @@ func mutant(name string) bool { return os.Getenv(%q) == name }
 // there exactly once is an error: the code has moved on, and the mutant would be none.
 func Overlay(root, directory string) (string, error) {
 	texts := map[string]string{} // file -> its patched text
+	var errs []error
 	for _, m := range All() {
 		for _, p := range m.patches {
 			text, err := apply(root, texts, p)
 			if err != nil {
-				return "", fmt.Errorf("mutant %s: %w", m.Name, err)
+				errs = append(errs, fmt.Errorf("mutant %s: %w", m.Name, err))
+				continue
 			}
 			texts[p.file] = text
 		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return "", err
 	}
 	replaced := map[string]string{} // path of a file -> path of what replaces it
 	for file, text := range texts {
