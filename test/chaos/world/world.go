@@ -152,7 +152,11 @@ func (w *World) set() error {
 		return fmt.Errorf("describing the world: %w", err)
 	}
 	described.Clock = clock.RealClock{}
-	if w.sim, err = awssim.New(awssim.Config{World: described, Plan: w.plan.AWS, Faults: []awssim.Hook{fewTypes, note}}); err != nil {
+	config := awssim.Config{
+		World: described, Plan: w.plan.AWS, Faults: []awssim.Hook{fewTypes, note},
+		Latency: -1, // an answer waits for its turn; those that wait for the same moment go on in any order
+	}
+	if w.sim, err = awssim.New(config); err != nil {
 		return fmt.Errorf("making the simulator: %w", err)
 	}
 	w.history.Terms = history.Terms{
