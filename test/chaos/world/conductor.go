@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing/synctest"
 	"time"
 
@@ -138,7 +139,11 @@ func (w *World) take(c choice) {
 		return
 	}
 	w.calls++
-	i := slices.IndexFunc(w.plan.Crashes, func(c Crash) bool { return c.Call == w.calls })
+	action := actionOf(call.key)
+	w.actions[action]++
+	i := slices.IndexFunc(w.plan.Crashes, func(c Crash) bool {
+		return c.Action == "" && c.Call == w.calls || c.Action == action && c.Call == w.actions[action]
+	})
 	switch {
 	case i < 0:
 		w.gate.take(call, w.decide(call))
@@ -156,6 +161,13 @@ func (w *World) take(c choice) {
 		w.doomed = "answer " + call.key
 		w.gate.take(call, decision{})
 	}
+}
+
+// actionOf returns what a call is called: the action of AWS, or the verb of the API server.
+func actionOf(key string) string {
+	_, rest, _ := strings.Cut(key, " ")
+	action, _, _ := strings.Cut(rest, " ")
+	return action
 }
 
 func short(key string) string { return key[:min(len(key), 80)] }

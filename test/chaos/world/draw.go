@@ -69,8 +69,12 @@ func Draw(seed uint64) Plan {
 		}
 	}
 	plan.Steps = d.steps(&plan)
-	if d.chance(0.1) {
+	switch d.IntN(10) {
+	case 0, 1:
 		d.lose(&plan)
+		return plan
+	case 2:
+		d.replace(&plan)
 		return plan
 	}
 	for range 1 + d.IntN(2) {
@@ -79,29 +83,37 @@ func Draw(seed uint64) Plan {
 	return plan
 }
 
-// crash draws a place to die at: anywhere, or about where instances are asked for, after the calls that a process begins with and
-// those that make each machine and write its intent.
+// crash draws a place to die at: anywhere, or where instances are asked for.
 func (d dice) crash(plan *Plan) Crash {
-	call := 10 + d.IntN(60+25*plan.Pods)
 	if d.chance(0.4) {
-		call = firstCalls + 2*plan.Pods + d.IntN(6)
+		return Crash{Action: actionLaunch, Call: 1 + d.IntN(3), Phase: pick(d, Phases()...)}
 	}
-	return Crash{Call: call, Phase: pick(d, Phases()...)}
+	return Crash{Call: 10 + d.IntN(60+25*plan.Pods), Phase: pick(d, Phases()...)}
 }
+
+// actionLaunch asks AWS for instances.
+const actionLaunch = "CreateFleet"
 
 // lose has the answer to a request for instances get lost with the process, and EC2 hide what it made, while somebody deletes a machine
 // that waits for it.
 func (d dice) lose(plan *Plan) {
-	plan.Crashes = nil
-	for range 2 {
-		plan.Crashes = append(plan.Crashes, Crash{Call: firstCalls + 2*plan.Pods + d.IntN(6), Phase: pick(d, Lost, After)})
-	}
+	plan.Crashes = []Crash{{Action: actionLaunch, Call: 1 + d.IntN(plan.Shapes), Phase: pick(d, Lost, After)}}
 	plan.Meanwhile = []string{pick(d, StepDeleteMachine, StepTemplate)}
 	plan.AWS.Visibility = &faults.Visibility{ByFilter: &faults.Range{Least: faults.Duration(10 * time.Second), Most: faults.Duration(4 * time.Minute)}}
 }
 
-// firstCalls is about how many calls a process makes before there is anything to do.
-const firstCalls = 17
+// replace has pods go and others come under their names just before a machine is drained, while the watch of pods shows them late.
+func (d dice) replace(plan *Plan) {
+	plan.Crashes, plan.Freezes, plan.Meanwhile, plan.Limit = nil, nil, nil, 0
+	plan.Pods = max(2, plan.Pods)
+	plan.Lags["Pod"] = Lag{Least: 12 * time.Second, Most: 20 * time.Second}
+	at := d.in(time.Minute, plan.Calm-20*time.Second)
+	plan.Steps = []Step{
+		{At: 2 * time.Second, Action: StepScale, Number: plan.Pods},
+		{At: at, Action: StepDeletePods, Number: plan.Pods},
+		{At: at + d.in(5*time.Second, 9*time.Second), Action: StepDeleteMachine, Number: d.IntN(8)},
+	}
+}
 
 // steps draws what people and EC2 do.
 func (d dice) steps(plan *Plan) []Step {

@@ -24,9 +24,10 @@ func Phases() []Phase { return []Phase{Before, Lost, After} }
 
 // Crash ends the process at one of its calls.
 type Crash struct {
-	// Call counts writes to the API server and calls of AWS over the whole run, from 1.
-	Call  int
-	Phase Phase
+	// Call counts writes to the API server and calls of AWS over the whole run, from 1; with an action, calls of just that.
+	Call   int
+	Action string `json:",omitempty"`
+	Phase  Phase
 }
 
 // Lag is how far behind the store a watch is, drawn for each change.

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -100,8 +101,9 @@ func (w *World) startProcess(ctx context.Context) error {
 }
 
 // awsConfig points the SDK at the simulator. Its retries wait for as long as they do in life, but for the part that is drawn anew
-// each time.
+// each time: instead, no two that fail together try again in the same moment, as who wakes first then is anybody's guess.
 func (p *process) awsConfig() awssdk.Config {
+	var failures atomic.Int64
 	return awssdk.Config{
 		Region:       region,
 		BaseEndpoint: awssdk.String("https://" + region + ".invalid"), // nobody looks the name up
@@ -111,7 +113,8 @@ func (p *process) awsConfig() awssdk.Config {
 			return retry.NewStandard(func(o *retry.StandardOptions) {
 				o.MaxAttempts = 4
 				o.Backoff = retry.BackoffDelayerFunc(func(attempt int, _ error) (time.Duration, error) {
-					return min(time.Duration(math.Pow(2, float64(attempt))*float64(time.Second)/2), 20*time.Second), nil
+					apart := time.Duration(failures.Add(1)%100) * time.Millisecond
+					return min(time.Duration(math.Pow(2, float64(attempt))*float64(time.Second)/2), 20*time.Second) + apart, nil
 				})
 			})
 		},

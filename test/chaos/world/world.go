@@ -51,7 +51,8 @@ type World struct {
 	// processes counts those that there were.
 	processes int
 	// calls counts where a crash could have been.
-	calls int
+	calls   int
+	actions map[string]int // action -> calls of it among those
 	// hits counts how often each class of fault struck.
 	hits map[string]int
 	// revived is when the next process starts, while there is none.
@@ -98,7 +99,7 @@ func Run(t *testing.T, plan Plan) Result {
 func run(ctx context.Context, plan Plan) Result {
 	ctrl.SetLogger(logr.Discard())
 	w := &World{
-		plan: plan, start: time.Now(), gate: newGate(), hits: map[string]int{}, known: map[string]simulated.State{},
+		plan: plan, start: time.Now(), gate: newGate(), hits: map[string]int{}, actions: map[string]int{}, known: map[string]simulated.State{},
 		rand: rand.New(rand.NewPCG(plan.Seed, 1)), //nolint:gosec // to be repeated, not to be secret
 	}
 	uuid.SetRand(newStream(plan.Seed))
@@ -152,7 +153,11 @@ func (w *World) set() error {
 		return fmt.Errorf("describing the world: %w", err)
 	}
 	described.Clock = clock.RealClock{}
-	if w.sim, err = awssim.New(awssim.Config{World: described, Plan: w.plan.AWS, Faults: []awssim.Hook{fewTypes, note}}); err != nil {
+	config := awssim.Config{
+		World: described, Plan: w.plan.AWS, Faults: []awssim.Hook{fewTypes, note},
+		Latency: -1, // an answer waits for its turn; those that wait for the same moment go on in any order
+	}
+	if w.sim, err = awssim.New(config); err != nil {
 		return fmt.Errorf("making the simulator: %w", err)
 	}
 	w.history.Terms = history.Terms{
