@@ -70,8 +70,8 @@ func (s *story) fleet(token string, size int, group string, ids ...string) *stor
 	return s.add(history.Event{Process: 1, Call: call})
 }
 
-func (s *story) terminate(by string, ids ...string) *story {
-	return s.add(history.Event{Process: 1, Call: &history.Call{By: by, Action: "TerminateInstances", IDs: ids, Ended: ids, Gone: ids}})
+func (s *story) terminate(ids ...string) *story {
+	return s.add(history.Event{Process: 1, Call: &history.Call{By: history.ByKerf, Action: "TerminateInstances", IDs: ids, Ended: ids, Gone: ids}})
 }
 
 // machine returns a machine with an intent, held by its finalizer.
@@ -89,9 +89,7 @@ func has(id string) func(*v1alpha5.Machine) {
 	return func(m *v1alpha5.Machine) { m.Status.ProviderID, m.Status.Launch.Answered = "aws:///z/"+id, true }
 }
 
-func on(node string) func(*v1alpha5.Machine) {
-	return func(m *v1alpha5.Machine) { m.Status.NodeName = node }
-}
+func joined(m *v1alpha5.Machine) { m.Status.NodeName = "n" }
 
 func is(condition string) func(*v1alpha5.Machine) {
 	return func(m *v1alpha5.Machine) {
@@ -103,14 +101,14 @@ func deleting(m *v1alpha5.Machine) {
 	m.DeletionTimestamp = new(metav1.NewTime(time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC)))
 }
 
-func node(name, id string, taints ...corev1.Taint) *corev1.Node {
-	n := builders.Node(name, builders.ProviderID("aws:///z/"+id))
+func node(taints ...corev1.Taint) *corev1.Node {
+	n := builders.Node("n", builders.ProviderID("aws:///z/i-1"))
 	n.Spec.Taints, n.Finalizers = taints, []string{v1alpha5.TerminationFinalizer}
 	return n
 }
 
-func pod(name, on string) *corev1.Pod {
-	p := builders.Pod(builders.Name(name), builders.Labels(map[string]string{shapeLabel: "0"}))
+func pod(on string) *corev1.Pod {
+	p := builders.Pod(builders.Name("a"), builders.Labels(map[string]string{shapeLabel: "0"}))
 	p.Spec.NodeName = on
 	return p
 }
@@ -123,19 +121,19 @@ func provisioner(cores string) *v1alpha5.Provisioner {
 func life() *story {
 	disrupted := v1alpha5.DisruptedTaint()
 	s := newStory().mark(history.MarkStart).write("user", "create", nil, provisioner("2"))
-	s.write("user", "create", nil, pod("a", ""))
+	s.write("user", "create", nil, pod(""))
 	m := machine("m", "g")
 	s.write(history.ByKerf, "create", nil, m).fleet("token-g", 1, "g", "i-1")
 	launched := machine("m", "g", has("i-1"))
-	s.write(history.ByKerf, "status", m, launched).wait(time.Minute).write("kubelet", "create", nil, node("n", "i-1"))
-	registered := machine("m", "g", has("i-1"), on("n"))
-	s.write(history.ByKerf, "status", launched, registered).write("scheduler", "update", pod("a", ""), pod("a", "n")).mark(history.MarkCalm).wait(time.Hour)
-	ending := machine("m", "g", has("i-1"), on("n"), deleting)
-	s.write("user", "delete", registered, ending).write(history.ByKerf, "update", node("n", "i-1"), node("n", "i-1", disrupted))
-	gone := pod("a", "n")
+	s.write(history.ByKerf, "status", m, launched).wait(time.Minute).write("kubelet", "create", nil, node())
+	registered := machine("m", "g", has("i-1"), joined)
+	s.write(history.ByKerf, "status", launched, registered).write("scheduler", "update", pod(""), pod("n")).mark(history.MarkCalm).wait(time.Hour)
+	ending := machine("m", "g", has("i-1"), joined, deleting)
+	s.write("user", "delete", registered, ending).write(history.ByKerf, "update", node(), node(disrupted))
+	gone := pod("n")
 	gone.DeletionTimestamp = new(metav1.NewTime(s.now))
-	s.write(history.ByKerf, "evict", pod("a", "n"), gone).write("kubelet", "delete", gone, nil).terminate(history.ByKerf, "i-1")
-	s.write(history.ByKerf, "delete", node("n", "i-1", disrupted), nil).write(history.ByKerf, "delete", ending, nil)
+	s.write(history.ByKerf, "evict", pod("n"), gone).write("kubelet", "delete", gone, nil).terminate("i-1")
+	s.write(history.ByKerf, "delete", node(disrupted), nil).write(history.ByKerf, "delete", ending, nil)
 	return s.wait(time.Hour).mark(history.MarkEnd)
 }
 
@@ -168,39 +166,39 @@ func TestEachPromiseCanBeBroken(t *testing.T) {
 		"a request of a machine that nothing holds": {IntentFirst, newStory().write(history.ByKerf, "create", nil,
 			machine("m", "g", func(m *v1alpha5.Machine) { m.Finalizers = nil })).fleet("token-g", 1, "g")},
 		"an instance ended whose machine lives": {NoHealthyKill, newStory().fleet("t", 1, "g", "i-1").
-			write(history.ByKerf, "create", nil, machine("m", "g", has("i-1"))).terminate(history.ByKerf, "i-1")},
+			write(history.ByKerf, "create", nil, machine("m", "g", has("i-1"))).terminate("i-1")},
 		"an instance ended that a machine waits for": {NoHealthyKill, newStory().write(history.ByKerf, "create", nil, machine("m", "g")).
-			fleet("token-g", 1, "g", "i-1").terminate(history.ByKerf, "i-1")},
-		"an instance ended below its pods": {NoHealthyKill, newStory().fleet("t", 1, "g", "i-1").write("kubelet", "create", nil, node("n", "i-1")).
-			terminate(history.ByKerf, "i-1")},
+			fleet("token-g", 1, "g", "i-1").terminate("i-1")},
+		"an instance ended below its pods": {NoHealthyKill, newStory().fleet("t", 1, "g", "i-1").write("kubelet", "create", nil, node()).
+			terminate("i-1")},
 		"a machine given up that is well": {AbsenceIsNoEvidence, newStory().fleet("t", 1, "g", "i-1").
-			write("kubelet", "create", nil, node("n", "i-1")).write(history.ByKerf, "create", nil, machine("m", "g", has("i-1"), on("n"))).
-			write(history.ByKerf, "delete", machine("m", "g", has("i-1"), on("n")), machine("m", "g", has("i-1"), on("n"), deleting))},
-		"a machine removed as empty that is not": {AbsenceIsNoEvidence, newStory().fleet("t", 1, "g", "i-1").write("scheduler", "update", nil, pod("a", "n")).
-			write(history.ByKerf, "create", nil, machine("m", "g", has("i-1"), on("n"), is(v1alpha5.ConditionDisrupting))).
-			write(history.ByKerf, "delete", machine("m", "g", has("i-1"), on("n"), is(v1alpha5.ConditionDisrupting)), machine("m", "g", has("i-1"), on("n"), deleting))},
-		"two machines for a pod": {NoDoubleProvisioning, newStory().write("user", "create", nil, pod("a", "")).wait(time.Minute).
+			write("kubelet", "create", nil, node()).write(history.ByKerf, "create", nil, machine("m", "g", has("i-1"), joined)).
+			write(history.ByKerf, "delete", machine("m", "g", has("i-1"), joined), machine("m", "g", has("i-1"), joined, deleting))},
+		"a machine removed as empty that is not": {AbsenceIsNoEvidence, newStory().fleet("t", 1, "g", "i-1").write("scheduler", "update", nil, pod("n")).
+			write(history.ByKerf, "create", nil, machine("m", "g", has("i-1"), joined, is(v1alpha5.ConditionDisrupting))).
+			write(history.ByKerf, "delete", machine("m", "g", has("i-1"), joined, is(v1alpha5.ConditionDisrupting)), machine("m", "g", has("i-1"), joined, deleting))},
+		"two machines for a pod": {NoDoubleProvisioning, newStory().write("user", "create", nil, pod("")).wait(time.Minute).
 			write(history.ByKerf, "create", nil, machine("m", "g")).write(history.ByKerf, "create", nil, machine("o", "g"))},
 		"more cores than are allowed": {LimitsHold, newStory().write("user", "create", nil, provisioner("2")).
 			write(history.ByKerf, "create", nil, machine("m", "g")).write(history.ByKerf, "create", nil, machine("o", "g"))},
-		"a pod deleted": {ExactEvictions, newStory().write(history.ByKerf, "delete", pod("a", "n"), nil)},
-		"a pod evicted from a machine that stays": {ExactEvictions, newStory().write("kubelet", "create", nil, node("n", "i-1")).
-			write(history.ByKerf, "create", nil, machine("m", "g", has("i-1"))).write(history.ByKerf, "evict", pod("a", "n"), pod("a", "n"))},
-		"another pod evicted than was seen": {ExactEvictions, newStory().write(history.ByKerf, "evict", pod("a", ""), nil)},
+		"a pod deleted": {ExactEvictions, newStory().write(history.ByKerf, "delete", pod("n"), nil)},
+		"a pod evicted from a machine that stays": {ExactEvictions, newStory().write("kubelet", "create", nil, node()).
+			write(history.ByKerf, "create", nil, machine("m", "g", has("i-1"))).write(history.ByKerf, "evict", pod("n"), pod("n"))},
+		"another pod evicted than was seen": {ExactEvictions, newStory().write(history.ByKerf, "evict", pod(""), nil)},
 		"a machine that went before its instance": {FinalizerOrder, newStory().fleet("t", 1, "g", "i-1").
 			write(history.ByKerf, "create", nil, machine("m", "g", has("i-1"))).write(history.ByKerf, "delete", machine("m", "g", has("i-1")), nil)},
 		"a machine that went without having looked": {FinalizerOrder, newStory().write(history.ByKerf, "create", nil, machine("m", "g")).
 			fleet("t", 1, "g", "i-1").write(history.ByKerf, "delete", machine("m", "g"), nil)},
 		"a node that went before its instance": {FinalizerOrder, newStory().fleet("t", 1, "g", "i-1").write(history.ByKerf, "create", nil, machine("m", "g", has("i-1"))).
-			write(history.ByKerf, "delete", node("n", "i-1"), nil)},
+			write(history.ByKerf, "delete", node(), nil)},
 		"a machine that never goes": {FinalizerOrder, newStory().write("user", "create", nil, machine("m", "g", deleting)).wait(11 * time.Minute).mark(history.MarkEnd)},
 		"a taint that stays": {Reversible, newStory().write(history.ByKerf, "create", nil, machine("m", "g", has("i-1"))).
-			write(history.ByKerf, "update", nil, node("n", "i-1", disrupted)).mark(history.MarkCalm).wait(2 * time.Minute).mark(history.MarkEnd)},
-		"a pod without a node": {EventuallyStable, newStory().write("user", "create", nil, pod("a", "")).mark(history.MarkCalm).wait(time.Hour).mark(history.MarkEnd)},
+			write(history.ByKerf, "update", nil, node(disrupted)).mark(history.MarkCalm).wait(2 * time.Minute).mark(history.MarkEnd)},
+		"a pod without a node": {EventuallyStable, newStory().write("user", "create", nil, pod("")).mark(history.MarkCalm).wait(time.Hour).mark(history.MarkEnd)},
 		"writes without end":   {EventuallyStable, newStory().mark(history.MarkCalm).wait(time.Hour).write(history.ByKerf, "status", nil, machine("m", "g")).mark(history.MarkEnd)},
 		"no end at all":        {EventuallyStable, newStory().mark(history.MarkCalm)},
 		"another cluster's instance": {BlastRadius, newStory().add(history.Event{Call: &history.Call{
-			By: "other", Made: []history.Instance{{ID: "i-9", ClusterUID: "other"}}}}).terminate(history.ByKerf, "i-9")},
+			By: "other", Made: []history.Instance{{ID: "i-9", ClusterUID: "other"}}}}).terminate("i-9")},
 		"too many calls": {BoundedCalls, often(200)},
 	}
 	for name, tc := range tests {

@@ -28,12 +28,21 @@ func noHealthyKill(h *history.History) []Violation {
 			case owner == nil && v.Claimed(life) && claimedByLiving(v, life):
 				f.add(e.At, id, "instance %s was ended while machines of its request wait for it", id)
 			}
-			if node := v.NodeOf(id); node != nil && !(owner == nil && life != nil && life.Surplus) && history.Ready(node) && !history.Disrupted(node) {
+			if node := v.NodeOf(id); takesPods(node) && !surplus(owner, life) {
 				f.add(e.At, id, "instance %s was ended while its node %s is ready and takes pods", id, node.Name)
 			}
 		}
 	}, nil)
 	return f.out
+}
+
+func takesPods(node *corev1.Node) bool {
+	return node != nil && history.Ready(node) && !history.Disrupted(node)
+}
+
+// surplus reports whether nobody asked for an instance, and nobody has it.
+func surplus(owner *v1alpha5.Machine, life *history.Life) bool {
+	return owner == nil && life != nil && life.Surplus
 }
 
 // claimedByLiving reports whether there are as many machines that wait for instances of the request as there are instances that wait.
@@ -60,44 +69,62 @@ const (
 	slack = 2 * time.Second
 )
 
+// lostNodes is what could be seen of nodes that are lost, by name.
+type lostNodes struct {
+	gone   map[string]time.Time // when it went
+	marked map[string]bool      // it was deleted
+}
+
+func (l lostNodes) see(e *history.Event, node *corev1.Node) {
+	if e.Write.After == nil {
+		l.gone[node.Name] = e.At
+	}
+	l.marked[node.Name] = l.marked[node.Name] || !node.DeletionTimestamp.IsZero() || e.Write.After == nil
+}
+
 // absenceIsNoEvidence holds if kerf gives up no machine whose instance lives, but for a reason that somebody could have seen: the
 // node was deleted or never came, or nothing was on it.
 func absenceIsNoEvidence(h *history.History) []Violation {
 	f := find(AbsenceIsNoEvidence)
-	gone := map[string]time.Time{} // name of a node -> when it went
-	marked := map[string]bool{}    // name of a node -> it was deleted
+	lost := lostNodes{gone: map[string]time.Time{}, marked: map[string]bool{}}
 	h.Walk(func(v *history.View, e *history.Event) {
 		if e.Write == nil {
 			return
 		}
 		if node, ok := e.Write.Object().(*corev1.Node); ok {
-			if e.Write.After == nil {
-				gone[node.Name] = e.At
-			}
-			marked[node.Name] = marked[node.Name] || !node.DeletionTimestamp.IsZero() || e.Write.After == nil
+			lost.see(e, node)
 			return
 		}
-		machine, ok := e.Write.Object().(*v1alpha5.Machine)
-		if !ok || e.Write.By != history.ByKerf || e.Write.Verb != "delete" || e.Write.Before == nil {
-			return
-		}
-		before := v.Machines[machine.UID]
-		life := v.Instances[history.InstanceID(machine.Status.ProviderID)]
-		if before == nil || !before.DeletionTimestamp.IsZero() || life == nil || !life.Live() {
+		before, life := givenUp(v, e.Write)
+		if before == nil || life == nil || !life.Live() {
 			return
 		}
 		node := before.Status.NodeName
+		disrupting := history.True(before, v1alpha5.ConditionDisrupting)
 		switch pod := workloadOn(v, node); {
-		case history.True(before, v1alpha5.ConditionDisrupting) && pod != "":
+		case disrupting && pod != "":
 			f.add(e.At, before.Name, "machine %s was removed as empty with pod %s on its node %s", before.Name, pod, node)
-		case history.True(before, v1alpha5.ConditionDisrupting), node != "" && marked[node]:
-		case node != "" && !gone[node].IsZero() && e.At.Sub(gone[node]) >= vanishedFor-slack:
+		case disrupting, node != "" && lost.marked[node]:
+		case node != "" && !lost.gone[node].IsZero() && e.At.Sub(lost.gone[node]) >= vanishedFor-slack:
 		case neverJoined(before, e.At, h.Terms.Registration):
 		default:
 			f.add(e.At, before.Name, "machine %s was given up while its instance %s lives and its node %q is there", before.Name, life.ID, node)
 		}
 	}, nil)
 	return f.out
+}
+
+// givenUp returns the machine that kerf deletes by a write, as it was, and its instance; nil for other writes.
+func givenUp(v *history.View, w *history.Write) (*v1alpha5.Machine, *history.Life) {
+	machine, ok := w.Object().(*v1alpha5.Machine)
+	if !ok || w.By != history.ByKerf || w.Verb != "delete" || w.Before == nil {
+		return nil, nil
+	}
+	before := v.Machines[machine.UID]
+	if before == nil || !before.DeletionTimestamp.IsZero() {
+		return nil, nil
+	}
+	return before, v.Instances[history.InstanceID(machine.Status.ProviderID)]
 }
 
 // neverJoined reports whether a machine has had its time to become a node, and is none.

@@ -151,22 +151,24 @@ func (c *court) holds(i int, now time.Time) bool {
 
 // verdict says what a trouble does to a call that it concerns.
 func (t Trouble) verdict(call line.Call) (line.Verdict, bool) {
+	if t.Class == WatchGone {
+		return line.Verdict{Status: http.StatusGone}, call.Watch && call.Since && call.Resource == t.Resource
+	}
 	own := call.Resource == "leases" || call.Resource == "events"
-	api := call.Far == line.API && !call.Watch && !own
-	lost := t.Class == APILost && api || t.Class == AWSLost && call.Far == line.AWS
+	concerned := call.Far == line.AWS
+	switch t.Class {
+	case APILost, APIBusy, APIFails, APISlow:
+		concerned = call.Far == line.API && !call.Watch && !own
+	}
 	switch t.Class {
 	case APILost, AWSLost:
-		return line.Verdict{Lost: true}, lost && call.Write
+		return line.Verdict{Lost: true}, concerned && call.Write
 	case APIBusy:
-		return line.Verdict{Status: http.StatusTooManyRequests}, api
-	case APIFails:
-		return line.Verdict{Status: http.StatusInternalServerError}, api
+		return line.Verdict{Status: http.StatusTooManyRequests}, concerned
+	case APIFails, AWSFails:
+		return line.Verdict{Status: http.StatusInternalServerError}, concerned
 	case APISlow, AWSSlow:
-		return line.Verdict{Delay: t.Delay}, t.Class == APISlow && api || t.Class == AWSSlow && call.Far == line.AWS
-	case AWSFails:
-		return line.Verdict{Status: http.StatusInternalServerError}, call.Far == line.AWS
-	case WatchGone:
-		return line.Verdict{Status: http.StatusGone}, call.Watch && call.Since && call.Resource == t.Resource
+		return line.Verdict{Delay: t.Delay}, concerned
 	default:
 		return line.Verdict{}, false
 	}
