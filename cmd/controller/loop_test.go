@@ -121,7 +121,9 @@ func (l *loop) reconcile() {
 		for i := range list {
 			machine := &list[i]
 			before, known := l.seen[machine.Name]
+			mu.Lock() // those that have begun write down when they are due again
 			at, due := q.due[machine.Name]
+			mu.Unlock()
 			changed := !known || (before.ResourceVersion != machine.ResourceVersion && woken.Update(event.UpdateEvent{ObjectOld: before, ObjectNew: machine}))
 			if !changed && (!due || now.Before(at)) {
 				continue

@@ -18,7 +18,7 @@ func expectWhole(t *testing.T) func(job.Report) {
 }
 
 func TestSomeSeedsKeepAllPromises(t *testing.T) {
-	job.Seeds(t, 1, 40, job.Share{}, expectWhole(t))
+	job.Seeds(t, 1, 25, job.Share{}, expectWhole(t))
 }
 
 func TestASampleOfTheCrashPointsOfALaunchAndItsEndKeepsAllPromises(t *testing.T) {
