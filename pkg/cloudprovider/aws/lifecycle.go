@@ -13,7 +13,6 @@ import (
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/awserr"
-	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/batch"
 )
 
 // Delete terminates the machine's instance. It goes by what EC2 says now, and touches no instance of another cluster.
@@ -59,15 +58,8 @@ func (p *Provider) Get(ctx context.Context, providerID string) (*v1alpha5.Machin
 }
 
 // List returns the machines of all instances of this cluster that exist, in order of provider id. An instance that carries the
-// cluster's tag and that no fleet has launched is somebody else's. Others that ask at the same time are given the same Machines,
-// which must not be changed.
+// cluster's tag and that no fleet has launched is somebody else's.
 func (p *Provider) List(ctx context.Context) ([]*v1alpha5.Machine, error) {
-	shared, err := p.listings.Do(ctx, struct{}{})
-	return slices.Clone(shared), err
-}
-
-// list is List for all who ask within a moment: machines that end without an answer to their launch look each for itself.
-func (p *Provider) list(ctx context.Context, _ []struct{}) map[struct{}]batch.Answer[[]*v1alpha5.Machine] {
 	var out []*v1alpha5.Machine
 	err := p.describe(ctx, &ec2.DescribeInstancesInput{Filters: []ec2types.Filter{
 		filter("tag:"+awsv1alpha1.TagClusterUID, p.settings.ClusterUID),
@@ -80,8 +72,8 @@ func (p *Provider) list(ctx context.Context, _ []struct{}) map[struct{}]batch.An
 		}
 	})
 	if err != nil {
-		out = nil // a part of the list would be taken for the whole
+		return nil, err
 	}
 	slices.SortFunc(out, func(a, b *v1alpha5.Machine) int { return strings.Compare(a.Status.ProviderID, b.Status.ProviderID) })
-	return map[struct{}]batch.Answer[[]*v1alpha5.Machine]{{}: {Value: out, Err: err}}
+	return out, nil
 }

@@ -3,12 +3,10 @@ package aws_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
@@ -269,28 +267,5 @@ func TestAnInstanceOfAnOldIntentIsGivenTheSameTimeToShow(t *testing.T) {
 	s.inject(on("DescribeInstances", -1, refuse("InvalidInstanceID.NotFound")))
 	if err := s.provider.Delete(t.Context(), launched); err == nil || cloudprovider.IsNotFound(err) {
 		t.Errorf("error = %v, want one to wait on", err)
-	}
-}
-
-func TestWhoListsAtTheSameTimeSharesOneCall(t *testing.T) {
-	s := startSim(t)
-	s.makeTemplate()
-	create(t, s.provider, machine("shared", 1, 0))
-	before := s.calls("ec2:DescribeInstances")
-	var group errgroup.Group
-	for range 50 {
-		group.Go(func() error {
-			found, err := s.provider.List(t.Context())
-			if err == nil && len(found) != 1 {
-				err = fmt.Errorf("%d instances are listed", len(found))
-			}
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		t.Error(err)
-	}
-	if calls := s.calls("ec2:DescribeInstances") - before; calls > 5 {
-		t.Errorf("fifty who list make %d calls", calls)
 	}
 }

@@ -73,7 +73,6 @@ type Provider struct {
 	outages         *outage.Gate
 	descriptions    *batch.Batcher[string, instance]
 	terminations    *batch.Batcher[string, struct{}]
-	listings        *batch.Batcher[struct{}, []*v1alpha5.Machine]
 
 	flights singleflight.Group
 	answers *memo.Table[string, fleet.Answer]               // token -> answer
@@ -129,7 +128,6 @@ func New(cfg awssdk.Config, reader client.Reader, settings Settings, now clock.P
 		turn: make(chan struct{}, 1),
 	}
 	p.descriptions, p.terminations = batch.New(batches(descriptionsAtOnce), p.describeAll), batch.New(batches(terminationsAtOnce), p.terminateAll)
-	p.listings = batch.New(batches(2), p.list) // two never come: there is one list to ask for
 	p.lister = instancetype.NewLister(p.types, p.prices, p.capacity, instancetype.Settings{
 		Region: cfg.Region, MemoryOverhead: settings.VMMemoryOverheadPercent, Measured: p.measured,
 		Addressing: instancetype.Addressing{ReservedInterfaces: int64(settings.ReservedENIs), Prefixes: settings.PrefixDelegation},
