@@ -21,7 +21,6 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
@@ -173,14 +172,14 @@ func (c *tenant) server() client.WithWatch {
 			}
 			return nil
 		}).
-		WithInterceptorFuncs(interceptor.Funcs{Create: func(ctx context.Context, k client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+		WithInterceptorFuncs(newRecall(func(ctx context.Context, k client.WithWatch, o client.Object, opts ...client.CreateOption) error {
 			c.mu.Lock()
 			c.made++
 			o.SetUID(types.UID(c.uid + "-" + strconv.Itoa(c.made)))
 			c.mu.Unlock()
 			o.SetCreationTimestamp(metav1.NewTime(c.account.clock.Now()))
 			return k.Create(ctx, o, opts...)
-		}}).Build()
+		})).Build()
 }
 
 func (c *tenant) makeTemplate() {

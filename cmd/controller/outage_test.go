@@ -87,6 +87,7 @@ func (l *loop) grow(name string) {
 func TestTenMinutesWithoutEC2CostNoMachine(t *testing.T) {
 	for _, mode := range slices.Sorted(maps.Keys(outages())) {
 		t.Run(mode, func(t *testing.T) {
+			t.Parallel() // the SDK's and the batchers' waits are of real time
 			outage(t, mode)
 		})
 	}

@@ -96,6 +96,7 @@ func (m *measurement) write(name string) error {
 func (m *measurement) finish() {
 	m.report.fleets = m.world.AWS().Fleets()
 	m.report.errors = m.world.AWS().Calls().Errors
+	delete(m.report.errors, dryRunAllowed)
 	m.report.templates = len(m.world.AWS().LaunchTemplates())
 }
 

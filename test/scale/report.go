@@ -21,12 +21,15 @@ type phase struct {
 	calls          map[string]int // action -> count
 }
 
+// dryRunAllowed is EC2's code for a dry run of a call that it would have carried out: the controller asks so for its permissions when it starts.
+const dryRunAllowed = "DryRunOperation"
+
 // report is what a run found.
 type report struct {
 	machines  int
 	phases    []phase
 	fleets    []admin.Fleet
-	errors    map[string]int // AWS error code -> count
+	errors    map[string]int // AWS error code -> count, without dry runs that were allowed
 	templates int            // launch templates left
 	wrong     []string
 	finished  bool
