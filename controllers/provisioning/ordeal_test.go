@@ -30,7 +30,7 @@ import (
 )
 
 const (
-	// ordealPass is how often the pods of an ordeal ask for a decision.
+	// ordealPass is how often the pods of an ordeal ask for a decision while something happens.
 	ordealPass = 20 * time.Second
 	// bootTime is how long an instance takes to join, endTime to end.
 	bootTime, endTime = 40 * time.Second, 30 * time.Second
@@ -52,6 +52,7 @@ type ordeal struct {
 	pods     map[string]*corev1.Pod
 	made     []time.Time
 	count    int
+	stirred  time.Time // when something last came or went
 	// slot is held by whoever makes an object: a decision makes several Machines at a time.
 	slot chan struct{}
 	// live lets a machine with an instance age.
@@ -114,7 +115,7 @@ func (o *ordeal) create(ctx context.Context, c client.WithWatch, object client.O
 	defer func() { <-o.slot }()
 	o.count++
 	machine.Name, machine.UID = fmt.Sprintf("machine-%03d", o.count), types.UID(fmt.Sprintf("uid-%03d", o.count))
-	o.made = append(o.made, o.clock.Now())
+	o.made, o.stirred = append(o.made, o.clock.Now()), o.clock.Now()
 	o.machines[machine.Name] = machine.DeepCopy()
 	return nil
 }
@@ -128,14 +129,14 @@ func (o *ordeal) want(name string, modifiers ...builders.PodModifier) {
 	if old := o.pods[name]; old != nil {
 		o.cluster.DeletePod(old.UID)
 	}
-	o.pods[name] = pod
+	o.pods[name], o.stirred = pod, o.clock.Now()
 	o.cluster.UpdatePod(pod)
 }
 
 // run lets time pass in steps.
 func (o *ordeal) run(d time.Duration) {
 	o.t.Helper()
-	for range int(d / ordealPass) {
+	for end := o.clock.Now().Add(d); o.clock.Now().Before(end); {
 		for _, name := range slices.Sorted(maps.Keys(o.machines)) {
 			m := o.machines[name].DeepCopy()
 			age := o.clock.Since(m.CreationTimestamp.Time)
@@ -155,8 +156,16 @@ func (o *ordeal) run(d time.Duration) {
 		if err := o.kerf.Provision(o.t.Context()); err != nil {
 			o.t.Fatal(err)
 		}
-		o.clock.Step(ordealPass)
+		o.clock.Step(min(o.pace(), end.Sub(o.clock.Now())))
 	}
+}
+
+// pace is how long it is to the next pass: some minutes after pods and machines last came or went, only waits come to their end.
+func (o *ordeal) pace() time.Duration {
+	if o.clock.Since(o.stirred) > 3*time.Minute {
+		return 3 * ordealPass
+	}
+	return ordealPass
 }
 
 // state sets a condition at the time of the ordeal.
@@ -193,6 +202,7 @@ func (o *ordeal) bind(m *v1alpha5.Machine, name string) {
 func (o *ordeal) remove(m *v1alpha5.Machine) { m.DeletionTimestamp = &metav1.Time{Time: o.clock.Now()} }
 
 func (o *ordeal) end(m *v1alpha5.Machine) {
+	o.stirred = o.clock.Now()
 	delete(o.machines, m.Name)
 	delete(o.nodes, m.Status.NodeName)
 	o.cluster.DeleteNode(m.Status.NodeName)

@@ -136,7 +136,7 @@ func TestPodsGoOnAtOnceWhenAMachineOfAnotherPodJoins(t *testing.T) {
 	if row := o.rows().of(everybody); row == nil || !row.Holds() {
 		t.Fatalf("the provisioner is not in doubt: %+v", row)
 	}
-	o.run(31 * time.Minute) // until the others may try
+	o.run(40 * time.Minute) // until the others may try
 	made := len(o.made)
 	o.live = joinsAs()
 	o.want("b", builders.CPU("1500m"))
