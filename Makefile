@@ -59,7 +59,7 @@ clean: ## Remove bin/.
 
 ##@ Test
 
-.PHONY: test bench fuzz conformance peer-bench scale webhook-load chaos chaos-live
+.PHONY: test bench fuzz conformance peer-bench scale webhook-load chaos chaos-live worlds
 test: control-plane ## Run every test.
 	@$(BUILD) controller helm
 	@$(BUILD) compile "compiling with the race detector" -race ./...
@@ -93,6 +93,11 @@ chaos: control-plane ## Run kerf in worlds in which everything goes wrong: each 
 LIVE ?= 50
 chaos-live: control-plane ## Run kerf against a real API server in LIVE worlds in which it crashes, or what it calls misbehaves.
 	@$(GO) run ./test/chaos/cmd/live $(if $(SEED),--worlds 1 --seed $(SEED) --history,--worlds $(LIVE)) $(ARGS)
+
+# What make test has in a short form; each world says what was found in it.
+worlds: ## Sweep 20 accounts full of orphans under a lying EC2, put two clusters of one name beside each other, take EC2 away, and storm.
+	@$(STEP) "worlds" env KERF_WORLDS_OF_ORPHANS=20 KERF_NEIGHBOUR_OPERATIONS=10000 \
+		$(GO) test -count=1 -timeout 2h -v -run '^(TestOrphansGoAndNothingElseDoes|TestTwoClustersOfOneNameLeaveEachOtherAlone|TestTenMinutesWithoutEC2CostNoMachine|TestAnICEStormIsWeatheredAndItsEndNoticed)$$' ./cmd/controller
 
 FUZZTIME ?= 30s
 FUZZED ?= ./pkg/scheduling ./pkg/solver ./pkg/cloudprovider/aws/userdata
