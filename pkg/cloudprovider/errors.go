@@ -129,8 +129,8 @@ func CreateReason(err error, fallback string) string {
 	return fallback
 }
 
-// UnavailableError says that the cloud does not answer at all, or that nobody asks it for now because it did not. It says
-// nothing of what was asked: the same question, or launch, is put again once the cloud answers.
+// UnavailableError says that the cloud does not answer at all, or that nobody asks it for now because it did not or would only refuse
+// one call more. It says nothing of what was asked: the same question, or launch, is put again once the cloud answers.
 type UnavailableError struct{ Err error }
 
 // NewUnavailableError wraps err as an UnavailableError.

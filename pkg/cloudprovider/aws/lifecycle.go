@@ -13,6 +13,8 @@ import (
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/awserr"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/batch"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/throttle"
 )
 
 // Delete terminates the machine's instance. It goes by what EC2 says now, and touches no instance of another cluster.
@@ -58,10 +60,20 @@ func (p *Provider) Get(ctx context.Context, providerID string) (*v1alpha5.Machin
 }
 
 // List returns the machines of all instances of this cluster that exist, in order of provider id. An instance that carries the
-// cluster's tag and that no fleet has launched is somebody else's.
+// cluster's tag and that no fleet has launched is somebody else's. Who asks within the same moment shares one question to EC2, asked
+// after all of them did, and the Machines of its answer, which must not be changed.
 func (p *Provider) List(ctx context.Context) ([]*v1alpha5.Machine, error) {
+	shared, err := p.listings.Do(ctx, everything{})
+	return slices.Clone(shared), err
+}
+
+// everything is the one thing to list.
+type everything struct{}
+
+// list asks EC2 for all instances. Machines that end without an answer to their launch wait for this, each by itself.
+func (p *Provider) list(ctx context.Context, _ []everything) map[everything]batch.Answer[[]*v1alpha5.Machine] {
 	var out []*v1alpha5.Machine
-	err := p.describe(ctx, &ec2.DescribeInstancesInput{Filters: []ec2types.Filter{
+	err := p.describe(throttle.Urgent(ctx), &ec2.DescribeInstancesInput{Filters: []ec2types.Filter{
 		filter("tag:"+awsv1alpha1.TagClusterUID, p.settings.ClusterUID),
 		filter("instance-state-name",
 			string(ec2types.InstanceStateNamePending), string(ec2types.InstanceStateNameRunning), string(ec2types.InstanceStateNameStopping),
@@ -72,8 +84,8 @@ func (p *Provider) List(ctx context.Context) ([]*v1alpha5.Machine, error) {
 		}
 	})
 	if err != nil {
-		return nil, err
+		out = nil // a part of the list would be taken for the whole
 	}
 	slices.SortFunc(out, func(a, b *v1alpha5.Machine) int { return strings.Compare(a.Status.ProviderID, b.Status.ProviderID) })
-	return out, nil
+	return map[everything]batch.Answer[[]*v1alpha5.Machine]{{}: {Value: out, Err: err}}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -73,6 +74,7 @@ type Provider struct {
 	outages         *outage.Gate
 	descriptions    *batch.Batcher[string, instance]
 	terminations    *batch.Batcher[string, struct{}]
+	listings        *batch.Batcher[everything, []*v1alpha5.Machine]
 
 	flights singleflight.Group
 	answers *memo.Table[string, fleet.Answer]               // token -> answer
@@ -128,6 +130,7 @@ func New(cfg awssdk.Config, reader client.Reader, settings Settings, now clock.P
 		turn: make(chan struct{}, 1),
 	}
 	p.descriptions, p.terminations = batch.New(batches(descriptionsAtOnce), p.describeAll), batch.New(batches(terminationsAtOnce), p.terminateAll)
+	p.listings = batch.New(batches(math.MaxInt), p.list) // there is one thing to list, so that no window is ever full
 	p.lister = instancetype.NewLister(p.types, p.prices, p.capacity, instancetype.Settings{
 		Region: cfg.Region, MemoryOverhead: settings.VMMemoryOverheadPercent, Measured: p.measured,
 		Addressing: instancetype.Addressing{ReservedInterfaces: int64(settings.ReservedENIs), Prefixes: settings.PrefixDelegation},

@@ -38,6 +38,10 @@ const (
 	foreignUID = "f0e1d000-0000-4000-8000-000000000000"
 )
 
+// lastCalls is longer than what processes have asked of AWS goes on without them: kerf bounds its calls by two minutes. No goroutine may
+// outlive its world.
+const lastCalls = 5 * time.Minute
+
 // World is one world while it runs.
 type World struct {
 	plan    Plan
@@ -118,6 +122,7 @@ func run(ctx context.Context, plan Plan) Result {
 			w.gate.take(c, decision{skip: true, err: errDead})
 		}
 	}
+	<-time.After(lastCalls)
 	for counter, n := range w.sim.Faults().Hits {
 		w.hits["aws."+counter] += n
 	}

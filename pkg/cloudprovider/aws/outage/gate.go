@@ -82,6 +82,7 @@ func (g *Gate) Middleware(stack *middleware.Stack) error {
 		out, metadata, err := next.HandleFinalize(within, in)
 		switch {
 		case ctx.Err() != nil: // who asked has given up, which says nothing of EC2
+		case cloudprovider.IsUnavailable(err): // nobody was asked
 		case isOutage(err):
 			g.failed(name)
 			err = cloudprovider.NewUnavailableError(err)

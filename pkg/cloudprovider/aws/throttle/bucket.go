@@ -2,6 +2,7 @@ package throttle
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -21,7 +22,7 @@ type bucket struct {
 	patient chan struct{} // the same
 }
 
-func newBucket(clock clock.Clock, l limit, share float64) *bucket {
+func newBucket(clock clock.Clock, l limit, share, reserve float64) *bucket {
 	size := max(int(l.size*share), 1)
 	b := &bucket{
 		clock: clock, tokens: rate.NewLimiter(rate.Limit(l.refill*share), size), urgent: make(chan struct{}, 1), patient: make(chan struct{}, 1),
@@ -32,10 +33,22 @@ func newBucket(clock clock.Clock, l limit, share float64) *bucket {
 	return b
 }
 
-// take waits until n tokens are there for the call, and takes them. More than the bucket ever holds count as all that it holds.
-func (b *bucket) take(ctx context.Context, n int, urgent bool) error {
-	queue, kept := b.patient, b.kept
-	if urgent {
+// want is what a call takes.
+type want struct {
+	tokens int
+	urgent bool
+	// most is how long it waits for them; 0 is for as long as it takes.
+	most time.Duration
+}
+
+// errLate says that the tokens come later than a call waits for them.
+var errLate = errors.New("too few tokens")
+
+// take waits until the tokens are there for the call, and takes them. More than the bucket ever holds count as all that it holds. It
+// returns errLate, and takes none, as soon as it is clear that they come too late.
+func (b *bucket) take(ctx context.Context, w want) error {
+	queue, kept, start := b.patient, b.kept, b.clock.Now()
+	if w.urgent {
 		queue, kept = b.urgent, 0
 	}
 	select {
@@ -44,15 +57,18 @@ func (b *bucket) take(ctx context.Context, n int, urgent bool) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	n = min(n, int(float64(b.tokens.Burst())-kept))
+	n := min(w.tokens, int(float64(b.tokens.Burst())-kept))
 	for {
 		now := b.clock.Now()
 		lacking := float64(n) + kept - b.tokens.TokensAt(now)
 		if lacking <= 0 && b.tokens.AllowN(now, n) {
 			return ctx.Err()
 		}
-		// The other queue may be faster; then it takes another round.
-		timer := b.clock.NewTimer(max(time.Duration(lacking/float64(b.tokens.Limit())*float64(time.Second)), time.Millisecond))
+		left := max(time.Duration(lacking/float64(b.tokens.Limit())*float64(time.Second)), time.Millisecond)
+		if w.most > 0 && now.Sub(start)+left > w.most {
+			return errLate
+		}
+		timer := b.clock.NewTimer(left) // the other queue may be faster; then it takes another round
 		select {
 		case <-timer.C():
 		case <-ctx.Done():
@@ -62,10 +78,10 @@ func (b *bucket) take(ctx context.Context, n int, urgent bool) error {
 	}
 }
 
-// empty takes all that is there: AWS has said that there is nothing, others may have taken it.
-func (b *bucket) empty() {
+// lower takes what there is beyond n tokens: AWS has said that it has no more, others may have taken them.
+func (b *bucket) lower(n int) {
 	now := b.clock.Now()
-	if n := int(b.tokens.TokensAt(now)); n > 0 {
-		b.tokens.AllowN(now, n)
+	if beyond := int(b.tokens.TokensAt(now)) - n; beyond > 0 {
+		b.tokens.AllowN(now, beyond)
 	}
 }

@@ -4,7 +4,9 @@ package throttle
 
 import (
 	"strings"
+	"time"
 
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/pricing"
@@ -38,6 +40,10 @@ func callOf(service, action string, input any) call {
 		out.whole = len(in.Filters) == 0 && in.MaxResults == nil
 	case *ec2.TerminateInstancesInput:
 		out.instances = len(in.InstanceIds)
+	case *ec2.CreateFleetInput:
+		if in.TargetCapacitySpecification != nil {
+			out.instances = int(awssdk.ToInt32(in.TargetCapacitySpecification.TotalTargetCapacity))
+		}
 	}
 	return out
 }
@@ -80,10 +86,29 @@ func bounded(service string) bool {
 	return ok || service == ec2.ServiceID
 }
 
-// resources returns the bucket that the call takes a token from for each of its instances; false where there is none.
-func (c call) resources() (limit, bool) {
-	if c.action == "TerminateInstances" {
-		return limit{1000, 20}, true
+// pool is a bucket that the instances of calls take tokens from.
+type pool struct {
+	name string
+	limit
+	// reserve is the part that only urgent calls take from.
+	reserve float64
+	// most is how long a call may wait for tokens; 0 is for as long as it takes.
+	most time.Duration
+}
+
+// launchPatience is how long a launch waits for the tokens of its instances. They come back slowly, two in a second: the workers that
+// look after all other machines must not wait for them.
+const launchPatience = 5 * time.Second
+
+// resources returns the bucket that the call takes a token from for each of its instances; false where there is none. What a fleet
+// launches at once counts as if it had been launched without one. No launch is urgent, so that none of its tokens are kept.
+func (c call) resources() (pool, bool) {
+	switch c.action {
+	case "TerminateInstances":
+		return pool{name: "TerminateInstances of instances", limit: limit{1000, 20}, reserve: reserve}, true
+	case "CreateFleet":
+		return pool{name: "RunInstances of instances", limit: limit{1000, 2}, most: launchPatience}, true
+	default:
+		return pool{}, false
 	}
-	return limit{}, false
 }

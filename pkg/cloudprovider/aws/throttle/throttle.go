@@ -2,6 +2,7 @@ package throttle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/utils/clock"
 
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/awserr"
 )
 
@@ -74,7 +76,7 @@ func (t *Throttle) Middleware(stack *middleware.Stack) error {
 		}
 		out, metadata, err := next.HandleFinalize(ctx, in)
 		if awserr.Is(err, awserr.Throttled) {
-			t.requests(c).empty()
+			t.refused(c)
 		}
 		return out, metadata, err
 	}), "Retry", middleware.After)
@@ -85,12 +87,27 @@ func (t *Throttle) wait(ctx context.Context, c call) error {
 	urgent, _ := ctx.Value(urgency{}).(bool)
 	start := t.clock.Now()
 	defer func() { t.waits.WithLabelValues(c.action, fmt.Sprint(urgent)).Observe(t.clock.Since(start).Seconds()) }()
-	if l, ok := c.resources(); ok {
-		if err := t.bucket(c.action+" of instances", l).take(ctx, c.instances, urgent); err != nil {
-			return err
-		}
+	if err := t.requests(c).take(ctx, want{tokens: 1, urgent: urgent}); err != nil {
+		return err
 	}
-	return t.requests(c).take(ctx, 1, urgent)
+	pool, ok := c.resources()
+	if !ok {
+		return nil
+	}
+	err := t.bucket(pool).take(ctx, want{tokens: c.instances, urgent: urgent, most: pool.most})
+	if errors.Is(err, errLate) {
+		return cloudprovider.NewUnavailableError(fmt.Errorf("EC2 would throttle it: an account may launch %g instances at once and %g each second from then on",
+			pool.size, pool.refill))
+	}
+	return err
+}
+
+// refused lowers what a call is thought to have left: AWS had less than it took, and does not say of what.
+func (t *Throttle) refused(c call) {
+	t.requests(c).lower(0)
+	if pool, ok := c.resources(); ok {
+		t.bucket(pool).lower(max(c.instances-1, 0))
+	}
 }
 
 func (t *Throttle) requests(c call) *bucket {
@@ -98,16 +115,16 @@ func (t *Throttle) requests(c call) *bucket {
 	if c.whole {
 		name += " of all"
 	}
-	return t.bucket(name, c.requests())
+	return t.bucket(pool{name: name, limit: c.requests(), reserve: reserve})
 }
 
-func (t *Throttle) bucket(name string, l limit) *bucket {
+func (t *Throttle) bucket(p pool) *bucket {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	b, ok := t.buckets[name]
+	b, ok := t.buckets[p.name]
 	if !ok {
-		b = newBucket(t.clock, l, t.share)
-		t.buckets[name] = b
+		b = newBucket(t.clock, p.limit, t.share, p.reserve)
+		t.buckets[p.name] = b
 	}
 	return b
 }

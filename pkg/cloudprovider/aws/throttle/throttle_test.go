@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +19,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/utils/clock"
+
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 )
 
 func TestCallsHaveTheLimitsThatEC2Publishes(t *testing.T) {
@@ -32,7 +35,7 @@ func TestCallsHaveTheLimitsThatEC2Publishes(t *testing.T) {
 		"a question with a filter":     {"DescribeInstances", filtered, limit{100, 20}, false},
 		"a question in pages":          {"DescribeInstances", &ec2.DescribeInstancesInput{MaxResults: awssdk.Int32(5)}, limit{100, 20}, false},
 		"a question for ids":           {"DescribeInstances", &ec2.DescribeInstancesInput{InstanceIds: []string{"i-1"}}, limit{50, 10}, false},
-		"a launch":                     {"CreateFleet", &ec2.CreateFleetInput{}, limit{50, 5}, false},
+		"a launch, per instance":       {"CreateFleet", &ec2.CreateFleetInput{}, limit{50, 5}, true},
 		"the making of a template":     {"CreateLaunchTemplate", &ec2.CreateLaunchTemplateInput{}, limit{50, 5}, false},
 		"a termination, per instance":  {"TerminateInstances", &ec2.TerminateInstancesInput{InstanceIds: []string{"i-1"}}, limit{100, 5}, true},
 		"tags":                         {"CreateTags", &ec2.CreateTagsInput{}, limit{100, 10}, false},
@@ -150,6 +153,75 @@ func TestTerminationsDoNotWaitForLaunchesAndCountTheirInstances(t *testing.T) {
 		}
 		cancel()
 		wait()
+	})
+}
+
+// fleetOf is a launch of n instances.
+func fleetOf(n int32) call {
+	return callOf(ec2.ServiceID, "CreateFleet", &ec2.CreateFleetInput{
+		TargetCapacitySpecification: &ec2types.TargetCapacitySpecificationRequest{TotalTargetCapacity: awssdk.Int32(n)},
+	})
+}
+
+func TestLaunchesTakeTheTokensOfTheirInstancesAndAreTurnedDownRatherThanHeldUpForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		th, start := New(clock.RealClock{}, 1), time.Now()
+		for range 10 {
+			if err := th.wait(t.Context(), fleetOf(100)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("a thousand instances waited for %s", waited)
+		}
+		if err := th.wait(t.Context(), fleetOf(100)); !cloudprovider.IsUnavailable(err) || time.Since(start) != 0 {
+			t.Errorf("error = %v after %s, want at once one that says that EC2 takes no more", err, time.Since(start))
+		}
+		if err := th.wait(t.Context(), fleetOf(8)); err != nil || time.Since(start).Round(time.Second) != 4*time.Second {
+			t.Errorf("8 instances at 2 a second: %v after %s", err, time.Since(start))
+		}
+		<-time.After(50 * time.Second)
+		if err := th.wait(t.Context(), fleetOf(100)); err != nil {
+			t.Errorf("what was turned down took tokens: %v", err)
+		}
+	})
+}
+
+func TestOfManyLaunchesThatWaitNoneWaitsForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		th := New(clock.RealClock{}, 1)
+		if err := th.wait(t.Context(), fleetOf(1000)); err != nil {
+			t.Fatal(err)
+		}
+		start, passed := time.Now(), atomic.Int32{}
+		var group sync.WaitGroup
+		for range 30 {
+			group.Go(func() {
+				switch err := th.wait(t.Context(), fleetOf(2)); {
+				case err == nil:
+					passed.Add(1)
+				case !cloudprovider.IsUnavailable(err):
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		if waited := time.Since(start); waited > launchPatience || passed.Load() != 5 {
+			t.Errorf("%d of 30 fleets of two passed within %s, want those for which there are tokens in %s", passed.Load(), waited, launchPatience)
+		}
+	})
+}
+
+func TestOfWhatEC2RefusesToLaunchThereAreTooFewTokens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		th := New(clock.RealClock{}, 1)
+		th.refused(fleetOf(10)) // others of the account launch, too
+		if err := th.wait(t.Context(), fleetOf(100)); !cloudprovider.IsUnavailable(err) {
+			t.Errorf("error = %v, want that EC2 takes no hundred when it took no ten", err)
+		}
+		if err := th.wait(t.Context(), fleetOf(10)); err != nil {
+			t.Errorf("error = %v, want that it is asked for the ten again", err)
+		}
 	})
 }
 
