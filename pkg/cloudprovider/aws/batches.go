@@ -29,7 +29,7 @@ func batches(most int) batch.Settings {
 
 // describeAll asks EC2 for instances by their ids. Machines that end wait for this, so it goes before other questions.
 func (p *Provider) describeAll(ctx context.Context, ids []string) map[string]batch.Answer[instance] {
-	return batch.Isolate(throttle.Urgent(ctx), ids, func(ctx context.Context, ids []string) (map[string]instance, error) {
+	return batch.Isolate(throttle.Urgent(ctx), p.searches.Add(1), ids, func(ctx context.Context, ids []string) (map[string]instance, error) {
 		out := make(map[string]instance, len(ids))
 		err := p.describe(ctx, &ec2.DescribeInstancesInput{InstanceIds: ids}, func(i instance) { out[i.id] = i })
 		return out, err
@@ -38,9 +38,9 @@ func (p *Provider) describeAll(ctx context.Context, ids []string) map[string]bat
 
 // terminateAll ends instances. A policy may allow that for some of them only.
 func (p *Provider) terminateAll(ctx context.Context, ids []string) map[string]batch.Answer[struct{}] {
-	return batch.Isolate(throttle.Urgent(ctx), ids, func(ctx context.Context, ids []string) (map[string]struct{}, error) {
+	return batch.Isolate(throttle.Urgent(ctx), p.searches.Add(1), ids, func(ctx context.Context, ids []string) (map[string]struct{}, error) {
 		if _, err := p.ec2.TerminateInstances(ctx, &ec2.TerminateInstancesInput{InstanceIds: ids}); err != nil {
-			return nil, err
+			return nil, awserr.Explain("ec2:TerminateInstances", err)
 		}
 		out := make(map[string]struct{}, len(ids))
 		for _, id := range ids {
@@ -50,18 +50,15 @@ func (p *Provider) terminateAll(ctx context.Context, ids []string) map[string]ba
 	}, aboutInstances(awserr.NotFound, awserr.Invalid, awserr.Protected, awserr.Denied))
 }
 
-// instanceIDs are those in the words of EC2.
-var instanceIDs = regexp.MustCompile(`\bi-[0-9a-f]+\b`)
+// instanceIDs are those in the words of EC2, as they were given: some are refused for their form.
+var instanceIDs = regexp.MustCompile(`\bi-\w+`)
 
-// aboutInstances tells which instances a failure is about: those that EC2 says it does not know. It may be about some, unnamed,
-// when it has one of the meanings.
+// aboutInstances tells which instances a failure is about: those that EC2 names. It may be about some, unnamed, when it has one of the
+// meanings.
 func aboutInstances(meanings ...awserr.Meaning) func(error, []string) ([]string, bool) {
 	return func(err error, _ []string) ([]string, bool) {
 		if !awserr.Is(err, meanings...) {
 			return nil, false
-		}
-		if !awserr.Is(err, awserr.NotFound) {
-			return nil, true
 		}
 		return instanceIDs.FindAllString(awserr.Text(err), -1), true
 	}

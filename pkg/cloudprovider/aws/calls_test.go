@@ -120,6 +120,23 @@ func TestAPolicyThatProtectsOneInstanceProtectsNoOther(t *testing.T) {
 	}
 }
 
+func TestAPolicyThatAllowsNoTerminationAtAllTakesFewCallsToTell(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate()
+	machines := s.group("denied", workers)
+	s.inject(on("TerminateInstances", -1, refuse("UnauthorizedOperation")))
+	before := s.calls("ec2:TerminateInstances")
+	for i, err := range each(machines, func(_ int, m *v1alpha5.Machine) error { return s.provider.Delete(t.Context(), m) }) {
+		if err == nil || cloudprovider.IsNotFound(err) || !strings.Contains(err.Error(), "credentials refused by ec2:TerminateInstances") {
+			t.Fatalf("machine %d: %v", i, err)
+		}
+	}
+	calls := s.calls("ec2:TerminateInstances") - before
+	if most := 25; calls > most {
+		t.Errorf("%d calls of TerminateInstances for %d machines, want at most %d", calls, len(machines), most)
+	}
+}
+
 // budget refuses what exceeds EC2's bucket for launches, counted by the time that passes in the test.
 type budget struct {
 	mu      sync.Mutex

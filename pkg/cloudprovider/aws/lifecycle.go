@@ -39,10 +39,7 @@ func (p *Provider) Delete(ctx context.Context, machine *v1alpha5.Machine) error 
 	if awserr.Is(err, awserr.NotFound) {
 		return cloudprovider.NewNotFoundError(fmt.Errorf("%s: EC2 does not know it", id))
 	}
-	if err != nil {
-		return awserr.Explain("ec2:TerminateInstances", err)
-	}
-	return nil
+	return err
 }
 
 // Get returns the machine of an instance that exists. One that is shutting down still does.

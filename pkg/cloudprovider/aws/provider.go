@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -75,6 +76,7 @@ type Provider struct {
 	descriptions    *batch.Batcher[string, instance]
 	terminations    *batch.Batcher[string, struct{}]
 	listings        *batch.Batcher[everything, []*v1alpha5.Machine]
+	searches        atomic.Uint64 // merged calls so far: each looks for instances that fail it in an order of its own
 
 	flights singleflight.Group
 	answers *memo.Table[string, fleet.Answer]               // token -> answer

@@ -200,3 +200,25 @@ func TestWhatTheGateTurnsDownIsNotTriedAgainByTheSDK(t *testing.T) {
 		t.Errorf("error = %v after %d calls, want the gate's and no call", err, s.asked.Load())
 	}
 }
+
+func TestThatACallIsHeldBackSaysNothingOfEC2(t *testing.T) {
+	s := start(t)
+	s.tell(hangingUp)
+	for range tolerated {
+		if err := s.ask(t); err == nil {
+			t.Fatal("EC2 hangs up, and the call succeeds")
+		}
+	}
+	s.clock.Step(probeInterval)
+	holdBack := func(stack *middleware.Stack) error {
+		return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("HoldBack", func(
+			context.Context, middleware.FinalizeInput, middleware.FinalizeHandler,
+		) (middleware.FinalizeOutput, middleware.Metadata, error) {
+			return middleware.FinalizeOutput{}, middleware.Metadata{}, cloudprovider.NewUnavailableError(errors.New("too many"))
+		}), "OutageGate", middleware.After)
+	}
+	_, err := s.DescribeInstances(t.Context(), &ec2.DescribeInstancesInput{}, func(o *ec2.Options) { o.APIOptions = append(o.APIOptions, holdBack) })
+	if !cloudprovider.IsUnavailable(err) || s.out(t) != 1 {
+		t.Errorf("error = %v, %d actions are out; want that EC2 is still taken to be out", err, s.out(t))
+	}
+}
