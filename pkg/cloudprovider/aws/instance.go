@@ -98,16 +98,17 @@ func instanceFrom(d *ec2types.Instance) instance {
 // find returns an instance of this cluster that exists; one that is shutting down still does. The error is a NotFoundError
 // only where something says so: EC2 does not know the id, has shown the instance terminated, or shows it with the tag of
 // another cluster. That an answer lacks the instance or its tag says nothing; whoever acted on that would forget a machine
-// that runs on. Asked is when the instance was asked for, the zero time where that was not lately: EC2 may not know it yet.
+// that runs on. Asked is when the instance was asked for, the zero time where that was not lately: EC2 may not know it yet, and who
+// has shown it already may be another part of EC2 than the one that answers.
 func (p *Provider) find(ctx context.Context, id string, asked time.Time) (instance, error) {
 	found, err := p.descriptions.Do(ctx, id)
 	missing := errors.Is(err, batch.ErrUnanswered)
-	last, shown := p.shown.Get(id)
+	last, _ := p.shown.Get(id)
 	switch {
-	case awserr.Is(err, awserr.NotFound) && !shown && p.clock.Since(asked) < p.settings.VisibilityWindow:
-		return instance{}, fmt.Errorf("EC2 does not show %s, which was launched only lately; it may still come", id)
 	case last == ec2types.InstanceStateNameTerminated && (awserr.Is(err, awserr.NotFound) || missing):
 		return instance{}, cloudprovider.NewTerminatedError(fmt.Errorf("%s: it was terminated", id))
+	case awserr.Is(err, awserr.NotFound) && p.clock.Since(asked) < p.settings.VisibilityWindow:
+		return instance{}, fmt.Errorf("EC2 does not show %s, which was launched only lately; it may still come", id)
 	case awserr.Is(err, awserr.NotFound):
 		return instance{}, cloudprovider.NewNotFoundError(fmt.Errorf("%s: EC2 does not know it", id))
 	case missing:

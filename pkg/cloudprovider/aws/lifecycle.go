@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
-	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/awserr"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/batch"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/throttle"
@@ -23,10 +25,9 @@ func (p *Provider) Delete(ctx context.Context, machine *v1alpha5.Machine) error 
 	if err != nil {
 		return err
 	}
-	// An intent may wait for long before it is carried out, an outage for instance.
 	asked, _ := p.asked.Get(id)
-	if launch := machine.Status.Launch; launch != nil && launch.Time.After(asked) {
-		asked = launch.Time.Time
+	if recorded := launchedBy(machine); recorded.After(asked) { // by a process that has ended, for instance
+		asked = recorded
 	}
 	found, err := p.find(ctx, id, asked)
 	if err != nil {
@@ -36,10 +37,29 @@ func (p *Provider) Delete(ctx context.Context, machine *v1alpha5.Machine) error 
 		return nil
 	}
 	_, err = p.terminations.Do(ctx, id)
-	if awserr.Is(err, awserr.NotFound) {
-		return cloudprovider.NewNotFoundError(fmt.Errorf("%s: EC2 does not know it", id))
+	if awserr.Is(err, awserr.NotFound) { // not a word to forget a machine by, as another part of EC2 has just shown it
+		return fmt.Errorf("EC2 shows %s and does not know it when it is to be terminated", id)
 	}
 	return err
+}
+
+// launchedBy returns the time by which the machine's instance was launched, as far as that is on record. An intent may wait for long
+// before it is carried out, for the end of an outage for instance: up to when its answer was written down, or, where that was not,
+// for as long as the machine was not being deleted.
+func launchedBy(machine *v1alpha5.Machine) time.Time {
+	launch := machine.Status.Launch
+	if launch == nil {
+		return time.Time{}
+	}
+	latest := launch.Time.Time
+	launched := meta.FindStatusCondition(machine.Status.Conditions, v1alpha5.ConditionLaunched)
+	if launched != nil && launched.Status == metav1.ConditionTrue && launched.LastTransitionTime.After(latest) {
+		latest = launched.LastTransitionTime.Time
+	}
+	if deleted := machine.DeletionTimestamp; !launch.Answered && deleted != nil && deleted.After(latest) {
+		latest = deleted.Time
+	}
+	return latest.Add(time.Second) // what is on record has lost its fraction
 }
 
 // Get returns the machine of an instance that exists. One that is shutting down still does.

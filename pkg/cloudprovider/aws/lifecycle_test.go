@@ -33,7 +33,7 @@ func TestAnInstanceThatEC2DoesNotShowYetIsNotTakenForGone(t *testing.T) {
 	if _, err := s.provider.Get(t.Context(), launched.Status.ProviderID); err == nil || cloudprovider.IsNotFound(err) {
 		t.Errorf("error = %v, want one to wait on", err)
 	}
-	s.clock.Step(5 * time.Minute)
+	s.clock.Step(5*time.Minute + time.Second) // the intent is on record in whole seconds
 	if _, err := s.provider.Get(t.Context(), launched.Status.ProviderID); !cloudprovider.IsNotFound(err) || cloudprovider.IsTerminated(err) {
 		t.Errorf("error = %v, want not found", err)
 	}
