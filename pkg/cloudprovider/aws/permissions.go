@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -41,9 +42,10 @@ type Permissions struct {
 	turn chan struct{}
 }
 
-// Check returns what is missing for launches from the template, and for all else.
+// Check returns what is missing for launches from the template, and for all else. It is an error that AWS has not said yet of each
+// action whether it is allowed, unless something is missing in any case.
 func (c *Permissions) Check(ctx context.Context, template *awsv1alpha1.AWSNodeTemplate) (permission.List, error) {
-	if _, known := c.ledger.Missing(""); !known {
+	if _, known := c.ledger.Missing(""); !known || len(c.ledger.Open("")) > 0 {
 		if err := c.checkGeneral(ctx); err != nil {
 			return nil, err
 		}
@@ -53,7 +55,11 @@ func (c *Permissions) Check(ctx context.Context, template *awsv1alpha1.AWSNodeTe
 	}
 	general, _ := c.ledger.Missing("")
 	own, _ := c.ledger.Missing(template.Name)
-	return slices.Concat(general, own), nil
+	missing, open := slices.Concat(general, own), slices.Concat(c.ledger.Open(""), c.ledger.Open(template.Name))
+	if len(missing) == 0 && len(open) > 0 {
+		return nil, fmt.Errorf("AWS has not told yet whether it allows %s; it is asked again", strings.Join(open, ", "))
+	}
+	return missing, nil
 }
 
 // Forget drops what is known of a template that is gone.

@@ -3,7 +3,9 @@ package aws_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -139,5 +141,29 @@ func TestWhoWaitsForAnotherCheckOfPermissionsMayGiveUp(t *testing.T) {
 	close(release)
 	if err := <-first; err != nil {
 		t.Error(err)
+	}
+}
+
+func TestPermissionsAreNotTakenForGrantedBeforeAWSHasTold(t *testing.T) {
+	s := startSim(t)
+	s.attempts = 1
+	s.makeTemplate()
+	p := s.newProvider(clusterUID)
+	check := func() error {
+		missing, err := p.Discovery().Permissions.Check(t.Context(), s.template())
+		if len(missing) > 0 {
+			t.Errorf("missing are %v", missing)
+		}
+		return err
+	}
+	s.inject(func(_ context.Context, r *wire.Request, _ awssim.Handler) (*wire.Response, error) {
+		return nil, apierror.New("RequestLimitExceeded", "Request limit exceeded.").WithStatus(http.StatusServiceUnavailable)
+	})
+	if err := check(); err == nil || !strings.Contains(err.Error(), "not told yet whether it allows") || !strings.Contains(err.Error(), "ec2:RunInstances") {
+		t.Errorf("error = %v, want one that names what is not known", err)
+	}
+	s.inject(nil)
+	if err := check(); err != nil {
+		t.Errorf("error = %v when AWS tells", err)
 	}
 }

@@ -3,9 +3,11 @@ package awserr
 
 import (
 	"errors"
+	"net/http"
 	"slices"
 
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // Meaning is what a refusal by AWS means to kerf.
@@ -119,6 +121,15 @@ func Code(err error) string {
 
 // Classify returns what err means.
 func Classify(err error) Meaning { return Of(Code(err)) }
+
+// Passing reports whether err says nothing of what was asked: AWS did not answer, had too many requests, or is not well.
+func Passing(err error) bool {
+	if answer, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && answer.HTTPStatusCode() >= http.StatusInternalServerError {
+		return true
+	}
+	code := Code(err)
+	return code == "" || Of(code) == Throttled || slices.Contains([]string{"InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable"}, code)
+}
 
 // Is reports whether err has one of the meanings.
 func Is(err error, meanings ...Meaning) bool {

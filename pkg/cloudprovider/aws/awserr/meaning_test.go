@@ -3,10 +3,12 @@ package awserr
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 func apiError(code string) error {
@@ -97,5 +99,20 @@ func TestARefusalIsExplained(t *testing.T) {
 	}
 	if got := Explain("ec2:DescribeSubnets", errors.New("timeout")).Error(); got != "calling ec2:DescribeSubnets: timeout" {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestWhatPassesSaysNothingOfWhatWasAsked(t *testing.T) {
+	for code, want := range map[string]bool{
+		"RequestLimitExceeded": true, "InternalError": true, "ServiceUnavailable": true,
+		"InvalidSubnetID.NotFound": false, "UnauthorizedOperation": false, "SomethingNew.OfTomorrow": false, "DryRunOperation": false,
+	} {
+		if got := Passing(apiError(code)); got != want {
+			t.Errorf("%s passes: %t, want %t", code, got, want)
+		}
+	}
+	answered := &smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusBadGateway}}, Err: apiError("Odd")}
+	if !Passing(answered) || !Passing(errors.New("connection reset")) {
+		t.Error("that AWS is not well, or does not answer, does not pass")
 	}
 }

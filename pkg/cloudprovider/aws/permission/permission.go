@@ -4,6 +4,7 @@ package permission
 import (
 	"context"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -54,19 +55,33 @@ func (l List) String() string {
 
 // Ledger holds what was found out last, and tells in the log what changes. It is safe for concurrent use.
 type Ledger struct {
-	mu sync.Mutex
-	// found maps what was looked at, "" for what is the same for all -> what is missing.
-	found map[string]List
+	mu    sync.Mutex
+	found map[string]finding // by what was looked at, "" for what is the same for all
+}
+
+// finding is what is known of a subject.
+type finding struct {
+	missing List
+	// told holds the actions whose trial has ever had a clear answer.
+	told map[string]bool
+	// open are those of the last check that AWS has said nothing of yet, in order.
+	open []string
 }
 
 // NewLedger returns a ledger of which nothing is known.
-func NewLedger() *Ledger { return &Ledger{found: map[string]List{}} }
+func NewLedger() *Ledger { return &Ledger{found: map[string]finding{}} }
 
 // Check makes the trials and keeps what they tell of the subject. A trial without a clear answer leaves what was known before.
 // The error is of credentials that AWS does not take at all: then nothing is told of permissions.
 func (l *Ledger) Check(ctx context.Context, subject string, probes []Probe) error {
-	before, _ := l.Missing(subject)
+	l.mu.Lock()
+	before, told := l.found[subject].missing, maps.Clone(l.found[subject].told)
+	l.mu.Unlock()
+	if told == nil {
+		told = map[string]bool{}
+	}
 	var now List
+	var open []string
 	for _, p := range probes {
 		err := p.Try(ctx)
 		missing, verdict := judge(p, err)
@@ -75,15 +90,21 @@ func (l *Ledger) Check(ctx context.Context, subject string, probes []Probe) erro
 			now = append(now, missing)
 		case unclear:
 			now = append(now, slices.DeleteFunc(slices.Clone(before), func(m Missing) bool { return m.Tried != p.Action })...)
+			if !told[p.Action] && awserr.Passing(err) {
+				open = append(open, p.Action)
+			}
+			continue
 		case unknown:
 			return awserr.Explain(p.Action, err)
 		case granted:
 		}
+		told[p.Action] = true
 	}
+	slices.Sort(open)
 	slices.SortFunc(now, func(a, b Missing) int { return strings.Compare(a.String(), b.String()) })
 	now = slices.CompactFunc(now, func(a, b Missing) bool { return a.String() == b.String() })
 	l.mu.Lock()
-	l.found[subject] = now
+	l.found[subject] = finding{missing: now, told: told, open: open}
 	l.mu.Unlock()
 	tell(ctx, subject, before, now)
 	return nil
@@ -94,7 +115,15 @@ func (l *Ledger) Missing(subject string) (List, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	found, ok := l.found[subject]
-	return found, ok
+	return found.missing, ok
+}
+
+// Open returns the actions of the subject of which AWS has not said yet whether they are allowed: it did not answer, or had too many
+// requests, each time.
+func (l *Ledger) Open(subject string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.found[subject].open
 }
 
 // Forget drops a subject that is gone.

@@ -107,3 +107,27 @@ func TestEachChangeIsToldInALineOfItsOwn(t *testing.T) {
 		t.Error("a template that is gone is not forgotten")
 	}
 }
+
+func TestAnActionIsOpenUntilAWSHasToldOnceWhetherItIsAllowed(t *testing.T) {
+	granted, denied := [2]string{"DryRunOperation", ""}, [2]string{"UnauthorizedOperation", "no"}
+	lost, throttled, unwell := [2]string{"reset", ""}, [2]string{"RequestLimitExceeded", "slow"}, [2]string{"InternalError", "oh"}
+	wrong := [2]string{"InvalidSubnetID.NotFound", "no"}
+	l := permission.NewLedger()
+	for _, step := range []struct {
+		what    string
+		answers answers
+		want    []string
+	}{
+		{"nothing is told", answers{"ec2:A": lost, "ec2:B": throttled, "ec2:C": unwell}, []string{"ec2:A", "ec2:B", "ec2:C"}},
+		{"two are told", answers{"ec2:A": granted, "ec2:B": denied, "ec2:C": lost}, []string{"ec2:C"}},
+		{"what is told stays so", answers{"ec2:A": lost, "ec2:B": throttled, "ec2:C": unwell}, []string{"ec2:C"}},
+		{"something else is wrong", answers{"ec2:A": lost, "ec2:B": lost, "ec2:C": wrong}, nil},
+	} {
+		if err := l.Check(t.Context(), "", step.answers.probes()); err != nil {
+			t.Fatal(err)
+		}
+		if got := l.Open(""); !slices.Equal(got, step.want) {
+			t.Errorf("%s: open are %v, want %v", step.what, got, step.want)
+		}
+	}
+}
