@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"math"
 	"regexp"
 	"time"
 
@@ -23,8 +24,14 @@ const (
 	batchTimeout = 2 * time.Minute
 )
 
-func batches(most int) batch.Settings {
-	return batch.Settings{Window: batchWindow, Most: most, Timeout: batchTimeout}
+// batchCalls has those who ask for the same at the same time share calls.
+func (p *Provider) batchCalls() {
+	of := func(name string, most int) batch.Settings {
+		return batch.Settings{Window: batchWindow, Most: most, Timeout: batchTimeout, Observe: p.batches.Observer(name)}
+	}
+	p.descriptions = batch.New(of("describe_instances", descriptionsAtOnce), p.describeAll)
+	p.terminations = batch.New(of("terminate_instances", terminationsAtOnce), p.terminateAll)
+	p.listings = batch.New(of("list_instances", math.MaxInt), p.list) // there is one thing to list, so that no window is ever full
 }
 
 // describeAll asks EC2 for instances by their ids. Machines that end wait for this, so it goes before other questions.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -76,6 +75,7 @@ type Provider struct {
 	descriptions    *batch.Batcher[string, instance]
 	terminations    *batch.Batcher[string, struct{}]
 	listings        *batch.Batcher[everything, []*v1alpha5.Machine]
+	batches         *batch.Metrics
 	searches        atomic.Uint64 // merged calls so far: each looks for instances that fail it in an order of its own
 
 	flights singleflight.Group
@@ -125,14 +125,14 @@ func New(cfg awssdk.Config, reader client.Reader, settings Settings, now clock.P
 		answers:         memo.NewTable[string, fleet.Answer](answersKept),
 		asked:           memo.NewTable[string, time.Time](instancesKept),
 		shown:           memo.NewTable[string, ec2types.InstanceStateName](instancesKept),
+		batches:         batch.NewMetrics(),
 		lost:            memo.NewTable[string, time.Time](answersKept),
 	}
 	p.permissions = &Permissions{
 		p: p, ledger: permission.NewLedger(), ssm: ssm.NewFromConfig(cfg), eks: eks.NewFromConfig(cfg), pricing: priceClient,
 		turn: make(chan struct{}, 1),
 	}
-	p.descriptions, p.terminations = batch.New(batches(descriptionsAtOnce), p.describeAll), batch.New(batches(terminationsAtOnce), p.terminateAll)
-	p.listings = batch.New(batches(math.MaxInt), p.list) // there is one thing to list, so that no window is ever full
+	p.batchCalls()
 	p.lister = instancetype.NewLister(p.types, p.prices, p.capacity, instancetype.Settings{
 		Region: cfg.Region, MemoryOverhead: settings.VMMemoryOverheadPercent, Measured: p.measured,
 		Addressing: instancetype.Addressing{ReservedInterfaces: int64(settings.ReservedENIs), Prefixes: settings.PrefixDelegation},
@@ -142,7 +142,7 @@ func New(cfg awssdk.Config, reader client.Reader, settings Settings, now clock.P
 
 // Collectors returns what the provider measures of itself.
 func (p *Provider) Collectors() []prometheus.Collector {
-	return []prometheus.Collector{p.throttle.Collector(), p.outages.Collector(), offerings.NewCollector(p.capacity)}
+	return []prometheus.Collector{p.throttle.Collector(), p.outages.Collector(), offerings.NewCollector(p.capacity), instancetype.NewCollector(p.lister), p.batches}
 }
 
 // publishedLimits looks up what AWS publishes of a type without telling it through its API.

@@ -25,6 +25,8 @@ type Settings struct {
 	Most int
 	// Timeout bounds a call.
 	Timeout time.Duration
+	// Observe is told how many callers share a call that is about to be made, and how long the first of them waited. It may be nil.
+	Observe func(callers int, waited time.Duration)
 }
 
 // Batcher gathers what is asked within a window. It is safe for concurrent use.
@@ -40,6 +42,7 @@ type Batcher[K comparable, V any] struct {
 type window[K comparable, V any] struct {
 	keys    []K
 	asked   map[K]bool
+	callers int
 	full    chan struct{} // closed when no more fit
 	done    chan struct{} // closed once there are answers
 	answers map[K]Answer[V]
@@ -78,6 +81,7 @@ func (b *Batcher[K, V]) join(ctx context.Context, key K) *window[K, V] {
 		b.open = w
 		go b.serve(context.WithoutCancel(ctx), w)
 	}
+	w.callers++
 	if !w.asked[key] {
 		w.asked[key] = true
 		w.keys = append(w.keys, key)
@@ -91,7 +95,7 @@ func (b *Batcher[K, V]) join(ctx context.Context, key K) *window[K, V] {
 
 // serve makes the call of a window once it has closed.
 func (b *Batcher[K, V]) serve(ctx context.Context, w *window[K, V]) {
-	timer := time.NewTimer(b.settings.Window)
+	opened, timer := time.Now(), time.NewTimer(b.settings.Window)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -102,6 +106,9 @@ func (b *Batcher[K, V]) serve(ctx context.Context, w *window[K, V]) {
 		b.open = nil
 	}
 	b.mu.Unlock()
+	if b.settings.Observe != nil {
+		b.settings.Observe(w.callers, time.Since(opened))
+	}
 	ctx, cancel := context.WithTimeout(ctx, b.settings.Timeout)
 	defer cancel()
 	defer close(w.done)

@@ -24,6 +24,17 @@ func (t *Table[K, V]) Get(key K) (V, bool) {
 	return v, ok
 }
 
+// Values returns the values kept, the oldest first.
+func (t *Table[K, V]) Values() []V {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := make([]V, 0, len(t.order))
+	for _, key := range t.order {
+		out = append(out, t.values[key])
+	}
+	return out
+}
+
 // Put keeps a value, dropping the oldest where there is no room for it.
 func (t *Table[K, V]) Put(key K, value V) {
 	t.mu.Lock()

@@ -1,6 +1,9 @@
 package memo
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestTheOldestValueGoesFirst(t *testing.T) {
 	table := NewTable[string, int](2)
@@ -15,5 +18,8 @@ func TestTheOldestValueGoesFirst(t *testing.T) {
 		if got, ok := table.Get(key); !ok || got != want {
 			t.Errorf("%s = %d, %t; want %d", key, got, ok, want)
 		}
+	}
+	if got := table.Values(); !slices.Equal(got, []int{2, 4}) {
+		t.Errorf("values %v, want those that are left, the oldest first", got)
 	}
 }
