@@ -96,8 +96,8 @@ func (t *Throttle) wait(ctx context.Context, c call) error {
 	}
 	err := t.bucket(pool).take(ctx, want{tokens: c.instances, urgent: urgent, most: pool.most})
 	if errors.Is(err, errLate) {
-		return cloudprovider.NewUnavailableError(fmt.Errorf("EC2 would throttle it: an account may launch %g instances at once and %g each second from then on",
-			pool.size, pool.refill))
+		return cloudprovider.NewUnavailableError(fmt.Errorf("EC2 would throttle it: an account may launch %g instances at once and %g each second "+
+			"from then on (if AWS has raised that, raise --aws-api-share)", pool.size, pool.refill))
 	}
 	return err
 }
