@@ -198,6 +198,39 @@ func TestAMachineWhoseNodeIsGoneTooIsDeleted(t *testing.T) {
 	}
 }
 
+// What a provisioner makes next is likely to end like an instance that failed by itself, and not like one that was taken away.
+func TestItIsOnRecordWhichInstancesEndedByThemselvesBeforeTheyJoined(t *testing.T) {
+	for name, tc := range map[string]struct {
+		end  func(s *broom, m *v1alpha5.Machine)
+		want bool
+	}{
+		"by itself":  {func(s *broom, m *v1alpha5.Machine) { s.cloud.Break(m.Status.ProviderID) }, true},
+		"taken away": {func(s *broom, m *v1alpha5.Machine) { _ = s.cloud.Delete(t.Context(), m) }, false},
+		"not known":  {func(s *broom, m *v1alpha5.Machine) { s.cloud.Vanish(m.Status.ProviderID) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newBroom(t)
+			young := s.Launched(s.cloud, s.mine)
+			old, node := s.Ready(s.cloud, s.mine)
+			for _, m := range []*v1alpha5.Machine{young, old} {
+				tc.end(s, m)
+			}
+			workbench.Update(s.Bench, node, func(n *corev1.Node) { n.Status.Conditions[0].Status = corev1.ConditionUnknown })
+			s.settle(t)
+			s.sweep(t)
+			if !s.isGoing(young) || !s.isGoing(old) {
+				t.Fatalf("the one that had not joined goes: %t, the other: %t", s.isGoing(young), s.isGoing(old))
+			}
+			for m, want := range map[*v1alpha5.Machine]bool{young: tc.want, old: false} {
+				registered := machines.Conditions(m).Get(v1alpha5.ConditionRegistered)
+				if got := registered != nil && registered.Reason == v1alpha5.ReasonNeverJoined; got != want {
+					t.Errorf("of machine %s, node %q, it is on record that it failed: %t, want %t", m.Name, m.Status.NodeName, got, want)
+				}
+			}
+		})
+	}
+}
+
 func TestAMachineWhoseNodeIsReadyStays(t *testing.T) {
 	s := newBroom(t)
 	machine, _ := s.Ready(s.cloud, s.mine)

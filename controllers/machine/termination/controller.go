@@ -49,6 +49,7 @@ type Controller struct {
 	client  client.Client
 	live    client.Reader
 	steps   []step
+	seen    *machines.Sightings
 	journal journal.Journal
 }
 
@@ -59,10 +60,11 @@ type step interface {
 
 // NewController returns a controller that ends Machines of provider. live reads past the cache.
 func NewController(client client.Client, live client.Reader, provider cloudprovider.Provider, evictor Evictor, settings Settings, journal journal.Journal) *Controller {
-	return &Controller{client: client, live: live, journal: journal, steps: []step{
+	seen := machines.NewSightings(journal.Clock)
+	return &Controller{client: client, live: live, seen: seen, journal: journal, steps: []step{
 		&drainStep{client: client, live: live, provider: provider, evictor: evictor, policy: settings.Drain, journal: journal},
 		&volumesStep{client: client, live: live, clock: journal.Clock},
-		&instanceStep{live: live, provider: provider, window: settings.VisibilityWindow, clock: journal.Clock},
+		&instanceStep{live: live, provider: provider, window: settings.VisibilityWindow, seen: seen, clock: journal.Clock},
 		&nodeStep{client: client},
 	}}
 }
@@ -88,6 +90,7 @@ func (c *Controller) Register(mgr ctrl.Manager) error {
 func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	machine := &v1alpha5.Machine{}
 	if err := c.client.Get(ctx, request.NamespacedName, machine); err != nil {
+		c.seen.Forget(request.Name)
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	if machine.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(machine, v1alpha5.TerminationFinalizer) {
