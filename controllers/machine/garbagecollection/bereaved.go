@@ -98,7 +98,8 @@ func (c *Controller) ask(ctx context.Context, found []*v1alpha5.Machine) ([]*mis
 	list := make([]*missed, len(found))
 	var errs []error
 	for i, said := range c.fates(ctx, lo.Map(found, func(m *v1alpha5.Machine, _ int) string { return m.Status.ProviderID })) {
-		list[i] = &missed{machine: found[i], fate: said.fate, takenAway: said.takenAway}
+		list[i] = &missed{machine: found[i], fate: said.fate}
+		list[i].takenAway = said.takenAway
 		if said.fate == unclear {
 			errs = append(errs, fmt.Errorf("looking for instance %s: %w", found[i].Status.ProviderID, said.err))
 		}

@@ -89,6 +89,9 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 		c.seen.Forget(request.Name)
 		return reconcile.Result{}, nil // the termination controller is its sole owner now
 	}
+	if machine.Annotations[v1alpha5.OrphanAnnotation] != "" {
+		return reconcile.Result{}, nil // it has all the instance that it will have, and is about to be deleted
+	}
 	stored := machine.DeepCopy()
 	if controllerutil.AddFinalizer(machine, v1alpha5.TerminationFinalizer) {
 		// The patch replaces the whole list: without its lock it would take off what others have put on meanwhile.

@@ -100,6 +100,8 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err := c.live.Get(ctx, request.NamespacedName, machine); err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
+	stored := machine.DeepCopy()
+	machine.Status.ProviderID = machines.ProviderID(machine)
 	nodes, err := c.nodes(ctx, machine)
 	if err != nil {
 		return reconcile.Result{}, err
@@ -110,7 +112,6 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	case heir != nil:
 		return machines.Settle(reconcile.Result{}, c.leave(ctx, machine, heir, nodes))
 	}
-	stored := machine.DeepCopy()
 	for _, step := range c.steps {
 		done, again, err := step.reconcile(ctx, machine, nodes)
 		if err != nil || !done {
