@@ -379,7 +379,9 @@ func TestAMachineThatIsBeingDeletedIsLeftAlone(t *testing.T) {
 // Such a machine has all the instance that it will have.
 func TestAMachineThatWasMadeToEndAnOrphanIsNotLaunched(t *testing.T) {
 	l := newLife(t)
-	machine := l.group(1, func(m *v1alpha5.Machine) { m.Annotations = map[string]string{v1alpha5.OrphanAnnotation: "fake:///zone/i-1"} })[0]
+	machine := l.group(1, func(m *v1alpha5.Machine) {
+		m.Annotations = map[string]string{v1alpha5.OrphanAnnotation: "fake:///zone/i-1"}
+	})[0]
 	for range 3 {
 		l.Reconcile(l.controller, machine.Name)
 	}
