@@ -86,7 +86,7 @@ func list(mgr ctrl.Manager, provider cloudprovider.Provider, recorded *metrics.M
 		evictions,
 		termination.NewController(client, live, by("machine.termination"), evictions,
 			termination.Settings{VisibilityWindow: settings.VisibilityWindow, Drain: settings.Drain}, told),
-		termination.NewNodeController(client, live),
+		termination.NewNodeController(client, live, by("node.termination"), told),
 		garbagecollection.NewController(client, live, by("machine.garbagecollection"), told),
 		provisioner.NewController(client, recorded, realClock),
 	}

@@ -67,6 +67,7 @@ const (
 	ReasonDetaching            = "VolumesDetaching"
 	ReasonDetached             = "VolumesDetached"
 	ReasonTerminating          = "Terminating"
+	ReasonTakenAway            = "TakenAway"
 	ReasonStopped              = "Stopped"
 	ReasonTerminated           = "Terminated"
 	ReasonReady                = "Ready"

@@ -37,6 +37,9 @@ const (
 	// MinValuesRelaxedAnnotation set to "true" on a machine says that there was less to choose from than minValues of its
 	// Provisioner ask for.
 	MinValuesRelaxedAnnotation = "karpenter.sh/nodeclaim-min-values-relaxed"
+	// OrphanAnnotation holds the provider id of an instance that had lost its machine and whose node works. The machine was made for
+	// nothing but to end it, as gently as any other.
+	OrphanAnnotation = "karpenter.sh/orphaned-instance"
 	// MadeForAnnotation holds which pods a machine was made for, as BASIS/WORKLOAD,WORKLOAD: those of status.fruitlessLaunches.
 	MadeForAnnotation = "karpenter.sh/made-for"
 )

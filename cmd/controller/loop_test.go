@@ -57,7 +57,7 @@ func (c *tenant) loop() *loop {
 		newQueue(lifecycle.NewController(c.kube, c.kube, c.provider, settings, c.journal)),
 		newQueue(termination.NewController(c.kube, c.kube, c.provider, deleter{c.kube}, termination.Settings{VisibilityWindow: visibilityWindow}, c.journal)),
 	}
-	l.nodes = termination.NewNodeController(c.kube, c.kube)
+	l.nodes = termination.NewNodeController(c.kube, c.kube, c.provider, c.journal)
 	l.gc = garbagecollection.NewController(c.kube, c.kube, c.provider, c.journal)
 	for _, task := range c.provider.Tasks() {
 		if task.Leader {

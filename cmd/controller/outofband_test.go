@@ -80,7 +80,7 @@ func TestWhatIsDoneToInstancesAndNodesByHandIsMadeGood(t *testing.T) {
 			if err := client.IgnoreNotFound(l.kube.Delete(l.t.Context(), m)); err != nil {
 				l.t.Fatal(err)
 			}
-		}, within: 3 * time.Minute},
+		}, reason: events.ReasonInstanceOrphaned, within: 3 * time.Minute},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -95,7 +95,8 @@ func TestWhatIsDoneToInstancesAndNodesByHandIsMadeGood(t *testing.T) {
 				t.Fatal(err)
 			}
 			pod := builders.Pod(builders.Name("held"), builders.Namespace("default"), builders.OnNode(node.Name), builders.Annotation(v1alpha5.DoNotEvictAnnotation, "true"))
-			if tc.reason != events.ReasonTerminated { // what somebody deletes waits for it, as it should
+			// What somebody deletes waits for it, as it should, and so does a node whose machine alone is gone.
+			if tc.reason != events.ReasonTerminated && tc.reason != events.ReasonInstanceOrphaned {
 				l.create(pod)
 			}
 			good := node.DeepCopy()

@@ -110,7 +110,7 @@ func fateOf(entry state.Entry, ended bool, waiting patience, now time.Time) fate
 	settled := readyFor >= settling
 	out.onItsWay = !leaving && !settled && now.Sub(machine.CreationTimestamp.Time) < onItsWayFor
 	switch {
-	case leaving && machine.Status.NodeName == "":
+	case leaving && neverJoined(machine):
 		out.reason, out.failed = v1alpha5.ReasonNeverJoined, out.workloads
 	case leaving && lostNode(entry) && readyFor < shortLife:
 		out.reason, out.failed = v1alpha5.ReasonNodeDeleted, out.workloads
@@ -144,6 +144,13 @@ func (f *fate) shun(waiting patience) {
 			f.reason, f.failed = v1alpha5.ReasonPodsStayedAway, append(f.failed, workload)
 		}
 	}
+}
+
+// neverJoined reports whether it is on record that the machine's instance came to nothing by itself. One that was deleted or taken
+// away before it joined tells nothing about the next.
+func neverJoined(machine *v1alpha5.Machine) bool {
+	registered := machines.Conditions(machine).Get(v1alpha5.ConditionRegistered)
+	return machine.Status.NodeName == "" && registered != nil && registered.Reason == v1alpha5.ReasonNeverJoined
 }
 
 // lostNode reports whether a machine goes because somebody deleted its Node. A Node that is not ready is deleted because its

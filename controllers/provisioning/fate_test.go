@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/pkg/state"
 	"github.com/kerf-autoscaler/kerf/test/builders"
 )
@@ -56,6 +57,9 @@ func TestWhatCameOfAMachine(t *testing.T) {
 	launched := builders.LaunchedAs("aws:///a/i-1", "2", "4Gi", 10)
 	joined := builders.RegisteredAs("n")
 	ready := told(v1alpha5.ConditionInitialized, metav1.ConditionTrue, 1)
+	failed := func(m *v1alpha5.Machine) {
+		machines.Conditions(m).False(v1alpha5.ConditionRegistered, v1alpha5.ReasonNeverJoined, "")
+	}
 	a, b := workloadOf(builders.Pod(builders.Name("a"))), workloadOf(builders.Pod(builders.Name("b")))
 	there, there2 := []builders.NodeModifier{}, []builders.NodeModifier{nodeGoes(2)}
 	since := patience{a: noon(), b: noon()}
@@ -73,8 +77,10 @@ func TestWhatCameOfAMachine(t *testing.T) {
 	}{
 		"nothing was launched for it":               {entry: madeOf(nil, goes(2)), waiting: since},
 		"it has not joined yet":                     {entry: madeOf(nil, launched), waiting: since},
-		"it goes without having joined":             {entry: madeOf(nil, launched, goes(15)), want: verdict{v1alpha5.ReasonNeverJoined, ordered}},
-		"it is gone without having joined":          {entry: madeOf(nil, launched), ended: true, want: verdict{v1alpha5.ReasonNeverJoined, ordered}},
+		"it goes for it did not join in time":       {entry: madeOf(nil, launched, failed, goes(15)), want: verdict{v1alpha5.ReasonNeverJoined, ordered}},
+		"it is gone for it did not join in time":    {entry: madeOf(nil, launched, failed), ended: true, want: verdict{v1alpha5.ReasonNeverJoined, ordered}},
+		"somebody deletes it before it joins":       {entry: madeOf(nil, launched, goes(2)), waiting: since},
+		"it was taken away before it joined":        {entry: madeOf(nil, launched), ended: true, waiting: since},
 		"it is not ready for a long time":           {entry: madeOf(there, launched, joined), waiting: since},
 		"its pods do not come":                      {entry: madeOf(there, launched, joined, ready), waiting: since, want: verdict{v1alpha5.ReasonPodsStayedAway, ordered}},
 		"one of its pods does not come":             {entry: madeOf(there, launched, joined, ready), waiting: since, pods: []string{"b"}, want: verdict{v1alpha5.ReasonPodsStayedAway, []string{a}}},

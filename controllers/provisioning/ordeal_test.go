@@ -222,6 +222,7 @@ func (o *ordeal) rows() rows {
 // neverJoins is given up after the time that an instance has to join.
 func neverJoins(o *ordeal, m *v1alpha5.Machine, age time.Duration) {
 	if age >= 15*time.Minute {
+		o.state(m, v1alpha5.ConditionRegistered, metav1.ConditionFalse, v1alpha5.ReasonNeverJoined)
 		o.remove(m)
 	}
 }

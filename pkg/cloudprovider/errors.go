@@ -11,6 +11,8 @@ type NotFoundError struct {
 	// Terminated is true where the cloud still knows the instance and says that it has ended. A question to the wrong place,
 	// with the wrong credentials or in the wrong region, is never answered so.
 	Terminated bool
+	// TakenAway is true where the cloud says that somebody ended it, or that the cloud itself wanted it back.
+	TakenAway bool
 }
 
 // NewNotFoundError wraps err as a NotFoundError of an instance that the cloud does not know.
@@ -18,6 +20,11 @@ func NewNotFoundError(err error) error { return &NotFoundError{Err: err} }
 
 // NewTerminatedError wraps err as a NotFoundError of an instance that the cloud knows to have ended.
 func NewTerminatedError(err error) error { return &NotFoundError{Err: err, Terminated: true} }
+
+// NewTakenAwayError is NewTerminatedError for an instance that did not end by itself.
+func NewTakenAwayError(err error) error {
+	return &NotFoundError{Err: err, Terminated: true, TakenAway: true}
+}
 
 func (e *NotFoundError) Error() string { return fmt.Sprintf("instance not found: %s", e.Err) }
 

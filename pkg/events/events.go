@@ -48,6 +48,7 @@ const (
 	ReasonTerminated           = "Terminated"
 	ReasonInstanceGone         = "InstanceGone"
 	ReasonInstanceStopped      = "InstanceStopped"
+	ReasonInstanceOrphaned     = "InstanceOrphaned"
 	ReasonInstanceShared       = "InstanceShared"
 	ReasonDeletionPaused       = "DeletionPaused"
 	ReasonDeletionResumed      = "DeletionResumed"

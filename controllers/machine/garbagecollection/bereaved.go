@@ -71,6 +71,8 @@ func (f fate) isOver(ready bool, unknownFor time.Duration) bool {
 type missed struct {
 	machine *v1alpha5.Machine
 	fate    fate
+	// takenAway says that it did not end by itself.
+	takenAway bool
 	// since is how long the cloud has not known the instance.
 	since time.Duration
 	// deleted says that the Machine was deleted for it.
@@ -97,6 +99,7 @@ func (c *Controller) ask(ctx context.Context, found []*v1alpha5.Machine) ([]*mis
 	var errs []error
 	for i, said := range c.fates(ctx, lo.Map(found, func(m *v1alpha5.Machine, _ int) string { return m.Status.ProviderID })) {
 		list[i] = &missed{machine: found[i], fate: said.fate}
+		list[i].takenAway = said.takenAway
 		if said.fate == unclear {
 			errs = append(errs, fmt.Errorf("looking for instance %s: %w", found[i].Status.ProviderID, said.err))
 		}
@@ -117,8 +120,9 @@ func (c *Controller) ask(ctx context.Context, found []*v1alpha5.Machine) ([]*mis
 
 // said is what the cloud said of an instance; err is why that is unclear.
 type said struct {
-	fate fate
-	err  error
+	fate      fate
+	takenAway bool
+	err       error
 }
 
 // fates asks for instances by their provider ids.
@@ -129,7 +133,7 @@ func (c *Controller) fates(ctx context.Context, ids []string) []said {
 	for i, id := range ids {
 		group.Go(func() error {
 			instance, err := c.provider.Get(ctx, id)
-			out[i] = said{fateOf(instance, err), err}
+			out[i] = said{fateOf(instance, err), cloudprovider.IsTakenAway(instance, err), err}
 			return nil
 		})
 	}
@@ -160,6 +164,12 @@ func (c *Controller) end(ctx context.Context, m *missed) error {
 		reason, message = events.ReasonInstanceStopped, "Instance "+machine.Status.ProviderID+" was stopped, and not by kerf: its pods are served elsewhere, and it is terminated"
 	case ended:
 		message = "Instance " + machine.Status.ProviderID + " was terminated, and not by kerf"
+		if !m.takenAway && machine.Status.NodeName == "" {
+			message = "Instance " + machine.Status.ProviderID + " ended by itself before it joined; check its image, its user data, and whether the keys of its volumes may be used"
+		}
+	}
+	if err := c.noteFailure(ctx, m, machine, message); err != nil {
+		return err
 	}
 	preconditions := client.Preconditions{UID: &machine.UID, ResourceVersion: &machine.ResourceVersion}
 	err = c.client.Delete(ctx, machine, preconditions)
@@ -172,6 +182,20 @@ func (c *Controller) end(ctx context.Context, m *missed) error {
 	m.deleted = true
 	c.journal.Events.Publish(events.Event{Object: machine, Warning: true, Reason: reason, Message: message})
 	ctrl.LoggerFrom(ctx).Info("deleting machine whose instance is gone", "machine", klog.KObj(machine), "providerID", machine.Status.ProviderID, "why", message)
+	return nil
+}
+
+// noteFailure writes down of a machine, before it is deleted, that its instance ended by itself before it joined: the next one made
+// like it is likely to do the same.
+func (c *Controller) noteFailure(ctx context.Context, m *missed, machine *v1alpha5.Machine, message string) error {
+	if m.fate != ended || m.takenAway || machine.Status.NodeName != "" {
+		return nil
+	}
+	stored := machine.DeepCopy()
+	machines.Conditions(machine).False(v1alpha5.ConditionRegistered, v1alpha5.ReasonNeverJoined, message)
+	if err := machines.Write(ctx, c.client, stored, machine); err != nil && !apierrors.IsConflict(err) { // then the next sweep does both
+		return fmt.Errorf("noting that machine %s failed: %w", machine.Name, err)
+	}
 	return nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/journal"
+	"github.com/kerf-autoscaler/kerf/pkg/machines"
 )
 
 const (
@@ -57,7 +58,7 @@ func NewController(client client.Client, live client.Reader, provider cloudprovi
 	}
 }
 
-// +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=get;list;delete
+// +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=get;list;create;delete
 // +kubebuilder:rbac:groups=karpenter.sh,resources=machines/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch;delete
 
@@ -89,6 +90,7 @@ func (c *Controller) Sweep(ctx context.Context) error {
 	}
 	found := difference(seen)
 	return errors.Join(
+		each(found.retired, func(m *v1alpha5.Machine) error { return machines.EndRetired(ctx, c.client, m) }),
 		c.endOrphans(ctx, seen, found.orphans),
 		c.endBereaved(ctx, seen, found.bereaved),
 		c.endStrays(ctx, found.strays))

@@ -22,6 +22,8 @@ type look struct {
 type differences struct {
 	// orphans are the instances that no Machine owns or may still come to own. Those that shut down are on their way already.
 	orphans []*v1alpha5.Machine
+	// retired are the Machines that were made to end an orphan and are still to be deleted.
+	retired []*v1alpha5.Machine
 	// bereaved are the Machines whose instance is not listed, or no longer serves pods.
 	bereaved []*v1alpha5.Machine
 	// strays are the Nodes of kerf that have neither Machine nor listed instance, and whose kubelet is silent.
@@ -46,8 +48,8 @@ func ownersOf(list []v1alpha5.Machine) owners {
 	out := owners{instances: map[string]bool{}, nodes: map[string]bool{}, awaited: map[request]bool{}}
 	for i := range list {
 		status := &list[i].Status
-		if status.ProviderID != "" {
-			out.instances[machines.InstanceID(status.ProviderID)] = true
+		if id := machines.ProviderID(&list[i]); id != "" {
+			out.instances[machines.InstanceID(id)] = true
 		}
 		if status.NodeName != "" {
 			out.nodes[status.NodeName] = true
@@ -82,6 +84,10 @@ func difference(seen look) differences {
 	}
 	for i := range seen.machines {
 		machine := &seen.machines[i]
+		if machine.Annotations[v1alpha5.OrphanAnnotation] != "" && machine.DeletionTimestamp.IsZero() {
+			out.retired = append(out.retired, machine)
+			continue
+		}
 		if machine.Status.ProviderID == "" || !machine.DeletionTimestamp.IsZero() {
 			continue
 		}

@@ -28,19 +28,74 @@ func (c *Controller) endOrphans(ctx context.Context, seen look, found []*v1alpha
 	due := lo.Filter(found, func(i *v1alpha5.Machine, _ int) bool {
 		return now.Sub(c.orphaned.see(machines.InstanceID(i.Status.ProviderID), now).first) >= orphanAge
 	})
-	return each(c.unlessWorking(ctx, seen, due), func(instance *v1alpha5.Machine) error {
-		id := machines.InstanceID(instance.Status.ProviderID)
-		err := c.provider.Delete(ctx, instance)
-		if cloudprovider.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("terminating orphaned instance %s: %w", id, err)
-		}
-		if sighting := c.orphaned[id]; !sighting.told { // lists may show it as it was for a while
-			sighting.told = true
-			c.journal.Metrics.OrphansTerminated.Inc()
-			ctrl.LoggerFrom(ctx).Info("terminated orphaned instance", "providerID", instance.Status.ProviderID, "provisioner", instance.ProvisionerName())
-		}
+	if len(due) == 0 {
 		return nil
+	}
+	ready, err := c.readyNodes(ctx)
+	if err != nil {
+		return err
+	}
+	return each(c.unlessWorking(ctx, seen, due), func(instance *v1alpha5.Machine) error {
+		if node := ready[machines.InstanceID(instance.Status.ProviderID)]; node != nil {
+			return c.retire(ctx, instance, node)
+		}
+		return c.terminate(ctx, instance)
 	})
+}
+
+// readyNodes maps the id of an instance -> its Node, if the kubelet reports ready to the API server. A cache that lags must not have
+// pods lose their node without notice.
+func (c *Controller) readyNodes(ctx context.Context) (map[string]*corev1.Node, error) {
+	var nodes corev1.NodeList
+	if err := c.live.List(ctx, &nodes); err != nil {
+		return nil, fmt.Errorf("listing nodes: %w", err)
+	}
+	out := map[string]*corev1.Node{}
+	for i := range nodes.Items {
+		if node := &nodes.Items[i]; machines.NodeIsReady(node) {
+			out[machines.InstanceID(node.Spec.ProviderID)] = node
+		}
+	}
+	return out, nil
+}
+
+// terminate ends an orphan that no pod runs on.
+func (c *Controller) terminate(ctx context.Context, instance *v1alpha5.Machine) error {
+	id := machines.InstanceID(instance.Status.ProviderID)
+	if err := c.provider.Delete(ctx, instance); cloudprovider.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("terminating orphaned instance %s: %w", id, err)
+	}
+	if c.count(id) {
+		ctrl.LoggerFrom(ctx).Info("terminated orphaned instance", "providerID", instance.Status.ProviderID, "provisioner", instance.ProvisionerName())
+	}
+	return nil
+}
+
+// retire has an orphan drained and terminated whose kubelet is alive, and may run pods.
+func (c *Controller) retire(ctx context.Context, instance *v1alpha5.Machine, node *corev1.Node) error {
+	if err := machines.Retire(ctx, c.client, instance); err != nil {
+		return err
+	}
+	if c.count(machines.InstanceID(instance.Status.ProviderID)) {
+		c.journal.Events.Publish(events.Event{
+			Object: node, Warning: true, Reason: events.ReasonInstanceOrphaned,
+			Message: "Its machine is gone and instance " + instance.Status.ProviderID + " is not: it is drained and terminated",
+		})
+		ctrl.LoggerFrom(ctx).Info("draining orphaned instance, which works as a node", "providerID", instance.Status.ProviderID,
+			"provisioner", instance.ProvisionerName(), "node", node.Name)
+	}
+	return nil
+}
+
+// count measures the end of an orphan, and reports whether that is news: lists may show it as it was for a while.
+func (c *Controller) count(id string) bool {
+	sighting := c.orphaned[id]
+	if sighting.told {
+		return false
+	}
+	sighting.told = true
+	c.journal.Metrics.OrphansTerminated.Inc()
+	return true
 }
 
 // unlessWorking leaves out the orphans of those provisioners too many of whose orphans are Nodes that have been kerf's and work:

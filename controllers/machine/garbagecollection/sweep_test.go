@@ -44,17 +44,21 @@ func newBroom(t *testing.T) *broom {
 
 func (s *broom) with(provider cloudprovider.Provider) *Controller {
 	own := interceptor.NewClient(s.Client, interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, o ...client.ListOption) error {
-		return c.List(ctx, list, append(o, client.HasLabels{s.provisioner})...)
-	}})
-	// Instances of different clouds may have the same id, but for their zone.
-	near := interceptor.NewClient(s.Client, interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, o ...client.ListOption) error {
-		err := c.List(ctx, list, o...)
-		if nodes, ok := list.(*corev1.NodeList); ok {
-			nodes.Items = slices.DeleteFunc(nodes.Items, func(n corev1.Node) bool { return !strings.Contains(n.Spec.ProviderID, s.Zone) })
+		if _, ok := list.(*v1alpha5.MachineList); ok {
+			o = append(o, client.HasLabels{s.provisioner})
 		}
-		return err
+		return s.near(ctx, c, list, o...)
 	}})
-	return NewController(near, own, provider, s.Journal)
+	return NewController(interceptor.NewClient(s.Client, interceptor.Funcs{List: s.near}), own, provider, s.Journal)
+}
+
+// near lists, and leaves out the nodes of other tests: instances of different clouds may have the same id, but for their zone.
+func (s *broom) near(ctx context.Context, c client.WithWatch, list client.ObjectList, o ...client.ListOption) error {
+	err := c.List(ctx, list, o...)
+	if nodes, ok := list.(*corev1.NodeList); ok {
+		nodes.Items = slices.DeleteFunc(nodes.Items, func(n corev1.Node) bool { return !strings.Contains(n.Spec.ProviderID, s.Zone) })
+	}
+	return err
 }
 
 // mine labels a machine as one of this test.
@@ -195,6 +199,39 @@ func TestAMachineWhoseNodeIsGoneTooIsDeleted(t *testing.T) {
 	s.sweep(t)
 	if !s.isGoing(machine) {
 		t.Error("a machine without instance and node stays")
+	}
+}
+
+// What a provisioner makes next is likely to end like an instance that failed by itself, and not like one that was taken away.
+func TestItIsOnRecordWhichInstancesEndedByThemselvesBeforeTheyJoined(t *testing.T) {
+	for name, tc := range map[string]struct {
+		end  func(s *broom, m *v1alpha5.Machine)
+		want bool
+	}{
+		"by itself":  {func(s *broom, m *v1alpha5.Machine) { s.cloud.Break(m.Status.ProviderID) }, true},
+		"taken away": {func(s *broom, m *v1alpha5.Machine) { _ = s.cloud.Delete(t.Context(), m) }, false},
+		"not known":  {func(s *broom, m *v1alpha5.Machine) { s.cloud.Vanish(m.Status.ProviderID) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newBroom(t)
+			young := s.Launched(s.cloud, s.mine)
+			old, node := s.Ready(s.cloud, s.mine)
+			for _, m := range []*v1alpha5.Machine{young, old} {
+				tc.end(s, m)
+			}
+			workbench.Update(s.Bench, node, func(n *corev1.Node) { n.Status.Conditions[0].Status = corev1.ConditionUnknown })
+			s.settle(t)
+			s.sweep(t)
+			if !s.isGoing(young) || !s.isGoing(old) {
+				t.Fatalf("the one that had not joined goes: %t, the other: %t", s.isGoing(young), s.isGoing(old))
+			}
+			for m, want := range map[*v1alpha5.Machine]bool{young: tc.want, old: false} {
+				registered := machines.Conditions(m).Get(v1alpha5.ConditionRegistered)
+				if got := registered != nil && registered.Reason == v1alpha5.ReasonNeverJoined; got != want {
+					t.Errorf("of machine %s, node %q, it is on record that it failed: %t, want %t", m.Name, m.Status.NodeName, got, want)
+				}
+			}
+		})
 	}
 }
 
@@ -523,8 +560,86 @@ func TestManyWorkingNodesWithoutMachineAreNotTerminated(t *testing.T) {
 	}
 	s.Delete(nodes[0]) // it was on purpose
 	s.later(t)
-	if left := len(s.cloud.Instances()); left != 0 || held() != 0 {
-		t.Errorf("%d instances are left, measured: %g", left, held())
+	if s.live(ids[1]) || held() != 0 {
+		t.Errorf("the instance whose node was deleted lives: %t; measured: %g", s.live(ids[1]), held())
+	}
+	for _, id := range ids[2:] {
+		if s.retired(t, id) == nil {
+			t.Errorf("instance %s is held though there are few of its kind", id)
+		}
+	}
+}
+
+// retired returns the machine that was made to end an orphan, nil for none.
+func (s *broom) retired(t *testing.T, providerID string) *v1alpha5.Machine {
+	t.Helper()
+	var list v1alpha5.MachineList
+	if err := s.Client.List(t.Context(), &list); err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(list.Items, func(m v1alpha5.Machine) bool {
+		return m.Annotations[v1alpha5.OrphanAnnotation] == providerID && !m.DeletionTimestamp.IsZero()
+	})
+	if i < 0 {
+		return nil
+	}
+	return &list.Items[i]
+}
+
+// The machine of a working node that loses it, as to somebody who takes its finalizer off, takes no pod with it.
+func TestAnOrphanWhoseNodeIsReadyIsDrained(t *testing.T) {
+	for name, modify := range map[string]builders.NodeModifier{
+		"registered": func(n *corev1.Node) { n.Labels[v1alpha5.RegisteredLabel] = "true" },
+		"new":        func(*corev1.Node) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newBroom(t)
+			orphan, err := s.cloud.AddOrphan(s.provisioner)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Node(orphan, builders.Managed(s.provisioner), modify)
+			s.sweep(t)
+			if s.retired(t, orphan) != nil {
+				t.Fatal("the first sweep ended an instance whose machine may be on its way")
+			}
+			for range 3 {
+				s.later(t)
+			}
+			got := s.retired(t, orphan)
+			if got == nil || got.ProvisionerName() != s.provisioner || !slices.Contains(got.Finalizers, v1alpha5.TerminationFinalizer) {
+				t.Fatalf("the machine that is to end it is %+v", got)
+			}
+			if !s.live(orphan) {
+				t.Error("an instance was ended whose node is ready, and may run pods")
+			}
+			if s.Told.Count(events.ReasonInstanceOrphaned) != 1 {
+				t.Errorf("told: %q", s.Told.Lines())
+			}
+		})
+	}
+}
+
+// Whoever made it crashed before it was deleted. Its instance is nobody else's meanwhile.
+func TestAMachineThatWasMadeToEndAnOrphanIsDeletedByTheNextSweep(t *testing.T) {
+	s := newBroom(t)
+	orphan, err := s.cloud.AddOrphan(s.provisioner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	machine := s.Machine(s.mine, func(m *v1alpha5.Machine) {
+		m.Annotations = map[string]string{v1alpha5.OrphanAnnotation: orphan}
+	})
+	s.Create(machine)
+	s.sweep(t)
+	if !s.isGoing(machine) {
+		t.Error("it stays")
+	}
+	for range 3 {
+		s.later(t)
+	}
+	if !s.live(orphan) {
+		t.Error("the instance was taken for an orphan again")
 	}
 }
 

@@ -39,6 +39,7 @@ type Settings struct {
 type Controller struct {
 	client  client.Client
 	steps   []step
+	seen    *machines.Sightings
 	journal journal.Journal
 }
 
@@ -49,11 +50,12 @@ type step interface {
 
 // NewController returns a controller for Machines of provider. live reads past the cache.
 func NewController(client client.Client, live client.Reader, provider cloudprovider.Provider, settings Settings, journal journal.Journal) *Controller {
-	return &Controller{client: client, journal: journal, steps: []step{
-		&launch{client: client, live: live, provider: provider, settings: settings, journal: journal},
+	seen := machines.NewSightings(journal.Clock)
+	return &Controller{client: client, seen: seen, journal: journal, steps: []step{
+		&launch{client: client, live: live, provider: provider, settings: settings, seen: seen, journal: journal},
 		&registration{client: client, live: live},
 		&initialization{client: client, journal: journal},
-		&liveness{client: client, live: live, settings: settings, journal: journal},
+		&liveness{client: client, live: live, settings: settings, seen: seen, journal: journal},
 	}}
 }
 
@@ -80,10 +82,15 @@ func retries() workqueue.TypedRateLimiter[reconcile.Request] {
 func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	machine := &v1alpha5.Machine{}
 	if err := c.client.Get(ctx, request.NamespacedName, machine); err != nil {
+		c.seen.Forget(request.Name)
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	if !machine.DeletionTimestamp.IsZero() {
+		c.seen.Forget(request.Name)
 		return reconcile.Result{}, nil // the termination controller is its sole owner now
+	}
+	if machine.Annotations[v1alpha5.OrphanAnnotation] != "" {
+		return reconcile.Result{}, nil // it has all the instance that it will have, and is about to be deleted
 	}
 	stored := machine.DeepCopy()
 	if controllerutil.AddFinalizer(machine, v1alpha5.TerminationFinalizer) {

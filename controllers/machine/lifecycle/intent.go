@@ -38,8 +38,8 @@ const (
 )
 
 // newIntent returns the intent of a Machine, given all machines of its launch group, itself included. nil means that it should
-// wait: members are missing and its patience lasts.
-func newIntent(machine *v1alpha5.Machine, members []v1alpha5.Machine, clusterUID string, now time.Time) (*v1alpha5.Launch, error) {
+// wait: members are missing and its patience lasts, for it has waited for only so long since the last of them appeared.
+func newIntent(machine *v1alpha5.Machine, members []v1alpha5.Machine, clusterUID string, now time.Time, waited time.Duration) (*v1alpha5.Launch, error) {
 	hash, err := requestHash(machine)
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func newIntent(machine *v1alpha5.Machine, members []v1alpha5.Machine, clusterUID
 		}
 		intent.Token = token(clusterUID, intent)
 		return intent, nil
-	case now.Sub(latest(machine, members)) > patience(group.Size):
+	case waited > patience(group.Size):
 		return alone(machine, 1, hash, clusterUID, now), nil
 	default:
 		return nil, nil

@@ -100,7 +100,7 @@ func (u universe) writes(t *testing.T, stored v1alpha5.Machine) []*v1alpha5.Laun
 		var err error
 		switch {
 		case seen.Status.Launch == nil:
-			intent, err = newIntent(&seen, view.members(), "cluster", u.last().now)
+			intent, err = newIntent(&seen, view.members(), "cluster", u.last().now, u.last().now.Sub(latest(&seen, view.members())))
 		case formationOf(&seen, view.members()) == broken:
 			intent = alone(&seen, seen.Status.Launch.Attempt+1, seen.Status.Launch.RequestHash, "cluster", u.last().now)
 		}

@@ -50,7 +50,8 @@ func TestTheFirstIntent(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := newIntent(&tc.machine, tc.members, "cluster", created().Add(tc.after))
+			now := created().Add(tc.after)
+			got, err := newIntent(&tc.machine, tc.members, "cluster", now, now.Sub(latest(&tc.machine, tc.members)))
 			if err != nil {
 				t.Fatal(err)
 			}

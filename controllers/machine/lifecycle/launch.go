@@ -39,6 +39,7 @@ type launch struct {
 	live     client.Reader
 	provider cloudprovider.Provider
 	settings Settings
+	seen     *machines.Sightings
 	journal  journal.Journal
 }
 
@@ -75,7 +76,7 @@ func (l *launch) reconcile(ctx context.Context, machine *v1alpha5.Machine) (reco
 // machine is not regrouped but deleted, and its end looks for what the request may have made.
 func (l *launch) await(ctx context.Context, machine *v1alpha5.Machine, members []v1alpha5.Machine) (reconcile.Result, error) {
 	intent, group := machine.Status.Launch, machine.Spec.LaunchGroup.Name
-	if l.journal.Clock.Now().Sub(intent.Time.Time) <= patience(intent.Size) {
+	if l.journal.Clock.Since(l.seen.Since(machine, beganIntent, intent.Time.Time)) <= patience(intent.Size) {
 		return reconcile.Result{RequeueAfter: pollOf(machine)}, nil
 	}
 	if able(members, group) < int(intent.Size) { // or the cache lags
@@ -108,7 +109,9 @@ func able(list []v1alpha5.Machine, group string) int {
 
 // intend writes the first intent once it is settled which machines launch together.
 func (l *launch) intend(ctx context.Context, machine *v1alpha5.Machine, members []v1alpha5.Machine) (reconcile.Result, error) {
-	intent, err := newIntent(machine, members, l.settings.ClusterUID, l.journal.Clock.Now())
+	now := l.journal.Clock.Now()
+	waited := now.Sub(l.seen.Since(machine, beganGroup, latest(machine, members)))
+	intent, err := newIntent(machine, members, l.settings.ClusterUID, now, waited)
 	if err != nil {
 		return reconcile.Result{}, err
 	}

@@ -375,3 +375,17 @@ func TestAMachineThatIsBeingDeletedIsLeftAlone(t *testing.T) {
 		t.Error("the lifecycle goes on with a machine that is being deleted")
 	}
 }
+
+// Such a machine has all the instance that it will have.
+func TestAMachineThatWasMadeToEndAnOrphanIsNotLaunched(t *testing.T) {
+	l := newLife(t)
+	machine := l.group(1, func(m *v1alpha5.Machine) {
+		m.Annotations = map[string]string{v1alpha5.OrphanAnnotation: "fake:///zone/i-1"}
+	})[0]
+	for range 3 {
+		l.Reconcile(l.controller, machine.Name)
+	}
+	if l.Reload(machine); machine.Status.Launch != nil || l.cloud.Launches() != 0 {
+		t.Errorf("intent %+v, %d launches", machine.Status.Launch, l.cloud.Launches())
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/conditions"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
 	"github.com/kerf-autoscaler/kerf/pkg/journal"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
@@ -33,8 +34,15 @@ type liveness struct {
 	client   client.Client
 	live     client.Reader
 	settings Settings
+	seen     *machines.Sightings
 	journal  journal.Journal
 }
+
+// What begins in the life of a machine, and is given only so much time from then on.
+const (
+	beganLife, beganGroup, beganIntent      = "its life", "its launch group", "its intent"
+	beganJoining, beganSetup, beganVanished = "to join", "to be ready", "to be without its node"
+)
 
 func (l *liveness) reconcile(ctx context.Context, machine *v1alpha5.Machine) (reconcile.Result, error) {
 	conditions := machines.Conditions(machine)
@@ -46,18 +54,17 @@ func (l *liveness) reconcile(ctx context.Context, machine *v1alpha5.Machine) (re
 	case machine.Status.NodeName != "":
 		return l.vanished(ctx, machine)
 	case conditions.IsTrue(v1alpha5.ConditionLaunched):
-		due := conditions.Get(v1alpha5.ConditionLaunched).LastTransitionTime.Add(l.settings.RegistrationTimeout)
-		return l.giveUp(ctx, machine, due, events.ReasonNeverJoined, fmt.Sprintf(
-			"its instance did not join the cluster within %s; check the instance's system log, its subnet's routes and its role", l.settings.RegistrationTimeout))
+		return l.joining(ctx, machine)
 	}
 	launched := conditions.Get(v1alpha5.ConditionLaunched)
 	if launched != nil && launched.Reason == v1alpha5.ReasonCloudUnavailable {
 		return reconcile.Result{}, nil // another one would get no instance either, and this one may have one
 	}
-	due := machine.CreationTimestamp.Add(l.settings.LaunchTimeout)
+	began := l.seen.Since(machine, beganLife, machine.CreationTimestamp.Time)
+	due := began.Add(l.settings.LaunchTimeout)
 	if intent := machine.Status.Launch; intent != nil {
 		// What was asked for may come to light until then, and to this Machine it is of more use than to its end.
-		if settled := intent.Time.Add(l.settings.VisibilityWindow + settlingMargin); settled.After(due) {
+		if settled := l.seen.Since(machine, beganIntent, intent.Time.Time).Add(l.settings.VisibilityWindow + settlingMargin); settled.After(due) {
 			due = settled
 		}
 	}
@@ -66,13 +73,32 @@ func (l *liveness) reconcile(ctx context.Context, machine *v1alpha5.Machine) (re
 		why = launched.Message
 	}
 	return l.giveUp(ctx, machine, due, events.ReasonLaunchFailed, fmt.Sprintf("no instance was launched for it within %s: %s",
-		due.Sub(machine.CreationTimestamp.Time).Round(time.Second), why))
+		due.Sub(began).Round(time.Second), why))
+}
+
+// joining gives up on a machine whose instance does not join. That it has failed by itself is written before it is deleted: one that
+// somebody else deletes before its time says nothing about those that come after it.
+func (l *liveness) joining(ctx context.Context, machine *v1alpha5.Machine) (reconcile.Result, error) {
+	conditions := machines.Conditions(machine)
+	due := l.seen.Since(machine, beganJoining, conditions.Get(v1alpha5.ConditionLaunched).LastTransitionTime.Time).Add(l.settings.RegistrationTimeout)
+	why := fmt.Sprintf("its instance did not join the cluster within %s; check the instance's system log, its subnet's routes and its role", l.settings.RegistrationTimeout)
+	if !due.After(l.journal.Clock.Now()) && !neverJoined(conditions) {
+		conditions.False(v1alpha5.ConditionRegistered, v1alpha5.ReasonNeverJoined, why)
+		return reconcile.Result{RequeueAfter: time.Millisecond}, nil
+	}
+	return l.giveUp(ctx, machine, due, events.ReasonNeverJoined, why)
+}
+
+// neverJoined reports whether the time of a machine's instance to join is over, or the instance is.
+func neverJoined(of conditions.Set) bool {
+	registered := of.Get(v1alpha5.ConditionRegistered)
+	return registered != nil && registered.Reason == v1alpha5.ReasonNeverJoined
 }
 
 // initializing tells, once, of a Node that joined and does not become ready for pods. It may be mended in place, so it stays.
 func (l *liveness) initializing(machine *v1alpha5.Machine) reconcile.Result {
 	conditions := machines.Conditions(machine)
-	due := conditions.Get(v1alpha5.ConditionRegistered).LastTransitionTime.Add(initializationPatience)
+	due := l.seen.Since(machine, beganSetup, conditions.Get(v1alpha5.ConditionRegistered).LastTransitionTime.Time).Add(initializationPatience)
 	if left := due.Sub(l.journal.Clock.Now()); left > 0 {
 		return reconcile.Result{RequeueAfter: left + time.Millisecond}
 	}
@@ -93,7 +119,8 @@ func (l *liveness) vanished(ctx context.Context, machine *v1alpha5.Machine) (rec
 	if err != nil || node != nil {
 		return reconcile.Result{}, err
 	}
-	return l.giveUp(ctx, machine, condition.LastTransitionTime.Add(vanishedPatience), v1alpha5.ReasonNodeNotFound, fmt.Sprintf(
+	due := l.seen.Since(machine, beganVanished, condition.LastTransitionTime.Time).Add(vanishedPatience)
+	return l.giveUp(ctx, machine, due, v1alpha5.ReasonNodeNotFound, fmt.Sprintf(
 		"node %s is gone and did not come back within %s", machine.Status.NodeName, vanishedPatience))
 }
 

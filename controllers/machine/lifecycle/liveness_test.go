@@ -73,7 +73,13 @@ func TestAnInstanceThatNeverJoinsIsGivenUp(t *testing.T) {
 	}
 	l.Clock.Step(again + slack)
 	l.Reconcile(l.controller, machine.Name)
-	if l.Reload(machine); machine.DeletionTimestamp.IsZero() {
+	l.expect(t, machine, v1alpha5.ConditionRegistered, metav1.ConditionFalse, v1alpha5.ReasonNeverJoined)
+	if !machine.DeletionTimestamp.IsZero() {
+		t.Error("it was deleted before it was on record that it failed by itself")
+	}
+	l.Reconcile(l.controller, machine.Name)
+	l.expect(t, machine, v1alpha5.ConditionRegistered, metav1.ConditionFalse, v1alpha5.ReasonNeverJoined)
+	if machine.DeletionTimestamp.IsZero() {
 		t.Error("after fifteen minutes the machine whose instance never joined is still there")
 	}
 	if !l.Told.Contains("Warning "+events.ReasonNeverJoined, machine.Name, "15m", "did not join") {
@@ -192,8 +198,10 @@ func TestANodeThatTheCacheDoesNotShowIsNotGone(t *testing.T) {
 
 func TestAMachineThatAskedIsKeptForAsLongAsItsInstanceMayAppear(t *testing.T) {
 	l := newLife(t)
-	machine := l.group(1)[0]
+	machine := l.Machine(func(m *v1alpha5.Machine) { m.Spec.LaunchGroup = &v1alpha5.LaunchGroup{Name: l.Name("group"), Size: 2} })
+	l.Create(machine)
 	l.cloud.Fail(fake.OperationCreate, errors.New("the answer was lost"))
+	l.Reconcile(l.controller, machine.Name) // waits for another machine
 	l.Clock.Step(4 * time.Minute)
 	l.Reconcile(l.controller, machine.Name) // writes the intent
 	l.Clock.Step(2*time.Minute + settlingMargin - slack)
@@ -217,8 +225,16 @@ func TestATwinOfTheSameNameIsNotDeleted(t *testing.T) {
 	twin := &v1alpha5.Machine{ObjectMeta: stale.ObjectMeta, Spec: stale.Spec}
 	twin.ResourceVersion = ""
 	l.Create(twin)
-	step := &liveness{client: l.Client, live: l.Client, settings: Settings{LaunchTimeout: time.Minute, RegistrationTimeout: time.Minute}, journal: l.Journal}
-	l.Clock.Step(time.Hour)
+	step := &liveness{
+		client: l.Client, live: l.Client, settings: Settings{LaunchTimeout: time.Minute, RegistrationTimeout: time.Minute},
+		seen: machines.NewSightings(l.Clock), journal: l.Journal,
+	}
+	for range 2 { // the second time it is noted that its time is over
+		if _, err := step.reconcile(t.Context(), stale); err != nil {
+			t.Fatal(err)
+		}
+		l.Clock.Step(time.Hour)
+	}
 	if _, err := step.reconcile(t.Context(), stale); err == nil {
 		t.Error("deleting the machine that is gone went well although another has its name")
 	}

@@ -49,6 +49,7 @@ type Controller struct {
 	client  client.Client
 	live    client.Reader
 	steps   []step
+	seen    *machines.Sightings
 	journal journal.Journal
 }
 
@@ -59,10 +60,11 @@ type step interface {
 
 // NewController returns a controller that ends Machines of provider. live reads past the cache.
 func NewController(client client.Client, live client.Reader, provider cloudprovider.Provider, evictor Evictor, settings Settings, journal journal.Journal) *Controller {
-	return &Controller{client: client, live: live, journal: journal, steps: []step{
+	seen := machines.NewSightings(journal.Clock)
+	return &Controller{client: client, live: live, seen: seen, journal: journal, steps: []step{
 		&drainStep{client: client, live: live, provider: provider, evictor: evictor, policy: settings.Drain, journal: journal},
 		&volumesStep{client: client, live: live, clock: journal.Clock},
-		&instanceStep{live: live, provider: provider, window: settings.VisibilityWindow, clock: journal.Clock},
+		&instanceStep{live: live, provider: provider, window: settings.VisibilityWindow, seen: seen, clock: journal.Clock},
 		&nodeStep{client: client},
 	}}
 }
@@ -88,6 +90,7 @@ func (c *Controller) Register(mgr ctrl.Manager) error {
 func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	machine := &v1alpha5.Machine{}
 	if err := c.client.Get(ctx, request.NamespacedName, machine); err != nil {
+		c.seen.Forget(request.Name)
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	if machine.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(machine, v1alpha5.TerminationFinalizer) {
@@ -97,6 +100,8 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err := c.live.Get(ctx, request.NamespacedName, machine); err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
+	stored := machine.DeepCopy()
+	machine.Status.ProviderID = machines.ProviderID(machine)
 	nodes, err := c.nodes(ctx, machine)
 	if err != nil {
 		return reconcile.Result{}, err
@@ -107,7 +112,6 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	case heir != nil:
 		return machines.Settle(reconcile.Result{}, c.leave(ctx, machine, heir, nodes))
 	}
-	stored := machine.DeepCopy()
 	for _, step := range c.steps {
 		done, again, err := step.reconcile(ctx, machine, nodes)
 		if err != nil || !done {

@@ -70,7 +70,7 @@ func TestADeletedNodeTakesAllItsMachinesWithIt(t *testing.T) {
 	machine, node := e.Ready(e.cloud)
 	both := []*v1alpha5.Machine{machine, e.twin(machine)}
 	e.Delete(node)
-	e.Reconcile(NewNodeController(e.Client, e.Client), node.Name)
+	e.Reconcile(NewNodeController(e.Client, e.Client, e.cloud, e.Journal), node.Name)
 	for _, m := range both {
 		e.Reload(m)
 	}

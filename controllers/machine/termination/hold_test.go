@@ -33,7 +33,7 @@ func TestAPodThatSaysNoHoldsAMachineWhichSomebodyDeletes(t *testing.T) {
 		"the machine": func(e *end, machine *v1alpha5.Machine, _ *corev1.Node) { e.Delete(machine) },
 		"the node": func(e *end, _ *v1alpha5.Machine, node *corev1.Node) {
 			e.Delete(node)
-			e.Reconcile(NewNodeController(e.Client, e.Client), node.Name)
+			e.Reconcile(NewNodeController(e.Client, e.Client, e.cloud, e.Journal), node.Name)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -30,6 +30,7 @@ type instanceStep struct {
 	provider cloudprovider.Provider
 	// window is how long the cloud may take to show an instance that it has launched.
 	window time.Duration
+	seen   *machines.Sightings
 	clock  clock.PassiveClock
 }
 
@@ -87,11 +88,8 @@ func (i *instanceStep) search(ctx context.Context, machine *v1alpha5.Machine) (b
 		return false, searchPoll, nil
 	}
 	conditions.Unknown(v1alpha5.ConditionTerminated, v1alpha5.ReasonAwaitingAnswer, "making sure that no instance was launched for it")
-	// The request may have been repeated for as long as the Machine was not being deleted.
-	since := intent.Time.Time
-	if machine.DeletionTimestamp.After(since) {
-		since = machine.DeletionTimestamp.Time
-	}
+	// The request may have been repeated for as long as the Machine was not being deleted, which it is by now.
+	since := i.seen.Since(machine, "its search", machine.DeletionTimestamp.Time)
 	if left := since.Add(i.window).Sub(i.clock.Now()); left > 0 {
 		return false, min(left, searchPoll), nil
 	}

@@ -15,6 +15,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/events"
+	"github.com/kerf-autoscaler/kerf/pkg/journal"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
 )
 
@@ -54,16 +57,18 @@ const pinnedPoll = 5 * time.Second
 // NodeController makes the deletion of a Node the deletion of its Machine. The finalizer holds the Node until the Machine's end
 // has drained it.
 type NodeController struct {
-	client client.Client
-	live   client.Reader
+	client   client.Client
+	live     client.Reader
+	provider cloudprovider.Provider
+	journal  journal.Journal
 }
 
-// NewNodeController returns a controller; live reads past the cache.
-func NewNodeController(client client.Client, live client.Reader) *NodeController {
-	return &NodeController{client: client, live: live}
+// NewNodeController returns a controller for Nodes of instances of provider; live reads past the cache.
+func NewNodeController(client client.Client, live client.Reader, provider cloudprovider.Provider, journal journal.Journal) *NodeController {
+	return &NodeController{client: client, live: live, provider: provider, journal: journal}
 }
 
-// +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=list;delete
+// +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=list;create;delete
 
 // Register adds the controller to a manager.
 func (n *NodeController) Register(mgr ctrl.Manager) error {
@@ -92,7 +97,7 @@ func (n *NodeController) Reconcile(ctx context.Context, request reconcile.Reques
 		return reconcile.Result{}, err
 	}
 	if len(claimants) == 0 {
-		return machines.Settle(reconcile.Result{}, unpin(ctx, n.client, node))
+		return machines.Settle(n.letGo(ctx, node))
 	}
 	for i := range claimants { // of several each would leave the instance to the others
 		machine := &claimants[i]
@@ -106,6 +111,32 @@ func (n *NodeController) Reconcile(ctx context.Context, request reconcile.Reques
 	return reconcile.Result{RequeueAfter: pinnedPoll}, nil
 }
 
+// letGo frees a Node that has no Machine, unless its instance runs on: somebody took the Machine's finalizer off, and the garbage
+// collector deletes what it owned. The pods that run there have not been asked to leave yet, so the instance is given a Machine to
+// end it, and the Node waits for that.
+func (n *NodeController) letGo(ctx context.Context, node *corev1.Node) (reconcile.Result, error) {
+	if node.Spec.ProviderID == "" {
+		return reconcile.Result{}, unpin(ctx, n.client, node)
+	}
+	instance, err := n.provider.Get(ctx, node.Spec.ProviderID)
+	switch {
+	case cloudprovider.IsNotFound(err):
+		return reconcile.Result{}, unpin(ctx, n.client, node)
+	case err != nil:
+		return reconcile.Result{}, fmt.Errorf("looking for the instance of node %s: %w", node.Name, err)
+	case cloudprovider.IsEnding(instance):
+		return reconcile.Result{RequeueAfter: pinnedPoll}, nil
+	}
+	if err := machines.Retire(ctx, n.client, instance); err != nil {
+		return reconcile.Result{}, err
+	}
+	n.journal.Events.Publish(events.Event{
+		Object: node, Warning: true, Reason: events.ReasonInstanceOrphaned,
+		Message: "Its machine is gone and instance " + node.Spec.ProviderID + " is not: it is drained and terminated",
+	})
+	return reconcile.Result{RequeueAfter: pinnedPoll}, nil
+}
+
 // liveMachines asks the API server itself for the Machines of a Node: a cache that lags must not free a Node whose instance runs.
 func (n *NodeController) liveMachines(ctx context.Context, node *corev1.Node) ([]v1alpha5.Machine, error) {
 	var list v1alpha5.MachineList
@@ -113,6 +144,7 @@ func (n *NodeController) liveMachines(ctx context.Context, node *corev1.Node) ([
 		return nil, fmt.Errorf("listing machines: %w", err)
 	}
 	return slices.DeleteFunc(list.Items, func(m v1alpha5.Machine) bool {
-		return m.Status.ProviderID == "" || m.Status.ProviderID != node.Spec.ProviderID
+		id := machines.ProviderID(&m)
+		return id == "" || id != node.Spec.ProviderID
 	}), nil
 }

@@ -76,6 +76,45 @@ func TestAMachineWithoutAnswerIsHeldAsLongAsAnInstanceMayAppear(t *testing.T) {
 	}
 }
 
+// The clock of this process may be minutes away from that of the API server, which stamped the deletion, and from that of the replica
+// which wrote the intent.
+func TestAClockThatIsAheadEndsNoSearchEarly(t *testing.T) {
+	e := newEnd(t)
+	machine := e.Intended()
+	e.Delete(machine)
+	e.Clock.Step(time.Hour)
+	e.Reconcile(e.controller, machine.Name)
+	if e.Gone(machine) {
+		t.Fatal("what a machine asked for a moment ago is believed not to come")
+	}
+	e.Clock.Step(window - time.Second)
+	e.Reconcile(e.controller, machine.Name)
+	if e.Gone(machine) {
+		t.Fatal("the search ended before its window did")
+	}
+	e.Clock.Step(time.Second)
+	if e.Reconcile(e.controller, machine.Name); !e.Gone(machine) {
+		t.Error("the search never ends")
+	}
+}
+
+func TestANewLeaderSearchesForTheWholeWindow(t *testing.T) {
+	e := newEnd(t)
+	machine := e.Intended()
+	e.Delete(machine)
+	e.Reconcile(e.controller, machine.Name)
+	e.Clock.Step(window + time.Second)
+	next := e.with(e.Client, e.asked)
+	e.Reconcile(next, machine.Name)
+	if e.Gone(machine) {
+		t.Fatal("it took the word of a clock that may not be its own")
+	}
+	e.Clock.Step(window)
+	if e.Reconcile(next, machine.Name); !e.Gone(machine) {
+		t.Error("the search goes on for ever")
+	}
+}
+
 func TestAnInstanceThatAppearsLateIsFound(t *testing.T) {
 	e := newEnd(t)
 	machine := e.Intended()

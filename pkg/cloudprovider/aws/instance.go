@@ -36,6 +36,7 @@ const (
 type instance struct {
 	id, instanceType, zone, zoneID, capacityType, image string
 	state                                               ec2types.InstanceStateName
+	why                                                 string // code of EC2's reason for the state
 	launched                                            time.Time
 	tags                                                map[string]string
 }
@@ -89,6 +90,9 @@ func instanceFrom(d *ec2types.Instance) instance {
 	if d.State != nil {
 		out.state = d.State.Name
 	}
+	if d.StateReason != nil {
+		out.why = awssdk.ToString(d.StateReason.Code)
+	}
 	for _, t := range d.Tags {
 		out.tags[awssdk.ToString(t.Key)] = awssdk.ToString(t.Value)
 	}
@@ -120,7 +124,7 @@ func (p *Provider) find(ctx context.Context, id string, asked time.Time) (instan
 	owner, tagged := found.tags[awsv1alpha1.TagClusterUID]
 	switch {
 	case found.state == ec2types.InstanceStateNameTerminated:
-		return instance{}, cloudprovider.NewTerminatedError(fmt.Errorf("%s: it is terminated", id))
+		return instance{}, terminated(id, found.why)
 	case !tagged:
 		return instance{}, fmt.Errorf("EC2 shows %s without the tag %s, so that it may not be this cluster's: set the tag to %s, or terminate the instance by hand",
 			id, awsv1alpha1.TagClusterUID, p.settings.ClusterUID)
@@ -165,7 +169,7 @@ func (p *Provider) existing(i instance) *v1alpha5.Machine {
 	if attempt, err := strconv.ParseInt(i.tags[awsv1alpha1.TagLaunchAttempt], 10, 32); err == nil {
 		out.Status.Launch.Attempt = int32(attempt)
 	}
-	if reason := leaving(i.state); reason != "" {
+	if reason := leaving(i.state, i.why); reason != "" {
 		out.Status.Conditions = []metav1.Condition{{
 			Type: v1alpha5.ConditionTerminated, Status: metav1.ConditionFalse, Reason: reason,
 			Message: "the instance is " + string(i.state), LastTransitionTime: metav1.NewTime(p.clock.Now()),
@@ -180,14 +184,37 @@ func (p *Provider) existing(i instance) *v1alpha5.Machine {
 }
 
 // leaving returns why an instance in the state serves no pods any more, as the reason of a condition; "" where it does.
-func leaving(state ec2types.InstanceStateName) string {
+func leaving(state ec2types.InstanceStateName, why string) string {
 	switch state {
 	case ec2types.InstanceStateNameShuttingDown:
+		if takenAway(why) {
+			return v1alpha5.ReasonTakenAway
+		}
 		return v1alpha5.ReasonTerminating
 	case ec2types.InstanceStateNameStopping, ec2types.InstanceStateNameStopped:
 		return v1alpha5.ReasonStopped
 	default:
 		return ""
+	}
+}
+
+// terminated returns the error of an instance that EC2 shows to have ended.
+func terminated(id, why string) error {
+	err := fmt.Errorf("%s: it is terminated (%s)", id, why)
+	if takenAway(why) {
+		return cloudprovider.NewTakenAwayError(err)
+	}
+	return cloudprovider.NewTerminatedError(err)
+}
+
+// takenAway reports whether EC2 ends an instance for this reason because somebody asked for it, or because it has no capacity for
+// it any more. All other reasons, as a volume whose key may not be used, or a shutdown from inside, are the instance's own.
+func takenAway(why string) bool {
+	switch why {
+	case "Client.UserInitiatedShutdown", "Server.SpotInstanceTermination", "Server.SpotInstanceShutdown", "Server.InsufficientInstanceCapacity":
+		return true
+	default:
+		return false
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // how is what Get and List say of how it is with an instance.
-type how struct{ ending, stopped bool }
+type how struct{ ending, takenAway, stopped bool }
 
 // wantHow holds what Get and List say of an instance against what is so.
 func wantHow(t *testing.T, w World, providerID string, want how) {
@@ -19,14 +19,14 @@ func wantHow(t *testing.T, w World, providerID string, want how) {
 	if err != nil {
 		t.Fatalf("getting %s: %v", providerID, err)
 	}
-	if is := (how{cloudprovider.IsEnding(got), cloudprovider.IsStopped(got)}); is != want {
+	if is := (how{cloudprovider.IsEnding(got), cloudprovider.IsTakenAway(got, nil), cloudprovider.IsStopped(got)}); is != want {
 		t.Errorf("get says %+v, want %+v", is, want)
 	}
 	listed, ok := list(t, w)[providerID]
 	if !ok {
 		t.Fatal("an instance that is there is not listed")
 	}
-	if is := (how{cloudprovider.IsEnding(listed), cloudprovider.IsStopped(listed)}); is != want {
+	if is := (how{cloudprovider.IsEnding(listed), cloudprovider.IsTakenAway(listed, nil), cloudprovider.IsStopped(listed)}); is != want {
 		t.Errorf("the list says %+v, want %+v", is, want)
 	}
 }
@@ -41,12 +41,12 @@ func ending(t *testing.T, w World) {
 		if err := w.Provider.Delete(t.Context(), m); err != nil {
 			t.Fatal(err)
 		}
-		wantHow(t, w, m.Status.ProviderID, how{ending: true})
+		wantHow(t, w, m.Status.ProviderID, how{ending: true, takenAway: true})
 	}
 	w.Settle()
 	for _, p := range []cloudprovider.Provider{w.Provider, w.Restart()} {
-		if _, err := p.Get(t.Context(), m.Status.ProviderID); !cloudprovider.IsTerminated(err) {
-			t.Errorf("get of what has ended: %v, want that it has", err)
+		if _, err := p.Get(t.Context(), m.Status.ProviderID); !cloudprovider.IsTerminated(err) || !cloudprovider.IsTakenAway(nil, err) {
+			t.Errorf("get of what has ended: %v, want that it has, and not by itself", err)
 		}
 		if err := p.Delete(t.Context(), m); !cloudprovider.IsTerminated(err) {
 			t.Errorf("delete of what has ended: %v, want that it has", err)

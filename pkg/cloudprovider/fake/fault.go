@@ -74,6 +74,15 @@ func (p *Provider) Vanish(providerID string) {
 	}
 }
 
+// Break has an instance end by itself, as one whose disk cannot be made.
+func (p *Provider) Break(providerID string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i, ok := p.instances[providerID]; ok && i.deletedAt.IsZero() {
+		i.deletedAt, i.goneAt, i.failed = p.now(), p.now().Add(p.terminationTime), true
+	}
+}
+
 // Stop switches an instance off as if someone had done so by hand.
 func (p *Provider) Stop(providerID string) {
 	p.mu.Lock()

@@ -34,6 +34,8 @@ type Instance struct {
 	capacity, allocatable corev1.ResourceList
 	deletedAt, goneAt     time.Time
 	stopped               bool
+	// failed says that it ended by itself.
+	failed bool
 	// vanished says that the cloud no longer knows it.
 	vanished bool
 }
@@ -57,9 +59,13 @@ func (i *Instance) machine(now time.Time) *v1alpha5.Machine {
 		},
 	}
 	if !i.deletedAt.IsZero() && !i.gone(now) {
+		reason := v1alpha5.ReasonTakenAway
+		if i.failed {
+			reason = v1alpha5.ReasonTerminating
+		}
 		m.Status.Conditions = []metav1.Condition{{
 			Type: v1alpha5.ConditionTerminated, Status: metav1.ConditionFalse,
-			Reason: v1alpha5.ReasonTerminating, Message: "the instance is shutting-down",
+			Reason: reason, Message: "the instance is shutting-down",
 			LastTransitionTime: metav1.NewTime(i.deletedAt),
 		}}
 	}

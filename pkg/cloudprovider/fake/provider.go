@@ -185,7 +185,10 @@ func (p *Provider) find(providerID string) (*Instance, error) {
 	}
 	instance, ok := p.instances[providerID]
 	if ok && !instance.Foreign && instance.gone(p.now()) && !instance.vanished {
-		return nil, cloudprovider.NewTerminatedError(fmt.Errorf("provider id %q", providerID))
+		if instance.failed {
+			return nil, cloudprovider.NewTerminatedError(fmt.Errorf("provider id %q", providerID))
+		}
+		return nil, cloudprovider.NewTakenAwayError(fmt.Errorf("provider id %q", providerID))
 	}
 	if !ok || instance.Foreign || instance.gone(p.now()) {
 		return nil, cloudprovider.NewNotFoundError(fmt.Errorf("provider id %q", providerID))
