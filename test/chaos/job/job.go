@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"testing"
+	"time"
 
 	"github.com/kerf-autoscaler/kerf/test/chaos/invariant"
 	"github.com/kerf-autoscaler/kerf/test/chaos/world"
@@ -20,12 +21,16 @@ type Report struct {
 	Name string `json:"name"`
 	// Iteration counts the runs of a hunt.
 	Iteration int `json:"iteration,omitempty"`
+	// Stands is for how many crash points the run stands: itself, and those that leave the same world behind.
+	Stands int `json:"stands,omitempty"`
 	// Planned are the classes of faults of the plan, and Hits counts how often each struck.
 	Planned []string       `json:"planned,omitempty"`
 	Hits    map[string]int `json:"hits,omitempty"`
 	// Calls is how many writes and calls of AWS kerf made, Events how long the history is.
 	Calls  int `json:"calls"`
 	Events int `json:"events"`
+	// Lasted is how long the world was, in its own time.
+	Lasted time.Duration `json:"lasted"`
 	// Violations are what the history breaks.
 	Violations []string `json:"violations,omitempty"`
 	// Err is why the run could not be carried through.
@@ -52,6 +57,9 @@ func Run(t *testing.T, kind, name string, plan world.Plan) Report {
 	report := Report{
 		Kind: kind, Name: name, Planned: plan.Classes(), Hits: result.Hits, Calls: result.Calls, Events: len(result.History.Events),
 	}
+	if n := report.Events; n > 0 {
+		report.Lasted = result.History.Events[n-1].At.Sub(result.History.Events[0].At)
+	}
 	if result.Err != nil {
 		report.Err = result.Err.Error()
 	}
@@ -72,28 +80,6 @@ func Seeds(t *testing.T, from, to uint64, share Share, tell func(Report)) {
 	for seed := from; seed <= to; seed++ {
 		if share.has(int(seed % 1_000_000)) { //nolint:gosec // small
 			tell(Run(t, "seed", fmt.Sprint("SEED=", seed), world.Draw(seed)))
-		}
-	}
-}
-
-// Points runs a launch of machines and, apart from it, their end, once for every place at which a process can die, and every one of
-// its phases. Every is 1 for all places, more for a sample of them.
-func Points(t *testing.T, machines, every int, share Share, tell func(Report)) {
-	t.Helper()
-	launch, drain := world.Launch(machines, false), world.Launch(machines, true)
-	first, last := world.Run(t, launch).Calls, world.Run(t, drain).Calls
-	number := 0
-	for call := 1; call <= last; call++ {
-		plan := launch
-		if call > first {
-			plan = drain
-		}
-		for _, phase := range world.Phases() {
-			number++
-			if number%every == 0 && share.has(number/every) {
-				plan.Crashes = []world.Crash{{Call: call, Phase: phase}}
-				tell(Run(t, "point", fmt.Sprintf("POINT=%d PHASE=%s", call, phase), plan))
-			}
 		}
 	}
 }

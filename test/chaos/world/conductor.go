@@ -15,8 +15,11 @@ import (
 )
 
 const (
-	// settled is how long kerf has to have written nothing until the world counts as settled.
-	settled = 2 * time.Minute
+	// settled is how long kerf has to have written nothing until the world counts as settled: all that it does again and again on its
+	// own it does more often.
+	settled = time.Minute
+	// granted is how long the promises let kerf take after the last fault, and a moment more: what is judged is judged after it.
+	granted = 3*time.Minute + 10*time.Second
 	// patience is how long it may take to settle.
 	patience = 45 * time.Minute
 	// stepsAtOnce bounds what may happen without any time passing: more is a loop without end.
@@ -130,7 +133,7 @@ func (w *World) take(c choice) {
 	}
 	call := c.call
 	if !call.counts {
-		w.gate.take(call, decision{})
+		w.answer(call)
 		if w.doomed != "" && call.key == w.doomed {
 			w.doomed = ""
 			synctest.Wait()
@@ -139,6 +142,7 @@ func (w *World) take(c choice) {
 		return
 	}
 	w.calls++
+	w.arrive()
 	action := actionOf(call.key)
 	w.actions[action]++
 	i := slices.IndexFunc(w.plan.Crashes, func(c Crash) bool {
@@ -146,7 +150,7 @@ func (w *World) take(c choice) {
 	})
 	switch {
 	case i < 0:
-		w.gate.take(call, w.decide(call))
+		w.carryOut(call)
 	case w.plan.Crashes[i].Phase == Before:
 		w.crash("before " + short(call.key))
 	case w.plan.Crashes[i].Phase == Lost:
@@ -190,8 +194,7 @@ func (w *World) crash(why string) {
 
 // over reports whether there is nothing more to come: the plan is done, and kerf has settled or had its time.
 func (w *World) over(now time.Time) bool {
-	calm := w.start.Add(w.plan.Calm)
-	if now.Before(calm) || w.actors.unfinished() {
+	if now.Before(w.start.Add(w.plan.calm())) || w.actors.unfinished() {
 		return false
 	}
 	if w.actors.calmed.IsZero() {
@@ -201,12 +204,18 @@ func (w *World) over(now time.Time) bool {
 		return false
 	}
 	since := w.actors.calmed
-	quiet := now.Sub(w.lastWrite) >= settled && now.Sub(since) >= 3*time.Minute+settled && !w.actors.busy()
+	if w.actors.drained.After(since) {
+		since = w.actors.drained
+	}
+	quiet := now.Sub(w.lastWrite) >= settled && now.Sub(since) >= settled && !w.actors.busy()
 	if !quiet && now.Sub(since) < patience {
 		return false
 	}
-	if w.plan.Drain && !w.actors.drained {
+	if w.plan.Drain && w.actors.drained.IsZero() {
 		w.actors.drain()
+		return false
+	}
+	if now.Sub(w.actors.calmed) < granted {
 		return false
 	}
 	w.mark(history.MarkEnd, "")

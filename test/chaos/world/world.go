@@ -24,7 +24,6 @@ import (
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/pkg/operator"
 	"github.com/kerf-autoscaler/kerf/test/awssim"
-	"github.com/kerf-autoscaler/kerf/test/awssim/wire"
 	simulated "github.com/kerf-autoscaler/kerf/test/awssim/world"
 	"github.com/kerf-autoscaler/kerf/test/chaos/apiserver"
 	"github.com/kerf-autoscaler/kerf/test/chaos/history"
@@ -57,6 +56,11 @@ type World struct {
 	// calls counts where a crash could have been.
 	calls   int
 	actions map[string]int // action -> calls of it among those
+	// places are those calls, and answered maps the key of an answer that is on its way -> which of them it belongs to.
+	places   []Place
+	answered map[string]int
+	// orders counts the calls of AWS that may have changed something.
+	orders int
 	// hits counts how often each class of fault struck.
 	hits map[string]int
 	// revived is when the next process starts, while there is none.
@@ -80,8 +84,11 @@ type World struct {
 // Result is what came of a run.
 type Result struct {
 	History history.History
-	// Calls is how many calls there were at which a crash could have been.
-	Calls int
+	// Calls is how many calls there were at which a crash could have been, Places what each of them was like.
+	Calls  int
+	Places []Place
+	// Launch is how many of them were made until the machines were deleted at the end; 0 where they were not.
+	Launch int
 	// Crashes is how many processes ended before their time.
 	Crashes int
 	// Hits counts how often each class of fault struck.
@@ -103,8 +110,9 @@ func Run(t *testing.T, plan Plan) Result {
 func run(ctx context.Context, plan Plan) Result {
 	ctrl.SetLogger(logr.Discard())
 	w := &World{
-		plan: plan, start: time.Now(), gate: newGate(), hits: map[string]int{}, actions: map[string]int{}, known: map[string]simulated.State{},
-		rand: rand.New(rand.NewPCG(plan.Seed, 1)), //nolint:gosec // to be repeated, not to be secret
+		plan: plan, start: time.Now(), gate: newGate(), hits: map[string]int{}, actions: map[string]int{}, answered: map[string]int{},
+		known: map[string]simulated.State{},
+		rand:  rand.New(rand.NewPCG(plan.Seed, 1)), //nolint:gosec // to be repeated, not to be secret
 	}
 	uuid.SetRand(newStream(plan.Seed))
 	defer uuid.SetRand(nil)
@@ -128,7 +136,9 @@ func run(ctx context.Context, plan Plan) Result {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return Result{History: w.history, Calls: w.calls, Crashes: w.hits[ClassCrash], Hits: w.hits, Err: w.failure}
+	return Result{
+		History: w.history, Calls: w.calls, Places: w.places, Launch: w.actors.launch, Crashes: w.hits[ClassCrash], Hits: w.hits, Err: w.failure,
+	}
 }
 
 // stream is bytes that look random and are not.
@@ -157,9 +167,9 @@ func (w *World) set() error {
 	if err != nil {
 		return fmt.Errorf("describing the world: %w", err)
 	}
-	described.Clock = clock.RealClock{}
+	described.Clock, described.InstanceTypes = clock.RealClock{}, instanceTypes() // few, so that plans are made fast
 	config := awssim.Config{
-		World: described, Plan: w.plan.AWS, Faults: []awssim.Hook{fewTypes, note},
+		World: described, Plan: w.plan.AWS, Faults: []awssim.Hook{note},
 		Latency: -1, // an answer waits for its turn; those that wait for the same moment go on in any order
 	}
 	if w.sim, err = awssim.New(config); err != nil {
@@ -280,22 +290,6 @@ func (w *World) lag(kind string, at time.Time) time.Time {
 		}
 	}
 	return due
-}
-
-// fewTypes has EC2 tell of few instance types, so that plans are made fast.
-func fewTypes(ctx context.Context, r *wire.Request, next awssim.Handler) (*wire.Response, error) {
-	switch r.Action {
-	case "DescribeInstanceTypes", "DescribeInstanceTypeOfferings":
-		r.Form.Set("Filter.9.Name", "instance-type")
-		for i, name := range instanceTypes() {
-			r.Form.Set(fmt.Sprintf("Filter.9.Value.%d", i+1), name)
-		}
-	case "DescribeSpotPriceHistory":
-		for i, name := range instanceTypes() {
-			r.Form.Set(fmt.Sprintf("InstanceType.%d", i+1), name)
-		}
-	}
-	return next(ctx, r)
 }
 
 // instanceTypes are those that there are, all with two cores.
