@@ -94,9 +94,10 @@ chaos-live: control-plane ## Run kerf against a real API server in LIVE worlds i
 	@$(GO) run ./test/chaos/cmd/live $(if $(SEED),--worlds 1 --seed $(SEED) --history,--worlds $(LIVE)) $(ARGS)
 
 # What make test has in a short form; each world says what was found in it.
-worlds: ## Sweep 20 accounts full of orphans under a lying EC2, put two clusters of one name beside each other, take EC2 away, and storm.
+worlds: control-plane ## Sweep 20 accounts full of orphans under a lying EC2, put two clusters of one name beside each other, take EC2 away, storm, and drain 500 machines.
 	@$(STEP) "worlds" env KERF_WORLDS_OF_ORPHANS=20 KERF_NEIGHBOUR_OPERATIONS=10000 \
 		$(GO) test -count=1 -timeout 2h -v -run '^(TestOrphansGoAndNothingElseDoes|TestTwoClustersOfOneNameLeaveEachOtherAlone|TestTenMinutesWithoutEC2CostNoMachine|TestAnICEStormIsWeatheredAndItsEndNoticed)$$' ./cmd/controller
+	@$(STEP) "drains" env KERF_DRAINS=500 $(GO) test -count=1 -timeout 1h -v -run '^TestDrainsAgainstARealEvictionAPI$$' ./controllers/machine/termination
 
 FUZZTIME ?= 30s
 FUZZED ?= ./pkg/scheduling ./pkg/solver ./pkg/cloudprovider/aws/userdata

@@ -12,7 +12,9 @@ import (
 // knownFor is how long a key that came once is no news: pods that stay pending ask again every few seconds.
 const knownFor = time.Minute
 
-// Batcher gathers triggers into windows: a window closes once nothing new came for the idle time, or after the longest time.
+// Batcher gathers triggers into windows: a window closes once nothing new came for the idle time, or after the longest time. One that
+// only known keys ask for stays open for longer each time that a decision came to nothing, up to the longest time: a thousand pods
+// that nothing can host ask all the time, and the answer is the same until something happens.
 type Batcher[K comparable] struct {
 	clock     clock.WithTicker
 	idle, max time.Duration
@@ -24,22 +26,29 @@ type Batcher[K comparable] struct {
 	known map[K]time.Time
 	// news says that a key which was not known has come since the window looked.
 	news bool
+	// lull is how long a window without news stays open.
+	lull time.Duration
 	// since is when the first key came that no window has closed on yet, zero for none.
 	since time.Time
 }
 
 // NewBatcher returns a batcher whose windows close idle after the last new key and max after the first key at the latest.
 func NewBatcher[K comparable](clock clock.WithTicker, idle, max time.Duration) *Batcher[K] {
-	return &Batcher[K]{clock: clock, idle: idle, max: max, arrived: make(chan struct{}, 1), known: map[K]time.Time{}}
+	return &Batcher[K]{clock: clock, idle: idle, max: max, arrived: make(chan struct{}, 1), known: map[K]time.Time{}, lull: idle}
 }
 
 // Trigger puts a key into the present window, or opens one. A key that comes again does not prolong a window: those that
 // wait for long must not make new ones wait with them.
-func (b *Batcher[K]) Trigger(key K) {
+func (b *Batcher[K]) Trigger(key K) { b.trigger(key, false) }
+
+// Wake is Trigger for a key that comes because something has happened: it is news, known or not.
+func (b *Batcher[K]) Wake(key K) { b.trigger(key, true) }
+
+func (b *Batcher[K]) trigger(key K, news bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.clock.Now()
-	if at, ok := b.known[key]; !ok || now.Sub(at) > knownFor {
+	if at, ok := b.known[key]; news || !ok || now.Sub(at) > knownFor {
 		b.news = true
 	}
 	b.known[key] = now
@@ -57,11 +66,14 @@ func (b *Batcher[K]) Trigger(key K) {
 func (b *Batcher[K]) Wait(ctx context.Context) bool {
 	select {
 	case <-b.arrived:
-		b.takeNews()
 	case <-ctx.Done():
 		return false
 	}
-	longest, idle := b.clock.NewTimer(b.max), b.clock.NewTimer(b.idle)
+	wait := b.idle
+	if !b.takeNews() {
+		wait = b.quiet()
+	}
+	longest, idle := b.clock.NewTimer(b.max), b.clock.NewTimer(wait)
 	defer longest.Stop()
 	defer func() { idle.Stop() }()
 	for {
@@ -80,6 +92,24 @@ func (b *Batcher[K]) Wait(ctx context.Context) bool {
 		b.close()
 		return true
 	}
+}
+
+// Decided notes whether the decision on a window came to anything. If it did, what is left is decided on soon.
+func (b *Batcher[K]) Decided(fruitful bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if fruitful {
+		b.lull = b.idle
+		return
+	}
+	b.lull = min(2*b.lull, max(b.max, b.idle))
+}
+
+// quiet returns how long a window without news stays open.
+func (b *Batcher[K]) quiet() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lull
 }
 
 // takeNews reports whether a key that was not known has come since the last call.

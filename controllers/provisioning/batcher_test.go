@@ -200,3 +200,38 @@ func TestAKeyThatWaitsForItsWindowIsKnownToWait(t *testing.T) {
 		t.Errorf("the window has closed, and a key waits since %s", at)
 	}
 }
+
+func TestAWindowWithoutNewsStaysOpenForLongerEachTimeThatADecisionCameToNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWindow()
+		w.wait(t.Context())
+		w.trigger("a")
+		w.step(time.Second)
+		w.is(t, true, "a key that is new")
+		for _, want := range []time.Duration{2 * time.Second, 4 * time.Second, 8 * time.Second, 10 * time.Second, 10 * time.Second} {
+			w.Decided(false)
+			w.wait(t.Context())
+			w.trigger("a")
+			w.step(want - 1)
+			w.is(t, false, "before "+want.String())
+			w.step(1)
+			w.is(t, true, "after "+want.String())
+		}
+		w.wait(t.Context())
+		w.trigger("a")
+		w.step(2 * time.Second)
+		w.trigger("b")
+		w.step(time.Second)
+		w.is(t, true, "a second after a new key")
+		w.wait(t.Context())
+		w.Wake("a")
+		synctest.Wait()
+		w.step(time.Second)
+		w.is(t, true, "a second after something happened to a known key")
+		w.Decided(true)
+		w.wait(t.Context())
+		w.trigger("a")
+		w.step(time.Second)
+		w.is(t, true, "after a decision that came to something")
+	})
+}

@@ -130,6 +130,7 @@ func (c *Controller) Provision(ctx context.Context) error {
 	})
 	asked.Planned = c.expected.planned(snapshot, &asked)
 	if len(asked.Pods) == 0 {
+		c.batcher.Decided(false)
 		return nil
 	}
 	plan := c.solve(ctx, asked)
@@ -143,6 +144,7 @@ func (c *Controller) Provision(ctx context.Context) error {
 	c.nominate(plan.Placements)
 	c.reportUnplaced(plan.Unplaced, offers, waiting)
 	admitted, held := offers.admit(plan.Machines, c.pace, now)
+	c.batcher.Decided(len(admitted) > 0)
 	c.hold(ctx, held)
 	return c.create(ctx, log, admitted, offers)
 }

@@ -65,13 +65,7 @@ func newOrdeal(t *testing.T, live func(*ordeal, *v1alpha5.Machine, time.Duration
 		t: t, clock: clocktesting.NewFakeClock(time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC)), told: &workbench.Told{}, live: live,
 		slot: make(chan struct{}, 1), machines: map[string]*v1alpha5.Machine{}, nodes: map[string]*corev1.Node{}, pods: map[string]*corev1.Pod{},
 	}
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{awsv1alpha1.AddToScheme, v1alpha5.AddToScheme, corev1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			t.Fatal(err)
-		}
-	}
-	o.kube = clientfake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&v1alpha5.Provisioner{}).
+	o.kube = clientfake.NewClientBuilder().WithScheme(schemeOf(t)).WithStatusSubresource(&v1alpha5.Provisioner{}).
 		WithInterceptorFuncs(interceptor.Funcs{Create: o.create}).Build()
 	for _, p := range provisioners {
 		if err := o.kube.Create(t.Context(), p); err != nil {
@@ -80,6 +74,18 @@ func newOrdeal(t *testing.T, live func(*ordeal, *v1alpha5.Machine, time.Duration
 	}
 	o.restart()
 	return o
+}
+
+// schemeOf has the kinds that decisions are made on.
+func schemeOf(t *testing.T) *runtime.Scheme {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{awsv1alpha1.AddToScheme, v1alpha5.AddToScheme, corev1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return scheme
 }
 
 // restart begins kerf anew: what it knows is what the API server has.

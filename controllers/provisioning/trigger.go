@@ -25,7 +25,8 @@ import (
 // retriggerAfter is how often a pod that stays pending asks for a decision again: what was in its way may be gone.
 const retriggerAfter = 10 * time.Second
 
-// Trigger asks for a decision whenever a pod cannot be scheduled, and when a Provisioner that could not help before can.
+// Trigger asks for a decision whenever a pod cannot be scheduled, when a Provisioner that could not help before can, and when a
+// Machine goes that pods may have been waiting for.
 type Trigger struct {
 	client  client.Client
 	batcher *Batcher[types.UID]
@@ -45,6 +46,7 @@ func (t *Trigger) Register(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("provisioning.trigger").
 		For(&corev1.Pod{}, builder.WithPredicates(provisionable)).
 		Watches(&v1alpha5.Provisioner{}, handler.Funcs{UpdateFunc: t.onProvisioner}).
+		Watches(&v1alpha5.Machine{}, handler.Funcs{UpdateFunc: t.onMachine, DeleteFunc: t.onMachineGone}).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 10}).
 		Complete(t)
 }
@@ -58,8 +60,19 @@ func (t *Trigger) onProvisioner(_ context.Context, e event.UpdateEvent, _ workqu
 	}
 	ready := meta.IsStatusConditionTrue(now.Status.Conditions, v1alpha5.ConditionReady)
 	if was := meta.IsStatusConditionTrue(before.Status.Conditions, v1alpha5.ConditionReady); ready && (!was || before.Generation != now.Generation) {
-		t.batcher.Trigger(now.UID)
+		t.batcher.Wake(now.UID)
 	}
+}
+
+// onMachine triggers when a Machine begins to go, and onMachineGone when it is gone: limits and pods are free for another.
+func (t *Trigger) onMachine(_ context.Context, e event.UpdateEvent, _ workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+	if e.ObjectOld.GetDeletionTimestamp().IsZero() && !e.ObjectNew.GetDeletionTimestamp().IsZero() {
+		t.batcher.Wake(e.ObjectNew.GetUID())
+	}
+}
+
+func (t *Trigger) onMachineGone(_ context.Context, e event.DeleteEvent, _ workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+	t.batcher.Wake(e.Object.GetUID())
 }
 
 // Reconcile triggers for one pod as long as it is pending.

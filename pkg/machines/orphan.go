@@ -6,6 +6,7 @@ import (
 	"maps"
 	"strings"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -35,12 +36,15 @@ func Retire(ctx context.Context, c client.Client, instance *v1alpha5.Machine) er
 		Finalizers:  []string{v1alpha5.TerminationFinalizer},
 	}}
 	// The name is the same whoever makes it, so that there is one.
-	if err := c.Create(ctx, machine); client.IgnoreAlreadyExists(err) != nil {
+	err := c.Create(ctx, machine)
+	switch {
+	case err == nil:
+		return EndRetired(ctx, c, machine)
+	case apierrors.IsAlreadyExists(err):
+		return nil // it is seen to by the next look at all Machines
+	default:
 		return fmt.Errorf("making a machine to end instance %s: %w", id, err)
-	} else if err != nil {
-		return nil // a Machine of that name is seen to by the next look at all Machines
 	}
-	return EndRetired(ctx, c, machine)
 }
 
 // EndRetired deletes a Machine that was made to end an orphan.

@@ -84,10 +84,6 @@ func difference(seen look) differences {
 	}
 	for i := range seen.machines {
 		machine := &seen.machines[i]
-		if machine.Annotations[v1alpha5.OrphanAnnotation] != "" && machine.DeletionTimestamp.IsZero() {
-			out.retired = append(out.retired, machine)
-			continue
-		}
 		if machine.Status.ProviderID == "" || !machine.DeletionTimestamp.IsZero() {
 			continue
 		}
@@ -96,10 +92,22 @@ func difference(seen look) differences {
 			out.bereaved = append(out.bereaved, machine)
 		}
 	}
+	out.retired = retired(seen.machines)
 	for i := range seen.nodes {
 		node := &seen.nodes[i]
 		if listed[machines.InstanceID(node.Spec.ProviderID)] == nil && !claimed.has(node) && ours(node) && !machines.NodeIsReady(node) {
 			out.strays = append(out.strays, node)
+		}
+	}
+	return out
+}
+
+// retired returns the Machines that were made to end an orphan and are still to be deleted.
+func retired(list []v1alpha5.Machine) []*v1alpha5.Machine {
+	var out []*v1alpha5.Machine
+	for i := range list {
+		if list[i].Annotations[v1alpha5.OrphanAnnotation] != "" && list[i].DeletionTimestamp.IsZero() {
+			out = append(out, &list[i])
 		}
 	}
 	return out

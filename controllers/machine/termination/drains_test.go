@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -98,8 +100,18 @@ func (d *siege) run(t *testing.T) {
 	}
 }
 
+// drainsToRun names a variable of the environment: how many machines to drain. Without it there are few.
+const drainsToRun = "KERF_DRAINS"
+
 func TestDrainsAgainstARealEvictionAPI(t *testing.T) {
-	const drains = 16
+	drains := 16
+	if value, ok := os.LookupEnv(drainsToRun); ok {
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		drains = n
+	}
 	var bound, loose, anew int
 	for seed := range drains {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
