@@ -143,6 +143,34 @@ func TestOfferingsAreThoseOfTheCatalogue(t *testing.T) {
 	}
 }
 
+func TestAWorldOfSomeTypesOffersNoOthers(t *testing.T) {
+	s := start(t, func(c *world.Config) { c.InstanceTypes = []string{"m5.large", "c5.large"} })
+	types, err := s.ec2.DescribeInstanceTypes(s.ctx(), &ec2.DescribeInstanceTypesInput{})
+	if err != nil || len(types.InstanceTypes) != 2 {
+		t.Errorf("%d types (%v), want 2", len(types.InstanceTypes), err)
+	}
+	offered, err := s.ec2.DescribeInstanceTypeOfferings(s.ctx(), &ec2.DescribeInstanceTypeOfferingsInput{})
+	if err != nil || len(offered.InstanceTypeOfferings) != 2 {
+		t.Errorf("%d offerings (%v), want 2", len(offered.InstanceTypeOfferings), err)
+	}
+	prices, err := s.ec2.DescribeSpotPriceHistory(s.ctx(), &ec2.DescribeSpotPriceHistoryInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range prices.SpotPriceHistory {
+		if p.InstanceType != "m5.large" && p.InstanceType != "c5.large" {
+			t.Errorf("there is a price of %s", p.InstanceType)
+		}
+	}
+	s.makeTemplate()
+	for kind, want := range map[ec2types.InstanceType]int{"c5.large": 1, "m6i.large": 0} {
+		fleet, err := s.ec2.CreateFleet(s.ctx(), s.fleetOf(1, string(kind)))
+		if err != nil || len(fleet.Instances) != want {
+			t.Errorf("a fleet of %s: %+v (%v), want %d instances", kind, fleet, err, want)
+		}
+	}
+}
+
 func TestZonesSubnetsAndGroupsAreFound(t *testing.T) {
 	s := start(t)
 	zones, err := s.ec2.DescribeAvailabilityZones(s.ctx(), &ec2.DescribeAvailabilityZonesInput{Filters: []ec2types.Filter{where("zone-name", "*a", "*b")}})

@@ -139,7 +139,7 @@ func (w *World) roomiest(zone string) []Subnet {
 // resolve looks up what the candidate's data names.
 func (w *World) resolve(c candidate, subnet Subnet) candidate {
 	c.subnet = subnet
-	facts, ok := w.facts.InstanceType(c.data.InstanceType)
+	facts, ok := w.instanceType(c.data.InstanceType)
 	if !ok || !w.facts.OffersInZone(subnet.Zone, c.data.InstanceType) {
 		c.err = errNotOffered(cmp.Or(c.data.InstanceType, "null"), subnet.Zone)
 		return c

@@ -35,6 +35,8 @@ type Config struct {
 
 	// Limits bound the capacity that EC2 has. Of the limits that match a pool the last one counts; a pool that none matches is unlimited.
 	Limits []CapacityLimit
+	// InstanceTypes are the names of the types that there are; nil is all that the catalogue knows in the region.
+	InstanceTypes []string
 	// OnDemandPrices (instance type -> USD per hour) and SpotPrices override the catalogue's.
 	OnDemandPrices map[string]float64
 	SpotPrices     map[SpotPool]float64

@@ -19,7 +19,8 @@ import (
 // World is the account's state. It is safe for concurrent use. There is no background work: what time changes is worked out when asked.
 type World struct {
 	facts *catalog.Catalog
-	seed  string // makes ids differ between worlds made at different times
+	types []catalog.InstanceType // on offer, sorted by name
+	seed  string                 // makes ids differ between worlds made at different times
 
 	mu sync.Mutex
 	// config is read without the lock, but for what Configure, SetCapacity and CreateTags change: the delays, the keys, the limits, and tags.
@@ -56,6 +57,9 @@ func New(config Config) (*World, error) {
 		templateNames: map[string]string{},
 		tokens:        map[string]remembered{},
 	}
+	w.types = slices.DeleteFunc(facts.InstanceTypesIn(config.Region), func(t catalog.InstanceType) bool {
+		return config.InstanceTypes != nil && !slices.Contains(config.InstanceTypes, t.Name)
+	})
 	for _, subnet := range config.Subnets {
 		prefix, err := netip.ParsePrefix(subnet.CIDR)
 		if err != nil {
@@ -145,7 +149,16 @@ func (w *World) KnowsAccessKey(id string) bool {
 
 // InstanceTypes lists the types on offer in the region, sorted by name.
 func (w *World) InstanceTypes() []catalog.InstanceType {
-	return w.facts.InstanceTypesIn(w.config.Region)
+	return slices.Clone(w.types)
+}
+
+// instanceType finds a type that is on offer.
+func (w *World) instanceType(name string) (catalog.InstanceType, bool) {
+	i, found := slices.BinarySearchFunc(w.types, name, func(t catalog.InstanceType, name string) int { return strings.Compare(t.Name, name) })
+	if !found {
+		return catalog.InstanceType{}, false
+	}
+	return w.types[i], true
 }
 
 // Zones lists the zones of the region.
@@ -266,6 +279,7 @@ func (c Config) clone() Config {
 	c.Parameters = slices.Clone(c.Parameters)
 	c.Limits = slices.Clone(c.Limits)
 	c.AccessKeyIDs = slices.Clone(c.AccessKeyIDs)
+	c.InstanceTypes = slices.Clone(c.InstanceTypes)
 	c.OnDemandPrices = maps.Clone(c.OnDemandPrices)
 	c.SpotPrices = maps.Clone(c.SpotPrices)
 	c.Roles = maps.Clone(c.Roles)

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -76,28 +78,61 @@ func (s *Store) patchStatus(by, kind string, before, after client.Object) (clien
 	return s.commit(by, VerbStatus, kind, before, changed), nil
 }
 
-// merge returns the object with a patch applied.
+// merge returns the object with a patch applied. Only the fields that the patch names go through JSON: patches are what kerf does most.
 func (s *Store) merge(before client.Object, data []byte) (client.Object, error) {
-	encoded, err := json.Marshal(before)
+	patch, err := numbered(data)
 	if err != nil {
-		return nil, fmt.Errorf("encoding %T: %w", before, err)
+		return nil, err
 	}
-	var document, patch any
-	for _, part := range []struct {
-		text []byte
-		into *any
-	}{{encoded, &document}, {data, &patch}} {
-		decoder := json.NewDecoder(bytes.NewReader(part.text))
-		decoder.UseNumber() // a float would round large integers
-		if err := decoder.Decode(part.into); err != nil {
-			return nil, apierrors.NewBadRequest(err.Error())
+	named, ok := patch.(map[string]any)
+	if !ok {
+		return nil, apierrors.NewBadRequest("a merge patch is an object")
+	}
+	after := copyOf(before)
+	fields := reflect.ValueOf(after).Elem()
+	for i := range fields.NumField() {
+		name, _, _ := strings.Cut(fields.Type().Field(i).Tag.Get("json"), ",")
+		change, touched := named[name]
+		if !touched || name == "" { // the kind and its version are in a field without a name, and stay
+			continue
+		}
+		if err := mergeField(fields.Field(i), change); err != nil {
+			return nil, err
 		}
 	}
-	merged, err := json.Marshal(mergePatch(document, patch))
+	return after, nil
+}
+
+// mergeField applies what a patch says of a field to it.
+func mergeField(field reflect.Value, change any) error {
+	encoded, err := json.Marshal(field.Interface())
 	if err != nil {
-		return nil, fmt.Errorf("encoding the patched %T: %w", before, err)
+		return fmt.Errorf("encoding a %s: %w", field.Type(), err)
 	}
-	return s.decode(merged, before)
+	document, err := numbered(encoded)
+	if err != nil {
+		return err
+	}
+	merged, err := json.Marshal(mergePatch(document, change))
+	if err != nil {
+		return fmt.Errorf("encoding the patched %s: %w", field.Type(), err)
+	}
+	field.SetZero()
+	if err := json.Unmarshal(merged, field.Addr().Interface()); err != nil {
+		return apierrors.NewBadRequest(err.Error())
+	}
+	return nil
+}
+
+// numbered decodes JSON and leaves numbers as they are written: a float would round large integers.
+func numbered(text []byte) (any, error) {
+	var out any
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	if err := decoder.Decode(&out); err != nil {
+		return nil, apierrors.NewBadRequest(err.Error())
+	}
+	return out, nil
 }
 
 // mergePatch applies a JSON merge patch (RFC 7386): objects are merged, null takes away, all else replaces.

@@ -61,6 +61,9 @@ func boundedCalls(h *history.History) []Violation {
 // visibility window to be settled, capacity that was short is tried again within half an hour, and what never joins is given up.
 const stableWithin = 40 * time.Minute
 
+// restFor is for how long kerf writes nothing when it rests.
+const restFor = time.Minute
+
 // eventuallyStable holds if kerf comes to rest after the last fault, with all pods on nodes that could be.
 func eventuallyStable(h *history.History) []Violation {
 	f := find(EventuallyStable)
@@ -72,7 +75,7 @@ func eventuallyStable(h *history.History) []Violation {
 		case e.Mark != nil && e.Mark.Name == history.MarkCalm:
 			calm = e.At
 		case e.Mark != nil && e.Mark.Name == history.MarkEnd:
-			if e.At.Sub(last) < 2*time.Minute && e.At.Sub(calm) > stableWithin {
+			if e.At.Sub(last) < restFor && e.At.Sub(calm) > stableWithin {
 				f.add(e.At, "writes", "kerf still writes, %s after the last fault", e.At.Sub(calm))
 			}
 			leftOver(f, v, calm)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"testing"
+	"time"
 
 	"github.com/kerf-autoscaler/kerf/test/chaos/invariant"
 	"github.com/kerf-autoscaler/kerf/test/chaos/world"
@@ -26,6 +27,8 @@ type Report struct {
 	// Calls is how many writes and calls of AWS kerf made, Events how long the history is.
 	Calls  int `json:"calls"`
 	Events int `json:"events"`
+	// Lasted is how long the world was, in its own time.
+	Lasted time.Duration `json:"lasted"`
 	// Violations are what the history breaks.
 	Violations []string `json:"violations,omitempty"`
 	// Err is why the run could not be carried through.
@@ -51,6 +54,9 @@ func Run(t *testing.T, kind, name string, plan world.Plan) Report {
 	result := world.Run(t, plan)
 	report := Report{
 		Kind: kind, Name: name, Planned: plan.Classes(), Hits: result.Hits, Calls: result.Calls, Events: len(result.History.Events),
+	}
+	if n := report.Events; n > 0 {
+		report.Lasted = result.History.Events[n-1].At.Sub(result.History.Events[0].At)
 	}
 	if result.Err != nil {
 		report.Err = result.Err.Error()

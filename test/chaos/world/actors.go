@@ -59,9 +59,8 @@ type actors struct {
 	// dumb are the instances that never join.
 	dumb    map[string]bool
 	stepped int
-	// calmed is when all was calm; drained says that the machines have been deleted after that.
-	calmed  time.Time
-	drained bool
+	// calmed is when all was calm, drained when the machines were deleted after that.
+	calmed, drained time.Time
 }
 
 func newActors(w *World) *actors {

@@ -15,8 +15,11 @@ import (
 )
 
 const (
-	// settled is how long kerf has to have written nothing until the world counts as settled.
-	settled = 2 * time.Minute
+	// settled is how long kerf has to have written nothing until the world counts as settled: all that it does again and again on its
+	// own it does more often.
+	settled = time.Minute
+	// granted is how long the promises let kerf take after the last fault, and a moment more: what is judged is judged after it.
+	granted = 3*time.Minute + 10*time.Second
 	// patience is how long it may take to settle.
 	patience = 45 * time.Minute
 	// stepsAtOnce bounds what may happen without any time passing: more is a loop without end.
@@ -190,8 +193,7 @@ func (w *World) crash(why string) {
 
 // over reports whether there is nothing more to come: the plan is done, and kerf has settled or had its time.
 func (w *World) over(now time.Time) bool {
-	calm := w.start.Add(w.plan.Calm)
-	if now.Before(calm) || w.actors.unfinished() {
+	if now.Before(w.start.Add(w.plan.calm())) || w.actors.unfinished() {
 		return false
 	}
 	if w.actors.calmed.IsZero() {
@@ -201,12 +203,18 @@ func (w *World) over(now time.Time) bool {
 		return false
 	}
 	since := w.actors.calmed
-	quiet := now.Sub(w.lastWrite) >= settled && now.Sub(since) >= 3*time.Minute+settled && !w.actors.busy()
+	if w.actors.drained.After(since) {
+		since = w.actors.drained
+	}
+	quiet := now.Sub(w.lastWrite) >= settled && now.Sub(since) >= settled && !w.actors.busy()
 	if !quiet && now.Sub(since) < patience {
 		return false
 	}
-	if w.plan.Drain && !w.actors.drained {
+	if w.plan.Drain && w.actors.drained.IsZero() {
 		w.actors.drain()
+		return false
+	}
+	if now.Sub(w.actors.calmed) < granted {
 		return false
 	}
 	w.mark(history.MarkEnd, "")

@@ -37,12 +37,20 @@ func (d dice) chance(share float64) bool { return d.Float64() < share }
 // pick draws one of several.
 func pick[T any](d dice, from ...T) T { return from[d.IntN(len(from))] }
 
+// size draws how many machines a world has: one to four in most, as that is where most of what can break does, and up to twenty in some.
+func (d dice) size() int {
+	if d.chance(0.03) {
+		return 5 + d.IntN(16)
+	}
+	return 1 + min(d.IntN(4), d.IntN(4))
+}
+
 // Draw makes the plan of a seed: some machines, one to three crashes in most runs, and a few other faults.
 func Draw(seed uint64) Plan {
 	d := dice{rand.New(rand.NewPCG(seed, 2))} //nolint:gosec // to be repeated, not to be secret
 	plan := Plan{
-		Seed: seed, Pods: 1 + d.IntN(6), Shapes: 1 + d.IntN(len(shapes())), Workers: 1 + d.IntN(6), Shuffle: true,
-		Restart: pick(d, 0, time.Second, 15*time.Second, time.Minute), Calm: d.in(2*time.Minute, 6*time.Minute),
+		Seed: seed, Pods: d.size(), Shapes: 1 + d.IntN(len(shapes())), Workers: 1 + d.IntN(6), Shuffle: true,
+		Restart: pick(d, 0, time.Second, 15*time.Second, time.Minute), Calm: d.in(90*time.Second, 4*time.Minute),
 		Drain: d.chance(0.5), Orphaned: d.chance(0.5), Lags: map[string]Lag{}, AWS: faults.Plan{Seed: seed},
 	}
 	if d.chance(0.25) {

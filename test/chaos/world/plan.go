@@ -76,7 +76,7 @@ type Plan struct {
 	Steps     []Step
 	// AWS is what goes wrong there until all is calm. Clocks that differ stay different.
 	AWS faults.Plan
-	// Calm is when faults end and pods are left alone.
+	// Calm is when faults end and pods are left alone, at the earliest: watches thaw first.
 	Calm time.Duration
 	// Drain deletes all machines once all is calm and settled.
 	Drain bool
@@ -84,6 +84,18 @@ type Plan struct {
 	Orphaned bool
 	// Shuffle draws the order of what could happen next; else it is first come, first served.
 	Shuffle bool
+}
+
+// calm is when the last fault has ended.
+func (p *Plan) calm() time.Duration {
+	last := p.Calm
+	for _, freeze := range p.Freezes {
+		last = max(last, freeze.Until)
+	}
+	for _, window := range p.Windows {
+		last = max(last, window.Until)
+	}
+	return last
 }
 
 // staleness is how far behind kerf's view may be at most.

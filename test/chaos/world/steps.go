@@ -2,9 +2,11 @@ package world
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
@@ -171,19 +173,45 @@ func (a *actors) edit(step Step) bool {
 
 // drain deletes all machines, and pods are not replaced any more.
 func (a *actors) drain() {
-	a.drained, a.calmed = true, time.Now()
+	a.drained = time.Now()
 	a.w.mark(history.MarkFault, "drain")
 	a.do(Step{Action: StepStop})
 	a.do(Step{Action: StepDrain})
 	a.w.recordWrites(0)
 }
 
-// busy reports whether something is under way: pods wait for room, or something is being deleted.
+// busy reports whether something is under way: pods wait for room that they may have, something is being deleted, or an instance
+// runs that no machine stands for.
 func (a *actors) busy() bool {
-	busy := false
+	busy := a.leaked()
 	for _, kind := range []string{"Machine", "Node"} {
 		each(a, kind, func(o client.Object) { busy = busy || !o.GetDeletionTimestamp().IsZero() })
 	}
-	each(a, "Pod", func(p *corev1.Pod) { busy = busy || p.Spec.NodeName == "" || !p.DeletionTimestamp.IsZero() })
+	full := a.full()
+	each(a, "Pod", func(p *corev1.Pod) { busy = busy || p.Spec.NodeName == "" && !full || !p.DeletionTimestamp.IsZero() })
 	return busy
+}
+
+// leaked reports whether one of kerf's instances runs without a machine.
+func (a *actors) leaked() bool {
+	claimed := map[string]bool{}
+	each(a, "Machine", func(m *v1alpha5.Machine) { claimed[m.Status.ProviderID] = true })
+	return slices.ContainsFunc(a.w.sim.World().Instances(), func(i simulated.Instance) bool {
+		return live(i.State) && i.Tags[tagClusterUID] == clusterUID && !claimed[providerID(&i)]
+	})
+}
+
+// full reports whether the provisioner may have no more machines.
+func (a *actors) full() bool {
+	full := false
+	each(a, "Provisioner", func(p *v1alpha5.Provisioner) {
+		if p.Spec.Limits == nil {
+			return
+		}
+		used := p.Status.Resources[corev1.ResourceCPU]
+		used.Add(*resource.NewQuantity(coresPerMachine, resource.DecimalSI))
+		limit, there := p.Spec.Limits.Resources[corev1.ResourceCPU]
+		full = full || there && used.Cmp(limit) > 0
+	})
+	return full
 }

@@ -24,7 +24,6 @@ import (
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/pkg/operator"
 	"github.com/kerf-autoscaler/kerf/test/awssim"
-	"github.com/kerf-autoscaler/kerf/test/awssim/wire"
 	simulated "github.com/kerf-autoscaler/kerf/test/awssim/world"
 	"github.com/kerf-autoscaler/kerf/test/chaos/apiserver"
 	"github.com/kerf-autoscaler/kerf/test/chaos/history"
@@ -152,9 +151,9 @@ func (w *World) set() error {
 	if err != nil {
 		return fmt.Errorf("describing the world: %w", err)
 	}
-	described.Clock = clock.RealClock{}
+	described.Clock, described.InstanceTypes = clock.RealClock{}, instanceTypes() // few, so that plans are made fast
 	config := awssim.Config{
-		World: described, Plan: w.plan.AWS, Faults: []awssim.Hook{fewTypes, note},
+		World: described, Plan: w.plan.AWS, Faults: []awssim.Hook{note},
 		Latency: -1, // an answer waits for its turn; those that wait for the same moment go on in any order
 	}
 	if w.sim, err = awssim.New(config); err != nil {
@@ -275,22 +274,6 @@ func (w *World) lag(kind string, at time.Time) time.Time {
 		}
 	}
 	return due
-}
-
-// fewTypes has EC2 tell of few instance types, so that plans are made fast.
-func fewTypes(ctx context.Context, r *wire.Request, next awssim.Handler) (*wire.Response, error) {
-	switch r.Action {
-	case "DescribeInstanceTypes", "DescribeInstanceTypeOfferings":
-		r.Form.Set("Filter.9.Name", "instance-type")
-		for i, name := range instanceTypes() {
-			r.Form.Set(fmt.Sprintf("Filter.9.Value.%d", i+1), name)
-		}
-	case "DescribeSpotPriceHistory":
-		for i, name := range instanceTypes() {
-			r.Form.Set(fmt.Sprintf("InstanceType.%d", i+1), name)
-		}
-	}
-	return next(ctx, r)
 }
 
 // instanceTypes are those that there are, all with two cores.
