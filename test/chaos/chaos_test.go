@@ -1,9 +1,14 @@
 package chaos_test
 
 import (
+	"regexp"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kerf-autoscaler/kerf/test/chaos/history"
 	"github.com/kerf-autoscaler/kerf/test/chaos/job"
 	"github.com/kerf-autoscaler/kerf/test/chaos/world"
 )
@@ -22,7 +27,7 @@ func TestSomeSeedsKeepAllPromises(t *testing.T) {
 }
 
 func TestASampleOfTheCrashPointsOfALaunchAndItsEndKeepsAllPromises(t *testing.T) {
-	job.Points(t, 6, 23, job.Share{}, expectWhole(t))
+	job.Points(t, job.Scope{Machines: 6, Every: 11}, job.Share{}, expectWhole(t))
 }
 
 // regressions are worlds in which a promise was once broken.
@@ -55,5 +60,47 @@ func TestASeedMakesTheSameHistoryEachTime(t *testing.T) {
 		if prints[0] != prints[1] {
 			t.Errorf("seed %d made two histories", seed)
 		}
+	}
+}
+
+// aftermath are the lines of a history that follow the first crash, without the names that launches draw.
+func aftermath(t *testing.T, plan world.Plan) []string {
+	t.Helper()
+	result := world.Run(t, plan)
+	if result.Err != nil || result.Crashes != 1 {
+		t.Fatalf("%d crashes (%v), want 1", result.Crashes, result.Err)
+	}
+	events := result.History.Events
+	crash := slices.IndexFunc(events, func(e history.Event) bool { return e.Mark != nil && e.Mark.Name == history.MarkCrash })
+	drawn := regexp.MustCompile(`(token|group)([: ])[0-9a-f-]+`)
+	var out []string
+	for i := range events[crash+1:] {
+		out = append(out, drawn.ReplaceAllString(events[crash+1+i].Line(events[0].At), "$1$2*"))
+	}
+	return out
+}
+
+func TestCrashPointsThatLeaveTheSameWorldBehindAreFollowedByTheSame(t *testing.T) {
+	inOrder := func(p job.Point) world.Plan {
+		plan := p.Plan(2)
+		plan.Shuffle = false // what is drawn would be drawn from another place of the same dice
+		return plan
+	}
+	without := world.Launch(2, true)
+	without.Shuffle = false
+	whole := world.Run(t, without)
+	points, compared := job.PointsOf(&whole), 0
+	for i := 0; i < len(points); i += 7 {
+		if len(points[i].Alike) == 0 {
+			continue
+		}
+		compared++
+		last := points[i].Alike[len(points[i].Alike)-1]
+		if diff := cmp.Diff(aftermath(t, inOrder(points[i])), aftermath(t, inOrder(last))); diff != "" {
+			t.Errorf("%s is followed by something else than %s (-/+):\n%s", points[i], last, diff)
+		}
+	}
+	if compared < 5 {
+		t.Errorf("%d pairs of %d points were compared, want at least 5", compared, len(points))
 	}
 }

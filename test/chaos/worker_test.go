@@ -16,7 +16,7 @@ import (
 // work is what a process of "make chaos" is to do; without it, the package's tests are ordinary ones.
 //
 //nolint:gochecknoglobals // flags of a test binary are
-var work = flag.String("chaos.work", "", "seeds FROM TO REMAINDER OF | points MACHINES EVERY REMAINDER OF | hunt NAME MOST | show SEED | show POINT PHASE MACHINES")
+var work = flag.String("chaos.work", "", "seeds FROM TO REMAINDER OF | points MACHINES EVERY ALIKE REMAINDER OF | hunt NAME MOST | show SEED | show POINT PHASE MACHINES")
 
 // TestWorker does what a process of "make chaos" is told, and reports on the third file that it was given.
 func TestWorker(t *testing.T) {
@@ -33,9 +33,9 @@ func TestWorker(t *testing.T) {
 		scan(t, rest, &a, &b, &share.Remainder, &share.Of)
 		job.Seeds(t, a, b, share, tell)
 	case "points":
-		var machines, every int
-		scan(t, rest, &machines, &every, &share.Remainder, &share.Of)
-		job.Points(t, machines, every, share, tell)
+		var scope job.Scope
+		scan(t, rest, &scope.Machines, &scope.Every, &scope.Alike, &share.Remainder, &share.Of)
+		job.Points(t, scope, share, tell)
 	case "hunt":
 		var most int
 		scan(t, rest, &name, &most)

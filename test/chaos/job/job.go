@@ -21,6 +21,8 @@ type Report struct {
 	Name string `json:"name"`
 	// Iteration counts the runs of a hunt.
 	Iteration int `json:"iteration,omitempty"`
+	// Stands is for how many crash points the run stands: itself, and those that leave the same world behind.
+	Stands int `json:"stands,omitempty"`
 	// Planned are the classes of faults of the plan, and Hits counts how often each struck.
 	Planned []string       `json:"planned,omitempty"`
 	Hits    map[string]int `json:"hits,omitempty"`
@@ -78,28 +80,6 @@ func Seeds(t *testing.T, from, to uint64, share Share, tell func(Report)) {
 	for seed := from; seed <= to; seed++ {
 		if share.has(int(seed % 1_000_000)) { //nolint:gosec // small
 			tell(Run(t, "seed", fmt.Sprint("SEED=", seed), world.Draw(seed)))
-		}
-	}
-}
-
-// Points runs a launch of machines and, apart from it, their end, once for every place at which a process can die, and every one of
-// its phases. Every is 1 for all places, more for a sample of them.
-func Points(t *testing.T, machines, every int, share Share, tell func(Report)) {
-	t.Helper()
-	launch, drain := world.Launch(machines, false), world.Launch(machines, true)
-	first, last := world.Run(t, launch).Calls, world.Run(t, drain).Calls
-	number := 0
-	for call := 1; call <= last; call++ {
-		plan := launch
-		if call > first {
-			plan = drain
-		}
-		for _, phase := range world.Phases() {
-			number++
-			if number%every == 0 && share.has(number/every) {
-				plan.Crashes = []world.Crash{{Call: call, Phase: phase}}
-				tell(Run(t, "point", fmt.Sprintf("POINT=%d PHASE=%s", call, phase), plan))
-			}
 		}
 	}
 }

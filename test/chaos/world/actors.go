@@ -61,6 +61,8 @@ type actors struct {
 	stepped int
 	// calmed is when all was calm, drained when the machines were deleted after that.
 	calmed, drained time.Time
+	// launch is how many calls kerf had made by then.
+	launch int
 }
 
 func newActors(w *World) *actors {

@@ -133,7 +133,7 @@ func (w *World) take(c choice) {
 	}
 	call := c.call
 	if !call.counts {
-		w.gate.take(call, decision{})
+		w.answer(call)
 		if w.doomed != "" && call.key == w.doomed {
 			w.doomed = ""
 			synctest.Wait()
@@ -142,6 +142,7 @@ func (w *World) take(c choice) {
 		return
 	}
 	w.calls++
+	w.arrive()
 	action := actionOf(call.key)
 	w.actions[action]++
 	i := slices.IndexFunc(w.plan.Crashes, func(c Crash) bool {
@@ -149,7 +150,7 @@ func (w *World) take(c choice) {
 	})
 	switch {
 	case i < 0:
-		w.gate.take(call, w.decide(call))
+		w.carryOut(call)
 	case w.plan.Crashes[i].Phase == Before:
 		w.crash("before " + short(call.key))
 	case w.plan.Crashes[i].Phase == Lost:

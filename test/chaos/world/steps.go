@@ -173,7 +173,7 @@ func (a *actors) edit(step Step) bool {
 
 // drain deletes all machines, and pods are not replaced any more.
 func (a *actors) drain() {
-	a.drained = time.Now()
+	a.drained, a.launch = time.Now(), a.w.calls
 	a.w.mark(history.MarkFault, "drain")
 	a.do(Step{Action: StepStop})
 	a.do(Step{Action: StepDrain})

@@ -52,6 +52,11 @@ type World struct {
 	// calls counts where a crash could have been.
 	calls   int
 	actions map[string]int // action -> calls of it among those
+	// places are those calls, and answered maps the key of an answer that is on its way -> which of them it belongs to.
+	places   []Place
+	answered map[string]int
+	// orders counts the calls of AWS that may have changed something.
+	orders int
 	// hits counts how often each class of fault struck.
 	hits map[string]int
 	// revived is when the next process starts, while there is none.
@@ -75,8 +80,11 @@ type World struct {
 // Result is what came of a run.
 type Result struct {
 	History history.History
-	// Calls is how many calls there were at which a crash could have been.
-	Calls int
+	// Calls is how many calls there were at which a crash could have been, Places what each of them was like.
+	Calls  int
+	Places []Place
+	// Launch is how many of them were made until the machines were deleted at the end; 0 where they were not.
+	Launch int
 	// Crashes is how many processes ended before their time.
 	Crashes int
 	// Hits counts how often each class of fault struck.
@@ -98,8 +106,9 @@ func Run(t *testing.T, plan Plan) Result {
 func run(ctx context.Context, plan Plan) Result {
 	ctrl.SetLogger(logr.Discard())
 	w := &World{
-		plan: plan, start: time.Now(), gate: newGate(), hits: map[string]int{}, actions: map[string]int{}, known: map[string]simulated.State{},
-		rand: rand.New(rand.NewPCG(plan.Seed, 1)), //nolint:gosec // to be repeated, not to be secret
+		plan: plan, start: time.Now(), gate: newGate(), hits: map[string]int{}, actions: map[string]int{}, answered: map[string]int{},
+		known: map[string]simulated.State{},
+		rand:  rand.New(rand.NewPCG(plan.Seed, 1)), //nolint:gosec // to be repeated, not to be secret
 	}
 	uuid.SetRand(newStream(plan.Seed))
 	defer uuid.SetRand(nil)
@@ -122,7 +131,9 @@ func run(ctx context.Context, plan Plan) Result {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return Result{History: w.history, Calls: w.calls, Crashes: w.hits[ClassCrash], Hits: w.hits, Err: w.failure}
+	return Result{
+		History: w.history, Calls: w.calls, Places: w.places, Launch: w.actors.launch, Crashes: w.hits[ClassCrash], Hits: w.hits, Err: w.failure,
+	}
 }
 
 // stream is bytes that look random and are not.

@@ -71,7 +71,7 @@ func (c *campaign) exploration(binary string) []errand {
 	if c.every > 0 {
 		parts := 4 * c.workers // the last part is short, so that no process is left alone for long
 		for i := range parts {
-			out = append(out, errand{binary: binary, work: fmt.Sprintf("points %d %d %d %d", c.machines, c.every, i, parts)})
+			out = append(out, errand{binary: binary, work: fmt.Sprintf("points %d %d %t %d %d", c.machines, c.every, c.alike, i, parts)})
 		}
 	}
 	for from := 1; from <= c.seeds; from += portion {
