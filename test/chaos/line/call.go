@@ -16,6 +16,9 @@ const (
 	AWS Far = "aws"
 )
 
+// TryPrefix marks the actions of AWS of which kerf only asks whether it may. They change nothing.
+const TryPrefix = "try "
+
 // Call is what a request asks for.
 type Call struct {
 	Far Far
@@ -29,10 +32,10 @@ type Call struct {
 	Watch, Since bool
 }
 
-// Counts reports whether a process may end at the call: it changes something that others see, or it is one of AWS's. Leases and
-// events are about the process itself.
+// Counts reports whether a process may end at the call: it changes something that others see, or it is one of AWS's that is meant.
+// Leases and events are about the process itself.
 func (c Call) Counts() bool {
-	return c.Far == AWS || c.Write && c.Resource != "leases" && c.Resource != "events" && !strings.HasSuffix(c.Resource, "reviews")
+	return c.Far == AWS && !strings.HasPrefix(c.Verb, TryPrefix) || c.Write && c.Resource != "leases" && c.Resource != "events" && !strings.HasSuffix(c.Resource, "reviews")
 }
 
 // read tells what a request asks for.
@@ -68,8 +71,11 @@ func readAWS(r *http.Request, body []byte) Call {
 		call.Verb = target[strings.LastIndex(target, ".")+1:]
 	} else if form, err := url.ParseQuery(string(body)); err == nil && form.Has("Action") {
 		call.Verb = form.Get("Action")
+		if form.Get("DryRun") == "true" {
+			call.Verb = TryPrefix + call.Verb
+		}
 	}
-	reads := []string{"Describe", "Get", "List", "GET "}
+	reads := []string{"Describe", "Get", "List", "GET ", TryPrefix}
 	call.Write = !slices.ContainsFunc(reads, func(prefix string) bool { return strings.HasPrefix(call.Verb, prefix) })
 	return call
 }

@@ -206,6 +206,9 @@ func TestCallsAreReadFromRequests(t *testing.T) {
 		"EC2": {
 			line.AWS, http.MethodPost, "/", "Action=CreateFleet&Version=1", line.Call{Far: line.AWS, Verb: "CreateFleet", Write: true}, true,
 		},
+		"EC2 asked for leave": {
+			line.AWS, http.MethodPost, "/", "Action=CreateFleet&DryRun=true", line.Call{Far: line.AWS, Verb: "try CreateFleet"}, false,
+		},
 		"EC2 asked": {line.AWS, http.MethodPost, "/", "Action=DescribeInstances", line.Call{Far: line.AWS, Verb: "DescribeInstances"}, true},
 		"EKS asked": {line.AWS, http.MethodGet, "/clusters/a", "", line.Call{Far: line.AWS, Verb: "GET /clusters/a"}, true},
 	} {

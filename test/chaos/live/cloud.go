@@ -17,6 +17,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/test/awssim/wire"
 	simulated "github.com/kerf-autoscaler/kerf/test/awssim/world"
 	"github.com/kerf-autoscaler/kerf/test/chaos/history"
+	"github.com/kerf-autoscaler/kerf/test/chaos/line"
 )
 
 const (
@@ -32,9 +33,9 @@ func (w *World) simulate() error {
 	if err != nil {
 		return fmt.Errorf("describing AWS: %w", err)
 	}
-	described.Clock = clock.RealClock{}
+	described.Clock, described.InstanceTypes = clock.RealClock{}, instanceTypes() // few, so that plans are made fast
 	described.BootDelay, described.ShutdownDelay = bootDelay, shutdownDelay
-	if w.sim, err = awssim.Start(awssim.Config{World: described, Plan: w.plan.AWS, Faults: []awssim.Hook{fewTypes, w.note}}); err != nil {
+	if w.sim, err = awssim.Start(awssim.Config{World: described, Plan: w.plan.AWS, Faults: []awssim.Hook{w.note}}); err != nil {
 		return fmt.Errorf("starting the simulator: %w", err)
 	}
 	return nil
@@ -69,7 +70,10 @@ func callOf(action string, form url.Values) *history.Call {
 	for i := 1; form.Has("InstanceId." + strconv.Itoa(i)); i++ {
 		call.IDs = append(call.IDs, form.Get("InstanceId."+strconv.Itoa(i)))
 	}
-	if action == "CreateFleet" {
+	switch {
+	case form.Get("DryRun") == "true": // it asks whether it may, and launches nothing
+		call.Action = line.TryPrefix + action
+	case action == launchAction:
 		call.Token = form.Get("ClientToken")
 		if size, err := strconv.Atoi(form.Get("TargetCapacitySpecification.TotalTargetCapacity")); err == nil {
 			call.Size = size
@@ -120,22 +124,6 @@ func isLive(state simulated.State) bool {
 // liveInstances returns the instances that are neither ended nor about to.
 func (w *World) liveInstances() []simulated.Instance {
 	return slices.DeleteFunc(w.sim.World().Instances(), func(i simulated.Instance) bool { return !isLive(i.State) })
-}
-
-// fewTypes has EC2 tell of few instance types, so that plans are made fast.
-func fewTypes(ctx context.Context, r *wire.Request, next awssim.Handler) (*wire.Response, error) {
-	switch r.Action {
-	case "DescribeInstanceTypes", "DescribeInstanceTypeOfferings":
-		r.Form.Set("Filter.9.Name", "instance-type")
-		for i, name := range instanceTypes() {
-			r.Form.Set(fmt.Sprintf("Filter.9.Value.%d", i+1), name)
-		}
-	case "DescribeSpotPriceHistory":
-		for i, name := range instanceTypes() {
-			r.Form.Set(fmt.Sprintf("InstanceType.%d", i+1), name)
-		}
-	}
-	return next(ctx, r)
 }
 
 // instanceTypes are those that there are, all with two cores.

@@ -127,11 +127,11 @@ func (d dice) in(least, most time.Duration) time.Duration {
 	return least + time.Duration(d.Int64N(int64(most-least)+1))
 }
 
-// Draw makes the plan of a seed: twenty machines or a few less, the class that it is the turn of, and most often a crash besides.
+// Draw makes the plan of a seed: five to ten machines, the class that it is the turn of, and most often a crash besides.
 func Draw(seed uint64) Plan {
 	d := newDice(seed, 3)
 	plan := Plan{
-		Seed: seed, Machines: 15 + d.IntN(6), Shapes: 1 + d.IntN(len(shapes())), Replicas: 1, Restart: d.in(0, 500*time.Millisecond),
+		Seed: seed, Machines: 5 + d.IntN(6), Shapes: 1 + d.IntN(len(shapes())), Replicas: 1, Restart: d.in(0, 500*time.Millisecond),
 		AWS: faults.Plan{Seed: seed},
 	}
 	class := Classes()[seed%uint64(len(Classes()))]

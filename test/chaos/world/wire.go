@@ -20,13 +20,11 @@ import (
 	"github.com/kerf-autoscaler/kerf/test/awssim/apierror"
 	"github.com/kerf-autoscaler/kerf/test/awssim/wire"
 	"github.com/kerf-autoscaler/kerf/test/chaos/history"
+	"github.com/kerf-autoscaler/kerf/test/chaos/line"
 )
 
 // callTimeout is how long kerf waits for an answer of AWS.
 const callTimeout = 30 * time.Second
-
-// tryPrefix marks calls in the history that only ask whether they may be made.
-const tryPrefix = "try "
 
 // errLost is what the SDK gets to hear of an answer that never arrives.
 var errLost = errors.New("connection reset by peer")
@@ -71,7 +69,7 @@ func (c *wireClient) Do(r *http.Request) (*http.Response, error) {
 	p := c.process
 	call := callOf(r, body)
 	key := "aws " + call.Action + " " + call.Body
-	out := p.world.gate.pass(&parked{process: p, key: key, counts: !strings.HasPrefix(call.Action, tryPrefix)})
+	out := p.world.gate.pass(&parked{process: p, key: key, counts: !strings.HasPrefix(call.Action, line.TryPrefix)})
 	if out.skip {
 		return nil, out.err
 	}
@@ -137,7 +135,7 @@ func callOf(r *http.Request, body []byte) *history.Call {
 	}
 	switch {
 	case form.Get("DryRun") == "true": // it asks whether it may, and changes nothing
-		call.Action = tryPrefix + call.Action
+		call.Action = line.TryPrefix + call.Action
 		form.Del("ClientToken")
 	case call.Action == "CreateFleet":
 		call.Token = form.Get("ClientToken")
