@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -35,10 +36,14 @@ type campaign struct {
 	tally           *tally
 }
 
-// errand is one process: what it is to do, with which binary, and the mutant that is awake in it.
-type errand struct{ binary, work, mutant string }
+// errand is one process: the kind of its runs, what it is to do, with which binary, and the mutant that is awake in it.
+type errand struct{ kind, binary, work, mutant string }
 
 func (c *campaign) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	live := func() error { return nil }
+	defer func() { _ = live() }() // after a failure: it ends as the context has
+	defer cancel()
 	plain, err := c.build(ctx, "chaos.test")
 	if err != nil {
 		return err
@@ -46,6 +51,9 @@ func (c *campaign) run(ctx context.Context) error {
 	var errands []errand
 	if c.mutant == "" {
 		errands = c.exploration(plain)
+		if err := c.beside(ctx, &live); err != nil {
+			return err
+		}
 	}
 	if c.mutants {
 		overlay, err := mutant.Overlay(c.root, c.directory)
@@ -58,11 +66,41 @@ func (c *campaign) run(ctx context.Context) error {
 		}
 		for _, m := range mutant.All() {
 			if c.mutant == "" || c.mutant == m.Name {
-				errands = append(errands, errand{sick, fmt.Sprintf("hunt %s %d", m.Name, huntMost), m.Name})
+				errands = append(errands, errand{"mutant", sick, fmt.Sprintf("hunt %s %d", m.Name, huntMost), m.Name})
 			}
 		}
 	}
-	return c.dispatch(ctx, errands)
+	err = c.dispatch(ctx, errands)
+	return errors.Join(err, live())
+}
+
+// beside starts the worlds on real API servers, and sets how to wait for them. They run beside all else, as they wait most of the time.
+func (c *campaign) beside(ctx context.Context, wait *func() error) error {
+	if c.live == 0 {
+		return nil
+	}
+	binary := filepath.Join(c.directory, "live")
+	if err := c.compile(ctx, "build", "-o", binary, "./test/chaos/cmd/live"); err != nil {
+		return err
+	}
+	command := exec.CommandContext(ctx, binary, "--worlds", strconv.Itoa(c.live)) //nolint:gosec // its own binary
+	command.Dir = c.root
+	var said strings.Builder
+	command.Stdout, command.Stderr = &said, &said
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) } // it ends its API servers
+	if err := command.Start(); err != nil {
+		return fmt.Errorf("starting worlds on real API servers: %w", err)
+	}
+	*wait = sync.OnceValue(func() error {
+		err := command.Wait()
+		c.tally.spend("live", command.ProcessState)
+		c.tally.hear(said.String())
+		if err != nil {
+			return fmt.Errorf("worlds on real API servers: %w", err)
+		}
+		return nil
+	})
+	return nil
 }
 
 // exploration is what kerf itself has to go through.
@@ -71,11 +109,11 @@ func (c *campaign) exploration(binary string) []errand {
 	if c.every > 0 {
 		parts := 4 * c.workers // the last part is short, so that no process is left alone for long
 		for i := range parts {
-			out = append(out, errand{binary: binary, work: fmt.Sprintf("points %d %d %t %d %d", c.machines, c.every, c.alike, i, parts)})
+			out = append(out, errand{kind: "point", binary: binary, work: fmt.Sprintf("points %d %d %t %d %d", c.machines, c.every, c.alike, i, parts)})
 		}
 	}
 	for from := 1; from <= c.seeds; from += portion {
-		out = append(out, errand{binary: binary, work: fmt.Sprintf("seeds %d %d 0 1", from, min(from+portion-1, c.seeds))})
+		out = append(out, errand{kind: "seed", binary: binary, work: fmt.Sprintf("seeds %d %d 0 1", from, min(from+portion-1, c.seeds))})
 	}
 	return out
 }
@@ -84,12 +122,19 @@ func (c *campaign) exploration(binary string) []errand {
 func (c *campaign) build(ctx context.Context, name string, flags ...string) (string, error) {
 	path := filepath.Join(c.directory, name)
 	arguments := append([]string{"test", "-c", "-vet=off", "-o", path}, flags...)
-	command := exec.CommandContext(ctx, "go", append(arguments, "./test/chaos")...)
+	return path, c.compile(ctx, append(arguments, "./test/chaos")...)
+}
+
+// compile calls the go command.
+func (c *campaign) compile(ctx context.Context, arguments ...string) error {
+	command := exec.CommandContext(ctx, "go", arguments...) //nolint:gosec // the arguments are its own
 	command.Dir = c.root
-	if output, err := command.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building %s: %w\n%s", name, err, output)
+	output, err := command.CombinedOutput()
+	c.tally.spend("building", command.ProcessState)
+	if err != nil {
+		return fmt.Errorf("go %s: %w\n%s", strings.Join(arguments, " "), err, output)
 	}
-	return path, nil
+	return nil
 }
 
 // dispatch runs all errands, some at a time, and tells of progress.
@@ -154,7 +199,9 @@ func (c *campaign) send(ctx context.Context, e errand) error {
 		}
 		c.tally.take(c.out, report)
 	}
-	if err := errors.Join(lines.Err(), command.Wait()); err != nil {
+	err = errors.Join(lines.Err(), command.Wait())
+	c.tally.spend(e.kind, command.ProcessState)
+	if err != nil {
 		return fmt.Errorf("%q: %w\n%s", e.work, err, said.String())
 	}
 	return nil

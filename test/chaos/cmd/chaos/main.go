@@ -21,6 +21,7 @@ type settings struct {
 	machines int
 	every    int
 	alike    bool
+	live     int
 	mutants  bool
 	mutant   string
 	workers  int
@@ -44,6 +45,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&s.machines, "machines", 20, "how many machines are launched at once where every crash point is tried")
 	flag.IntVar(&s.every, "every", 1, "try each crash point, or every second, third, ...; 0 tries none")
 	flag.BoolVar(&s.alike, "alike", false, "try crash points as well that leave the same world behind as one that is tried")
+	flag.IntVar(&s.live, "live", 50, "how many worlds to run on real API servers, beside all else")
 	flag.BoolVar(&s.mutants, "mutants", true, "look whether bugs that are put in on purpose are found")
 	flag.StringVar(&s.mutant, "mutant", "", "hunt this one alone")
 	flag.IntVar(&s.workers, "workers", runtime.NumCPU(), "how many processes run worlds at a time")
