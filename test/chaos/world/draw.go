@@ -50,7 +50,7 @@ func Draw(seed uint64) Plan {
 	d := dice{rand.New(rand.NewPCG(seed, 2))} //nolint:gosec // to be repeated, not to be secret
 	plan := Plan{
 		Seed: seed, Pods: d.size(), Shapes: 1 + d.IntN(len(shapes())), Workers: 1 + d.IntN(6), Shuffle: true,
-		Restart: pick(d, 0, time.Second, 15*time.Second, time.Minute), Calm: d.in(90*time.Second, 4*time.Minute),
+		Restart: pick(d, 0, time.Second, 15*time.Second, time.Minute), Calm: d.in(90*time.Second, 3*time.Minute),
 		Drain: d.chance(0.5), Orphaned: d.chance(0.5), Lags: map[string]Lag{}, AWS: faults.Plan{Seed: seed},
 	}
 	if d.chance(0.25) {
@@ -69,7 +69,7 @@ func Draw(seed uint64) Plan {
 		})
 	}
 	if d.chance(0.75) {
-		for range 1 + d.IntN(3) {
+		for range pick(d, 1, 1, 2, 3) {
 			plan.Crashes = append(plan.Crashes, d.crash(&plan))
 		}
 		if d.chance(0.4) {
