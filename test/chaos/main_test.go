@@ -2,6 +2,7 @@ package chaos_test
 
 import (
 	"os"
+	"runtime"
 	"runtime/debug"
 	"testing"
 )
@@ -11,6 +12,7 @@ import (
 const heap = 400
 
 func TestMain(m *testing.M) {
+	runtime.MemProfileRate = 0 // nobody asks where the memory went
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(heap)
 	}

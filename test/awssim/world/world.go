@@ -126,7 +126,7 @@ func (w *World) SecurityGroups() []SecurityGroup {
 func (w *World) Images() []Image {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return slices.SortedFunc(slices.Values(w.config.Images), func(a, b Image) int { return strings.Compare(a.ID, b.ID) })
+	return slices.Clone(w.config.Images)
 }
 
 // Parameter looks a public parameter up by its full name.
@@ -275,7 +275,7 @@ func (w *World) tagsOf(id string) (*Tags, error) {
 func (c Config) clone() Config {
 	c.Subnets = slices.Clone(c.Subnets)
 	c.SecurityGroups = slices.Clone(c.SecurityGroups)
-	c.Images = slices.Clone(c.Images)
+	c.Images = slices.SortedFunc(slices.Values(c.Images), func(a, b Image) int { return strings.Compare(a.ID, b.ID) })
 	c.Parameters = slices.Clone(c.Parameters)
 	c.Limits = slices.Clone(c.Limits)
 	c.AccessKeyIDs = slices.Clone(c.AccessKeyIDs)

@@ -69,7 +69,7 @@ func Draw(seed uint64) Plan {
 		})
 	}
 	if d.chance(0.75) {
-		for range 1 + d.IntN(3) {
+		for range pick(d, 1, 1, 2, 3) {
 			plan.Crashes = append(plan.Crashes, d.crash(&plan))
 		}
 		if d.chance(0.4) {
