@@ -310,12 +310,9 @@ func TestAConflictOnTheNodeIsTriedAgainSoon(t *testing.T) {
 	}
 }
 
-func TestADecisionOnAnOldViewIsNotRecorded(t *testing.T) {
-	h := newHouse(t, builders.TTLAfterEmpty(0))
-	h.Clock.Step(time.Second)
-	old := h.machine.DeepCopy()
-	workbench.Update(h.Bench, h.machine, func(m *v1alpha5.Machine) { machines.Conditions(m).False(v1alpha5.ConditionEmpty, "NotEmpty", "") })
-	lagging := interceptor.NewClient(h.Client, interceptor.Funcs{
+// lagging returns a client whose cache shows the machine as it was.
+func (h *house) lagging(old *v1alpha5.Machine) client.WithWatch {
+	return interceptor.NewClient(h.Client, interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, o ...client.GetOption) error {
 			if machine, ok := object.(*v1alpha5.Machine); ok {
 				old.DeepCopyInto(machine)
@@ -324,7 +321,48 @@ func TestADecisionOnAnOldViewIsNotRecorded(t *testing.T) {
 			return c.Get(ctx, key, object, o...)
 		},
 	})
-	h.Reconcile(h.with(lagging), h.machine.Name)
+}
+
+func TestADecisionThatWasTakenBackIsNotCarriedOutForAsLongAsACacheShowsIt(t *testing.T) {
+	h := newHouse(t, builders.TTLAfterEmpty(0))
+	h.Clock.Step(time.Second)
+	h.look()
+	h.Reload(h.machine)
+	old := h.machine.DeepCopy()
+	h.RunningPod(h.Namespace(), h.node.Name)
+	h.look()
+	if h.decided() || h.tainted() {
+		t.Fatalf("decided %t, tainted %t", h.decided(), h.tainted())
+	}
+	before := h.node.ResourceVersion
+	if got := h.Reconcile(h.with(h.lagging(old)), h.machine.Name); got.RequeueAfter != 0 {
+		t.Errorf("it is looked at again after %s: the watch wakes it", got.RequeueAfter)
+	}
+	if h.Reload(h.node); h.node.ResourceVersion != before {
+		t.Error("the node was written to for a decision that is off the record")
+	}
+}
+
+func TestADecisionIsCarriedOutOnTheMachineAsItIsNow(t *testing.T) {
+	h := newHouse(t, builders.TTLAfterEmpty(0))
+	h.Clock.Step(time.Second)
+	h.look()
+	h.Reload(h.machine)
+	old := h.machine.DeepCopy()
+	workbench.Update(h.Bench, h.machine, func(m *v1alpha5.Machine) { m.Status.LastPodEventTime = nil })
+	h.RunningPod(h.Namespace(), h.node.Name)
+	h.Reconcile(h.with(h.lagging(old)), h.machine.Name)
+	if h.decided() || h.tainted() {
+		t.Errorf("decided %t, tainted %t: the write was refused for the age of the view", h.decided(), h.tainted())
+	}
+}
+
+func TestADecisionOnAnOldViewIsNotRecorded(t *testing.T) {
+	h := newHouse(t, builders.TTLAfterEmpty(0))
+	h.Clock.Step(time.Second)
+	old := h.machine.DeepCopy()
+	workbench.Update(h.Bench, h.machine, func(m *v1alpha5.Machine) { machines.Conditions(m).False(v1alpha5.ConditionEmpty, "NotEmpty", "") })
+	h.Reconcile(h.with(h.lagging(old)), h.machine.Name)
 	if h.decided() {
 		t.Error("a machine that is no longer empty was decided on")
 	}

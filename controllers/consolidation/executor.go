@@ -35,9 +35,29 @@ func (e *executor) record(ctx context.Context, machine *v1alpha5.Machine, comman
 	return machines.Write(ctx, e.client, stored, machine)
 }
 
+// standing returns the Machine as the API server itself has it, nil when the decision is no longer on its record. A cache that lags may
+// show it long after it was taken back, and each Node that is tainted and given back again wakes the Machine for another round.
+func (e *executor) standing(ctx context.Context, cached *v1alpha5.Machine) (*v1alpha5.Machine, error) {
+	machine := &v1alpha5.Machine{}
+	if err := e.live.Get(ctx, client.ObjectKeyFromObject(cached), machine); err != nil {
+		if client.IgnoreNotFound(err) == nil {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("getting machine %s: %w", cached.Name, err)
+	}
+	if machine.UID != cached.UID || !machine.DeletionTimestamp.IsZero() || !machines.Conditions(machine).IsTrue(v1alpha5.ConditionDisrupting) {
+		return nil, nil
+	}
+	return machine, nil
+}
+
 // carryOut keeps new pods off the Node, makes sure that nothing keeps it as the API server sees it, and deletes the Machine. A pod
 // that came in between gives the node back, and so does whatever asks for it to stay.
-func (e *executor) carryOut(ctx context.Context, machine *v1alpha5.Machine) error {
+func (e *executor) carryOut(ctx context.Context, cached *v1alpha5.Machine) error {
+	machine, err := e.standing(ctx, cached)
+	if err != nil || machine == nil {
+		return err
+	}
 	node, err := machines.LiveNode(ctx, e.live, machine)
 	if err != nil {
 		return err
