@@ -400,3 +400,19 @@ func TestMachinesAreToldHowToJoin(t *testing.T) {
 }
 
 func says(err error, text string) bool { return strings.Contains(err.Error(), text) }
+
+func TestAFleetThatComesOutAsWithoutTheFaultCountsNoHit(t *testing.T) {
+	for _, kind := range []string{faults.Extra, faults.Duplicate, faults.OtherType, faults.Untold} {
+		t.Run(kind, func(t *testing.T) {
+			s := start(t)
+			s.makeTemplate()
+			s.plan(faults.Plan{Partial: []faults.Partial{{Kind: kind}}, ICE: []faults.Shortage{{}}}) // nothing can be launched
+			if n := len(ids(s.launch(s.fleetOf(5, "m5.large")))); n != 0 {
+				t.Errorf("%d instances are told", n)
+			}
+			if hits := s.Faults().Hits["partial."+kind]; hits != 0 {
+				t.Errorf("%d hits", hits)
+			}
+		})
+	}
+}

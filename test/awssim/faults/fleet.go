@@ -9,7 +9,7 @@ type Fleet struct {
 	Launch, Tell int
 }
 
-// Fleet says how a new fleet of so many instances comes out.
+// Fleet says how a new fleet of so many instances comes out. Whoever answers so counts the hit, as PartialHit and the kind.
 func (i *Injector) Fleet(wanted int, now time.Time) Fleet {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -19,7 +19,6 @@ func (i *Injector) Fleet(wanted int, now time.Time) Fleet {
 		if !i.strikes(name, r.When, "", now) {
 			continue
 		}
-		i.hits["partial."+r.Kind]++
 		some := int(chance(i.plan.Seed, name+"/some", i.asked[name+"/"]) * float64(wanted)) // from 0 to one less
 		out.Kind = r.Kind
 		switch r.Kind {

@@ -17,7 +17,8 @@ const (
 	VisibilityByFilter = "visibility.filter"
 	FlapHit            = "flap"
 	EmptyHit           = "empty"
-	ICEHit             = "ice" // a launch was refused for lack of capacity
+	PartialHit         = "partial." // and the kind: the answer is another one than without it
+	ICEHit             = "ice"      // a launch was refused for lack of capacity
 	ThrottledRequests  = "throttle.requests"
 	ThrottledResources = "throttle.resources"
 	ShutdownLagHit     = "shutdownLag"

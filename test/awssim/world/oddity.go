@@ -6,20 +6,29 @@ import (
 	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
 )
 
-// distort makes of a fleet the answer that faults want. The record of the fleet keeps the truth. The caller holds the lock.
+// distort makes of a fleet the answer that faults want, and counts the fault if that is another one than without it. The record of the
+// fleet keeps the truth. The caller holds the lock.
 func (w *World) distort(answer Fleet, odd faults.Fleet, r FleetRequest, candidates []candidate) Fleet {
 	answer.Groups = slices.Clone(answer.Groups)
+	launched := answer.Fulfilled()
+	struck := false
 	switch odd.Kind {
 	case faults.Short:
 		w.addShortage(&answer, r, candidates)
+		struck = true
+	case faults.Silent:
+		struck = true
+	case faults.Extra:
+		struck = launched > r.Target.Total
 	case faults.Duplicate:
-		if len(answer.Groups) > 0 {
+		if struck = launched > 0; struck {
 			group := &answer.Groups[0]
 			group.InstanceIDs = append(slices.Clone(group.InstanceIDs), group.InstanceIDs[0])
 		}
 	case faults.OtherType:
-		w.exchange(&answer)
+		struck = w.exchange(&answer)
 	case faults.Untold:
+		struck = launched > odd.Tell
 		told := odd.Tell
 		for i := range answer.Groups {
 			group := &answer.Groups[i]
@@ -27,6 +36,9 @@ func (w *World) distort(answer Fleet, odd faults.Fleet, r FleetRequest, candidat
 			group.InstanceIDs, told = group.InstanceIDs[:n], told-n
 		}
 		answer.Groups = slices.DeleteFunc(answer.Groups, func(g FleetGroup) bool { return len(g.InstanceIDs) == 0 })
+	}
+	if struck {
+		w.config.Faults.Hit(faults.PartialHit + odd.Kind)
 	}
 	return answer
 }
@@ -43,10 +55,11 @@ func (w *World) addShortage(answer *Fleet, r FleetRequest, candidates []candidat
 	})
 }
 
-// exchange makes the last instance of a fleet one of a type that nobody asked for, and has the answer say so. The caller holds the lock.
-func (w *World) exchange(answer *Fleet) {
+// exchange makes the last instance of a fleet one of a type that nobody asked for, and has the answer say so. It reports whether there
+// was one. The caller holds the lock.
+func (w *World) exchange(answer *Fleet) bool {
 	if len(answer.Groups) == 0 {
-		return
+		return false
 	}
 	at := len(answer.Groups) - 1
 	group := answer.Groups[at]
@@ -54,7 +67,7 @@ func (w *World) exchange(answer *Fleet) {
 	instance := w.instances[id]
 	other := w.otherType(instance)
 	if other == "" {
-		return
+		return false
 	}
 	instance.Type = other
 	odd := group
@@ -65,6 +78,7 @@ func (w *World) exchange(answer *Fleet) {
 		answer.Groups = answer.Groups[:at]
 	}
 	answer.Groups = append(answer.Groups, odd)
+	return true
 }
 
 // otherType finds a type that could run the instance's image in its zone, the first by name that is not its own.

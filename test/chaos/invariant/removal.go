@@ -10,11 +10,19 @@ import (
 	"github.com/kerf-autoscaler/kerf/test/chaos/history"
 )
 
+// lastMoment is what passes between the last look at the nodes and the end of an instance: calls of EC2 wait for others to go with them.
+// A node that joins then nobody can see.
+const lastMoment = time.Second
+
 // noHealthyKill holds if kerf ends only instances whose machine is being deleted, or that have none, and none whose node is ready and
 // still takes pods.
 func noHealthyKill(h *history.History) []Violation {
 	f := find(NoHealthyKill)
+	joined := map[string]time.Time{} // name of a node -> when it was made
 	h.Walk(func(v *history.View, e *history.Event) {
+		if e.Write != nil && e.Write.Before == nil && e.Write.Kind == "Node" {
+			joined[e.Write.After.GetName()] = e.At
+		}
 		if e.Call == nil || e.Call.By != history.ByKerf || e.Call.Action != "TerminateInstances" {
 			return
 		}
@@ -28,7 +36,7 @@ func noHealthyKill(h *history.History) []Violation {
 			case owner == nil && v.Claimed(life) && claimedByLiving(v, life):
 				f.add(e.At, id, "instance %s was ended while machines of its request wait for it", id)
 			}
-			if node := v.NodeOf(id); takesPods(node) && !surplus(owner, life) {
+			if node := v.NodeOf(id); takesPods(node) && e.At.Sub(joined[node.Name]) > lastMoment && !surplus(owner, life) {
 				f.add(e.At, id, "instance %s was ended while its node %s is ready and takes pods", id, node.Name)
 			}
 		}

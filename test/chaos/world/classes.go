@@ -16,6 +16,7 @@ func (p *Plan) Classes() []string {
 	}
 	add(len(p.Crashes) > 0, ClassCrash)
 	add(len(p.Freezes) > 0, ClassFreeze)
+	add(len(p.Behind) > 0, ClassBehind)
 	for _, w := range p.Windows {
 		add(true, w.Class)
 	}
@@ -30,7 +31,7 @@ func (p *Plan) Classes() []string {
 		add(true, "aws.ambiguous."+a.Kind)
 	}
 	for _, a := range aws.Partial {
-		add(true, "aws.partial."+a.Kind)
+		add(true, "aws."+faults.PartialHit+a.Kind)
 	}
 	for _, d := range aws.Down {
 		add(true, "aws.down."+d.Kind)

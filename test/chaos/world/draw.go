@@ -69,15 +69,13 @@ func Draw(seed uint64) Plan {
 		}
 	}
 	plan.Steps = d.steps(&plan)
-	switch d.IntN(10) {
-	case 0, 1:
-		d.lose(&plan)
-		return plan
-	case 2:
-		d.replace(&plan)
-		return plan
+	for _, s := range situations() {
+		if d.chance(s.share) {
+			s.set(d, &plan)
+			return plan
+		}
 	}
-	for range 1 + d.IntN(2) {
+	for range 1 + d.IntN(3) {
 		d.trouble(&plan)
 	}
 	return plan
@@ -94,35 +92,14 @@ func (d dice) crash(plan *Plan) Crash {
 // actionLaunch asks AWS for instances.
 const actionLaunch = "CreateFleet"
 
-// lose has the answer to a request for instances get lost with the process, and EC2 hide what it made, while somebody deletes a machine
-// that waits for it.
-func (d dice) lose(plan *Plan) {
-	plan.Crashes = []Crash{{Action: actionLaunch, Call: 1 + d.IntN(plan.Shapes), Phase: pick(d, Lost, After)}}
-	plan.Meanwhile = []string{pick(d, StepDeleteMachine, StepTemplate)}
-	plan.AWS.Visibility = &faults.Visibility{ByFilter: &faults.Range{Least: faults.Duration(10 * time.Second), Most: faults.Duration(4 * time.Minute)}}
-}
-
-// replace has pods go and others come under their names just before a machine is drained, while the watch of pods shows them late.
-func (d dice) replace(plan *Plan) {
-	plan.Crashes, plan.Freezes, plan.Meanwhile, plan.Limit = nil, nil, nil, 0
-	plan.Pods = max(2, plan.Pods)
-	plan.Lags["Pod"] = Lag{Least: 12 * time.Second, Most: 20 * time.Second}
-	at := d.in(time.Minute, plan.Calm-20*time.Second)
-	plan.Steps = []Step{
-		{At: 2 * time.Second, Action: StepScale, Number: plan.Pods},
-		{At: at, Action: StepDeletePods, Number: plan.Pods},
-		{At: at + d.in(5*time.Second, 9*time.Second), Action: StepDeleteMachine, Number: d.IntN(8)},
-	}
-}
-
 // steps draws what people and EC2 do.
 func (d dice) steps(plan *Plan) []Step {
 	out := []Step{{At: d.in(time.Second, 5*time.Second), Action: StepScale, Number: plan.Pods}}
 	for range d.IntN(4) {
 		out = append(out, Step{
 			At: d.in(5*time.Second, plan.Calm-time.Second), Number: d.IntN(8),
-			Action: pick(d, StepScale, StepDeletePods, StepDeleteMachine, StepDeleteNode, StepReclaim, StepLimit, StepTemplate,
-				StepProvisioner, StepDumb, StepTerminate, StepAmbush),
+			Action: pick(d, StepScale, StepShrink, StepDeletePods, StepDeleteMachine, StepDeleteNode, StepReclaim, StepLimit, StepTemplate,
+				StepProvisioner, StepDumb, StepTerminate, StepAmbush, StepRestart),
 		})
 	}
 	slices.SortStableFunc(out, func(a, b Step) int { return int(a.At - b.At) })
@@ -149,9 +126,11 @@ func (d dice) trouble(plan *Plan) {
 	case 5:
 		aws.Empty = append(aws.Empty, faults.Emptiness{When: all})
 	case 6:
+		some.After = furnished // most is launched first
 		aws.Partial = append(aws.Partial, faults.Partial{When: some, Kind: pick(d,
 			faults.Short, faults.Silent, faults.Extra, faults.Duplicate, faults.OtherType, faults.Untold)})
 	case 7:
+		some.After = furnished
 		aws.ICE = append(aws.ICE, faults.Shortage{When: some})
 	case 8:
 		aws.Throttle = &faults.Throttle{Buckets: map[string]faults.Bucket{

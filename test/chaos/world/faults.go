@@ -2,7 +2,9 @@ package world
 
 import (
 	"errors"
+	"maps"
 	"slices"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
@@ -15,6 +17,8 @@ const (
 	// ClassAPILost loses the answer of a write that the API server has committed; ClassAPIRefused refuses it before.
 	ClassAPILost    = "api-answer-lost"
 	ClassAPIRefused = "api-refused"
+	// ClassBehind has a process begin with what was, and not with what is.
+	ClassBehind = "stale-start"
 )
 
 // errTimeout is what a client hears of an answer that was lost on its way.
@@ -29,6 +33,33 @@ func (w *World) strikes(class string) bool {
 	}
 	w.hits[class]++
 	return true
+}
+
+// rewind has a process that is not the first begin as far behind as the plan says.
+func (w *World) rewind(p *process) {
+	if p.number == 1 {
+		return
+	}
+	for _, kind := range slices.Sorted(maps.Keys(w.plan.Behind)) {
+		if p.cache.Rewind(kind, time.Now().Add(-w.plan.Behind[kind].By)) {
+			w.hits[ClassBehind]++
+		}
+	}
+}
+
+// lagFrom returns how a process that starts now sees changes: as all do, and those of kinds that it is behind with not before it has
+// caught up.
+func (w *World) lagFrom(process int) func(string, time.Time) time.Time {
+	start := time.Now()
+	return func(kind string, at time.Time) time.Time {
+		due := w.lag(kind, at)
+		if behind, ok := w.plan.Behind[kind]; ok && process > 1 {
+			if caught := start.Add(behind.For); due.Before(caught) {
+				return caught
+			}
+		}
+		return due
+	}
 }
 
 // decide says what becomes of a call of the API server; AWS has its own ways to fail.

@@ -80,13 +80,15 @@ func (a *actors) own() {
 	for shape := range a.w.plan.Shapes {
 		for place := range a.wanted[shape] {
 			// As those of a StatefulSet: who comes after a pod has its name.
-			if name := fmt.Sprintf("shape-%d-%d", shape, place); !there[name] {
+			if name := podName(shape, place); !there[name] {
 				a.made++
 				a.create(byOwner, newPod(name, a.made, shape))
 			}
 		}
 	}
 }
+
+func podName(shape, place int) string { return fmt.Sprintf("shape-%d-%d", shape, place) }
 
 // newPod returns a pod that fills a machine. No two ask for quite the same: machines for pods that are alike would be alike until
 // they have names, and nobody could say which of them was made first.

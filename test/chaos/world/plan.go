@@ -39,6 +39,10 @@ type Freeze struct {
 	From, Until time.Duration
 }
 
+// Behind is how a process begins that is not the first: with a kind as it was a time before, and with a watch that shows nothing newer for
+// a time. So begins who lists from an API server that is behind the others.
+type Behind struct{ By, For time.Duration }
+
 // Window is a fault that strikes writes to the API server at random between two times.
 type Window struct {
 	Class       string
@@ -68,6 +72,8 @@ type Plan struct {
 	Workers int
 	Lags    map[string]Lag
 	Freezes []Freeze
+	// Behind maps kind -> how far behind a process begins.
+	Behind  map[string]Behind
 	Crashes []Crash
 	// Restart is how long nothing runs after a crash, and Meanwhile what somebody does in that time.
 	Restart   time.Duration
@@ -94,6 +100,9 @@ func (p *Plan) staleness() time.Duration {
 	}
 	for _, freeze := range p.Freezes {
 		most = max(most, freeze.Until-freeze.From)
+	}
+	for _, behind := range p.Behind {
+		most = max(most, behind.By+behind.For)
 	}
 	return most
 }

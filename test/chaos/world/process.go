@@ -60,8 +60,9 @@ func (w *World) startProcess(ctx context.Context) error {
 	w.processes++
 	p := &process{world: w, number: w.processes}
 	ctx, p.end = context.WithCancel(ctrl.LoggerInto(ctx, logr.Discard()))
-	p.cache = apiserver.NewCache(w.store, w.lag)
+	p.cache = apiserver.NewCache(w.store, w.lagFrom(w.processes))
 	p.cache.Follow(kinds()...)
+	w.rewind(p)
 	if err := operator.Index(ctx, p.cache); err != nil {
 		return err
 	}

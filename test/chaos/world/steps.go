@@ -2,6 +2,7 @@ package world
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,6 +19,10 @@ import (
 const (
 	// StepScale wants a number of pods in all, spread over the shapes.
 	StepScale = "scale"
+	// StepShrink wants a number of pods in all, and deletes those beyond it.
+	StepShrink = "shrink"
+	// StepRestart ends the process, as an upgrade does.
+	StepRestart = "restart"
 	// StepStop has pods that go not be replaced.
 	StepStop = "stop"
 	// StepDrain deletes all machines.
@@ -68,10 +73,14 @@ func (a *actors) do(step Step) bool {
 	a.again(time.Now())
 	switch step.Action {
 	case StepScale:
-		for shape := range a.w.plan.Shapes {
-			a.wanted[shape] = (step.Number + shape) / a.w.plan.Shapes
-		}
+		a.scale(step.Number)
 		return true
+	case StepShrink:
+		return a.shrink(step.Number)
+	case StepRestart:
+		running := a.w.process != nil
+		a.w.crash("it is restarted")
+		return running
 	case StepStop:
 		a.stopped = true
 		return true
@@ -97,6 +106,32 @@ func (a *actors) do(step Step) bool {
 	}
 	a.w.fail(fmt.Errorf("step %q is not known", step.Action))
 	return false
+}
+
+// scale wants a number of pods in all, spread over the shapes.
+func (a *actors) scale(pods int) {
+	for shape := range a.w.plan.Shapes {
+		a.wanted[shape] = (pods + shape) / a.w.plan.Shapes
+	}
+}
+
+// shrink does the same, and deletes the pods that are not wanted any more.
+func (a *actors) shrink(pods int) bool {
+	a.scale(pods)
+	wanted := map[string]bool{}
+	for shape := range a.w.plan.Shapes {
+		for place := range a.wanted[shape] {
+			wanted[podName(shape, place)] = true
+		}
+	}
+	shrunk := false
+	for _, pod := range slices.Clone(a.w.store.Objects("Pod")) {
+		if !wanted[pod.GetName()] && pod.GetDeletionTimestamp().IsZero() {
+			a.remove(byUser, pod)
+			shrunk = true
+		}
+	}
+	return shrunk
 }
 
 // deleteSome deletes one object of a kind, or a number of pods.

@@ -1,0 +1,98 @@
+package world
+
+import (
+	"time"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
+)
+
+// furnished is when what was there before has been put into the world: that goes as planned.
+const furnished = faults.Duration(time.Second)
+
+// situation is several things that have to come together, which they would rarely do if each was drawn for itself.
+type situation struct {
+	share float64 // of the plans that are none of those before it
+	set   func(dice, *Plan)
+}
+
+func situations() []situation {
+	return []situation{
+		{0.15, dice.lose},
+		{0.08, dice.replace},
+		{0.12, dice.refill},
+		{0.15, dice.succeed},
+		{0.18, dice.distort},
+		{0.15, dice.starve},
+	}
+}
+
+// lose has the answer to a request for instances get lost with the process, and EC2 hide what it made, while somebody deletes a machine
+// that waits for it.
+func (d dice) lose(plan *Plan) {
+	plan.Crashes = []Crash{{Action: actionLaunch, Call: 1 + d.IntN(plan.Shapes), Phase: pick(d, Lost, After)}}
+	plan.Meanwhile = []string{pick(d, StepDeleteMachine, StepTemplate)}
+	plan.AWS.Visibility = &faults.Visibility{ByFilter: &faults.Range{Least: faults.Duration(10 * time.Second), Most: faults.Duration(4 * time.Minute)}}
+}
+
+// replace has pods go and others come under their names just before a machine is drained, while the watch of pods shows them late.
+func (d dice) replace(plan *Plan) {
+	plan.Crashes, plan.Freezes, plan.Meanwhile, plan.Limit = nil, nil, nil, 0
+	plan.Pods = max(2, plan.Pods)
+	plan.Lags["Pod"] = Lag{Least: 12 * time.Second, Most: 20 * time.Second}
+	at := d.in(time.Minute, plan.Calm-20*time.Second)
+	plan.Steps = []Step{
+		{At: 2 * time.Second, Action: StepScale, Number: plan.Pods},
+		{At: at, Action: StepDeletePods, Number: plan.Pods},
+		{At: at + d.in(5*time.Second, 9*time.Second), Action: StepDeleteMachine, Number: d.IntN(8)},
+	}
+}
+
+// refill has nodes run empty until they are about to be removed, and pods come back to them just then, which the watch of pods does not
+// show.
+func (d dice) refill(plan *Plan) {
+	plan.Crashes, plan.Meanwhile, plan.Limit = nil, nil, 0
+	delete(plan.Lags, "Pod")
+	empty := d.in(75*time.Second, 90*time.Second)
+	plan.Calm = empty + d.in(3*time.Minute, 4*time.Minute)
+	frozen := empty + d.in(8*time.Second, 20*time.Second)
+	again := empty + d.in(20*time.Second, 34*time.Second)
+	plan.Freezes = []Freeze{{Kind: "Pod", From: frozen, Until: again + d.in(10*time.Second, 90*time.Second)}}
+	plan.Steps = []Step{
+		{At: 2 * time.Second, Action: StepScale, Number: plan.Pods},
+		{At: empty, Action: StepShrink, Number: d.IntN(plan.Pods)},
+		{At: max(frozen, again), Action: StepScale, Number: plan.Pods},
+	}
+}
+
+// succeed has a process end after machines have joined, and the next one begin with what an API server shows that is far behind.
+func (d dice) succeed(plan *Plan) {
+	plan.Crashes, plan.Freezes = nil, nil
+	at, kind := d.in(45*time.Second, plan.Calm-10*time.Second), pick(d, "Node", "Machine", "Machine", "Pod")
+	shown := d.over(time.Second, 30*time.Second)
+	plan.Behind = map[string]Behind{kind: {By: at + plan.Restart - shown, For: d.over(40*time.Second, 5*time.Minute)}}
+	plan.Steps = []Step{{At: 2 * time.Second, Action: StepScale, Number: plan.Pods}, {At: at, Action: StepRestart}}
+}
+
+// distort has requests for instances be answered with something else than was asked for, in several ways.
+func (d dice) distort(plan *Plan) {
+	kinds := []string{faults.Short, faults.Silent, faults.Extra, faults.Duplicate, faults.OtherType, faults.Untold}
+	d.Shuffle(len(kinds), func(i, k int) { kinds[i], kinds[k] = kinds[k], kinds[i] })
+	for _, kind := range kinds[:3] {
+		plan.AWS.Partial = append(plan.AWS.Partial, faults.Partial{When: faults.When{After: furnished, Share: 0.3 + 0.4*d.Float64()}, Kind: kind})
+	}
+}
+
+// starve has EC2 run out of what pods want, or of most of it, from the start.
+func (d dice) starve(plan *Plan) {
+	short := faults.Shortage{When: faults.When{After: furnished, For: faults.Duration(d.over(5*time.Second, plan.Calm))}, Instances: pick(d, 0, 0, 1, 2)}
+	switch d.IntN(4) {
+	case 0:
+		short.CapacityType = v1alpha5.CapacityTypeSpot
+	case 1:
+		short.CapacityType = v1alpha5.CapacityTypeOnDemand
+	case 2:
+		short.Share = 0.6 + 0.35*d.Float64()
+	}
+	plan.AWS.ICE = append(plan.AWS.ICE, short)
+}
