@@ -113,8 +113,8 @@ func absenceIsNoEvidence(h *history.History) []Violation {
 		case disrupting && pod != "":
 			f.add(e.At, before.Name, "machine %s was removed as empty with pod %s on its node %s", before.Name, pod, node)
 		case disrupting, node != "" && lost.marked[node]:
-		case node != "" && !lost.gone[node].IsZero() && e.At.Sub(lost.gone[node]) >= vanishedFor-slack:
-		case neverJoined(before, e.At, h.Terms.Registration):
+		case node != "" && !lost.gone[node].IsZero() && e.At.Sub(lost.gone[node]) >= vanishedFor-slack-h.Terms.Skew:
+		case neverJoined(before, e.At, h.Terms.Registration-h.Terms.Skew):
 		default:
 			f.add(e.At, before.Name, "machine %s was given up while its instance %s lives and its node %q is there", before.Name, life.ID, node)
 		}
