@@ -27,21 +27,26 @@ func noHealthyKill(h *history.History) []Violation {
 			return
 		}
 		for _, id := range e.Call.Ended {
-			life := v.Instances[id]
-			owner := v.OwnerOf(id)
-			switch {
-			case life == nil:
-			case owner != nil && owner.DeletionTimestamp.IsZero():
-				f.add(e.At, id, "instance %s was ended while its machine %s lives", id, owner.Name)
-			case owner == nil && v.Claimed(life) && claimedByLiving(v, life):
-				f.add(e.At, id, "instance %s was ended while machines of its request wait for it", id)
-			}
-			if node := v.NodeOf(id); takesPods(node) && e.At.Sub(joined[node.Name]) > lastMoment && !surplus(owner, life) {
-				f.add(e.At, id, "instance %s was ended while its node %s is ready and takes pods", id, node.Name)
+			if why := wrongEnd(v, id, e.At, joined); why != "" {
+				f.add(e.At, id, "instance %s was ended while %s", id, why)
 			}
 		}
 	}, nil)
 	return f.out
+}
+
+// wrongEnd says why an instance should not have been ended; "" when it may be.
+func wrongEnd(v *history.View, id string, now time.Time, joined map[string]time.Time) string {
+	life, owner, node := v.Instances[id], v.OwnerOf(id), v.NodeOf(id)
+	switch {
+	case owner != nil && owner.DeletionTimestamp.IsZero():
+		return "its machine " + owner.Name + " lives"
+	case life != nil && owner == nil && v.Claimed(life) && claimedByLiving(v, life):
+		return "machines of its request wait for it"
+	case takesPods(node) && now.Sub(joined[node.Name]) > lastMoment && !surplus(owner, life):
+		return "its node " + node.Name + " is ready and takes pods"
+	}
+	return ""
 }
 
 func takesPods(node *corev1.Node) bool {
