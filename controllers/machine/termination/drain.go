@@ -51,12 +51,12 @@ type look struct {
 
 func (d *drainStep) reconcile(ctx context.Context, machine *v1alpha5.Machine, nodes []corev1.Node) (bool, time.Duration, error) {
 	conditions := machines.Conditions(machine)
-	if conditions.IsTrue(v1alpha5.ConditionDrained) {
+	if conditions.IsTrue(v1alpha5.ConditionDrained) && !slices.ContainsFunc(nodes, unheld) {
 		return true, 0, nil
 	}
 	seen, err := d.look(ctx, machine, nodes, d.cachedPods)
 	if err == nil && !seen.held && seen.next.Done() {
-		// Drained is never looked at again. It takes more than a cache, which may lag, and another reconcile than the one that
+		// Drained is not looked at again for as long as the Node is held. It takes more than a cache, which may lag, and another reconcile than the one that
 		// put the taint on, in which the scheduler may still be placing pods.
 		seen, err = d.lastLook(ctx, machine, nodes)
 	}
@@ -75,6 +75,13 @@ func (d *drainStep) reconcile(ctx context.Context, machine *v1alpha5.Machine, no
 		}
 	}
 	return d.settle(machine, nodes, &seen)
+}
+
+// unheld reports whether nothing keeps new pods off a Node. One that joins after its Machine counted as drained is like that: the cloud may
+// take minutes to show an instance that is to end, and its kubelet takes pods meanwhile.
+func unheld(node corev1.Node) bool {
+	taint := v1alpha5.DisruptedTaint()
+	return !slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.MatchTaint(&taint) })
 }
 
 // settle writes down how far the drain is, and says when to look again.

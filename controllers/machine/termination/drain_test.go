@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/test/workbench"
 )
 
@@ -96,6 +97,24 @@ func TestANodeOfAnotherInstanceIsNotDrainedForItsName(t *testing.T) {
 	e.expect(t, machine, v1alpha5.ConditionDrained, metav1.ConditionTrue, "")
 	if e.Reload(node); disrupted(node) {
 		t.Error("a node of another instance was tainted")
+	}
+}
+
+func TestANodeThatJoinsAfterItsMachineCountedAsDrainedIsDrained(t *testing.T) {
+	e := newEnd(t)
+	machine, node := e.Ready(e.cloud)
+	workbench.Update(e.Bench, machine, func(m *v1alpha5.Machine) {
+		m.Status.NodeName = "" // it was deleted before there was a node
+		machines.Conditions(m).True(v1alpha5.ConditionDrained, v1alpha5.ReasonDrained, "")
+	})
+	pod := e.RunningPod(e.Namespace(), node.Name)
+	e.Delete(machine)
+	for range 3 {
+		e.Reconcile(e.controller, machine.Name)
+		e.settle()
+	}
+	if e.Reload(node); !disrupted(node) || !slices.Contains(e.asked.names, pod.Name) || e.cloud.Instances()[0].ShuttingDown {
+		t.Errorf("taints %v, asked to evict %v, instances %v", node.Spec.Taints, e.asked.names, e.cloud.Instances())
 	}
 }
 

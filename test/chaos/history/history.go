@@ -100,6 +100,8 @@ type Terms struct {
 	PodsPerMachine int
 	// Registration is how long an instance may take to join.
 	Registration time.Duration
+	// Skew is how far any two clocks are apart at most, kerf's processes' and the API server's.
+	Skew time.Duration
 	// Pause is how long the world may have been without a process of kerf, at most.
 	Pause time.Duration
 }

@@ -205,7 +205,9 @@ func TestEachPromiseCanBeBroken(t *testing.T) {
 			write(history.ByKerf, "update", nil, node(disrupted)).mark(history.MarkCalm).wait(2 * time.Minute).mark(history.MarkEnd)},
 		"a pod without a node": {EventuallyStable, newStory().write("user", "create", nil, pod("")).mark(history.MarkCalm).wait(time.Hour).mark(history.MarkEnd)},
 		"writes without end":   {EventuallyStable, newStory().mark(history.MarkCalm).wait(time.Hour).write(history.ByKerf, "status", nil, machine("m", "g")).mark(history.MarkEnd)},
-		"no end at all":        {EventuallyStable, newStory().mark(history.MarkCalm)},
+		"a node that belongs to nobody": {EventuallyStable, newStory().write("user", "create", nil, machine("m", "g", has("i-1"), joined)).
+			write("user", "create", nil, node()).mark(history.MarkCalm).wait(time.Hour).mark(history.MarkEnd)},
+		"no end at all": {EventuallyStable, newStory().mark(history.MarkCalm)},
 		"another cluster's instance": {BlastRadius, newStory().add(history.Event{Call: &history.Call{
 			By: "other", Made: []history.Instance{{ID: "i-9", ClusterUID: "other"}}}}).terminate("i-9")},
 		"too many calls": {BoundedCalls, often(200)},

@@ -10,9 +10,9 @@ import (
 	"github.com/kerf-autoscaler/kerf/test/chaos/history"
 )
 
-// lastMoment is what passes between the last look at the nodes and the end of an instance: calls of EC2 wait for others to go with them.
-// A node that joins then nobody can see.
-const lastMoment = time.Second
+// lastMoment is what passes between the last look at the nodes and the end of an instance: two calls of EC2, each of which waits a tenth
+// of a second for others to go with it. A node that joins then nobody can see.
+const lastMoment = 200 * time.Millisecond
 
 // noHealthyKill holds if kerf ends only instances whose machine is being deleted, or that have none, and none whose node is ready and
 // still takes pods.
@@ -27,21 +27,26 @@ func noHealthyKill(h *history.History) []Violation {
 			return
 		}
 		for _, id := range e.Call.Ended {
-			life := v.Instances[id]
-			owner := v.OwnerOf(id)
-			switch {
-			case life == nil:
-			case owner != nil && owner.DeletionTimestamp.IsZero():
-				f.add(e.At, id, "instance %s was ended while its machine %s lives", id, owner.Name)
-			case owner == nil && v.Claimed(life) && claimedByLiving(v, life):
-				f.add(e.At, id, "instance %s was ended while machines of its request wait for it", id)
-			}
-			if node := v.NodeOf(id); takesPods(node) && e.At.Sub(joined[node.Name]) > lastMoment && !surplus(owner, life) {
-				f.add(e.At, id, "instance %s was ended while its node %s is ready and takes pods", id, node.Name)
+			if why := wrongEnd(v, id, e.At, joined); why != "" {
+				f.add(e.At, id, "instance %s was ended while %s", id, why)
 			}
 		}
 	}, nil)
 	return f.out
+}
+
+// wrongEnd says why an instance should not have been ended; "" when it may be.
+func wrongEnd(v *history.View, id string, now time.Time, joined map[string]time.Time) string {
+	life, owner, node := v.Instances[id], v.OwnerOf(id), v.NodeOf(id)
+	switch {
+	case owner != nil && owner.DeletionTimestamp.IsZero():
+		return "its machine " + owner.Name + " lives"
+	case life != nil && owner == nil && v.Claimed(life) && claimedByLiving(v, life):
+		return "machines of its request wait for it"
+	case takesPods(node) && now.Sub(joined[node.Name]) >= lastMoment && !surplus(owner, life):
+		return "its node " + node.Name + " is ready and takes pods"
+	}
+	return ""
 }
 
 func takesPods(node *corev1.Node) bool {
@@ -113,8 +118,8 @@ func absenceIsNoEvidence(h *history.History) []Violation {
 		case disrupting && pod != "":
 			f.add(e.At, before.Name, "machine %s was removed as empty with pod %s on its node %s", before.Name, pod, node)
 		case disrupting, node != "" && lost.marked[node]:
-		case node != "" && !lost.gone[node].IsZero() && e.At.Sub(lost.gone[node]) >= vanishedFor-slack:
-		case neverJoined(before, e.At, h.Terms.Registration):
+		case node != "" && !lost.gone[node].IsZero() && e.At.Sub(lost.gone[node]) >= vanishedFor-slack-h.Terms.Skew:
+		case neverJoined(before, e.At, h.Terms.Registration-h.Terms.Skew):
 		default:
 			f.add(e.At, before.Name, "machine %s was given up while its instance %s lives and its node %q is there", before.Name, life.ID, node)
 		}

@@ -24,15 +24,19 @@ type sample struct {
 }
 
 // noDoubleProvisioning holds if kerf never makes a machine while there are as many that could take pods as there were pods, lately.
-// In the worlds of these histories each pod fills a machine.
+// In the worlds of these histories each pod fills a machine. A node that somebody took away and that came back is one more than anybody
+// could count with.
 func noDoubleProvisioning(h *history.History) []Violation {
 	f := find(NoDoubleProvisioning)
 	var demand []sample
+	lost := map[string]bool{} // names of nodes that others than kerf took away
 	h.Walk(nil, func(v *history.View, e *history.Event) {
 		if e.Write == nil {
 			return
 		}
-		switch e.Write.Object().(type) {
+		switch object := e.Write.Object().(type) {
+		case *corev1.Node:
+			lost[object.Name] = lost[object.Name] || e.Write.After == nil && e.Write.By != history.ByKerf
 		case *corev1.Pod:
 			demand = append(demand, sample{e.At, pods(v)})
 		case *v1alpha5.Machine:
@@ -47,7 +51,7 @@ func noDoubleProvisioning(h *history.History) []Violation {
 					break
 				}
 			}
-			if supply := usable(v); supply*h.Terms.PodsPerMachine > most {
+			if supply := usable(v, lost); supply*h.Terms.PodsPerMachine > most {
 				f.add(e.At, e.Write.After.GetName(), "machine %s makes %d for %d pods", e.Write.After.GetName(), supply, most)
 			}
 		}
@@ -67,10 +71,10 @@ func pods(v *history.View) int {
 }
 
 // usable returns how many machines could take pods, for all that kerf can know.
-func usable(v *history.View) int {
+func usable(v *history.View, lost map[string]bool) int {
 	n := 0
 	for _, machine := range v.Machines {
-		if machine.DeletionTimestamp.IsZero() && !failing(v, machine) && !unreachable(v, machine) {
+		if machine.DeletionTimestamp.IsZero() && !failing(v, machine) && !unreachable(v, machine) && !lost[machine.Status.NodeName] {
 			n++
 		}
 	}

@@ -100,7 +100,16 @@ func leftOver(f *finding, v *history.View, calm time.Time) {
 		if life != nil && !life.Live() && slices.Contains(node.Finalizers, v1alpha5.TerminationFinalizer) {
 			f.add(v.Now, node.Name, "node %s is left of an instance that is gone", node.Name)
 		}
+		if owner := v.OwnerOf(history.InstanceID(node.Spec.ProviderID)); escaped(owner, node) {
+			f.add(v.Now, node.Name, "node %s has lost its label or its finalizer, and its machine %s has not put them back", node.Name, owner.Name)
+		}
 	}
+}
+
+// escaped reports whether a node has joined and does not belong to its machine any more: it would not be found, or go without its instance.
+func escaped(owner *v1alpha5.Machine, node *corev1.Node) bool {
+	return owner != nil && owner.DeletionTimestamp.IsZero() && owner.Status.NodeName == node.Name && node.DeletionTimestamp.IsZero() &&
+		(node.Labels[v1alpha5.ProvisionerNameLabel] == "" || !slices.Contains(node.Finalizers, v1alpha5.TerminationFinalizer))
 }
 
 // limited reports whether the provisioner may have no more machines.

@@ -70,7 +70,7 @@ func ending() []Mutant {
 			{terminationDir + "instance.go", "left := since.Add(i.window).Sub(i.clock.Now()); left > 0 {", "left := since.Add(i.window).Sub(i.clock.Now()); left > 0 && !mutant(\"no-visibility-window\") {"},
 		}},
 		{"terminate-undrained", "an instance is ended while pods run on it", []patch{
-			{terminationDir + "drain.go", "\tif conditions.IsTrue(v1alpha5.ConditionDrained) {", "\tif conditions.IsTrue(v1alpha5.ConditionDrained) || mutant(\"terminate-undrained\") {"},
+			{terminationDir + "drain.go", "\tif conditions.IsTrue(v1alpha5.ConditionDrained) && !slices.ContainsFunc(nodes, unheld) {", "\tif conditions.IsTrue(v1alpha5.ConditionDrained) && !slices.ContainsFunc(nodes, unheld) || mutant(\"terminate-undrained\") {"},
 		}},
 		{"node-before-instance", "the node and its finalizer go before the instance does", []patch{
 			{terminationDir + "controller.go", "\tfor _, step := range c.steps {\n\t\tdone,", "\tsteps := c.steps\n\tif mutant(\"node-before-instance\") {\n\t\tsteps = []step{steps[0], steps[1], steps[3], steps[2]}\n\t}\n\tfor _, step := range steps {\n\t\tdone,"},

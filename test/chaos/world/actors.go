@@ -57,8 +57,10 @@ type actors struct {
 	// ambush says that the machine of the next node that joins is deleted.
 	ambush bool
 	// dumb are the instances that never join.
-	dumb    map[string]bool
-	stepped int
+	dumb map[string]bool
+	// back are the instances whose kubelets have left -> when they come back; nameless are the nodes that have no provider id -> until when.
+	back, nameless map[string]time.Time
+	stepped        int
 	// calmed is when all was calm, drained when the machines were deleted after that.
 	calmed, drained time.Time
 	// launch is how many calls kerf had made by then.
@@ -66,7 +68,10 @@ type actors struct {
 }
 
 func newActors(w *World) *actors {
-	return &actors{w: w, wanted: map[int]int{}, silent: map[string]time.Time{}, joined: map[string]bool{}, dumb: map[string]bool{}}
+	return &actors{
+		w: w, wanted: map[int]int{}, silent: map[string]time.Time{}, joined: map[string]bool{}, dumb: map[string]bool{},
+		back: map[string]time.Time{}, nameless: map[string]time.Time{},
+	}
 }
 
 // act does what is due, and says when more will be.
@@ -135,15 +140,15 @@ func (a *actors) remove(by string, object client.Object) {
 
 // runNodes makes instances nodes, and nodes of dead instances silent.
 func (a *actors) runNodes(now time.Time) {
-	alive := map[string]bool{} // provider id -> its instance runs
+	alive := map[string]string{} // name of a node -> provider id of its instance, which runs
 	for _, i := range a.w.sim.World().Instances() {
 		if live(i.State) {
-			alive[providerID(&i)] = true
+			alive[i.DNSName] = providerID(&i)
 			a.join(now, &i)
 		}
 	}
 	each(a, "Node", func(node *corev1.Node) {
-		if alive[node.Spec.ProviderID] {
+		if a.tell(node, alive, now) {
 			if ready(node) == nil || ready(node).Status != corev1.ConditionTrue {
 				change(a, byKubelet, node, beReady)
 			}
@@ -172,12 +177,16 @@ func (a *actors) runNodes(now time.Time) {
 
 func providerID(i *simulated.Instance) string { return "aws:///" + i.Subnet.Zone + "/" + i.ID }
 
-// join makes a node of an instance once its kubelet has had time to start. It does so once: a node that was deleted stays away.
+// join makes a node of an instance once its kubelet has had time to start. It does so once: a node that was deleted stays away, unless
+// its kubelet is to come back.
 func (a *actors) join(now time.Time, i *simulated.Instance) {
 	if a.joined[i.ID] || a.dumb[i.ID] || i.Tags[tagClusterUID] != clusterUID {
 		return
 	}
 	at := i.Launched.Add(joinDelay + spread(a.w.plan.Seed, i.ID, joinSpread))
+	if back := a.back[i.ID]; back.After(at) {
+		at = back
+	}
 	if at.After(now) {
 		a.again(at)
 		return
@@ -188,7 +197,7 @@ func (a *actors) join(now time.Time, i *simulated.Instance) {
 			corev1.LabelHostname: i.DNSName, corev1.LabelTopologyZone: i.Subnet.Zone, corev1.LabelInstanceTypeStable: i.Type,
 			corev1.LabelArchStable: "amd64", corev1.LabelOSStable: "linux", v1alpha5.CapacityTypeLabel: i.CapacityType,
 		}},
-		Spec: corev1.NodeSpec{ProviderID: providerID(i), Taints: []corev1.Taint{{Key: corev1.TaintNodeNotReady, Effect: corev1.TaintEffectNoSchedule}}},
+		Spec: corev1.NodeSpec{ProviderID: a.nameOf(i.DNSName, providerID(i), now), Taints: []corev1.Taint{{Key: corev1.TaintNodeNotReady, Effect: corev1.TaintEffectNoSchedule}}},
 		Status: corev1.NodeStatus{
 			Capacity: capacity("2"), Allocatable: capacity("1900m"),
 			Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionFalse}},

@@ -17,6 +17,7 @@ func (p *Plan) Classes() []string {
 	add(len(p.Crashes) > 0, ClassCrash)
 	add(len(p.Freezes) > 0, ClassFreeze)
 	add(len(p.Behind) > 0, ClassBehind)
+	add(len(p.Clocks) > 0, ClassClock)
 	for _, w := range p.Windows {
 		add(true, w.Class)
 	}

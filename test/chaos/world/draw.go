@@ -76,6 +76,11 @@ func Draw(seed uint64) Plan {
 			plan.Meanwhile = append(plan.Meanwhile, pick(d, StepTemplate, StepTemplate, StepDeleteMachine, StepDeleteMachine, StepDeletePods, StepDeleteNode, StepProvisioner))
 		}
 	}
+	if d.chance(0.2) {
+		for range 1 + d.IntN(2) {
+			plan.Clocks = append(plan.Clocks, d.in(-2*time.Minute, 2*time.Minute))
+		}
+	}
 	plan.Steps = d.steps(&plan)
 	for _, s := range situations() {
 		if d.chance(s.share) {
@@ -107,7 +112,7 @@ func (d dice) steps(plan *Plan) []Step {
 		out = append(out, Step{
 			At: d.in(5*time.Second, plan.Calm-time.Second), Number: d.IntN(8),
 			Action: pick(d, StepScale, StepShrink, StepDeletePods, StepDeleteMachine, StepDeleteNode, StepReclaim, StepLimit, StepTemplate,
-				StepProvisioner, StepDumb, StepTerminate, StepAmbush, StepRestart),
+				StepProvisioner, StepDumb, StepTerminate, StepAmbush, StepRestart, StepStrip, StepRejoin),
 		})
 	}
 	slices.SortStableFunc(out, func(a, b Step) int { return int(a.At - b.At) })

@@ -19,6 +19,8 @@ const (
 	ClassAPIRefused = "api-refused"
 	// ClassBehind has a process begin with what was, and not with what is.
 	ClassBehind = "stale-start"
+	// ClassClock has the clock of a process be wrong.
+	ClassClock = "wrong-clock"
 )
 
 // errTimeout is what a client hears of an answer that was lost on its way.

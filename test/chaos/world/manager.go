@@ -15,8 +15,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-
-	"github.com/kerf-autoscaler/kerf/test/chaos/apiserver"
 )
 
 // runs is the manager of a process: kerf's controllers register with it as with any, and run with their own watches, predicates,
@@ -24,8 +22,8 @@ import (
 type runs struct {
 	manager.Manager // what kerf does not use is not there
 	process         *process
-	client, live    *apiserver.Client
-	cache           *apiserver.Cache
+	client, live    client.Client
+	cache           cache.Cache
 	runnables       []manager.Runnable
 }
 

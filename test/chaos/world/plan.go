@@ -75,6 +75,8 @@ type Plan struct {
 	// Behind maps kind -> how far behind a process begins.
 	Behind  map[string]Behind
 	Crashes []Crash
+	// Clocks are how far ahead of the API server's clock those of the processes are, in turn.
+	Clocks []time.Duration
 	// Restart is how long nothing runs after a crash, and Meanwhile what somebody does in that time.
 	Restart   time.Duration
 	Meanwhile []string

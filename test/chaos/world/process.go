@@ -71,6 +71,11 @@ func (w *World) startProcess(ctx context.Context) error {
 		client: apiserver.NewClient(w.store, history.ByKerf, p.askAPI, p.cache),
 		live:   apiserver.NewClient(w.store, history.ByKerf, p.askAPI, nil),
 	}
+	if ahead := w.plan.clockOf(p.number); ahead != 0 {
+		w.hits[ClassClock]++
+		mgr.client, mgr.live = &askew{mgr.client, ahead}, &askew{mgr.live, ahead}
+		mgr.cache = &askewCache{mgr.cache, ahead, w.fail}
+	}
 	recorded, err := metrics.New(prometheus.NewRegistry())
 	if err != nil {
 		return fmt.Errorf("making metrics: %w", err)

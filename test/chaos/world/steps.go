@@ -93,6 +93,8 @@ func (a *actors) do(step Step) bool {
 		return true
 	case StepDeletePods, StepDeleteMachine, StepDeleteNode:
 		return a.deleteSome(step)
+	case StepStrip, StepRejoin:
+		return a.lose(step)
 	case StepReclaim, StepTerminate, StepDumb:
 		return a.strike(step)
 	case StepLimit, StepProvisioner, StepTemplate:

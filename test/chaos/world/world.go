@@ -177,6 +177,7 @@ func (w *World) set() error {
 	}
 	w.history.Terms = history.Terms{
 		ClusterUID: clusterUID, Staleness: w.plan.staleness(), PodsPerMachine: 1, Registration: registrationTimeout, Pause: w.plan.Restart,
+		Skew: w.plan.skew(),
 	}
 	w.actors = newActors(w)
 	return w.furnish()
