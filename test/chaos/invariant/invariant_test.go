@@ -146,7 +146,7 @@ func TestALifeInWhichNothingIsWrongBreaksNothing(t *testing.T) {
 // What kerf cannot know is not held against it.
 func TestANodeThatJoinsAsItsInstanceEndsIsNoFault(t *testing.T) {
 	s := newStory().fleet("t", 1, "g", "i-1").write("user", "create", nil, machine("m", "g", has("i-1"), deleting)).
-		write("kubelet", "create", nil, node()).wait(time.Second / 2).terminate("i-1")
+		write("kubelet", "create", nil, node()).wait(lastMoment - 1).terminate("i-1")
 	if got := noHealthyKill(&s.History); len(got) > 0 {
 		t.Errorf("violations: %v", got)
 	}
@@ -179,7 +179,7 @@ func TestEachPromiseCanBeBroken(t *testing.T) {
 		"an instance ended that a machine waits for": {NoHealthyKill, newStory().write(history.ByKerf, "create", nil, machine("m", "g")).
 			fleet("token-g", 1, "g", "i-1").terminate("i-1")},
 		"an instance ended below its pods": {NoHealthyKill, newStory().fleet("t", 1, "g", "i-1").write("kubelet", "create", nil, node()).
-			wait(2 * time.Second).terminate("i-1")},
+			wait(lastMoment).terminate("i-1")},
 		"a machine given up that is well": {AbsenceIsNoEvidence, newStory().fleet("t", 1, "g", "i-1").
 			write("kubelet", "create", nil, node()).write(history.ByKerf, "create", nil, machine("m", "g", has("i-1"), joined)).
 			write(history.ByKerf, "delete", machine("m", "g", has("i-1"), joined), machine("m", "g", has("i-1"), joined, deleting))},
