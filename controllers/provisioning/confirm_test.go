@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/state"
 	"github.com/kerf-autoscaler/kerf/test/builders"
 )
 
@@ -22,6 +23,20 @@ func TestAWatchThatStallsDoesNotMakeMachinesTwice(t *testing.T) {
 	p.provision(t)
 	if got := len(p.machines(t)); got != want {
 		t.Errorf("after an hour without news of %d machines there are %d", want, got)
+	}
+}
+
+func TestAProcessThatTakesOverCountsMachinesThatItsWatchDoesNotShow(t *testing.T) {
+	p := newPass(t)
+	p.pending("a", "b", "c")
+	p.provision(t)
+	want := len(p.machines(t))
+	p.cluster = state.NewCluster()
+	p.controller = p.with(p.Client)
+	p.pending("a", "b", "c")
+	p.provision(t)
+	if got := len(p.machines(t)); want == 0 || got != want {
+		t.Errorf("the process before made %d machines for the pods; now there are %d", want, got)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -55,8 +54,10 @@ type Controller struct {
 	// expected pods steer the next plan.
 	expected expectations
 	// pace bounds how often capacity is asked for that lately was not there.
-	pace     pace
-	settings Settings
+	pace pace
+	// inherited says that the Machines count that a process before this one made.
+	inherited bool
+	settings  Settings
 }
 
 // Settings are what decisions hang on beside the world.
@@ -111,6 +112,9 @@ func (c *Controller) Start(ctx context.Context) error {
 func (c *Controller) Provision(ctx context.Context) error {
 	defer c.journal.Pulse.Begin("deciding on pods")()
 	log := ctrl.LoggerFrom(ctx)
+	if err := c.inherit(ctx); err != nil {
+		return err
+	}
 	if err := c.confirm(ctx); err != nil {
 		return err
 	}
@@ -160,21 +164,6 @@ func (c *Controller) hold(ctx context.Context, held []solver.Machine) {
 			c.batcher.Trigger(pod.UID)
 		}
 	}
-}
-
-// confirm asks the API server for Machines that were created and that the watch has not shown for long. A watch that lags must
-// not make kerf buy twice, and a Machine that somebody deleted before it came by must not count for ever.
-func (c *Controller) confirm(ctx context.Context) error {
-	for _, name := range c.cluster.Unconfirmed(c.journal.Clock.Now(), confirmAfter) {
-		err := c.live.Get(ctx, client.ObjectKey{Name: name}, &v1alpha5.Machine{})
-		switch {
-		case apierrors.IsNotFound(err):
-			c.cluster.Forget(name)
-		case err != nil:
-			return fmt.Errorf("confirming machine %s: %w", name, err)
-		}
-	}
-	return nil
 }
 
 func (c *Controller) solve(ctx context.Context, asked solver.Problem) solver.Plan {

@@ -44,7 +44,7 @@ func newPass(t *testing.T, modifiers ...builders.ProvisionerModifier) *pass {
 	return p
 }
 
-// with returns the controller over another client that sees only the test's own provisioner.
+// with returns the controller over another client that sees only the test's own provisioner and its machines.
 func (p *pass) with(c client.WithWatch) *Controller {
 	own := interceptor.NewClient(c, interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, o ...client.ListOption) error {
 		if _, ok := list.(*v1alpha5.ProvisionerList); ok {
@@ -52,8 +52,14 @@ func (p *pass) with(c client.WithWatch) *Controller {
 		}
 		return c.List(ctx, list, o...)
 	}})
+	live := interceptor.NewClient(p.Client, interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, o ...client.ListOption) error {
+		if _, ok := list.(*v1alpha5.MachineList); ok {
+			o = append(o, client.MatchingLabels{v1alpha5.ProvisionerNameLabel: p.provisioner.Name})
+		}
+		return c.List(ctx, list, o...)
+	}})
 	batcher := NewBatcher[types.UID](p.Clock, time.Second, 10*time.Second)
-	return NewController(World{Client: own, Live: p.Client, Provider: p.provider, Cluster: p.cluster}, batcher, make(chan struct{}), p.Journal, p.settings)
+	return NewController(World{Client: own, Live: live, Provider: p.provider, Cluster: p.cluster}, batcher, make(chan struct{}), p.Journal, p.settings)
 }
 
 // pending tells the cluster's model of pods that nothing can host, one CPU each.
