@@ -40,7 +40,7 @@ func noDoubleProvisioning(h *history.History) []Violation {
 		case *corev1.Pod:
 			demand = append(demand, sample{e.At, pods(v)})
 		case *v1alpha5.Machine:
-			if e.Write.Verb != "create" || e.Write.By != history.ByKerf {
+			if !provisions(e.Write) {
 				return
 			}
 			most := pods(v)
@@ -59,6 +59,14 @@ func noDoubleProvisioning(h *history.History) []Violation {
 	return f.out
 }
 
+// provisions reports whether a write makes a machine for pods, rather than one by which an instance that nobody has is drained.
+func provisions(w *history.Write) bool {
+	machine, ok := w.Object().(*v1alpha5.Machine)
+	return ok && w.Verb == "create" && w.By == history.ByKerf && !forOrphan(machine)
+}
+
+func forOrphan(machine *v1alpha5.Machine) bool { return machine.Annotations[v1alpha5.OrphanAnnotation] != "" }
+
 // pods returns how many pods there are that need a machine.
 func pods(v *history.View) int {
 	n := 0
@@ -74,7 +82,7 @@ func pods(v *history.View) int {
 func usable(v *history.View, lost map[string]bool) int {
 	n := 0
 	for _, machine := range v.Machines {
-		if machine.DeletionTimestamp.IsZero() && !failing(v, machine) && !unreachable(v, machine) && !lost[machine.Status.NodeName] {
+		if machine.DeletionTimestamp.IsZero() && !forOrphan(machine) && !failing(v, machine) && !unreachable(v, machine) && !lost[machine.Status.NodeName] {
 			n++
 		}
 	}
@@ -121,7 +129,7 @@ func limitsHold(h *history.History) []Violation {
 			}
 		}
 	}, func(v *history.View, e *history.Event) {
-		if e.Write == nil || e.Write.Verb != "create" || e.Write.Kind != "Machine" || e.Write.By != history.ByKerf {
+		if e.Write == nil || !provisions(e.Write) {
 			return
 		}
 		for name, provisioner := range v.Provisioners {
