@@ -74,7 +74,7 @@ func (w *World) startProcess(ctx context.Context) error {
 	if ahead := w.plan.clockOf(p.number); ahead != 0 {
 		w.hits[ClassClock]++
 		mgr.client, mgr.live = &askew{mgr.client, ahead}, &askew{mgr.live, ahead}
-		mgr.cache = &askewCache{mgr.cache, ahead, w.fail}
+		mgr.cache = &askewCache{mgr.cache, ahead}
 	}
 	recorded, err := metrics.New(prometheus.NewRegistry())
 	if err != nil {

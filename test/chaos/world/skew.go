@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -57,28 +59,77 @@ func moveIn(value any, by time.Duration) any {
 			v[i] = moveIn(v[i], by)
 		}
 	case string:
-		if at, err := time.Parse(time.RFC3339Nano, v); err == nil {
-			return at.Add(by).Format(time.RFC3339Nano)
+		if moved, ok := moveWord(v, by); ok {
+			return moved
 		}
 	}
 	return value
 }
 
-// move moves all times in an object or a list.
-func move(object any, by time.Duration) error {
-	text, err := json.Marshal(object)
-	if err != nil {
-		return fmt.Errorf("encoding %T: %w", object, err)
+// move moves all times in an object or a list, which may share what it has with a cache.
+func move(object runtime.Object, by time.Duration) {
+	copied := object.DeepCopyObject()
+	moveFields(reflect.ValueOf(copied).Elem(), by)
+	reflect.ValueOf(object).Elem().Set(reflect.ValueOf(copied).Elem())
+}
+
+// moveFields moves the times in a value that belongs to nobody else.
+func moveFields(value reflect.Value, by time.Duration) {
+	switch value.Kind() { //nolint:exhaustive // nothing else holds times
+	case reflect.Pointer, reflect.Interface:
+		if !value.IsNil() && value.Elem().CanSet() {
+			moveFields(value.Elem(), by)
+		}
+	case reflect.Slice:
+		for i := range value.Len() {
+			moveFields(value.Index(i), by)
+		}
+	case reflect.Map:
+		moveEntries(value, by)
+	case reflect.String:
+		if moved, ok := moveWord(value.String(), by); ok {
+			value.SetString(moved)
+		}
+	case reflect.Struct:
+		switch at := value.Addr().Interface().(type) {
+		case *metav1.Time:
+			if !at.IsZero() {
+				at.Time = at.Add(by)
+			}
+		case *metav1.MicroTime:
+			if !at.IsZero() {
+				at.Time = at.Add(by)
+			}
+		default:
+			for i := range value.NumField() {
+				if value.Type().Field(i).IsExported() {
+					moveFields(value.Field(i), by)
+				}
+			}
+		}
 	}
-	if text, err = moveText(text, by); err != nil {
-		return err
+}
+
+// moveEntries moves the times among annotations; no other map holds any.
+func moveEntries(value reflect.Value, by time.Duration) {
+	entries, ok := value.Interface().(map[string]string)
+	if !ok {
+		return
 	}
-	into := reflect.ValueOf(object).Elem()
-	into.SetZero()
-	if err := json.Unmarshal(text, object); err != nil {
-		return fmt.Errorf("decoding %T: %w", object, err)
+	for key, text := range entries {
+		if moved, is := moveWord(text, by); is {
+			entries[key] = moved
+		}
 	}
-	return nil
+}
+
+// moveWord moves what is a time.
+func moveWord(text string, by time.Duration) (string, bool) {
+	if len(text) < len("2006-01-02T15:04:05Z") || text[4] != '-' || text[10] != 'T' {
+		return "", false
+	}
+	at, err := time.Parse(time.RFC3339Nano, text)
+	return at.Add(by).Format(time.RFC3339Nano), err == nil
 }
 
 // askew is a client of a process whose clock is ahead.
@@ -92,7 +143,8 @@ func (a *askew) Get(ctx context.Context, key client.ObjectKey, object client.Obj
 	if err := a.Client.Get(ctx, key, object, o...); err != nil {
 		return err
 	}
-	return move(object, -a.ahead)
+	move(object, -a.ahead)
+	return nil
 }
 
 // List reads objects.
@@ -100,19 +152,15 @@ func (a *askew) List(ctx context.Context, list client.ObjectList, o ...client.Li
 	if err := a.Client.List(ctx, list, o...); err != nil {
 		return err
 	}
-	return move(list, -a.ahead)
+	move(list, -a.ahead)
+	return nil
 }
 
 // Create makes an object.
 func (a *askew) Create(ctx context.Context, object client.Object, o ...client.CreateOption) error {
-	if err := move(object, a.ahead); err != nil {
-		return err
-	}
-	err := a.Client.Create(ctx, object, o...)
-	if moved := move(object, -a.ahead); err == nil {
-		return moved
-	}
-	return err
+	move(object, a.ahead)
+	defer move(object, -a.ahead)
+	return a.Client.Create(ctx, object, o...)
 }
 
 // Patch changes an object.
@@ -132,7 +180,8 @@ func (a *askew) patch(object client.Object, patch client.Patch, send func(client
 	if err := send(client.RawPatch(patch.Type(), data)); err != nil {
 		return err
 	}
-	return move(object, -a.ahead)
+	move(object, -a.ahead)
+	return nil
 }
 
 // Status returns the writer of the status.
@@ -154,7 +203,6 @@ func (s *askewStatus) Patch(ctx context.Context, object client.Object, patch cli
 type askewCache struct {
 	cache.Cache
 	ahead time.Duration
-	fail  func(error)
 }
 
 // GetInformer returns a way to subscribe to the events of a kind.
@@ -191,9 +239,7 @@ func (c *askewCache) moved(handler toolscache.ResourceEventHandler) toolscache.R
 			return told
 		}
 		copied := object.DeepCopyObject()
-		if err := move(copied, -c.ahead); err != nil {
-			c.fail(err)
-		}
+		moveFields(reflect.ValueOf(copied).Elem(), -c.ahead)
 		return copied
 	}
 	return toolscache.ResourceEventHandlerDetailedFuncs{
