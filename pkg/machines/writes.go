@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -41,7 +43,7 @@ func Write(ctx context.Context, c client.Client, stored, machine *v1alpha5.Machi
 	if equality.Semantic.DeepEqual(stored.Status, machine.Status) {
 		return nil
 	}
-	if err := c.Status().Patch(ctx, machine, locked(stored)); client.IgnoreNotFound(err) != nil {
+	if err := c.Status().Patch(ctx, machine, statusPatch{stored}); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing status of machine %s: %w", stored.Name, err)
 	}
 	return nil
@@ -61,6 +63,29 @@ func WriteNode(ctx context.Context, c client.Client, stored, node *corev1.Node) 
 
 func locked(stored client.Object) client.Patch {
 	return client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{})
+}
+
+// statusPatch is a locked merge patch of a Machine's status. It looks at the status alone: the requirements in the spec of a machine with a
+// free choice are a list of hundreds of instance types, and to find out that they are the same would cost more than all the rest.
+type statusPatch struct{ stored *v1alpha5.Machine }
+
+// Type is that of a merge patch.
+func (statusPatch) Type() types.PatchType { return types.MergePatchType }
+
+// Data returns the patch that makes the status that is stored the object's.
+func (p statusPatch) Data(object client.Object) ([]byte, error) {
+	machine, ok := object.(*v1alpha5.Machine)
+	if !ok {
+		return nil, fmt.Errorf("patching the status of a %T as if it were a machine's", object)
+	}
+	return locked(statusOf(p.stored)).Data(statusOf(machine))
+}
+
+func statusOf(machine *v1alpha5.Machine) *v1alpha5.Machine {
+	return &v1alpha5.Machine{
+		ObjectMeta: metav1.ObjectMeta{Name: machine.Name, UID: machine.UID, ResourceVersion: machine.ResourceVersion},
+		Status:     machine.Status,
+	}
 }
 
 // Settle returns what a reconcile comes to. That somebody else was faster is no failure: it is looked at again as soon as the
