@@ -37,8 +37,8 @@ func (p *Plan) Classes() []string {
 	for _, d := range aws.Down {
 		add(true, "aws.down."+d.Kind)
 	}
-	add(aws.Visibility != nil, "aws."+faults.VisibilityByID)
-	add(aws.Visibility != nil, "aws."+faults.VisibilityByFilter)
+	add(aws.Visibility != nil && aws.Visibility.ByID != nil, "aws."+faults.VisibilityByID)
+	add(aws.Visibility != nil && aws.Visibility.ByFilter != nil, "aws."+faults.VisibilityByFilter)
 	add(len(aws.Flap) > 0, "aws."+faults.FlapHit)
 	add(len(aws.Empty) > 0, "aws."+faults.EmptyHit)
 	add(len(aws.ICE) > 0, "aws."+faults.ICEHit)

@@ -21,7 +21,9 @@ func situations() []situation {
 		{0.15, dice.lose},
 		{0.08, dice.replace},
 		{0.12, dice.refill},
-		{0.15, dice.succeed},
+		{0.17, dice.succeed},
+		{0.10, dice.grow},
+		{0.12, dice.meet},
 		{0.18, dice.distort},
 		{0.15, dice.starve},
 	}
@@ -72,6 +74,37 @@ func (d dice) succeed(plan *Plan) {
 	shown := d.over(time.Second, 30*time.Second)
 	plan.Behind = map[string]Behind{kind: {By: at + plan.Restart - shown, For: d.over(40*time.Second, 5*time.Minute)}}
 	plan.Steps = []Step{{At: 2 * time.Second, Action: StepScale, Number: plan.Pods}, {At: at, Action: StepRestart}}
+}
+
+// grow has more pods come while the watch does not show yet what was made for those before them, in half of the worlds up to a limit that
+// leaves some of them without a machine.
+func (d dice) grow(plan *Plan) {
+	plan.Crashes, plan.Freezes, plan.Meanwhile, plan.Limit = nil, nil, nil, 0
+	plan.Pods = max(3, plan.Pods)
+	first := 1 + d.IntN(plan.Pods-1)
+	if d.chance(0.5) {
+		plan.Limit = first + d.IntN(plan.Pods-first)
+	}
+	plan.Lags[pick(d, "Machine", "Provisioner")] = Lag{Least: 6 * time.Second, Most: 15 * time.Second}
+	plan.Steps = []Step{
+		{At: 2 * time.Second, Action: StepScale, Number: first},
+		{At: d.in(4*time.Second, 7*time.Second), Action: StepScale, Number: plan.Pods},
+	}
+}
+
+// meet has a machine deleted about when its node joins: in that moment, which the watches show some seconds later, or before, while
+// EC2 hides the instance so long that it cannot be ended until pods run on it.
+func (d dice) meet(plan *Plan) {
+	plan.Crashes, plan.Freezes, plan.Meanwhile, plan.Limit = nil, nil, nil, 0
+	plan.Steps = []Step{{At: 2 * time.Second, Action: StepScale, Number: plan.Pods}}
+	if d.chance(0.5) {
+		plan.Lags["Machine"] = Lag{Least: time.Second, Most: 3 * time.Second}
+		plan.Lags["Node"] = Lag{Least: 5 * time.Second, Most: 12 * time.Second}
+		plan.Steps = append(plan.Steps, Step{At: 5 * time.Second, Action: StepAmbush}, Step{At: d.in(40*time.Second, time.Minute), Action: StepAmbush})
+		return
+	}
+	plan.AWS.Visibility = &faults.Visibility{ByID: &faults.Range{Least: faults.Duration(30 * time.Second), Most: faults.Duration(2 * time.Minute)}}
+	plan.Steps = append(plan.Steps, Step{At: d.in(6*time.Second, 12*time.Second), Action: StepDeleteMachine, Number: d.IntN(8)})
 }
 
 // distort has requests for instances be answered with something else than was asked for, in several ways.
