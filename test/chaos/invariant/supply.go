@@ -65,7 +65,9 @@ func provisions(w *history.Write) bool {
 	return ok && w.Verb == "create" && w.By == history.ByKerf && !forOrphan(machine)
 }
 
-func forOrphan(machine *v1alpha5.Machine) bool { return machine.Annotations[v1alpha5.OrphanAnnotation] != "" }
+func forOrphan(machine *v1alpha5.Machine) bool {
+	return machine.Annotations[v1alpha5.OrphanAnnotation] != ""
+}
 
 // pods returns how many pods there are that need a machine.
 func pods(v *history.View) int {

@@ -91,20 +91,24 @@ func moveFields(value reflect.Value, by time.Duration) {
 			value.SetString(moved)
 		}
 	case reflect.Struct:
-		switch at := value.Addr().Interface().(type) {
-		case *metav1.Time:
-			if !at.IsZero() {
-				at.Time = at.Add(by)
-			}
-		case *metav1.MicroTime:
-			if !at.IsZero() {
-				at.Time = at.Add(by)
-			}
-		default:
-			for i := range value.NumField() {
-				if value.Type().Field(i).IsExported() {
-					moveFields(value.Field(i), by)
-				}
+		moveStruct(value, by)
+	}
+}
+
+func moveStruct(value reflect.Value, by time.Duration) {
+	switch at := value.Addr().Interface().(type) {
+	case *metav1.Time:
+		if !at.IsZero() {
+			at.Time = at.Add(by)
+		}
+	case *metav1.MicroTime:
+		if !at.IsZero() {
+			at.Time = at.Add(by)
+		}
+	default:
+		for i := range value.NumField() {
+			if value.Type().Field(i).IsExported() {
+				moveFields(value.Field(i), by)
 			}
 		}
 	}
@@ -112,7 +116,7 @@ func moveFields(value reflect.Value, by time.Duration) {
 
 // moveEntries moves the times among annotations; no other map holds any.
 func moveEntries(value reflect.Value, by time.Duration) {
-	entries, ok := value.Interface().(map[string]string)
+	entries, ok := reflect.TypeAssert[map[string]string](value)
 	if !ok {
 		return
 	}
