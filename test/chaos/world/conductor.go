@@ -200,6 +200,7 @@ func (w *World) over(now time.Time) bool {
 	if w.actors.calmed.IsZero() {
 		w.actors.calmed = now
 		w.calmAWS()
+		w.actors.makeRoom()
 		w.mark(history.MarkCalm, "")
 		return false
 	}

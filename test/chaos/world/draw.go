@@ -82,11 +82,8 @@ func Draw(seed uint64) Plan {
 		}
 	}
 	plan.Steps = d.steps(&plan)
-	for _, s := range situations() {
-		if d.chance(s.share) {
-			s.set(d, &plan)
-			return plan
-		}
+	if d.situate(&plan) {
+		return plan
 	}
 	for range 1 + d.IntN(3) {
 		d.trouble(&plan)

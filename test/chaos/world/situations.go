@@ -12,21 +12,33 @@ const furnished = faults.Duration(time.Second)
 
 // situation is several things that have to come together, which they would rarely do if each was drawn for itself.
 type situation struct {
-	share float64 // of the plans that are none of those before it
+	share int // of 100 plans
 	set   func(dice, *Plan)
 }
 
 func situations() []situation {
 	return []situation{
-		{0.15, dice.lose},
-		{0.08, dice.replace},
-		{0.12, dice.refill},
-		{0.17, dice.succeed},
-		{0.10, dice.grow},
-		{0.12, dice.meet},
-		{0.18, dice.distort},
-		{0.15, dice.starve},
+		{10, dice.lose},
+		{6, dice.replace},
+		{9, dice.refill},
+		{16, dice.succeed},
+		{9, dice.grow},
+		{9, dice.meet},
+		{8, dice.distort},
+		{8, dice.starve},
 	}
+}
+
+// situate puts one of the situations into the plan, or none.
+func (d dice) situate(plan *Plan) bool {
+	drawn := d.IntN(100)
+	for _, s := range situations() {
+		if drawn -= s.share; drawn < 0 {
+			s.set(d, plan)
+			return true
+		}
+	}
+	return false
 }
 
 // lose has the answer to a request for instances get lost with the process, and EC2 hide what it made, while somebody deletes a machine

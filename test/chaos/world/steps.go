@@ -216,6 +216,19 @@ func (a *actors) drain() {
 	a.w.recordWrites(0)
 }
 
+// makeRoom takes the provisioner's limit away if a machine is to go meanwhile: its pods may have to wait for others that are ready, and those
+// for a machine that the limit forbids, for ever.
+func (a *actors) makeRoom() {
+	going := false
+	each(a, "Machine", func(m *v1alpha5.Machine) { going = going || !m.DeletionTimestamp.IsZero() })
+	if !going || !a.full() {
+		return
+	}
+	each(a, "Provisioner", func(p *v1alpha5.Provisioner) {
+		change(a, byUser, p, func(p *v1alpha5.Provisioner) { p.Spec.Limits = nil })
+	})
+}
+
 // busy reports whether something is under way: pods wait for room that they may have, something is being deleted, or an instance
 // runs that no machine stands for.
 func (a *actors) busy() bool {
