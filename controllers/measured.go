@@ -25,8 +25,8 @@ func (m *measured) Create(ctx context.Context, machine *v1alpha5.Machine) (*v1al
 	return measure(m, "Create", func() (*v1alpha5.Machine, error) { return m.provider.Create(ctx, machine) })
 }
 
-func (m *measured) Delete(ctx context.Context, machine *v1alpha5.Machine) error {
-	_, err := measure(m, "Delete", func() (struct{}, error) { return struct{}{}, m.provider.Delete(ctx, machine) })
+func (m *measured) Delete(ctx context.Context, machine *v1alpha5.Machine, all ...cloudprovider.Agreement) error {
+	_, err := measure(m, "Delete", func() (struct{}, error) { return struct{}{}, m.provider.Delete(ctx, machine, all...) })
 	return err
 }
 

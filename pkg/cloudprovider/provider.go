@@ -7,6 +7,9 @@ import (
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 )
 
+// Agreement is asked in the last moment, after all waiting, whether an instance is still to be ended. An error keeps it.
+type Agreement func(ctx context.Context) error
+
 // Provider is a cloud. Machines that it returns carry what the cloud knows: labels, status.providerID, capacity,
 // allocatable and, in status.launch, the group and attempt of the request that made them. IsEnding and IsStopped read how it is
 // with the instance. Any method may return an UnavailableError.
@@ -16,10 +19,11 @@ type Provider interface {
 	// Errors: InsufficientCapacityError and RefusedError (IsAnswered: the request is answered and this machine got nothing),
 	// NotReadyError and CreateError (it may be made again). Their text does not change from call to call.
 	Create(ctx context.Context, machine *v1alpha5.Machine) (*v1alpha5.Machine, error)
-	// Delete triggers the end of the instance with the Machine's providerID. nil means triggered, not gone.
+	// Delete triggers the end of the instance with the Machine's providerID once all agree. nil means triggered, not gone. After the
+	// agreement it waits for nothing: where the cloud would have it wait, that is an UnavailableError.
 	// Errors: NotFoundError once it is settled that the instance is gone or another cluster's. Where the cloud's answer does not
 	// settle it, the error is any other, here and in Get.
-	Delete(ctx context.Context, machine *v1alpha5.Machine) error
+	Delete(ctx context.Context, machine *v1alpha5.Machine, all ...Agreement) error
 	// Get returns the machine of a live instance. Errors: NotFoundError when it is gone.
 	Get(ctx context.Context, providerID string) (*v1alpha5.Machine, error)
 	// List returns the machines of all live instances that this cluster's kerf has made, whether a Machine object exists or not.

@@ -31,38 +31,29 @@ func (c *Controller) endOrphans(ctx context.Context, seen look, found []*v1alpha
 	if len(due) == 0 {
 		return nil
 	}
-	ready, err := c.readyNodes(ctx)
-	if err != nil {
-		return err
-	}
+	ready := newReadyNodes(c.live, c.journal.Clock)
 	return each(c.unlessWorking(ctx, seen, due), func(instance *v1alpha5.Machine) error {
-		if node := ready[machines.InstanceID(instance.Status.ProviderID)]; node != nil {
+		switch node, err := ready.of(ctx, instance); {
+		case err != nil:
+			return err
+		case node != nil:
 			return c.retire(ctx, instance, node)
 		}
-		return c.terminate(ctx, instance)
+		return c.terminate(ctx, instance, ready)
 	})
 }
 
-// readyNodes maps the id of an instance -> its Node, if the kubelet reports ready to the API server. A cache that lags must not have
-// pods lose their node without notice.
-func (c *Controller) readyNodes(ctx context.Context) (map[string]*corev1.Node, error) {
-	var nodes corev1.NodeList
-	if err := c.live.List(ctx, &nodes); err != nil {
-		return nil, fmt.Errorf("listing nodes: %w", err)
-	}
-	out := map[string]*corev1.Node{}
-	for i := range nodes.Items {
-		if node := &nodes.Items[i]; machines.NodeIsReady(node) {
-			out[machines.InstanceID(node.Spec.ProviderID)] = node
-		}
-	}
-	return out, nil
-}
-
 // terminate ends an orphan that no pod runs on.
-func (c *Controller) terminate(ctx context.Context, instance *v1alpha5.Machine) error {
+func (c *Controller) terminate(ctx context.Context, instance *v1alpha5.Machine, ready *readyNodes) error {
 	id := machines.InstanceID(instance.Status.ProviderID)
-	if err := c.provider.Delete(ctx, instance); cloudprovider.IgnoreNotFound(err) != nil {
+	err := c.provider.Delete(ctx, instance, func(ctx context.Context) error {
+		node, err := ready.of(ctx, instance)
+		if err == nil && node != nil {
+			err = fmt.Errorf("its node %s has become ready meanwhile", node.Name)
+		}
+		return err
+	})
+	if cloudprovider.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("terminating orphaned instance %s: %w", id, err)
 	}
 	if c.count(id) {

@@ -359,11 +359,11 @@ type protecting struct {
 	err error
 }
 
-func (p *protecting) Delete(ctx context.Context, machine *v1alpha5.Machine) error {
+func (p *protecting) Delete(ctx context.Context, machine *v1alpha5.Machine, all ...cloudprovider.Agreement) error {
 	if machine.Status.ProviderID == p.id {
 		return p.err
 	}
-	return p.Provider.Delete(ctx, machine)
+	return p.Provider.Delete(ctx, machine, all...)
 }
 
 // A wrong answer that comes bit by bit is no truer than one that comes at once.

@@ -3,6 +3,7 @@ package termination
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -34,7 +35,10 @@ type instanceStep struct {
 	clock  clock.PassiveClock
 }
 
-func (i *instanceStep) reconcile(ctx context.Context, machine *v1alpha5.Machine, _ []corev1.Node) (bool, time.Duration, error) {
+// errJoined says that a Node has come meanwhile, and perhaps pods to it.
+var errJoined = errors.New("its node has joined meanwhile")
+
+func (i *instanceStep) reconcile(ctx context.Context, machine *v1alpha5.Machine, nodes []corev1.Node) (bool, time.Duration, error) {
 	conditions := machines.Conditions(machine)
 	if conditions.IsTrue(v1alpha5.ConditionTerminated) {
 		return true, 0, nil
@@ -42,8 +46,10 @@ func (i *instanceStep) reconcile(ctx context.Context, machine *v1alpha5.Machine,
 	if machine.Status.ProviderID == "" {
 		return i.search(ctx, machine)
 	}
-	err := i.provider.Delete(ctx, machine)
+	err := i.provider.Delete(ctx, machine, i.undisturbed(machine, nodes))
 	switch {
+	case errors.Is(err, errJoined):
+		return false, time.Millisecond, nil
 	case cloudprovider.IsNotFound(err):
 		conditions.True(v1alpha5.ConditionTerminated, v1alpha5.ReasonTerminated, "")
 		return true, 0, nil
@@ -53,6 +59,21 @@ func (i *instanceStep) reconcile(ctx context.Context, machine *v1alpha5.Machine,
 	default:
 		conditions.Unknown(v1alpha5.ConditionTerminated, v1alpha5.ReasonTerminating, "waiting for instance "+machine.Status.ProviderID+" to be gone")
 		return false, terminationPoll, nil
+	}
+}
+
+// undisturbed asks whether a Machine without a Node has none still, after whatever EC2 had the end of its instance wait for. Nodes that were
+// seen are drained, and take no pods.
+func (i *instanceStep) undisturbed(machine *v1alpha5.Machine, seen []corev1.Node) cloudprovider.Agreement {
+	return func(ctx context.Context) error {
+		if len(seen) > 0 {
+			return nil
+		}
+		nodes, err := machines.LiveNodes(ctx, i.live, machine)
+		if err == nil && slices.ContainsFunc(nodes, unheld) {
+			err = errJoined
+		}
+		return err
 	}
 }
 

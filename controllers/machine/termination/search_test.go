@@ -6,11 +6,13 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/fake"
 	"github.com/kerf-autoscaler/kerf/test/workbench"
 )
@@ -319,6 +321,39 @@ func TestASearchLastsFromTheLastMomentThatTheRequestCanHaveBeenRepeated(t *testi
 	if !e.Gone(machine) {
 		t.Error("the window is over and the machine is there")
 	}
+}
+
+// slow is a cloud in which something happens while it is asked to end an instance.
+type slow struct {
+	*fake.Provider
+	meanwhile func()
+}
+
+func (s *slow) Delete(ctx context.Context, machine *v1alpha5.Machine, all ...cloudprovider.Agreement) error {
+	s.meanwhile()
+	return s.Provider.Delete(ctx, machine, all...)
+}
+
+func TestANodeThatJoinsWhileTheEndOfItsInstanceWaitsIsDrained(t *testing.T) {
+	e := newEnd(t)
+	machine := e.Launched(e.cloud)
+	e.Delete(machine)
+	var node *corev1.Node
+	cloud := &slow{e.cloud, func() {
+		if node == nil {
+			node = e.Node(machine.Status.ProviderID)
+			e.RunningPod(e.Namespace(), node.Name)
+		}
+	}}
+	controller := NewController(e.Client, e.Client, cloud, e.asked, Settings{VisibilityWindow: window}, e.Journal)
+	for range 4 {
+		e.Reconcile(controller, machine.Name)
+		e.settle()
+	}
+	if left := e.cloud.Instances(); len(e.asked.names) == 0 || len(left) != 1 || left[0].ShuttingDown {
+		t.Errorf("evicted %v, instances %v", e.asked.names, left)
+	}
+	e.expect(t, machine, v1alpha5.ConditionDrained, metav1.ConditionUnknown, "waiting for")
 }
 
 func TestAnInstanceThatComesToLightLateIsDrainedOfThePodsThatCameToItsNode(t *testing.T) {

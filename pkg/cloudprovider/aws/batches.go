@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/awserr"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/batch"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/throttle"
@@ -43,10 +44,15 @@ func (p *Provider) describeAll(ctx context.Context, ids []string) map[string]bat
 	}, aboutInstances(awserr.NotFound, awserr.Invalid))
 }
 
-// terminateAll ends instances. A policy may allow that for some of them only.
+// terminateAll ends instances. A policy may allow that for some of them only. It does not wait, nor try again: what runs on an instance
+// was looked at a moment ago, and is looked at again before the next attempt.
 func (p *Provider) terminateAll(ctx context.Context, ids []string) map[string]batch.Answer[struct{}] {
-	return batch.Isolate(throttle.Urgent(ctx), p.searches.Add(1), ids, func(ctx context.Context, ids []string) (map[string]struct{}, error) {
-		if _, err := p.ec2.TerminateInstances(ctx, &ec2.TerminateInstancesInput{InstanceIds: ids}); err != nil {
+	return batch.Isolate(throttle.Now(ctx), p.searches.Add(1), ids, func(ctx context.Context, ids []string) (map[string]struct{}, error) {
+		_, err := p.ec2.TerminateInstances(ctx, &ec2.TerminateInstancesInput{InstanceIds: ids}, once)
+		if awserr.Is(err, awserr.Throttled) {
+			return nil, cloudprovider.NewUnavailableError(awserr.Explain("ec2:TerminateInstances", err))
+		}
+		if err != nil {
 			return nil, awserr.Explain("ec2:TerminateInstances", err)
 		}
 		out := make(map[string]struct{}, len(ids))
@@ -56,6 +62,9 @@ func (p *Provider) terminateAll(ctx context.Context, ids []string) map[string]ba
 		return out, nil
 	}, aboutInstances(awserr.NotFound, awserr.Invalid, awserr.Protected, awserr.Denied))
 }
+
+// once has a call made one time, whatever comes of it.
+func once(o *ec2.Options) { o.RetryMaxAttempts = 1 }
 
 // instanceIDs are those in the words of EC2, as they were given: some are refused for their form.
 var instanceIDs = regexp.MustCompile(`\bi-\w+`)

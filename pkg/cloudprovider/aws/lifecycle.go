@@ -14,13 +14,14 @@ import (
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/awserr"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/batch"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/throttle"
 )
 
 // Delete terminates the machine's instance. It goes by what EC2 says now, and touches no instance of another cluster.
-func (p *Provider) Delete(ctx context.Context, machine *v1alpha5.Machine) error {
+func (p *Provider) Delete(ctx context.Context, machine *v1alpha5.Machine, all ...cloudprovider.Agreement) error {
 	id, err := instanceID(machine.Status.ProviderID)
 	if err != nil {
 		return err
@@ -35,6 +36,11 @@ func (p *Provider) Delete(ctx context.Context, machine *v1alpha5.Machine) error 
 	}
 	if found.state == ec2types.InstanceStateNameShuttingDown {
 		return nil
+	}
+	for _, agreed := range all {
+		if err := agreed(ctx); err != nil {
+			return err
+		}
 	}
 	_, err = p.terminations.Do(ctx, id)
 	if awserr.Is(err, awserr.NotFound) { // not a word to forget a machine by, as another part of EC2 has just shown it

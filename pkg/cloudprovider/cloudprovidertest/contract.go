@@ -30,6 +30,7 @@ func Run(t *testing.T, newWorld func(*testing.T) World) {
 		"what has sold out is no longer there to choose from":             lackOfChoice,
 		"a machine without a written intent launches nothing":             noIntent,
 		"a deleted instance ends as not found":                            deletion,
+		"an instance is ended only once all agree":                        agreement,
 		"an unknown instance is not found":                                unknownInstance,
 		"an instance is not taken for gone on an unclear answer":          unclearAnswer,
 		"the list holds this cluster's instances with group and attempt":  listing,

@@ -1,6 +1,8 @@
 package cloudprovidertest
 
 import (
+	"context"
+	"errors"
 	"maps"
 	"slices"
 	"testing"
@@ -52,6 +54,22 @@ func ending(t *testing.T, w World) {
 			t.Errorf("delete of what has ended: %v, want that it has", err)
 		}
 	}
+}
+
+func agreement(t *testing.T, w World) {
+	m, err := w.Provider.Create(t.Context(), w.group("doubtful", 1, w.shape(t, v1alpha5.CapacityTypeSpot))[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	yes, no := func(context.Context) error { return nil }, errors.New("it is needed")
+	if err := w.Provider.Delete(t.Context(), m, yes, func(context.Context) error { return no }); !errors.Is(err, no) {
+		t.Errorf("error = %v, want the one of who does not agree", err)
+	}
+	wantHow(t, w, m.Status.ProviderID, how{})
+	if err := w.Provider.Delete(t.Context(), m, yes, yes); err != nil {
+		t.Fatal(err)
+	}
+	wantLive(t, w, 0)
 }
 
 func stopping(t *testing.T, w World) {

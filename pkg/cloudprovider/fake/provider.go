@@ -107,12 +107,17 @@ func (p *Provider) Create(_ context.Context, machine *v1alpha5.Machine) (*v1alph
 }
 
 // Delete starts the termination of the machine's instance.
-func (p *Provider) Delete(_ context.Context, machine *v1alpha5.Machine) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if err := p.enter(OperationDelete); err != nil {
+func (p *Provider) Delete(ctx context.Context, machine *v1alpha5.Machine, all ...cloudprovider.Agreement) error {
+	if err := p.deletable(machine.Status.ProviderID); err != nil {
 		return err
 	}
+	for _, agreed := range all {
+		if err := agreed(ctx); err != nil {
+			return err
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	instance, err := p.find(machine.Status.ProviderID)
 	if err != nil {
 		return err
@@ -122,6 +127,16 @@ func (p *Provider) Delete(_ context.Context, machine *v1alpha5.Machine) error {
 		instance.goneAt = p.now().Add(p.terminationTime)
 	}
 	return nil
+}
+
+func (p *Provider) deletable(providerID string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.enter(OperationDelete); err != nil {
+		return err
+	}
+	_, err := p.find(providerID)
+	return err
 }
 
 // Get returns the machine of an instance that is there.

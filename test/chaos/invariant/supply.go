@@ -17,15 +17,9 @@ const shapeLabel = "shape"
 // settlesIn is what kerf is granted beside the lag of its caches: the time between a decision and the machines that come of it.
 const settlesIn = 15 * time.Second
 
-// sample is a number at a time.
-type sample struct {
-	at time.Time
-	n  int
-}
-
-// noDoubleProvisioning holds if kerf never makes a machine while there are as many that could take pods as there were pods, lately.
-// In the worlds of these histories each pod fills a machine. A node that somebody took away and that came back is one more than anybody
-// could count with.
+// noDoubleProvisioning holds if kerf never makes a machine while there are as many that could take pods as there were pods, lately: pods
+// that could come to it, and machines of its kind. In the worlds of these histories each pod fills a machine. A node that somebody took
+// away and that came back is one more than anybody could count with.
 func noDoubleProvisioning(h *history.History) []Violation {
 	f := find(NoDoubleProvisioning)
 	var demand []sample
@@ -43,20 +37,26 @@ func noDoubleProvisioning(h *history.History) []Violation {
 			if !provisions(e.Write) {
 				return
 			}
-			most := pods(v)
+			most := fitting(pods(v), object)
 			since := e.At.Add(-h.Terms.Staleness - h.Terms.Pause - settlesIn)
 			for _, d := range slices.Backward(demand) {
-				most = max(most, d.n)
+				most = max(most, fitting(d.pods, object))
 				if d.at.Before(since) {
 					break
 				}
 			}
-			if supply := usable(v, lost); supply*h.Terms.PodsPerMachine > most {
+			if supply := usable(v, object, lost); supply*h.Terms.PodsPerMachine > most {
 				f.add(e.At, e.Write.After.GetName(), "machine %s makes %d for %d pods", e.Write.After.GetName(), supply, most)
 			}
 		}
 	})
 	return f.out
+}
+
+// sample is the pods at a time that need a machine.
+type sample struct {
+	at   time.Time
+	pods []*corev1.Pod
 }
 
 // provisions reports whether a write makes a machine for pods, rather than one by which an instance that nobody has is drained.
@@ -69,27 +69,62 @@ func forOrphan(machine *v1alpha5.Machine) bool {
 	return machine.Annotations[v1alpha5.OrphanAnnotation] != ""
 }
 
-// pods returns how many pods there are that need a machine.
-func pods(v *history.View) int {
-	n := 0
+// pods returns the pods that need a machine.
+func pods(v *history.View) []*corev1.Pod {
+	var out []*corev1.Pod
 	for _, pod := range v.Pods {
 		if pod.Labels[shapeLabel] != "" {
+			out = append(out, pod)
+		}
+	}
+	return out
+}
+
+// fitting returns how many of the pods could come to a machine.
+func fitting(pods []*corev1.Pod, machine *v1alpha5.Machine) int {
+	n := 0
+	for _, pod := range pods {
+		fits := true
+		for label, value := range pod.Spec.NodeSelector {
+			fits = fits && agree(known(machine, label), value)
+		}
+		if fits {
 			n++
 		}
 	}
 	return n
 }
 
-// usable returns how many machines could take pods, for all that kerf can know.
-func usable(v *history.View, lost map[string]bool) int {
+// usable returns how many machines of the kind of one could take pods, for all that kerf can know.
+func usable(v *history.View, like *v1alpha5.Machine, lost map[string]bool) int {
 	n := 0
 	for _, machine := range v.Machines {
+		if !agree(known(machine, v1alpha5.CapacityTypeLabel), known(like, v1alpha5.CapacityTypeLabel)) ||
+			!agree(known(machine, corev1.LabelTopologyZone), known(like, corev1.LabelTopologyZone)) {
+			continue
+		}
 		if machine.DeletionTimestamp.IsZero() && !forOrphan(machine) && !failing(v, machine) && !unreachable(v, machine) && !lost[machine.Status.NodeName] {
 			n++
 		}
 	}
 	return n
 }
+
+// known returns the value that the machine has or will have of a label; "" where that is open.
+func known(machine *v1alpha5.Machine, label string) string {
+	if value := machine.Labels[label]; value != "" {
+		return value
+	}
+	for _, r := range machine.Spec.Requirements {
+		if r.Key == label && r.Operator == corev1.NodeSelectorOpIn && len(r.Values) == 1 {
+			return r.Values[0]
+		}
+	}
+	return ""
+}
+
+// agree reports whether two values may be the same, where either may be open.
+func agree(one, other string) bool { return one == "" || other == "" || one == other }
 
 // failing reports whether a machine is known not to come to anything.
 func failing(v *history.View, machine *v1alpha5.Machine) bool {

@@ -18,14 +18,14 @@ type situation struct {
 
 func situations() []situation {
 	return []situation{
-		{10, dice.lose},
+		{9, dice.lose},
 		{6, dice.replace},
 		{9, dice.refill},
-		{16, dice.succeed},
-		{9, dice.grow},
+		{18, dice.succeed},
+		{8, dice.grow},
 		{9, dice.meet},
-		{8, dice.distort},
-		{8, dice.starve},
+		{11, dice.distort},
+		{7, dice.starve},
 	}
 }
 
@@ -82,7 +82,7 @@ func (d dice) refill(plan *Plan) {
 // succeed has a process end at any time after the launch, and the next one begin with what an API server shows that is far behind.
 func (d dice) succeed(plan *Plan) {
 	plan.Crashes, plan.Freezes = nil, nil
-	at, kind := d.in(4*time.Second, plan.Calm-10*time.Second), pick(d, "Node", "Machine", "Machine", "Pod")
+	at, kind := d.in(4*time.Second, plan.Calm-10*time.Second), pick(d, "Node", "Machine", "Machine", "Machine", "Pod")
 	shown := d.over(time.Second, 30*time.Second)
 	plan.Behind = map[string]Behind{kind: {By: at + plan.Restart - shown, For: d.over(40*time.Second, 5*time.Minute)}}
 	plan.Steps = []Step{{At: 2 * time.Second, Action: StepScale, Number: plan.Pods}, {At: at, Action: StepRestart}}

@@ -216,10 +216,10 @@ func (a *actors) drain() {
 	a.w.recordWrites(0)
 }
 
-// makeRoom takes the provisioner's limit away if a machine is to go meanwhile: its pods may have to wait for others that are ready, and those
-// for a machine that the limit forbids, for ever.
+// makeRoom takes the provisioner's limit away if it is reached and a machine is to go: its pods may have to wait for others that are ready,
+// and those for a machine that the limit forbids, for ever.
 func (a *actors) makeRoom() {
-	going := false
+	going := a.w.plan.Drain
 	each(a, "Machine", func(m *v1alpha5.Machine) { going = going || !m.DeletionTimestamp.IsZero() })
 	if !going || !a.full() {
 		return

@@ -89,6 +89,8 @@ func bounded(service string) bool {
 // pool is a bucket that the instances of calls take tokens from.
 type pool struct {
 	name string
+	// verb is what a call does to the instances that take its tokens.
+	verb string
 	limit
 	// reserve is the part that only urgent calls take from.
 	reserve float64
@@ -105,9 +107,9 @@ const launchPatience = 5 * time.Second
 func (c call) resources() (pool, bool) {
 	switch c.action {
 	case "TerminateInstances":
-		return pool{name: "TerminateInstances of instances", limit: limit{1000, 20}, reserve: reserve}, true
+		return pool{name: "TerminateInstances of instances", verb: "terminate", limit: limit{1000, 20}, reserve: reserve}, true
 	case "CreateFleet":
-		return pool{name: "RunInstances of instances", limit: limit{1000, 2}, most: launchPatience}, true
+		return pool{name: "RunInstances of instances", verb: "launch", limit: limit{1000, 2}, most: launchPatience}, true
 	default:
 		return pool{}, false
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/smithy-go/middleware"
@@ -43,11 +44,26 @@ func New(clock clock.Clock, share float64) *Throttle {
 // Collector returns the measure of how long calls waited.
 func (t *Throttle) Collector() prometheus.Collector { return t.waits }
 
-// urgency is the key of what Urgent says.
+// urgency is the key of what Urgent and Now say.
 type urgency struct{}
 
+// rank is how a call is treated: urgent ones go before others, and prompt ones do not wait besides.
+type rank int
+
+const (
+	patient rank = iota
+	urgent
+	prompt
+)
+
+// promptly is how long a call waits that is to be made now.
+const promptly = 20 * time.Millisecond
+
 // Urgent returns a context whose calls go before others: they end machines, or find out whether these have ended.
-func Urgent(ctx context.Context) context.Context { return context.WithValue(ctx, urgency{}, true) }
+func Urgent(ctx context.Context) context.Context { return context.WithValue(ctx, urgency{}, urgent) }
+
+// Now returns a context whose calls are urgent, and which are not made, with an UnavailableError, if they would have to wait.
+func Now(ctx context.Context) context.Context { return context.WithValue(ctx, urgency{}, prompt) }
 
 // asked is the key of the call in the values of an SDK stack.
 type asked struct{}
@@ -84,20 +100,35 @@ func (t *Throttle) Middleware(stack *middleware.Stack) error {
 
 // wait waits for the call's turn.
 func (t *Throttle) wait(ctx context.Context, c call) error {
-	urgent, _ := ctx.Value(urgency{}).(bool)
+	rank, _ := ctx.Value(urgency{}).(rank)
+	most := time.Duration(0)
+	if rank == prompt {
+		most = promptly
+	}
 	start := t.clock.Now()
-	defer func() { t.waits.WithLabelValues(c.action, fmt.Sprint(urgent)).Observe(t.clock.Since(start).Seconds()) }()
-	if err := t.requests(c).take(ctx, want{tokens: 1, urgent: urgent}); err != nil {
+	defer func() {
+		t.waits.WithLabelValues(c.action, fmt.Sprint(rank > patient)).Observe(t.clock.Since(start).Seconds())
+	}()
+	err := t.requests(c).take(ctx, want{tokens: 1, urgent: rank > patient, most: most})
+	if errors.Is(err, errLate) {
+		limit := c.requests()
+		return cloudprovider.NewUnavailableError(fmt.Errorf("EC2 would throttle it: an account may make %g such calls at once and %g each second from then on "+
+			"(if AWS has raised that, raise --aws-api-share)", limit.size, limit.refill))
+	}
+	if err != nil {
 		return err
 	}
 	pool, ok := c.resources()
 	if !ok {
 		return nil
 	}
-	err := t.bucket(pool).take(ctx, want{tokens: c.instances, urgent: urgent, most: pool.most})
+	if rank != prompt {
+		most = pool.most
+	}
+	err = t.bucket(pool).take(ctx, want{tokens: c.instances, urgent: rank > patient, most: most})
 	if errors.Is(err, errLate) {
-		return cloudprovider.NewUnavailableError(fmt.Errorf("EC2 would throttle it: an account may launch %g instances at once and %g each second "+
-			"from then on (if AWS has raised that, raise --aws-api-share)", pool.size, pool.refill))
+		return cloudprovider.NewUnavailableError(fmt.Errorf("EC2 would throttle it: an account may %s %g instances at once and %g each second "+
+			"from then on (if AWS has raised that, raise --aws-api-share)", pool.verb, pool.size, pool.refill))
 	}
 	return err
 }

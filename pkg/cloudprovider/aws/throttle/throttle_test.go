@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -153,6 +154,30 @@ func TestTerminationsDoNotWaitForLaunchesAndCountTheirInstances(t *testing.T) {
 		}
 		cancel()
 		wait()
+	})
+}
+
+func TestACallThatIsToBeMadeNowIsTurnedDownWhereItWouldWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		th, start := New(clock.RealClock{}, 1), time.Now()
+		if err := th.wait(Now(t.Context()), call{action: "TerminateInstances", instances: 1000}); err != nil {
+			t.Fatal(err)
+		}
+		for instances, of := range map[int]string{1: "its instance", 100: "its instances"} {
+			err := th.wait(Now(t.Context()), call{action: "TerminateInstances", instances: instances})
+			if !cloudprovider.IsUnavailable(err) || !strings.Contains(err.Error(), "terminate 1000 instances") || time.Since(start) != 0 {
+				t.Errorf("without tokens for %s: %v after %s", of, err, time.Since(start))
+			}
+		}
+		for th.wait(Now(t.Context()), call{action: "DescribeTags"}) == nil { // until no more are left
+			if time.Since(start) > 0 {
+				t.Fatal("a call waited that was to be made now")
+			}
+		}
+		<-time.After(10 * time.Second)
+		if err := th.wait(Now(t.Context()), call{action: "TerminateInstances", instances: 200}); err != nil {
+			t.Errorf("what was turned down took tokens: %v", err)
+		}
 	})
 }
 
