@@ -18,8 +18,9 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 )
 
-// ConflictRetry is how long an object that somebody else changed meanwhile waits for the watch to catch up.
-const ConflictRetry = 50 * time.Millisecond
+// ConflictRetry is how long an object that somebody else changed meanwhile waits for the watch to catch up. What the watch shows wakes
+// most of them earlier; a watch that lags for minutes must not have each of hundreds of machines ask many times a second.
+const ConflictRetry = 500 * time.Millisecond
 
 // OutageRetry is how long an object waits that needs the cloud while that does not answer. It does not grow: asking costs nothing
 // then, and who waits for minutes would notice that much too late that the cloud is back.

@@ -86,6 +86,7 @@ func ending() []Mutant {
 		}},
 		{"node-unseen", "a node that no cache shows yet is not drained", []patch{
 			{terminationDir + "controller.go", "\t\treturn machines.LiveNodes(ctx, c.live, machine)\n", "\t\tif mutant(\"node-unseen\") {\n\t\t\treturn nil, nil\n\t\t}\n\t\treturn machines.LiveNodes(ctx, c.live, machine)\n"},
+			{terminationDir + "instance.go", "\t\tif len(seen) > 0 {\n", "\t\tif len(seen) > 0 || mutant(\"node-unseen\") {\n"},
 		}},
 		{"drained-once", "a machine that counted as drained is not looked at again when its node joins after that", []patch{
 			{terminationDir + "drain.go", "\ttaint := v1alpha5.DisruptedTaint()\n\treturn !slices", "\tif mutant(\"drained-once\") {\n\t\treturn false\n\t}\n\ttaint := v1alpha5.DisruptedTaint()\n\treturn !slices"},

@@ -23,7 +23,7 @@ const (
 	// huntMost is within how many runs a bug has to be found.
 	huntMost = 100
 	// portion is how many seeds a process runs before it is replaced: what leaks in one does not grow.
-	portion = 500
+	portion = 250
 	// progressEvery is how often progress is told.
 	progressEvery = 15 * time.Second
 )
