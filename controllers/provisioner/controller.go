@@ -89,7 +89,8 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	var list v1alpha5.MachineList
-	if err := c.client.List(ctx, &list, client.MatchingLabels{v1alpha5.ProvisionerNameLabel: provisioner.Name}); err != nil {
+	// Every event of a Machine leads here: they are read where they are, and not changed.
+	if err := c.client.List(ctx, &list, client.MatchingLabels{v1alpha5.ProvisionerNameLabel: provisioner.Name}, client.UnsafeDisableDeepCopy); err != nil {
 		return reconcile.Result{}, fmt.Errorf("listing machines of provisioner %s: %w", provisioner.Name, err)
 	}
 	template, err := c.template(ctx, provisioner)

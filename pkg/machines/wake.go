@@ -24,7 +24,7 @@ func Woken() predicate.Predicate {
 		if !ok || before.ResourceVersion == after.ResourceVersion { // a resync, which looks at everything again
 			return true
 		}
-		return !equality.Semantic.DeepEqual(facts(before), facts(after))
+		return before.Generation != after.Generation || !equality.Semantic.DeepEqual(facts(before), facts(after))
 	}}
 }
 
@@ -56,10 +56,11 @@ func nodeFacts(node *corev1.Node) *corev1.Node {
 	return &out
 }
 
-// facts returns what a Machine says, without when and in what words.
+// facts returns what a Machine says, without when and in what words, and without its spec, whose changes the generation counts: it may list
+// hundreds of instance types. Only what is changed is copied.
 func facts(machine *v1alpha5.Machine) *v1alpha5.Machine {
-	out := machine.DeepCopy()
-	out.ResourceVersion, out.ManagedFields = "", nil
+	out := *machine
+	out.ResourceVersion, out.ManagedFields, out.Spec = "", nil, v1alpha5.MachineSpec{}
 	out.Status.Conditions = nil
 	for _, condition := range machine.Status.Conditions {
 		// What is unknown says no more than what was never said.
@@ -67,5 +68,5 @@ func facts(machine *v1alpha5.Machine) *v1alpha5.Machine {
 			out.Status.Conditions = append(out.Status.Conditions, metav1.Condition{Type: condition.Type, Status: condition.Status})
 		}
 	}
-	return out
+	return &out
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -66,8 +67,9 @@ func locked(stored client.Object) client.Patch {
 	return client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{})
 }
 
-// statusPatch is a locked merge patch of a Machine's status. It looks at the status alone: the requirements in the spec of a machine with a
-// free choice are a list of hundreds of instance types, and to find out that they are the same would cost more than all the rest.
+// statusPatch is a locked merge patch of a Machine's status. It looks at those fields of the status alone that have changed: the requirements
+// in the spec of a machine with a free choice are a list of hundreds of instance types, and to find out from two documents that they are
+// the same would cost more than all the rest.
 type statusPatch struct{ stored *v1alpha5.Machine }
 
 // Type is that of a merge patch.
@@ -79,7 +81,15 @@ func (p statusPatch) Data(object client.Object) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("patching the status of a %T as if it were a machine's", object)
 	}
-	return locked(statusOf(p.stored)).Data(statusOf(machine))
+	before, after := statusOf(p.stored), statusOf(machine)
+	was, is := reflect.ValueOf(&before.Status).Elem(), reflect.ValueOf(&after.Status).Elem()
+	for i := range was.NumField() {
+		if equality.Semantic.DeepEqual(was.Field(i).Interface(), is.Field(i).Interface()) {
+			was.Field(i).SetZero()
+			is.Field(i).SetZero()
+		}
+	}
+	return locked(before).Data(after)
 }
 
 func statusOf(machine *v1alpha5.Machine) *v1alpha5.Machine {

@@ -27,7 +27,7 @@ func TestWhatAReconcileComesTo(t *testing.T) {
 		err  error
 	}{
 		"all went well":               {[]error{nil, nil}, later, nil},
-		"somebody was faster":         {[]error{nil, conflict}, reconcile.Result{RequeueAfter: 50 * time.Millisecond}, nil},
+		"somebody was faster":         {[]error{nil, conflict}, reconcile.Result{RequeueAfter: 500 * time.Millisecond}, nil},
 		"a failure":                   {[]error{broken}, reconcile.Result{}, broken},
 		"the cloud is down":           {[]error{down, nil}, reconcile.Result{RequeueAfter: 5 * time.Second}, nil},
 		"a failure besides the cloud": {[]error{down, broken}, reconcile.Result{}, broken},

@@ -103,12 +103,15 @@ func liveFields(object client.Object, name string) []string {
 	return nil
 }
 
-// fill puts copies of the selected objects into a list.
+// fill puts copies of the selected objects into a list, or the objects themselves where none are wanted.
 func fill(list client.ObjectList, objects []client.Object, selected *client.ListOptions, valuesOf func(client.Object, string) []string) error {
 	var items []runtime.Object
 	for _, object := range objects {
 		if matches(object, selected, valuesOf) {
-			items = append(items, object.DeepCopyObject())
+			if selected.UnsafeDisableDeepCopy == nil || !*selected.UnsafeDisableDeepCopy {
+				object, _ = object.DeepCopyObject().(client.Object)
+			}
+			items = append(items, object)
 		}
 	}
 	if err := meta.SetList(list, items); err != nil {

@@ -84,22 +84,25 @@ const (
 
 // lostNodes is what could be seen of nodes that are lost, by name.
 type lostNodes struct {
-	gone   map[string]time.Time // when it went
-	marked map[string]bool      // it was deleted
+	gone    map[string]time.Time // when it went
+	marked  map[string]bool      // it was deleted
+	deleted map[string]bool      // the same, by the id of its instance: its machine may not know it yet
 }
 
 func (l lostNodes) see(e *history.Event, node *corev1.Node) {
 	if e.Write.After == nil {
 		l.gone[node.Name] = e.At
 	}
-	l.marked[node.Name] = l.marked[node.Name] || !node.DeletionTimestamp.IsZero() || e.Write.After == nil
+	if !node.DeletionTimestamp.IsZero() || e.Write.After == nil {
+		l.marked[node.Name], l.deleted[history.InstanceID(node.Spec.ProviderID)] = true, true
+	}
 }
 
 // absenceIsNoEvidence holds if kerf gives up no machine whose instance lives, but for a reason that somebody could have seen: the
 // node was deleted or never came, or nothing was on it.
 func absenceIsNoEvidence(h *history.History) []Violation {
 	f := find(AbsenceIsNoEvidence)
-	lost := lostNodes{gone: map[string]time.Time{}, marked: map[string]bool{}}
+	lost := lostNodes{gone: map[string]time.Time{}, marked: map[string]bool{}, deleted: map[string]bool{}}
 	h.Walk(func(v *history.View, e *history.Event) {
 		if e.Write == nil {
 			return
@@ -117,7 +120,7 @@ func absenceIsNoEvidence(h *history.History) []Violation {
 		switch pod := workloadOn(v, node); {
 		case disrupting && pod != "":
 			f.add(e.At, before.Name, "machine %s was removed as empty with pod %s on its node %s", before.Name, pod, node)
-		case disrupting, node != "" && lost.marked[node]:
+		case disrupting, node != "" && lost.marked[node], node == "" && lost.deleted[life.ID]:
 		case node != "" && !lost.gone[node].IsZero() && e.At.Sub(lost.gone[node]) >= vanishedFor-slack-h.Terms.Skew:
 		case neverJoined(before, e.At, h.Terms.Registration-h.Terms.Skew):
 		default:
