@@ -53,6 +53,10 @@ func (p *Provider) answer(ctx context.Context, machine *v1alpha5.Machine) (fleet
 		return known, nil
 	}
 	value, err, _ := p.flights.Do(token, func() (any, error) {
+		// It may wait for its turn. A machine that is deleted meanwhile is let go once none of its instances has come to light in the
+		// window: no request may be under way then.
+		ctx, cancel := context.WithTimeout(ctx, p.settings.VisibilityWindow/2)
+		defer cancel()
 		answer, err := p.launch(ctx, machine)
 		if err != nil {
 			return fleet.Answer{}, err

@@ -89,7 +89,11 @@ func (s *Store) merge(before client.Object, data []byte) (client.Object, error) 
 		return nil, apierrors.NewBadRequest("a merge patch is an object")
 	}
 	after := copyOf(before)
-	fields := reflect.ValueOf(after).Elem()
+	return after, mergeFields(reflect.ValueOf(after).Elem(), named)
+}
+
+// mergeFields applies what a patch says of the fields of a struct to them.
+func mergeFields(fields reflect.Value, named map[string]any) error {
 	for i := range fields.NumField() {
 		name, _, _ := strings.Cut(fields.Type().Field(i).Tag.Get("json"), ",")
 		change, touched := named[name]
@@ -97,14 +101,26 @@ func (s *Store) merge(before client.Object, data []byte) (client.Object, error) 
 			continue
 		}
 		if err := mergeField(fields.Field(i), change); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return after, nil
+	return nil
 }
 
-// mergeField applies what a patch says of a field to it.
+// mergeField applies what a patch says of a field to it: objects are merged, null takes away, all else replaces (RFC 7386).
 func mergeField(field reflect.Value, change any) error {
+	named, partly := change.(map[string]any)
+	switch {
+	case change == nil:
+		field.SetZero()
+		return nil
+	case !partly:
+		return replace(field, change)
+	case field.Kind() == reflect.Struct && !inOwnWords(field):
+		return mergeFields(field, named)
+	case field.Kind() == reflect.Pointer && !field.IsNil() && field.Elem().Kind() == reflect.Struct && !inOwnWords(field):
+		return mergeFields(field.Elem(), named)
+	}
 	encoded, err := json.Marshal(field.Interface())
 	if err != nil {
 		return fmt.Errorf("encoding a %s: %w", field.Type(), err)
@@ -113,15 +129,34 @@ func mergeField(field reflect.Value, change any) error {
 	if err != nil {
 		return err
 	}
-	merged, err := json.Marshal(mergePatch(document, change))
+	return replace(field, mergePatch(document, change))
+}
+
+// replace gives a field the value of a document.
+func replace(field reflect.Value, document any) error {
+	encoded, err := json.Marshal(document)
 	if err != nil {
 		return fmt.Errorf("encoding the patched %s: %w", field.Type(), err)
 	}
 	field.SetZero()
-	if err := json.Unmarshal(merged, field.Addr().Interface()); err != nil {
+	if err := json.Unmarshal(encoded, field.Addr().Interface()); err != nil {
 		return apierrors.NewBadRequest(err.Error())
 	}
 	return nil
+}
+
+// inOwnWords reports whether a value is written in another way than field by field.
+func inOwnWords(field reflect.Value) bool {
+	if _, own := field.Interface().(json.Marshaler); own {
+		return true
+	}
+	kind := reflect.Indirect(field).Type()
+	for i := range kind.NumField() {
+		if kind.Field(i).Anonymous {
+			return true
+		}
+	}
+	return false
 }
 
 // numbered decodes JSON and leaves numbers as they are written: a float would round large integers.

@@ -37,6 +37,8 @@ const (
 	batchIdle, batchMax = 50 * time.Millisecond, 500 * time.Millisecond
 	// visibilityWindow is longer than instances are ever hidden, and short, so that worlds end.
 	visibilityWindow = 3 * time.Second
+	// patientWindow is the same where launches wait for their turn, for half of it at most.
+	patientWindow = 20 * time.Second
 	// launchTimeout and registrationTimeout are kerf's defaults.
 	launchTimeout, registrationTimeout = 5 * time.Minute, 15 * time.Minute
 	// The lease of the leader: how long it lasts, for how long the leader tries to renew it, how often it and others look.
@@ -135,7 +137,7 @@ func (p *process) assemble(ctx context.Context) (ctrl.Manager, error) {
 	}
 	provider, err := aws.New(p.awsConfig(), mgr.GetClient(), aws.Settings{
 		ClusterName: clusterName, ClusterUID: w.site.clusterUID, VMMemoryOverheadPercent: 0.075, DefaultInstanceProfile: "nodes",
-		IsolatedVPC: true, VisibilityWindow: visibilityWindow,
+		IsolatedVPC: true, VisibilityWindow: w.plan.window(),
 	}, clock.RealClock{})
 	if err != nil {
 		return nil, fmt.Errorf("making the provider: %w", err)
@@ -147,13 +149,21 @@ func (p *process) assemble(ctx context.Context) (ctrl.Manager, error) {
 	return mgr, errors.Join(
 		controllers.Register(mgr, provider, recorded, controllers.Settings{
 			ClusterUID: w.site.clusterUID, BatchIdle: batchIdle, BatchMax: batchMax, LaunchTimeout: launchTimeout,
-			RegistrationTimeout: registrationTimeout, VisibilityWindow: visibilityWindow,
+			RegistrationTimeout: registrationTimeout, VisibilityWindow: w.plan.window(),
 			Provisioning: provisioning.Settings{ExpendableBelow: -10, Solver: solver.Settings{MostDearer: 1.5}},
 		}),
 		refresh.Register(mgr, provider.Tasks(), clock.RealClock{}),
 		inlineprovider.NewController(mgr.GetClient(), events.NewRecorder(mgr.GetEventRecorder("kerf"), clock.RealClock{})).Register(mgr),
 		nodetemplate.NewController(mgr.GetClient(), nodetemplate.SourcesOf(provider.Discovery())).Register(mgr),
 	)
+}
+
+// window is how long EC2 may take to show an instance, as far as kerf knows.
+func (p *Plan) window() time.Duration {
+	if p.AWS.Throttle != nil {
+		return patientWindow
+	}
+	return visibilityWindow
 }
 
 // awsConfig points the SDK, with the retries that it has, at the simulator.
