@@ -147,12 +147,11 @@ func replace(field reflect.Value, document any) error {
 
 // inOwnWords reports whether a value is written in another way than field by field.
 func inOwnWords(field reflect.Value) bool {
-	if _, own := field.Interface().(json.Marshaler); own {
+	if _, own := reflect.TypeAssert[json.Marshaler](field); own {
 		return true
 	}
-	kind := reflect.Indirect(field).Type()
-	for i := range kind.NumField() {
-		if kind.Field(i).Anonymous {
+	for part := range reflect.Indirect(field).Type().Fields() {
+		if part.Anonymous {
 			return true
 		}
 	}
