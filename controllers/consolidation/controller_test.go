@@ -302,7 +302,7 @@ func TestAConflictOnTheNodeIsTriedAgainSoon(t *testing.T) {
 			return c.Patch(ctx, object, patch, o...)
 		},
 	})
-	if again := h.Reconcile(h.with(c), h.machine.Name).RequeueAfter; again != 50*time.Millisecond {
+	if again := h.Reconcile(h.with(c), h.machine.Name).RequeueAfter; again != machines.ConflictRetry {
 		t.Errorf("after a conflict it comes back after %s", again)
 	}
 	if h.going() {

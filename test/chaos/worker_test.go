@@ -42,13 +42,13 @@ func TestWorker(t *testing.T) {
 		tell(job.Hunt(t, name, most))
 	case "show":
 		scan(t, rest, &a)
-		show(t, world.Draw(a))
+		show(t, world.Draw(a), world.Run(t, world.Draw(a)))
 	case "point":
 		var call, machines int
 		scan(t, rest, &call, &name, &machines)
-		plan := world.Launch(machines, true)
-		plan.Crashes = []world.Crash{{Call: call, Phase: world.Phase(name)}}
-		show(t, plan)
+		whole, tape := world.Record(t, world.Launch(machines, true))
+		point := job.Point{Crash: world.Crash{Call: call, Phase: world.Phase(name)}, End: call > whole.Launch}
+		show(t, point.Plan(machines), world.Resume(t, point.Plan(machines), tape))
 	default:
 		t.Fatalf("work %q is not known", *work)
 	}
@@ -62,9 +62,8 @@ func scan(t *testing.T, text string, into ...any) {
 }
 
 // show prints a plan, its history and what that breaks.
-func show(t *testing.T, plan world.Plan) {
+func show(t *testing.T, plan world.Plan, result world.Result) {
 	t.Helper()
-	result := world.Run(t, plan)
 	if err := result.History.Print(os.Stdout); err != nil {
 		t.Fatal(err)
 	}

@@ -117,7 +117,7 @@ func TestAConflictIsTriedAgainSoonAndOverwritesNothing(t *testing.T) {
 			return c.SubResource(name).Patch(ctx, object, patch, o...)
 		},
 	})
-	if again := b.Reconcile(NewController(c, b.Clock), machine.Name).RequeueAfter; again != 50*time.Millisecond {
+	if again := b.Reconcile(NewController(c, b.Clock), machine.Name).RequeueAfter; again != machines.ConflictRetry {
 		t.Errorf("after a conflict it comes back after %s", again)
 	}
 	if b.Reload(machine); !machines.Conditions(machine).IsTrue(v1alpha5.ConditionDisrupting) {

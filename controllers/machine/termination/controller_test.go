@@ -313,7 +313,7 @@ func TestAnIntentThatComesInBetweenHoldsTheMachine(t *testing.T) {
 			return c.Patch(ctx, object, patch, o...)
 		},
 	})
-	if again := e.Reconcile(e.with(c, e.asked), machine.Name).RequeueAfter; again != 50*time.Millisecond {
+	if again := e.Reconcile(e.with(c, e.asked), machine.Name).RequeueAfter; again != machines.ConflictRetry {
 		t.Errorf("after a conflict it comes back after %s", again)
 	}
 	if e.Gone(machine) {

@@ -53,7 +53,11 @@ func (r *Report) Hit() bool {
 // Run carries out a plan and judges its history.
 func Run(t *testing.T, kind, name string, plan world.Plan) Report {
 	t.Helper()
-	result := world.Run(t, plan)
+	return reportOn(kind, name, plan, world.Run(t, plan))
+}
+
+// reportOn judges what came of a plan.
+func reportOn(kind, name string, plan world.Plan, result world.Result) Report {
 	report := Report{
 		Kind: kind, Name: name, Planned: plan.Classes(), Hits: result.Hits, Calls: result.Calls, Events: len(result.History.Events),
 	}

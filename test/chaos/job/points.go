@@ -60,7 +60,7 @@ type Scope struct {
 // phases.
 func Points(t *testing.T, scope Scope, share Share, tell func(Report)) {
 	t.Helper()
-	whole := world.Run(t, world.Launch(scope.Machines, true))
+	whole, tape := world.Record(t, world.Launch(scope.Machines, true))
 	if whole.Err != nil {
 		tell(Report{Kind: "point", Name: "the run without a crash", Err: whole.Err.Error()})
 		return
@@ -74,7 +74,8 @@ func Points(t *testing.T, scope Scope, share Share, tell func(Report)) {
 			run = append(run, point.Alike...)
 		}
 		for _, p := range run {
-			report := Run(t, "point", p.String(), p.Plan(scope.Machines))
+			plan := p.Plan(scope.Machines)
+			report := reportOn("point", p.String(), plan, world.Resume(t, plan, tape))
 			if report.Stands = 1; !scope.Alike {
 				report.Stands += len(p.Alike)
 			}

@@ -35,7 +35,6 @@ type choice struct {
 
 // conduct lets things happen until the world is over.
 func (w *World) conduct(ctx context.Context) {
-	w.revived = w.start
 	steps, at := 0, time.Now()
 	for w.failed() == nil {
 		synctest.Wait()
@@ -143,6 +142,7 @@ func (w *World) take(c choice) {
 	}
 	w.calls++
 	w.arrive()
+	w.keep(entry{key: call.key})
 	action := actionOf(call.key)
 	w.actions[action]++
 	i := slices.IndexFunc(w.plan.Crashes, func(c Crash) bool {
@@ -198,6 +198,7 @@ func (w *World) over(now time.Time) bool {
 		return false
 	}
 	if w.actors.calmed.IsZero() {
+		w.keep(entry{over: true})
 		w.actors.calmed = now
 		w.calmAWS()
 		w.actors.makeRoom()
@@ -213,6 +214,7 @@ func (w *World) over(now time.Time) bool {
 		return false
 	}
 	if w.plan.Drain && w.actors.drained.IsZero() {
+		w.keep(entry{over: true})
 		w.actors.drain()
 		return false
 	}

@@ -51,7 +51,7 @@ func Draw(seed uint64) Plan {
 	plan := Plan{
 		Seed: seed, Pods: d.size(), Shapes: 1 + d.IntN(len(shapes())), Workers: 1 + d.IntN(6), Shuffle: true,
 		Restart: pick(d, 0, time.Second, 15*time.Second, time.Minute), Calm: d.in(90*time.Second, 4*time.Minute),
-		Drain: d.chance(0.5), Orphaned: d.chance(0.5), Lags: map[string]Lag{}, AWS: faults.Plan{Seed: seed},
+		Drain: d.chance(0.35), Orphaned: d.chance(0.5), Lags: map[string]Lag{}, AWS: faults.Plan{Seed: seed},
 	}
 	if d.chance(0.25) {
 		plan.Limit = max(1, plan.Pods-1+d.IntN(3))

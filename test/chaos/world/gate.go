@@ -86,7 +86,11 @@ func (p *process) askAPI(_ context.Context, request apiserver.Request, do func()
 	key := "api " + request.Verb + " " + request.Kind + " " + request.Name + " " + request.Sub + " " + request.Body
 	d := p.world.gate.pass(&parked{process: p, key: key, counts: request.Write, api: &request})
 	if !d.skip {
+		before := len(p.world.store.Changes())
 		do()
+		if request.Write {
+			p.world.keepWrites(before)
+		}
 		p.world.recordWrites(p.number)
 	}
 	return d.err

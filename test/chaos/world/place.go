@@ -52,8 +52,12 @@ func (w *World) carryOut(call *parked) {
 
 // answer lets an answer of AWS arrive.
 func (w *World) answer(call *parked) {
+	i, counted := w.answered[call.key]
+	if counted {
+		w.keep(entry{answered: i + 1})
+	}
 	w.gate.take(call, decision{})
-	if i, ok := w.answered[call.key]; ok {
+	if counted {
 		synctest.Wait()
 		w.places[i].After = w.state()
 		delete(w.answered, call.key)

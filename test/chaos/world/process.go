@@ -102,6 +102,7 @@ func (w *World) startProcess(ctx context.Context) error {
 	}
 	w.process = p
 	w.mark(history.MarkStart, fmt.Sprintf("process %d", p.number))
+	w.keep(entry{mark: &history.Mark{Name: history.MarkStart, Detail: fmt.Sprintf("process %d", p.number)}})
 	mgr.start(ctx)
 	return nil
 }

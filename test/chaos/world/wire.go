@@ -73,19 +73,11 @@ func (c *wireClient) Do(r *http.Request) (*http.Response, error) {
 	if out.skip {
 		return nil, out.err
 	}
+	p.world.keepRequest(r, body, !strings.HasPrefix(call.Action, line.TryPrefix))
 	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
 	defer cancel()
-	answer := newAnswer()
-	under := &underway{process: p, call: call}
-	served := r.Clone(context.WithValue(ctx, underwayKey{}, under))
-	served.Body = io.NopCloser(bytes.NewReader(body))
-	p.world.sim.ServeHTTP(answer, served)
+	answer := p.serve(ctx, r, body, call)
 	call.Lost = answer.aborted || out.err != nil
-	if !under.recorded { // it was turned down on its way
-		call.Code = answer.code()
-		p.world.recordCall(p.number, call)
-	}
-	answer.disown(call)
 	if out.err != nil {
 		return nil, out.err
 	}
@@ -99,6 +91,21 @@ func (c *wireClient) Do(r *http.Request) (*http.Response, error) {
 		return nil, errLost
 	}
 	return answer.response(r), nil
+}
+
+// serve has the simulator answer a request, and notes the call.
+func (p *process) serve(ctx context.Context, r *http.Request, body []byte, call *history.Call) *answer {
+	answer := newAnswer()
+	under := &underway{process: p, call: call}
+	served := r.Clone(context.WithValue(ctx, underwayKey{}, under))
+	served.Body = io.NopCloser(bytes.NewReader(body))
+	p.world.sim.ServeHTTP(answer, served)
+	if !under.recorded { // it was turned down on its way
+		call.Code = answer.code()
+		p.world.recordCall(p.number, call)
+	}
+	answer.disown(call)
+	return answer
 }
 
 func readBody(r *http.Request) ([]byte, error) {

@@ -73,6 +73,8 @@ type World struct {
 	// lastWrite is when kerf wrote last.
 	lastWrite time.Time
 	known     map[string]simulated.State // id of an instance -> its state when it was last looked at
+	// tape is kept of the first process; nil for none.
+	tape *Tape
 
 	mu      sync.Mutex
 	history history.History
@@ -100,14 +102,20 @@ type Result struct {
 // Run carries a plan out.
 func Run(t *testing.T, plan Plan) Result {
 	t.Helper()
+	return inBubble(t, plan, func(*World) {})
+}
+
+// inBubble carries a plan out in a world that something is done to before the conductor comes.
+func inBubble(t *testing.T, plan Plan, before func(*World)) Result {
+	t.Helper()
 	var result Result
 	synctest.Test(t, func(t *testing.T) {
-		result = run(t.Context(), plan)
+		result = run(t.Context(), plan, before)
 	})
 	return result
 }
 
-func run(ctx context.Context, plan Plan) Result {
+func run(ctx context.Context, plan Plan, before func(*World)) Result {
 	ctrl.SetLogger(logr.Discard())
 	w := &World{
 		plan: plan, start: time.Now(), gate: newGate(), hits: map[string]int{}, actions: map[string]int{}, answered: map[string]int{},
@@ -121,6 +129,8 @@ func run(ctx context.Context, plan Plan) Result {
 	if err := w.set(); err != nil {
 		return Result{Err: err}
 	}
+	w.revived = w.start
+	before(w)
 	w.conduct(ctx)
 	if p := w.process; p != nil { // what it would still do is no part of the history
 		w.process = nil
@@ -215,6 +225,9 @@ func (w *World) recordTold() {
 	})
 	for _, event := range told {
 		w.record(event)
+	}
+	if len(told) > 0 {
+		w.keep(entry{told: told})
 	}
 }
 
