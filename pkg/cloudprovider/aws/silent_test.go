@@ -1,6 +1,8 @@
 package aws_test
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -9,7 +11,9 @@ import (
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/test/awssim"
 	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
+	"github.com/kerf-autoscaler/kerf/test/awssim/wire"
 )
 
 // distort has every fleet come out odd.
@@ -60,5 +64,26 @@ func TestInstancesThatTheAnswerLeavesOutAreFoundByTheirTags(t *testing.T) {
 	launched := s.Instances()
 	if len(launched) != 1 || got != "aws:///"+launched[0].Zone+"/"+launched[0].ID || s.Faults().Hits["partial."+faults.Untold] != 1 {
 		t.Errorf("got %s, launched were %v, faults met %v", got, launched, s.Faults().Hits)
+	}
+}
+
+// A machine is let go once none of its instances has come to light in the window: no request may be under way then.
+func TestALaunchThatIsHeldUpIsGivenUpBeforeTheSearchForItsInstancesEnds(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate()
+	s.settings.VisibilityWindow = 2 * time.Second
+	provider := s.newProvider(clusterUID)
+	s.inject(func(ctx context.Context, r *wire.Request, next awssim.Handler) (*wire.Response, error) {
+		if r.Action == "CreateFleet" {
+			<-ctx.Done()
+		}
+		return next(ctx, r)
+	})
+	_, err := provider.Create(t.Context(), s.written("held", 1, 0))
+	if !errors.Is(err, context.DeadlineExceeded) || cloudprovider.IsAnswered(err) {
+		t.Errorf("error = %v, want that the time was over and nothing is settled", err)
+	}
+	if calls := s.calls("ec2:CreateFleet"); calls != 1 {
+		t.Errorf("it was asked for %d times", calls)
 	}
 }
