@@ -37,7 +37,7 @@ func (p *Provider) Tasks() []Task {
 		{Name: "reading spot prices", Interval: fastInterval, Run: p.prices.LoadSpot},
 		{Name: "sweeping launch templates", Interval: max(p.settings.LaunchTemplateTTL/2, time.Second), Leader: true, Run: p.launchTemplates.Sweep},
 	}
-	tasks = append(tasks, Task{Name: "checking permissions", Interval: fastInterval, Leader: true, Run: p.permissions.checkGeneral})
+	tasks = append(tasks, Task{Name: "checking permissions", Interval: fastInterval, Leader: true, Run: p.permissions.checkAlways})
 	if !p.settings.IsolatedVPC {
 		tasks = append(tasks, Task{Name: "reading on-demand prices", Interval: slowInterval, Run: p.prices.LoadOnDemand})
 	}

@@ -45,10 +45,11 @@ type Permissions struct {
 // Check returns what is missing for launches from the template, and for all else. It is an error that AWS has not said yet of each
 // action whether it is allowed, unless something is missing in any case.
 func (c *Permissions) Check(ctx context.Context, template *awsv1alpha1.AWSNodeTemplate) (permission.List, error) {
-	if _, known := c.ledger.Missing(""); !known || len(c.ledger.Open("")) > 0 {
-		if err := c.checkGeneral(ctx); err != nil {
-			return nil, err
-		}
+	if err := c.checkGeneral(ctx, func() bool {
+		_, known := c.ledger.Missing("")
+		return !known || len(c.ledger.Open("")) > 0
+	}); err != nil {
+		return nil, err
 	}
 	if err := c.ledger.Check(ctx, template.Name, c.launches(ctx, template)); err != nil {
 		return nil, err
@@ -65,49 +66,57 @@ func (c *Permissions) Check(ctx context.Context, template *awsv1alpha1.AWSNodeTe
 // Forget drops what is known of a template that is gone.
 func (c *Permissions) Forget(template string) { c.ledger.Forget(template) }
 
-// checkGeneral tries all that does not depend on a template.
-func (c *Permissions) checkGeneral(ctx context.Context) error {
+// checkAlways tries all that does not depend on a template.
+func (c *Permissions) checkAlways(ctx context.Context) error {
+	return c.checkGeneral(ctx, func() bool { return true })
+}
+
+// checkGeneral does so if there is need when it is its turn.
+func (c *Permissions) checkGeneral(ctx context.Context, needed func() bool) error {
 	select {
-	case c.turn <- struct{}{}: // who comes second finds nothing changed
+	case c.turn <- struct{}{}: // who comes second may find it done
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for another check of permissions: %w", ctx.Err())
 	}
 	defer func() { <-c.turn }()
+	if !needed() {
+		return nil
+	}
 	return c.ledger.Check(ctx, "", slices.Concat(c.reads(), c.otherReads(), c.own(ctx)))
 }
 
 func (c *Permissions) reads() []permission.Probe {
 	client, dry := c.p.ec2, awssdk.Bool(true)
 	return []permission.Probe{
-		{Dry: true, Action: "ec2:DescribeImages", Try: func(ctx context.Context) error {
+		{Dry: true, Lasting: true, Action: "ec2:DescribeImages", Try: func(ctx context.Context) error {
 			_, err := client.DescribeImages(ctx, &ec2.DescribeImagesInput{DryRun: dry, Owners: []string{"self"}})
 			return err
 		}},
-		{Dry: true, Action: "ec2:DescribeInstances", Try: func(ctx context.Context) error {
+		{Dry: true, Lasting: true, Action: "ec2:DescribeInstances", Try: func(ctx context.Context) error {
 			_, err := client.DescribeInstances(ctx, &ec2.DescribeInstancesInput{DryRun: dry, MaxResults: awssdk.Int32(fewest)})
 			return err
 		}},
-		{Dry: true, Action: "ec2:DescribeInstanceTypes", Try: func(ctx context.Context) error {
+		{Dry: true, Lasting: true, Action: "ec2:DescribeInstanceTypes", Try: func(ctx context.Context) error {
 			_, err := client.DescribeInstanceTypes(ctx, &ec2.DescribeInstanceTypesInput{DryRun: dry, MaxResults: awssdk.Int32(fewest)})
 			return err
 		}},
-		{Dry: true, Action: "ec2:DescribeInstanceTypeOfferings", Try: func(ctx context.Context) error {
+		{Dry: true, Lasting: true, Action: "ec2:DescribeInstanceTypeOfferings", Try: func(ctx context.Context) error {
 			_, err := client.DescribeInstanceTypeOfferings(ctx, &ec2.DescribeInstanceTypeOfferingsInput{DryRun: dry, MaxResults: awssdk.Int32(fewest)})
 			return err
 		}},
-		{Dry: true, Action: "ec2:DescribeLaunchTemplates", Try: func(ctx context.Context) error {
+		{Dry: true, Lasting: true, Action: "ec2:DescribeLaunchTemplates", Try: func(ctx context.Context) error {
 			_, err := client.DescribeLaunchTemplates(ctx, &ec2.DescribeLaunchTemplatesInput{DryRun: dry, MaxResults: awssdk.Int32(fewest)})
 			return err
 		}},
-		{Dry: true, Action: "ec2:DescribeSecurityGroups", Try: func(ctx context.Context) error {
+		{Dry: true, Lasting: true, Action: "ec2:DescribeSecurityGroups", Try: func(ctx context.Context) error {
 			_, err := client.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{DryRun: dry, MaxResults: awssdk.Int32(fewest)})
 			return err
 		}},
-		{Dry: true, Action: "ec2:DescribeSpotPriceHistory", Try: func(ctx context.Context) error {
+		{Dry: true, Lasting: true, Action: "ec2:DescribeSpotPriceHistory", Try: func(ctx context.Context) error {
 			_, err := client.DescribeSpotPriceHistory(ctx, &ec2.DescribeSpotPriceHistoryInput{DryRun: dry, MaxResults: awssdk.Int32(fewest)})
 			return err
 		}},
-		{Dry: true, Action: "ec2:DescribeSubnets", Try: func(ctx context.Context) error {
+		{Dry: true, Lasting: true, Action: "ec2:DescribeSubnets", Try: func(ctx context.Context) error {
 			_, err := client.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{DryRun: dry, MaxResults: awssdk.Int32(fewest)})
 			return err
 		}},
@@ -118,19 +127,19 @@ func (c *Permissions) reads() []permission.Probe {
 func (c *Permissions) otherReads() []permission.Probe {
 	var out []permission.Probe
 	if set := c.p.settings; set.ClusterEndpoint == "" || set.ClusterCA == "" || set.ClusterVersion == "" || set.ServiceCIDR == "" {
-		out = append(out, permission.Probe{Action: "eks:DescribeCluster", Try: func(ctx context.Context) error {
+		out = append(out, permission.Probe{Lasting: true, Action: "eks:DescribeCluster", Try: func(ctx context.Context) error {
 			_, err := c.eks.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: awssdk.String(c.p.settings.ClusterName)})
 			return err
 		}})
 	}
 	if facts, err := c.p.cluster.Facts(); err == nil {
-		out = append(out, permission.Probe{Action: "ssm:GetParameter", Try: func(ctx context.Context) error {
+		out = append(out, permission.Probe{Lasting: true, Action: "ssm:GetParameter", Try: func(ctx context.Context) error {
 			_, err := c.ssm.GetParameter(ctx, &ssm.GetParameterInput{Name: awssdk.String(ami.TypicalParameter(facts.Version))})
 			return err
 		}})
 	}
 	if !c.p.settings.IsolatedVPC {
-		out = append(out, permission.Probe{Action: "pricing:GetProducts", Try: func(ctx context.Context) error {
+		out = append(out, permission.Probe{Lasting: true, Action: "pricing:GetProducts", Try: func(ctx context.Context) error {
 			_, err := c.pricing.GetProducts(ctx, &awspricing.GetProductsInput{ServiceCode: awssdk.String("AmazonEC2"), MaxResults: awssdk.Int32(1)})
 			return err
 		}})

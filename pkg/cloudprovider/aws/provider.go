@@ -129,7 +129,7 @@ func New(cfg awssdk.Config, reader client.Reader, settings Settings, now clock.P
 		lost:            memo.NewTable[string, time.Time](answersKept),
 	}
 	p.permissions = &Permissions{
-		p: p, ledger: permission.NewLedger(), ssm: ssm.NewFromConfig(cfg), eks: eks.NewFromConfig(cfg), pricing: priceClient,
+		p: p, ledger: permission.NewLedger(now), ssm: ssm.NewFromConfig(cfg), eks: eks.NewFromConfig(cfg), pricing: priceClient,
 		turn: make(chan struct{}, 1),
 	}
 	p.batchCalls()

@@ -9,7 +9,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/awserr"
@@ -21,7 +23,10 @@ type Probe struct {
 	Action string
 	// Dry says that it is a dry run, which is never answered by success.
 	Dry bool
-	Try func(context.Context) error
+	// Lasting says that the answer hangs on nothing but the policy: once granted, it is not asked again for an hour. Each dry run is an
+	// error in the account's trail.
+	Lasting bool
+	Try     func(context.Context) error
 }
 
 // Missing is a permission that AWS refuses.
@@ -55,6 +60,7 @@ func (l List) String() string {
 
 // Ledger holds what was found out last, and tells in the log what changes. It is safe for concurrent use.
 type Ledger struct {
+	clock clock.PassiveClock
 	mu    sync.Mutex
 	found map[string]finding // by what was looked at, "" for what is the same for all
 }
@@ -62,32 +68,42 @@ type Ledger struct {
 // finding is what is known of a subject.
 type finding struct {
 	missing List
-	// told holds the actions whose trial has ever had a clear answer.
-	told map[string]bool
+	// told holds the actions whose trial has ever had a clear answer, granted when those that last were granted.
+	told    map[string]bool
+	granted map[string]time.Time
 	// open are those of the last check that AWS has said nothing of yet, in order.
 	open []string
 }
 
+// believed is for how long what AWS has granted is taken for granted.
+const believed = time.Hour
+
 // NewLedger returns a ledger of which nothing is known.
-func NewLedger() *Ledger { return &Ledger{found: map[string]finding{}} }
+func NewLedger(clock clock.PassiveClock) *Ledger {
+	return &Ledger{clock: clock, found: map[string]finding{}}
+}
 
 // Check makes the trials and keeps what they tell of the subject. A trial without a clear answer leaves what was known before.
 // The error is of credentials that AWS does not take at all: then nothing is told of permissions.
 func (l *Ledger) Check(ctx context.Context, subject string, probes []Probe) error {
 	l.mu.Lock()
-	before, told := l.found[subject].missing, maps.Clone(l.found[subject].told)
+	found := l.found[subject]
 	l.mu.Unlock()
-	if told == nil {
-		told = map[string]bool{}
-	}
+	before, told, granted := found.missing, map[string]bool{}, map[string]time.Time{}
+	maps.Copy(told, found.told)
+	maps.Copy(granted, found.granted)
 	var now List
 	var open []string
 	for _, p := range probes {
+		if at, ok := granted[p.Action]; ok && l.clock.Since(at) < believed {
+			continue
+		}
 		err := p.Try(ctx)
 		missing, verdict := judge(p, err)
 		switch verdict {
 		case refused:
 			now = append(now, missing)
+			delete(granted, p.Action)
 		case unclear:
 			now = append(now, slices.DeleteFunc(slices.Clone(before), func(m Missing) bool { return m.Tried != p.Action })...)
 			if !told[p.Action] && awserr.Passing(err) {
@@ -96,7 +112,10 @@ func (l *Ledger) Check(ctx context.Context, subject string, probes []Probe) erro
 			continue
 		case unknown:
 			return awserr.Explain(p.Action, err)
-		case granted:
+		case allowed:
+			if p.Lasting {
+				granted[p.Action] = l.clock.Now()
+			}
 		}
 		told[p.Action] = true
 	}
@@ -104,7 +123,7 @@ func (l *Ledger) Check(ctx context.Context, subject string, probes []Probe) erro
 	slices.SortFunc(now, func(a, b Missing) int { return strings.Compare(a.String(), b.String()) })
 	now = slices.CompactFunc(now, func(a, b Missing) bool { return a.String() == b.String() })
 	l.mu.Lock()
-	l.found[subject] = finding{missing: now, told: told, open: open}
+	l.found[subject] = finding{missing: now, told: told, granted: granted, open: open}
 	l.mu.Unlock()
 	tell(ctx, subject, before, now)
 	return nil
@@ -158,8 +177,8 @@ func tell(ctx context.Context, subject string, before, now List) {
 type verdict int
 
 const (
-	// granted: AWS would have done it, or has done what is no dry run.
-	granted verdict = iota
+	// allowed: AWS would have done it, or has done what is no dry run.
+	allowed verdict = iota
 	// refused: it may not be done.
 	refused
 	// unclear: AWS did not say. That something else is wrong says nothing of permissions: it may be looked at before them.
@@ -174,7 +193,7 @@ var named = regexp.MustCompile(`not authorized to perform: ([a-z0-9-]+:[A-Za-z]+
 func judge(p Probe, err error) (Missing, verdict) {
 	switch {
 	case awserr.WouldSucceed(err) || err == nil && !p.Dry:
-		return Missing{}, granted
+		return Missing{}, allowed
 	case awserr.NotPermitted(err):
 		m := Missing{Action: p.Action, Tried: p.Action, Message: awserr.Text(err)}
 		if found := named.FindStringSubmatch(m.Message); found != nil {

@@ -6,9 +6,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/smithy-go"
 	"github.com/go-logr/logr/funcr"
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/utils/clock"
+	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/permission"
@@ -52,7 +56,7 @@ func TestOnlyAClearRefusalIsAMissingPermission(t *testing.T) {
 		"no answer":                     {"reset", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := permission.NewLedger()
+			l := permission.NewLedger(clock.RealClock{})
 			if err := l.Check(t.Context(), "", answers{"ec2:RunInstances": {tc.code, tc.message}}.probes()); err != nil {
 				t.Fatal(err)
 			}
@@ -64,8 +68,41 @@ func TestOnlyAClearRefusalIsAMissingPermission(t *testing.T) {
 	}
 }
 
+func TestWhatAWSHasGrantedForGoodIsAskedAgainAfterAnHour(t *testing.T) {
+	clock := clocktesting.NewFakeClock(time.Now())
+	l, tries, answer := permission.NewLedger(clock), map[string]int{}, "DryRunOperation"
+	probes := []permission.Probe{{Action: "ec2:A", Dry: true, Lasting: true}, {Action: "ec2:B", Dry: true}}
+	for i := range probes {
+		probes[i].Try = func(context.Context) error {
+			tries[probes[i].Action]++
+			return &smithy.GenericAPIError{Code: answer}
+		}
+	}
+	for _, step := range []struct {
+		later   time.Duration
+		answer  string
+		tries   map[string]int
+		missing string
+	}{
+		{0, "DryRunOperation", map[string]int{"ec2:A": 1, "ec2:B": 1}, ""},
+		{59 * time.Minute, "UnauthorizedOperation", map[string]int{"ec2:A": 1, "ec2:B": 2}, "ec2:B"},
+		{time.Minute, "UnauthorizedOperation", map[string]int{"ec2:A": 2, "ec2:B": 3}, "ec2:A, ec2:B"},
+		{time.Minute, "DryRunOperation", map[string]int{"ec2:A": 3, "ec2:B": 4}, ""},
+	} {
+		clock.Step(step.later)
+		answer = step.answer
+		if err := l.Check(t.Context(), "", probes); err != nil {
+			t.Fatal(err)
+		}
+		missing, _ := l.Missing("")
+		if diff := cmp.Diff(step.tries, tries); diff != "" || missing.String() != step.missing {
+			t.Errorf("missing %q, want %q; tries (-want +got):\n%s", missing, step.missing, diff)
+		}
+	}
+}
+
 func TestCredentialsThatAWSDoesNotTakeSayNothingOfPermissions(t *testing.T) {
-	l := permission.NewLedger()
+	l := permission.NewLedger(clock.RealClock{})
 	if err := l.Check(t.Context(), "", answers{"a:B": {"ExpiredToken", "old"}}.probes()); err == nil {
 		t.Error("there is no error")
 	}
@@ -77,7 +114,7 @@ func TestCredentialsThatAWSDoesNotTakeSayNothingOfPermissions(t *testing.T) {
 func TestEachChangeIsToldInALineOfItsOwn(t *testing.T) {
 	var lines []string
 	ctx := log.IntoContext(t.Context(), funcr.New(func(_, text string) { lines = append(lines, text) }, funcr.Options{}))
-	l := permission.NewLedger()
+	l := permission.NewLedger(clock.RealClock{})
 	denied, granted, lost := [2]string{"UnauthorizedOperation", "no"}, [2]string{"DryRunOperation", ""}, [2]string{"reset", ""}
 	for _, step := range []struct {
 		what    string
@@ -112,7 +149,7 @@ func TestAnActionIsOpenUntilAWSHasToldOnceWhetherItIsAllowed(t *testing.T) {
 	granted, denied := [2]string{"DryRunOperation", ""}, [2]string{"UnauthorizedOperation", "no"}
 	lost, throttled, unwell := [2]string{"reset", ""}, [2]string{"RequestLimitExceeded", "slow"}, [2]string{"InternalError", "oh"}
 	wrong := [2]string{"InvalidSubnetID.NotFound", "no"}
-	l := permission.NewLedger()
+	l := permission.NewLedger(clock.RealClock{})
 	for _, step := range []struct {
 		what    string
 		answers answers
