@@ -10,8 +10,9 @@ import (
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 )
 
-// inherit makes all Machines that there are count before the first decision. The process before this one may have made some a moment
-// ago, and a watch begins with what its API server has heard of.
+// inherit makes all Machines that there are count before the first decision, and before one after a Machine whose making had no answer
+// that says that it is there. The process before this one may have made some a moment ago, and a watch begins with what its API server
+// has heard of.
 func (c *Controller) inherit(ctx context.Context) error {
 	if c.inherited {
 		return nil

@@ -1,12 +1,16 @@
 package provisioning
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
@@ -37,6 +41,22 @@ func TestAProcessThatTakesOverCountsMachinesThatItsWatchDoesNotShow(t *testing.T
 	p.provision(t)
 	if got := len(p.machines(t)); want == 0 || got != want {
 		t.Errorf("the process before made %d machines for the pods; now there are %d", want, got)
+	}
+}
+
+func TestAMachineWhoseMakingHadNoAnswerIsNotMadeTwice(t *testing.T) {
+	p := newPass(t)
+	p.pending("a")
+	lost := errors.New("http2: client connection lost")
+	p.controller = p.with(interceptor.NewClient(p.Client, interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, object client.Object, o ...client.CreateOption) error {
+		return errors.Join(c.Create(ctx, object, o...), lost)
+	}}))
+	if err := p.controller.Provision(t.Context()); !errors.Is(err, lost) {
+		t.Fatalf("error = %v", err)
+	}
+	p.provision(t)
+	if made := p.machines(t); len(made) != 1 {
+		t.Errorf("%d machines were made for a pod", len(made))
 	}
 }
 

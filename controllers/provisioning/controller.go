@@ -223,7 +223,11 @@ func (c *Controller) create(ctx context.Context, log logr.Logger, planned []solv
 	for i, machine := range list {
 		group.Go(func() error { return c.createOne(ctx, log, machine, &planned[i]) })
 	}
-	return group.Wait()
+	err = group.Wait()
+	if err != nil { // it may have been made all the same: the next decision counts what there is
+		c.inherited = false
+	}
+	return err
 }
 
 func (c *Controller) createOne(ctx context.Context, log logr.Logger, machine *v1alpha5.Machine, planned *solver.Machine) error {

@@ -21,6 +21,8 @@ const (
 	// vanishedPatience is how long a Node that is gone may take to come back, as when it was deleted by mistake and its kubelet
 	// is started again.
 	vanishedPatience = time.Minute
+	// joinedRecheck is how soon a machine is looked at again whose Node is there, but not seen.
+	joinedRecheck = 5 * time.Second
 	// initializationPatience is how long a Node may take to be ready for pods before somebody is told.
 	initializationPatience = 15 * time.Minute
 	// settlingMargin is how much longer than the cloud may hide an instance a Machine is kept that asked for one: the calls that
@@ -83,6 +85,10 @@ func (l *liveness) joining(ctx context.Context, machine *v1alpha5.Machine) (reco
 	due := l.seen.Since(machine, beganJoining, conditions.Get(v1alpha5.ConditionLaunched).LastTransitionTime.Time).Add(l.settings.RegistrationTimeout)
 	why := fmt.Sprintf("its instance did not join the cluster within %s; check the instance's system log, its subnet's routes and its role", l.settings.RegistrationTimeout)
 	if !due.After(l.journal.Clock.Now()) && !neverJoined(conditions) {
+		// A watch that lags may not show a Node that has been taking pods for minutes.
+		if nodes, err := machines.LiveNodes(ctx, l.live, machine); err != nil || len(nodes) > 0 {
+			return reconcile.Result{RequeueAfter: joinedRecheck}, err
+		}
 		conditions.False(v1alpha5.ConditionRegistered, v1alpha5.ReasonNeverJoined, why)
 		return reconcile.Result{RequeueAfter: time.Millisecond}, nil
 	}

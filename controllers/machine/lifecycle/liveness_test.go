@@ -87,6 +87,27 @@ func TestAnInstanceThatNeverJoinsIsGivenUp(t *testing.T) {
 	}
 }
 
+// A watch that lags does not show it.
+func TestAnInstanceThatHasJoinedIsNotGivenUpThoughItsNodeIsNotSeen(t *testing.T) {
+	l := newLife(t)
+	machine := l.launched()
+	l.Node(machine.Status.ProviderID)
+	blind := interceptor.NewClient(l.Client, interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, o ...client.ListOption) error {
+		if _, ok := list.(*corev1.NodeList); ok {
+			return nil
+		}
+		return c.List(ctx, list, o...)
+	}})
+	l.Clock.Step(16 * time.Minute)
+	for range 3 {
+		l.Reconcile(l.with(blind, l.cloud), machine.Name)
+	}
+	l.expect(t, machine, v1alpha5.ConditionRegistered, metav1.ConditionUnknown, v1alpha5.ReasonNodeNotFound)
+	if !machine.DeletionTimestamp.IsZero() {
+		t.Error("a machine whose node has joined is given up")
+	}
+}
+
 func TestTheTimeToJoinCountsFromTheLaunch(t *testing.T) {
 	l := newLife(t)
 	machine := l.group(1)[0]

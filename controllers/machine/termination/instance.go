@@ -48,7 +48,9 @@ func (i *instanceStep) reconcile(ctx context.Context, machine *v1alpha5.Machine,
 	}
 	err := i.provider.Delete(ctx, machine, i.undisturbed(machine, nodes))
 	switch {
-	case errors.Is(err, errJoined):
+	case errors.Is(err, errJoined): // what was drained before was nothing
+		conditions.Clear(v1alpha5.ConditionDrained)
+		conditions.Clear(v1alpha5.ConditionVolumesDetached)
 		return false, time.Millisecond, nil
 	case cloudprovider.IsNotFound(err):
 		conditions.True(v1alpha5.ConditionTerminated, v1alpha5.ReasonTerminated, "")

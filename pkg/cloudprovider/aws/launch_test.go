@@ -264,7 +264,7 @@ func TestRefusalsAreToldByTheirMeaning(t *testing.T) {
 		"a call that is wrong":                 {refuse("InvalidParameterValue"), retried("InvalidRequest")},
 		"a call that names what is gone":       {refuse("InvalidSubnetID.NotFound"), cloudprovider.IsNotReady},
 		"a call beyond a quota":                {refuse("InstanceLimitExceeded"), cloudprovider.IsInsufficientCapacity},
-		"a call too many":                      {refuse("RequestLimitExceeded"), plain},
+		"a call too many":                      {refuse("RequestLimitExceeded"), cloudprovider.IsUnavailable},
 		"a fault of EC2":                       {refuse("InternalError"), plain},
 		"an answer without capacity":           {fruitless("InsufficientInstanceCapacity"), cloudprovider.IsInsufficientCapacity},
 		"an answer of what is not allowed":     {fruitless("UnauthorizedOperation"), answered("Unauthorized")},
@@ -276,6 +276,22 @@ func TestRefusalsAreToldByTheirMeaning(t *testing.T) {
 				t.Errorf("error = %v", err)
 			}
 		})
+	}
+}
+
+// That no launch template can be made says nothing of what EC2 has, nor of a request that was made before.
+func TestALaunchThatNoTemplateCanBeMadeForIsNotAnswered(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate()
+	s.attempts = 1
+	before := s.available(s.provider)
+	s.inject(on("CreateLaunchTemplate", 1, refuse("LaunchTemplateLimitExceeded")))
+	_, err := s.provider.Create(t.Context(), machine("limit", 1, 0))
+	if err == nil || cloudprovider.IsAnswered(err) || cloudprovider.IsInsufficientCapacity(err) || s.calls("ec2:CreateFleet") != 0 {
+		t.Errorf("error = %v after %d fleets, want that nothing was asked for", err, s.calls("ec2:CreateFleet"))
+	}
+	if after := s.available(s.provider); after != before {
+		t.Errorf("%d offerings are available, before %d", after, before)
 	}
 }
 

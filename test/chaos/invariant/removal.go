@@ -122,7 +122,7 @@ func absenceIsNoEvidence(h *history.History) []Violation {
 			f.add(e.At, before.Name, "machine %s was removed as empty with pod %s on its node %s", before.Name, pod, node)
 		case disrupting, node != "" && lost.marked[node], node == "" && lost.deleted[life.ID]:
 		case node != "" && !lost.gone[node].IsZero() && e.At.Sub(lost.gone[node]) >= vanishedFor-slack-h.Terms.Skew:
-		case neverJoined(before, e.At, h.Terms.Registration-h.Terms.Skew):
+		case neverJoined(before, e.At, h.Terms.Registration-h.Terms.Skew) && !hasJoined(v, before):
 		default:
 			f.add(e.At, before.Name, "machine %s was given up while its instance %s lives and its node %q is there", before.Name, life.ID, node)
 		}
@@ -147,6 +147,16 @@ func givenUp(v *history.View, w *history.Write) (*v1alpha5.Machine, *history.Lif
 func neverJoined(machine *v1alpha5.Machine, now time.Time, patience time.Duration) bool {
 	launched := history.Condition(machine, v1alpha5.ConditionLaunched)
 	return machine.Status.NodeName == "" && launched != nil && now.Sub(launched.LastTransitionTime.Time) >= patience-slack
+}
+
+// hasJoined reports whether there is a node of the machine's instance.
+func hasJoined(v *history.View, machine *v1alpha5.Machine) bool {
+	for _, node := range v.Nodes {
+		if node.Spec.ProviderID == machine.Status.ProviderID {
+			return true
+		}
+	}
+	return false
 }
 
 // workloadOn returns a pod that runs on a node; "" when there is none.

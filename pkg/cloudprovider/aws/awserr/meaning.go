@@ -46,7 +46,7 @@ func codes() map[Meaning][]string {
 	return map[Meaning][]string{
 		Capacity: {
 			"InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientReservedInstanceCapacity",
-			"InsufficientCapacity", "InsufficientCapacityOnHost", "UnfulfillableCapacity", "Unsupported",
+			"InsufficientCapacity", "InsufficientCapacityOnHost", "InsufficientVolumeCapacity", "UnfulfillableCapacity", "Unsupported",
 			"ReservationCapacityExceeded", "SpotMaxPriceTooLow", "UnsupportedOperation.InstanceTypeNotSupportedInAZ",
 		},
 		NoAddresses: {
