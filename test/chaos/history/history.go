@@ -102,6 +102,8 @@ type Terms struct {
 	Registration time.Duration
 	// Skew is how far any two clocks are apart at most, kerf's processes' and the API server's.
 	Skew time.Duration
+	// Lateness is by how much what is done may come after it was decided, on a machine that has much to do.
+	Lateness time.Duration
 	// Pause is how long the world may have been without a process of kerf, at most.
 	Pause time.Duration
 }

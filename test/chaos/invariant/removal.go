@@ -27,7 +27,7 @@ func noHealthyKill(h *history.History) []Violation {
 			return
 		}
 		for _, id := range e.Call.Ended {
-			if why := wrongEnd(v, id, e.At, joined); why != "" {
+			if why := wrongEnd(v, id, e.At.Add(-h.Terms.Lateness), joined); why != "" {
 				f.add(e.At, id, "instance %s was ended while %s", id, why)
 			}
 		}

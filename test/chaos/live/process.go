@@ -39,6 +39,8 @@ const (
 	visibilityWindow = 3 * time.Second
 	// patientWindow is the same where launches wait for their turn, for half of it at most.
 	patientWindow = 20 * time.Second
+	// lateness is what the machine that the world runs on is granted between two calls.
+	lateness = 2 * time.Second
 	// launchTimeout and registrationTimeout are kerf's defaults.
 	launchTimeout, registrationTimeout = 5 * time.Minute, 15 * time.Minute
 	// The lease of the leader: how long it lasts, for how long the leader tries to renew it, how often it and others look.

@@ -97,7 +97,7 @@ func Run(ctx context.Context, site *Site, plan Plan) Result {
 	w.mu.Unlock()
 	out.History = w.recorder.history(history.Terms{
 		ClusterUID: site.clusterUID, Staleness: plan.staleness(), PodsPerMachine: 1, Registration: registrationTimeout,
-		Pause: plan.Restart + leaseDuration + 10*time.Second,
+		Pause: plan.Restart + leaseDuration + 10*time.Second, Lateness: lateness,
 	})
 	if w.sim != nil {
 		out.Struck = w.court.struck(w.sim.Faults().Hits)
