@@ -1,6 +1,7 @@
 package invariant
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -98,6 +99,22 @@ func (l lostNodes) see(e *history.Event, node *corev1.Node) {
 	}
 }
 
+// unfounded says how a machine was given up whose instance lives; "" where somebody could have seen a reason.
+func (l lostNodes) unfounded(v *history.View, machine *v1alpha5.Machine, now time.Time, terms *history.Terms) string {
+	node, id := machine.Status.NodeName, history.InstanceID(machine.Status.ProviderID)
+	disrupting := history.True(machine, v1alpha5.ConditionDisrupting)
+	switch pod := workloadOn(v, node); {
+	case disrupting && pod != "":
+		return fmt.Sprintf("removed as empty with pod %s on its node %s", pod, node)
+	case disrupting, node != "" && l.marked[node], node == "" && l.deleted[id]:
+	case node != "" && !l.gone[node].IsZero() && now.Sub(l.gone[node]) >= vanishedFor-slack-terms.Skew:
+	case !hasJoined(v, machine) && neverJoined(machine, now, terms.Registration-terms.Skew):
+	default:
+		return fmt.Sprintf("given up while its instance %s lives and its node %q is there", id, node)
+	}
+	return ""
+}
+
 // absenceIsNoEvidence holds if kerf gives up no machine whose instance lives, but for a reason that somebody could have seen: the
 // node was deleted or never came, or nothing was on it.
 func absenceIsNoEvidence(h *history.History) []Violation {
@@ -115,16 +132,8 @@ func absenceIsNoEvidence(h *history.History) []Violation {
 		if before == nil || life == nil || !life.Live() {
 			return
 		}
-		node := before.Status.NodeName
-		disrupting := history.True(before, v1alpha5.ConditionDisrupting)
-		switch pod := workloadOn(v, node); {
-		case disrupting && pod != "":
-			f.add(e.At, before.Name, "machine %s was removed as empty with pod %s on its node %s", before.Name, pod, node)
-		case disrupting, node != "" && lost.marked[node], node == "" && lost.deleted[life.ID]:
-		case node != "" && !lost.gone[node].IsZero() && e.At.Sub(lost.gone[node]) >= vanishedFor-slack-h.Terms.Skew:
-		case neverJoined(before, e.At, h.Terms.Registration-h.Terms.Skew) && !hasJoined(v, before):
-		default:
-			f.add(e.At, before.Name, "machine %s was given up while its instance %s lives and its node %q is there", before.Name, life.ID, node)
+		if why := lost.unfounded(v, before, e.At, &h.Terms); why != "" {
+			f.add(e.At, before.Name, "machine %s was %s", before.Name, why)
 		}
 	}, nil)
 	return f.out
