@@ -88,10 +88,7 @@ func (p *Provider) launch(ctx context.Context, machine *v1alpha5.Machine) (fleet
 		p.forget(request)
 		request, answer, err = p.try(ctx, machine, secondToken)
 	}
-	var unmade *unmadeError
 	switch {
-	case errors.As(err, &unmade): // no fleet was asked for, so that nothing is answered
-		return fleet.Answer{}, refusal(unmade.error)
 	case awserr.Is(err, awserr.IdempotencyMismatch):
 		p.rooms.Settle(machine.Status.Launch.Token, nil, nil)
 		return p.adopt(ctx, machine, changed)
@@ -129,17 +126,12 @@ func (p *Provider) complete(ctx context.Context, answer fleet.Answer) error {
 	return nil
 }
 
-// unmadeError says why a request could not be put together.
-type unmadeError struct{ error }
-
-func (e *unmadeError) Unwrap() error { return e.error }
-
 // try makes the request once; a second time if it names launch templates that are gone, as a refused call uses up no token.
 func (p *Provider) try(ctx context.Context, machine *v1alpha5.Machine, token func(string) string) (fleet.Request, fleet.Answer, error) {
 	for first := true; ; first = false {
 		request, err := p.request(ctx, machine)
 		if err != nil {
-			return request, fleet.Answer{}, &unmadeError{err}
+			return request, fleet.Answer{}, err
 		}
 		request.Token = token(request.Token)
 		answer, err := fleet.Launch(ctx, p.ec2, request)

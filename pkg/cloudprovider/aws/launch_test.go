@@ -279,22 +279,6 @@ func TestRefusalsAreToldByTheirMeaning(t *testing.T) {
 	}
 }
 
-// That no launch template can be made says nothing of what EC2 has, nor of a request that was made before.
-func TestALaunchThatNoTemplateCanBeMadeForIsNotAnswered(t *testing.T) {
-	s := startSim(t)
-	s.makeTemplate()
-	s.attempts = 1
-	before := s.available(s.provider)
-	s.inject(on("CreateLaunchTemplate", 1, refuse("LaunchTemplateLimitExceeded")))
-	_, err := s.provider.Create(t.Context(), machine("limit", 1, 0))
-	if err == nil || cloudprovider.IsAnswered(err) || cloudprovider.IsInsufficientCapacity(err) || s.calls("ec2:CreateFleet") != 0 {
-		t.Errorf("error = %v after %d fleets, want that nothing was asked for", err, s.calls("ec2:CreateFleet"))
-	}
-	if after := s.available(s.provider); after != before {
-		t.Errorf("%d offerings are available, before %d", after, before)
-	}
-}
-
 // available counts the available offerings of what machine asks for.
 func (s *sim) available(p *aws.Provider) (n int) {
 	s.t.Helper()
