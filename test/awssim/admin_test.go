@@ -131,11 +131,10 @@ func TestTheAdminPortRefusesNonsense(t *testing.T) {
 
 func TestOutagesComeAndGo(t *testing.T) {
 	s := start(t)
-	once := ec2.NewFromConfig(s.aws, func(o *ec2.Options) { o.RetryMaxAttempts = 1 })
-	call := func() error {
-		ctx, cancel := context.WithTimeout(s.ctx(), 200*time.Millisecond)
+	call := func(hangs bool) error {
+		ctx, cancel := s.patience(hangs)
 		defer cancel()
-		_, err := once.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{})
+		_, err := s.once().DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{})
 		return err
 	}
 	client := admin.NewClient(s.AdminURL())
@@ -145,7 +144,7 @@ func TestOutagesComeAndGo(t *testing.T) {
 		if err := client.Configure(s.ctx(), admin.Config{Outage: &tc.mode}); err != nil {
 			t.Fatal(err)
 		}
-		err := call()
+		err := call(tc.mode == admin.OutageHang)
 		if (err == nil) != (tc.says == "") || err != nil && !strings.Contains(err.Error(), tc.says) {
 			t.Errorf("outage %s: %v, want %q", tc.mode, err, tc.says)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/smithy-go"
 	clocktesting "k8s.io/utils/clock/testing"
 
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/transport"
 	"github.com/kerf-autoscaler/kerf/test/awssim"
 	"github.com/kerf-autoscaler/kerf/test/awssim/world"
 )
@@ -31,7 +32,7 @@ const (
 	userData64 = "aGVsbG8="
 )
 
-// sim is a simulator with a clock that stands still, and an unmodified client that found it through the environment.
+// sim is a simulator with a clock that stands still, and the SDK's client, which found it through the environment.
 type sim struct {
 	*awssim.Server
 	t     *testing.T
@@ -68,6 +69,7 @@ func start(t *testing.T, changes ...func(*world.Config)) *sim {
 	if err != nil {
 		t.Fatal(err)
 	}
+	loaded.HTTPClient = transport.New(nil, time.Minute)
 	return &sim{Server: server, t: t, clock: clock, aws: loaded, ec2: ec2.NewFromConfig(loaded)}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/awserr"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/transport"
 )
 
 // Defaults of settings that may be left at zero.
@@ -122,9 +123,6 @@ func bounded(cfg awssdk.Config) awssdk.Config {
 	if !ok && cfg.HTTPClient != nil {
 		return cfg
 	}
-	if client == nil {
-		client = awshttp.NewBuildableClient()
-	}
-	cfg.HTTPClient = client.WithTimeout(callTimeout)
+	cfg.HTTPClient = transport.New(client, callTimeout)
 	return cfg
 }
