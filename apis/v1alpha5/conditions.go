@@ -81,4 +81,5 @@ const (
 	ReasonNeverJoined          = "NeverJoined"
 	ReasonNodeDeleted          = "NodeDeleted"
 	ReasonPodsStayedAway       = "PodsStayedAway"
+	ReasonLaunchRefused        = "LaunchRefused"
 )

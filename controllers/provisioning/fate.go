@@ -34,13 +34,13 @@ type fate struct {
 	// basis is what it was made from, workloads are those that it was made for.
 	basis     string
 	workloads []string
-	// reason is why it came to nothing for the workloads in failed; "" where there are none.
+	// reason is why it came to nothing, and failed are the workloads that this says something of: none where the cloud refused it.
 	reason string
 	failed []string
 	// served are the workloads of which pods run there.
 	served []string
-	// joined says that its Node is there, and used that pods run on it.
-	joined, used bool
+	// launched says that it has an instance, joined that its Node is there, and used that pods run on it.
+	launched, joined, used bool
 	// open says that it is not about to go, and onItsWay that pods may soon come to it.
 	open, onItsWay bool
 }
@@ -101,8 +101,12 @@ func fateOf(entry state.Entry, ended bool, waiting patience, now time.Time) fate
 	out.open = !leaving
 	if machine.Status.ProviderID == "" {
 		out.onItsWay = !leaving
+		if leaving && machines.Refused(machine) {
+			out.reason = v1alpha5.ReasonLaunchRefused
+		}
 		return out
 	}
+	out.launched = !leaving
 	out.serve(entry)
 	conditions := machines.Conditions(machine)
 	out.joined = !leaving && entry.Node != nil && conditions.IsTrue(v1alpha5.ConditionRegistered)
@@ -110,7 +114,7 @@ func fateOf(entry state.Entry, ended bool, waiting patience, now time.Time) fate
 	settled := readyFor >= settling
 	out.onItsWay = !leaving && !settled && now.Sub(machine.CreationTimestamp.Time) < onItsWayFor
 	switch {
-	case leaving && neverJoined(machine):
+	case leaving && machines.NeverJoined(machine):
 		out.reason, out.failed = v1alpha5.ReasonNeverJoined, out.workloads
 	case leaving && lostNode(entry) && readyFor < shortLife:
 		out.reason, out.failed = v1alpha5.ReasonNodeDeleted, out.workloads
@@ -144,13 +148,6 @@ func (f *fate) shun(waiting patience) {
 			f.reason, f.failed = v1alpha5.ReasonPodsStayedAway, append(f.failed, workload)
 		}
 	}
-}
-
-// neverJoined reports whether it is on record that the machine's instance came to nothing by itself. One that was deleted or taken
-// away before it joined tells nothing about the next.
-func neverJoined(machine *v1alpha5.Machine) bool {
-	registered := machines.Conditions(machine).Get(v1alpha5.ConditionRegistered)
-	return machine.Status.NodeName == "" && registered != nil && registered.Reason == v1alpha5.ReasonNeverJoined
 }
 
 // lostNode reports whether a machine goes because somebody deleted its Node. A Node that is not ready is deleted because its

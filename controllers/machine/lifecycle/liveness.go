@@ -11,7 +11,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
-	"github.com/kerf-autoscaler/kerf/pkg/conditions"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
 	"github.com/kerf-autoscaler/kerf/pkg/journal"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
@@ -84,7 +83,7 @@ func (l *liveness) joining(ctx context.Context, machine *v1alpha5.Machine) (reco
 	conditions := machines.Conditions(machine)
 	due := l.seen.Since(machine, beganJoining, conditions.Get(v1alpha5.ConditionLaunched).LastTransitionTime.Time).Add(l.settings.RegistrationTimeout)
 	why := fmt.Sprintf("its instance did not join the cluster within %s; check the instance's system log, its subnet's routes and its role", l.settings.RegistrationTimeout)
-	if !due.After(l.journal.Clock.Now()) && !neverJoined(conditions) {
+	if !due.After(l.journal.Clock.Now()) && !machines.NeverJoined(machine) {
 		// A watch that lags may not show a Node that has been taking pods for minutes.
 		if nodes, err := machines.LiveNodes(ctx, l.live, machine); err != nil || len(nodes) > 0 {
 			return reconcile.Result{RequeueAfter: joinedRecheck}, err
@@ -93,12 +92,6 @@ func (l *liveness) joining(ctx context.Context, machine *v1alpha5.Machine) (reco
 		return reconcile.Result{RequeueAfter: time.Millisecond}, nil
 	}
 	return l.giveUp(ctx, machine, due, events.ReasonNeverJoined, why)
-}
-
-// neverJoined reports whether the time of a machine's instance to join is over, or the instance is.
-func neverJoined(of conditions.Set) bool {
-	registered := of.Get(v1alpha5.ConditionRegistered)
-	return registered != nil && registered.Reason == v1alpha5.ReasonNeverJoined
 }
 
 // initializing tells, once, of a Node that joined and does not become ready for pods. It may be mended in place, so it stays.

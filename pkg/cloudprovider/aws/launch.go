@@ -92,7 +92,7 @@ func (p *Provider) launch(ctx context.Context, machine *v1alpha5.Machine) (fleet
 	case awserr.Is(err, awserr.IdempotencyMismatch):
 		p.rooms.Settle(machine.Status.Launch.Token, nil, nil)
 		return p.adopt(ctx, machine, changed)
-	case awserr.Is(err, awserr.Capacity, awserr.NoAddresses, awserr.Quota):
+	case awserr.Is(err, awserr.Capacity, awserr.NoAddresses, awserr.Quota, awserr.LaunchTemplateQuota):
 		// All machines of the request have to get the same answer: one that asked again and were served would be handed the
 		// instances of those that were not.
 		answer = fleet.Unserved(request, awserr.Code(err), err.Error())
@@ -148,8 +148,10 @@ func (p *Provider) learn(machine *v1alpha5.Machine, request fleet.Request, answe
 	for _, i := range answer.Instances {
 		served[offerings.Offering{InstanceType: i.InstanceType, Zone: i.Zone, CapacityType: i.CapacityType}] = true
 	}
+	template := templateName(machine)
 	for o := range served {
 		p.capacity.MarkAvailable(o)
+		p.refusals.Clear(template, o)
 	}
 	mark := p.capacity.MarkUnavailable
 	if answer.Starved() {
@@ -158,8 +160,12 @@ func (p *Provider) learn(machine *v1alpha5.Machine, request fleet.Request, answe
 	for _, c := range request.Configs {
 		for _, o := range c.Overrides {
 			full := answer.Crowded(o) && p.rooms.Spare(machine.Status.Launch.Token, o.Zone) // another subnet will do
-			if answer.Exhausted(o) && !full {
-				mark(offerings.Offering{InstanceType: o.InstanceType, Zone: o.Zone, CapacityType: request.CapacityType})
+			offering := offerings.Offering{InstanceType: o.InstanceType, Zone: o.Zone, CapacityType: request.CapacityType}
+			switch {
+			case answer.Exhausted(o) && !full:
+				mark(offering)
+			case answer.Refused(o):
+				p.refusals.Mark(template, offering)
 			}
 		}
 	}

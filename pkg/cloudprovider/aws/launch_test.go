@@ -280,9 +280,12 @@ func TestRefusalsAreToldByTheirMeaning(t *testing.T) {
 }
 
 // available counts the available offerings of what machine asks for.
-func (s *sim) available(p *aws.Provider) (n int) {
+func (s *sim) available(p *aws.Provider) (n int) { return s.availableTo(p, "default") }
+
+// availableTo counts them for the machines of another template.
+func (s *sim) availableTo(p *aws.Provider, template string) (n int) {
 	s.t.Helper()
-	list, err := p.InstanceTypes(s.t.Context(), provisioner("default"))
+	list, err := p.InstanceTypes(s.t.Context(), provisioner(template))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -302,18 +305,19 @@ func TestWhatGaveNothingIsLeftAloneUntilItMayHaveComeBack(t *testing.T) {
 		action string
 		fault  awssim.Hook
 		rests  []time.Duration
+		others bool // whether other templates suffer from it too
 	}{
-		"a quota refuses the call":            {"CreateFleet", refuse("MaxSpotInstanceCountExceeded"), growing},
-		"there may be no more templates":      {"CreateLaunchTemplate", refuse("MaxTemplateLimitExceeded"), growing},
-		"the answer names no instance type":   {"CreateFleet", fruitlessFor("", "InsufficientInstanceCapacity"), even},
-		"the answer refuses what it is":       {"CreateFleet", fruitless("UnauthorizedOperation"), growing},
-		"the answer names some of the places": {"CreateFleet", fruitless("InsufficientInstanceCapacity"), even},
-		"there are no free addresses":         {"CreateFleet", fruitless("InsufficientFreeAddressesInSubnet"), even},
-		"nobody knows what the code means":    {"CreateFleet", fruitless("SomethingNew"), growing},
+		"a quota refuses the call":            {"CreateFleet", refuse("MaxSpotInstanceCountExceeded"), growing, true},
+		"there may be no more templates":      {"CreateLaunchTemplate", refuse("MaxTemplateLimitExceeded"), growing, false},
+		"the answer names no instance type":   {"CreateFleet", fruitlessFor("", "InsufficientInstanceCapacity"), even, true},
+		"the answer refuses what it is":       {"CreateFleet", fruitlessFor("", "InvalidParameterCombination"), growing, false},
+		"the answer names some of the places": {"CreateFleet", fruitless("InsufficientInstanceCapacity"), even, true},
+		"there are no free addresses":         {"CreateFleet", fruitless("InsufficientFreeAddressesInSubnet"), even, true},
+		"nobody knows what the code means":    {"CreateFleet", fruitlessFor("", "SomethingNew"), growing, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := startSim(t)
-			s.makeTemplate()
+			s.copyTemplate(s.makeTemplate(), "other")
 			all := s.available(s.provider)
 			s.inject(on(tc.action, -1, tc.fault))
 			for i, rest := range tc.rests {
@@ -322,6 +326,9 @@ func TestWhatGaveNothingIsLeftAloneUntilItMayHaveComeBack(t *testing.T) {
 				}
 				if got := s.available(s.provider); got != 0 {
 					t.Errorf("%d of %d offerings are available after failure %d", got, all, i+1)
+				}
+				if got := s.availableTo(s.provider, "other"); got != map[bool]int{true: 0, false: all}[tc.others] {
+					t.Errorf("%d of %d offerings are available to another template after failure %d", got, all, i+1)
 				}
 				s.clock.Step(rest)
 				if got := s.available(s.provider); got != all {

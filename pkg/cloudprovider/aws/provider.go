@@ -64,6 +64,7 @@ type Provider struct {
 	permissions     *Permissions
 	prices          *pricing.Book
 	capacity        *offerings.Memory
+	refusals        *offerings.Refusals
 	launchTemplates *launchtemplate.Store
 	subnets         *subnet.Finder
 	rooms           *subnet.Rooms
@@ -113,6 +114,7 @@ func New(cfg awssdk.Config, reader client.Reader, settings Settings, now clock.P
 			return facts.OnDemandPrice(cfg.Region, instanceType)
 		}),
 		capacity:        offerings.NewMemory(now, settings.CapacityBackoffMax),
+		refusals:        offerings.NewRefusals(now, settings.CapacityBackoffMax),
 		launchTemplates: launchtemplate.NewStore(ec2Client, now, settings.ClusterUID, settings.LaunchTemplateTTL),
 		subnets:         subnet.NewFinder(ec2Client, rooms),
 		rooms:           rooms,
@@ -168,7 +170,11 @@ func (p *Provider) InstanceTypes(ctx context.Context, provisioner *v1alpha5.Prov
 	if err := p.rehearse(provisioner, template); err != nil {
 		return nil, err
 	}
-	return p.lister.List(instancetype.QuestionOf(template, provisioner.Spec.KubeletConfiguration))
+	list, err := p.lister.List(instancetype.QuestionOf(template, provisioner.Spec.KubeletConfiguration))
+	if err != nil {
+		return nil, err
+	}
+	return p.refusals.Open(template.Name, list), nil
 }
 
 // Measured returns what nodes turned out to have, for who sees nodes to fill.

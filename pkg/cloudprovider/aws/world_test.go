@@ -194,6 +194,20 @@ func (s *sim) makeTemplate(modify ...func(*awsv1alpha1.AWSNodeTemplateSpec)) *aw
 	return template
 }
 
+// copyTemplate makes another template that is like one.
+func (s *sim) copyTemplate(of *awsv1alpha1.AWSNodeTemplate, name string) {
+	s.t.Helper()
+	template := of.DeepCopy()
+	template.Name, template.ResourceVersion = name, ""
+	if err := s.client.Create(s.t.Context(), template); err != nil {
+		s.t.Fatal(err)
+	}
+	template.Status = of.Status
+	if err := s.client.Status().Update(s.t.Context(), template); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // template returns the template default as the API server has it.
 func (s *sim) template() *awsv1alpha1.AWSNodeTemplate {
 	s.t.Helper()

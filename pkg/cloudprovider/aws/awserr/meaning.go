@@ -23,6 +23,8 @@ const (
 	NoAddresses Meaning = "NoAddresses"
 	// Quota: a limit of the account that waiting does not lift. Try something else, tell the user.
 	Quota Meaning = "Quota"
+	// LaunchTemplateQuota: the account has as many launch templates as it may. What is bought without making one is not concerned.
+	LaunchTemplateQuota Meaning = "LaunchTemplateQuota"
 	// Throttled: too many requests. Retry later.
 	Throttled Meaning = "Throttled"
 	// Denied: credentials or permissions. The user has to change something.
@@ -54,9 +56,12 @@ func codes() map[Meaning][]string {
 		},
 		Quota: {
 			"VcpuLimitExceeded", "MaxSpotInstanceCountExceeded", "InstanceLimitExceeded", "MaxFleetCountExceeded",
-			"SpotInstanceCountLimitExceeded", "LaunchTemplateLimitExceeded", "MaxTemplateLimitExceeded", "VolumeLimitExceeded",
+			"SpotInstanceCountLimitExceeded", "VolumeLimitExceeded",
 			"NetworkInterfaceLimitExceeded", "ServiceQuotaExceededException", "ResourceCountExceeded", "AddressLimitExceeded",
 			"SnapshotLimitExceeded", "VolumeIOPSLimit", "MaxIOPSLimitExceeded", "PrivateIpAddressLimitExceeded",
+		},
+		LaunchTemplateQuota: {
+			"LaunchTemplateLimitExceeded", "MaxTemplateLimitExceeded",
 		},
 		Throttled: {
 			"RequestLimitExceeded", "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled",
@@ -128,7 +133,12 @@ func Passing(err error) bool {
 		return true
 	}
 	code := Code(err)
-	return code == "" || Of(code) == Throttled || slices.Contains([]string{"InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable"}, code)
+	return code == "" || PassingCode(code)
+}
+
+// PassingCode reports whether a code says nothing of what was asked, as Passing does.
+func PassingCode(code string) bool {
+	return Of(code) == Throttled || slices.Contains([]string{"InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable"}, code)
 }
 
 // Is reports whether err has one of the meanings.

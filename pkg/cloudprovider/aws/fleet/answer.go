@@ -100,11 +100,24 @@ func Unserved(r Request, code, message string) Answer {
 // out of it.
 func (a Answer) Silent() bool { return len(a.Instances) == 0 && len(a.Failures) == 0 }
 
-// Exhausted reports whether the answer speaks against trying the override again at once: failures and no instance at all, or a
-// failure that the cloud cannot cure now.
+// Exhausted reports whether the cloud has nothing of the override now, for anybody: it says so, or gave nothing at all for no
+// other reason than that there was none.
 func (a Answer) Exhausted(o Override) bool {
-	return len(a.Instances) == 0 && len(a.Failures) > 0 || slices.ContainsFunc(a.Failures, func(f Failure) bool {
+	return len(a.Instances) == 0 && a.Only(awserr.Capacity, awserr.NoAddresses, awserr.Quota) || slices.ContainsFunc(a.Failures, func(f Failure) bool {
 		return awserr.Unfulfillable(f.Code) && f.concerns(o)
+	})
+}
+
+// Refused reports whether nothing came of the request for a reason that may lie in what is asked of the override, such as an image
+// that it does not boot. What passes by itself and a lack of permission say nothing of it.
+func (a Answer) Refused(o Override) bool {
+	return len(a.Instances) == 0 && slices.ContainsFunc(a.Failures, func(f Failure) bool {
+		switch awserr.Of(f.Code) {
+		case awserr.Capacity, awserr.NoAddresses, awserr.Quota, awserr.Denied:
+			return false
+		default:
+			return !awserr.PassingCode(f.Code) && f.concerns(o)
+		}
 	})
 }
 

@@ -218,21 +218,31 @@ func TestWhatAFailureDoesNotNameItIsAboutAllOf(t *testing.T) {
 	}
 	some := []Instance{{ID: "i-1"}}
 	for name, tc := range map[string]struct {
-		answer Answer
-		want   bool
+		answer             Answer
+		exhausted, refused bool
 	}{
-		"nothing at all":            {Answer{}, false},
-		"nothing, for other causes": {Answer{Failures: []Failure{{Code: "UnauthorizedOperation"}}}, true},
-		"all that was asked for":    {Answer{Instances: some}, false},
-		"none of it left":           {Answer{Instances: some, Failures: []Failure{capacity("m5.large", "z1")}}, true},
-		"none of another type":      {Answer{Instances: some, Failures: []Failure{capacity("m5.xlarge", "z1")}}, false},
-		"none in another zone":      {Answer{Instances: some, Failures: []Failure{capacity("m5.large", "z2")}}, false},
-		"none of it in any zone":    {Answer{Instances: some, Failures: []Failure{capacity("m5.large", "")}}, true},
-		"no more of anything":       {Answer{Instances: some, Failures: []Failure{{Code: "MaxSpotInstanceCountExceeded"}}}, true},
-		"a fault besides":           {Answer{Instances: some, Failures: []Failure{{Code: "InternalError"}}}, false},
+		"nothing at all":             {Answer{}, false, false},
+		"all that was asked for":     {Answer{Instances: some}, false, false},
+		"none of it left":            {Answer{Instances: some, Failures: []Failure{capacity("m5.large", "z1")}}, true, false},
+		"none of another type":       {Answer{Instances: some, Failures: []Failure{capacity("m5.xlarge", "z1")}}, false, false},
+		"none in another zone":       {Answer{Instances: some, Failures: []Failure{capacity("m5.large", "z2")}}, false, false},
+		"none of it in any zone":     {Answer{Instances: some, Failures: []Failure{capacity("m5.large", "")}}, true, false},
+		"none of the one it tells":   {Answer{Failures: []Failure{capacity("m5.xlarge", "z1")}}, true, false},
+		"no more of anything":        {Answer{Instances: some, Failures: []Failure{{Code: "MaxSpotInstanceCountExceeded"}}}, true, false},
+		"a fault besides":            {Answer{Instances: some, Failures: []Failure{{Code: "InternalError"}}}, false, false},
+		"nothing but a fault":        {Answer{Failures: []Failure{{Code: "InternalError"}}}, false, false},
+		"too many calls":             {Answer{Failures: []Failure{{Code: "RequestLimitExceeded"}}}, false, false},
+		"something new":              {Answer{Failures: []Failure{{Code: "SomethingNew"}}}, false, true},
+		"not permitted":              {Answer{Failures: []Failure{{Code: "UnauthorizedOperation"}}}, false, false},
+		"an image that it boots not": {Answer{Failures: []Failure{{Code: "InvalidParameterCombination", InstanceType: "m5.large"}}}, false, true},
+		"the same of another type":   {Answer{Failures: []Failure{{Code: "InvalidParameterCombination", InstanceType: "m5.xlarge"}}}, false, false},
+		"an image, and capacity": {Answer{Failures: []Failure{
+			{Code: "InvalidParameterCombination", InstanceType: "m5.large"}, capacity("m5.xlarge", "z1"),
+		}}, false, true},
 	} {
-		if got := tc.answer.Exhausted(Override{InstanceType: "m5.large", Zone: "z1"}); got != tc.want {
-			t.Errorf("%s: exhausted = %t, want %t", name, got, tc.want)
+		o := Override{InstanceType: "m5.large", Zone: "z1"}
+		if exhausted, refused := tc.answer.Exhausted(o), tc.answer.Refused(o); exhausted != tc.exhausted || refused != tc.refused {
+			t.Errorf("%s: exhausted = %t, refused = %t; want %t, %t", name, exhausted, refused, tc.exhausted, tc.refused)
 		}
 	}
 }
