@@ -47,8 +47,12 @@ func TestAProcessThatTakesOverCountsMachinesThatItsWatchDoesNotShow(t *testing.T
 func TestAMachineWhoseMakingHadNoAnswerIsNotMadeTwice(t *testing.T) {
 	p := newPass(t)
 	p.pending("a")
-	lost := errors.New("http2: client connection lost")
+	lost, gone := errors.New("http2: client connection lost"), false
 	p.controller = p.with(interceptor.NewClient(p.Client, interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, object client.Object, o ...client.CreateOption) error {
+		if gone {
+			return lost
+		}
+		gone = true
 		return errors.Join(c.Create(ctx, object, o...), lost)
 	}}))
 	if err := p.controller.Provision(t.Context()); !errors.Is(err, lost) {

@@ -231,7 +231,7 @@ func (c *Controller) create(ctx context.Context, log logr.Logger, planned []solv
 }
 
 func (c *Controller) createOne(ctx context.Context, log logr.Logger, machine *v1alpha5.Machine, planned *solver.Machine) error {
-	if err := c.client.Create(ctx, machine); err != nil {
+	if err := c.ensure(ctx, machine); err != nil {
 		return fmt.Errorf("creating machine for provisioner %s: %w", planned.Provisioner, err)
 	}
 	now := c.journal.Clock.Now()

@@ -16,8 +16,12 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/solver"
 )
 
-// buildMachines turns planned machines into Machines. Those that ask for the same thing share a launch group, so that one
-// request to the cloud serves them all.
+// groupSize is how many machines one request to the cloud asks for at most: enough for a thousand in ten requests, and few enough that
+// a request gets its turn where EC2 lets only two instances start in a second, and that a group which cannot form is no great loss.
+const groupSize = 100
+
+// buildMachines turns planned machines into Machines. Those that ask for the same thing share launch groups, so that few requests to
+// the cloud serve them all.
 func buildMachines(planned []solver.Machine, c catalogue, policy v1alpha5.MinValuesPolicy) ([]*v1alpha5.Machine, error) {
 	out := make([]*v1alpha5.Machine, 0, len(planned))
 	groups := map[string]*v1alpha5.LaunchGroup{}
@@ -33,7 +37,7 @@ func buildMachines(planned []solver.Machine, c catalogue, policy v1alpha5.MinVal
 			return nil, fmt.Errorf("encoding machine of provisioner %s: %w", planned[i].Provisioner, err)
 		}
 		group, ok := groups[string(key)]
-		if !ok {
+		if !ok || group.Size == groupSize {
 			group = &v1alpha5.LaunchGroup{Name: string(uuid.NewUUID())}
 			groups[string(key)] = group
 		}
@@ -83,7 +87,7 @@ func buildMachine(planned *solver.Machine, provisioner *v1alpha5.Provisioner) *v
 	})
 	return &v1alpha5.Machine{
 		ObjectMeta: metav1.ObjectMeta{
-			GenerateName: provisioner.Name + "-", Labels: labels, Annotations: annotations,
+			Name: newName(provisioner), Labels: labels, Annotations: annotations,
 			Finalizers:      []string{v1alpha5.TerminationFinalizer},
 			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(provisioner, v1alpha5.GroupVersion().WithKind("Provisioner"))},
 		},
@@ -94,6 +98,14 @@ func buildMachine(planned *solver.Machine, provisioner *v1alpha5.Provisioner) *v
 			Kubelet:   provisioner.Spec.KubeletConfiguration, MachineTemplateRef: templateReference(provisioner),
 		},
 	}
+}
+
+// newName returns a name for a machine, which no other has. It is not left to the API server to choose: to make the machine a second
+// time, where the first had no answer, must not make two.
+func newName(provisioner *v1alpha5.Provisioner) string {
+	const random = 10 // characters of the suffix, which are hexadecimal: a million machines share one with a chance of less than a half
+	id := strings.ReplaceAll(string(uuid.NewUUID()), "-", "")
+	return provisioner.Name + "-" + id[len(id)-random:]
 }
 
 // minValues returns what a machine still has to have to choose from when it is launched, nil for nothing.

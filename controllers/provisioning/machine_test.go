@@ -1,6 +1,8 @@
 package provisioning
 
 import (
+	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -34,6 +36,26 @@ func planned(provisioner, zone, cpu string, types ...string) solver.Machine {
 			scheduling.NewRequirement(v1alpha5.CapacityTypeLabel, corev1.NodeSelectorOpIn, v1alpha5.CapacityTypeSpot),
 			scheduling.NewRequirement(corev1.LabelArchStable, corev1.NodeSelectorOpExists)),
 		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu)},
+	}
+}
+
+func TestAThousandMachinesThatLaunchAlikeAreAskedForInTenRequests(t *testing.T) {
+	list, err := buildMachines(slices.Repeat([]solver.Machine{planned("p", "a", "1", "c5.large")}, 1050), offersOf(builders.Provisioner("p")), v1alpha5.MinValuesStrict)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sizes, names := map[string]int32{}, map[string]bool{}
+	for _, machine := range list {
+		sizes[machine.Spec.LaunchGroup.Name]++
+		names[machine.Name] = true
+	}
+	for _, machine := range list {
+		if group := machine.Spec.LaunchGroup; group.Size != sizes[group.Name] || group.Size > groupSize {
+			t.Errorf("a machine says that its group of %d has %d machines", sizes[group.Name], group.Size)
+		}
+	}
+	if len(sizes) != 11 || len(names) != len(list) {
+		t.Errorf("%d machines have %d groups and %d names", len(list), len(sizes), len(names))
 	}
 }
 
@@ -102,11 +124,14 @@ func TestAMachineSaysWhatWasDecided(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := list[0]
-	got.Spec.LaunchGroup.Name = "group"
+	if !regexp.MustCompile(`^p-[0-9a-f]{10}$`).MatchString(got.Name) {
+		t.Errorf("the machine's name is %q", got.Name)
+	}
+	got.Name, got.Spec.LaunchGroup.Name = "", "group"
 	controller, block := true, true
 	want := &v1alpha5.Machine{
 		ObjectMeta: metav1.ObjectMeta{
-			GenerateName: "p-", Finalizers: []string{v1alpha5.TerminationFinalizer},
+			Finalizers: []string{v1alpha5.TerminationFinalizer},
 			Labels: map[string]string{
 				"team": "a", v1alpha5.ProvisionerNameLabel: "p", corev1.LabelTopologyZone: "a", v1alpha5.CapacityTypeLabel: "spot",
 			},

@@ -94,13 +94,19 @@ type pool struct {
 	limit
 	// reserve is the part that only urgent calls take from.
 	reserve float64
-	// most is how long a call may wait for tokens; 0 is for as long as it takes.
-	most time.Duration
 }
 
-// launchPatience is how long a launch waits for the tokens of its instances. They come back slowly, two in a second: the workers that
-// look after all other machines must not wait for them.
+// launchPatience is how long a launch waits for its turn and for the tokens of its instances. They come back slowly, two in a second:
+// the workers that look after all other machines must not wait for them.
 const launchPatience = 5 * time.Second
+
+// patience returns how long the call may wait for tokens; 0 is for as long as it takes.
+func (c call) patience() time.Duration {
+	if c.action == "CreateFleet" || c.action == "CreateLaunchTemplate" {
+		return launchPatience
+	}
+	return 0
+}
 
 // resources returns the bucket that the call takes a token from for each of its instances; false where there is none. What a fleet
 // launches at once counts as if it had been launched without one. No launch is urgent, so that none of its tokens are kept.
@@ -109,7 +115,7 @@ func (c call) resources() (pool, bool) {
 	case "TerminateInstances":
 		return pool{name: "TerminateInstances of instances", verb: "terminate", limit: limit{1000, 20}, reserve: reserve}, true
 	case "CreateFleet":
-		return pool{name: "RunInstances of instances", verb: "launch", limit: limit{1000, 2}, most: launchPatience}, true
+		return pool{name: "RunInstances of instances", verb: "launch", limit: limit{1000, 2}}, true
 	default:
 		return pool{}, false
 	}

@@ -101,7 +101,7 @@ func (t *Throttle) Middleware(stack *middleware.Stack) error {
 // wait waits for the call's turn.
 func (t *Throttle) wait(ctx context.Context, c call) error {
 	rank, _ := ctx.Value(urgency{}).(rank)
-	most := time.Duration(0)
+	most := c.patience()
 	if rank == prompt {
 		most = promptly
 	}
@@ -121,9 +121,6 @@ func (t *Throttle) wait(ctx context.Context, c call) error {
 	pool, ok := c.resources()
 	if !ok {
 		return nil
-	}
-	if rank != prompt {
-		most = pool.most
 	}
 	err = t.bucket(pool).take(ctx, want{tokens: c.instances, urgent: rank > patient, most: most})
 	if errors.Is(err, errLate) {

@@ -79,11 +79,14 @@ func TestOtherServicesHaveBucketsOfTheirOwnAndCredentialsNone(t *testing.T) {
 	}
 }
 
-// launches makes n calls of CreateFleet at once and returns a function that waits for them.
-func launches(ctx context.Context, th *Throttle, n int) func() {
+// patientAction is one of many whose calls wait for as long as it takes.
+const patientAction = "DeleteLaunchTemplate"
+
+// changes makes n patient calls at once and returns a function that waits for them.
+func changes(ctx context.Context, th *Throttle, n int) func() {
 	var group sync.WaitGroup
 	for range n {
-		group.Go(func() { _ = th.wait(ctx, call{action: "CreateFleet"}) })
+		group.Go(func() { _ = th.wait(ctx, call{action: patientAction}) })
 	}
 	return group.Wait
 }
@@ -91,11 +94,11 @@ func launches(ctx context.Context, th *Throttle, n int) func() {
 func TestABurstGoesAtOnceAndTheRestAtTheRateOfTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		th, start := New(clock.RealClock{}, 1), time.Now()
-		launches(t.Context(), th, 40)() // 50 less what is kept for urgent calls
+		changes(t.Context(), th, 40)() // 50 less what is kept for urgent calls
 		if waited := time.Since(start); waited != 0 {
 			t.Errorf("40 calls took %s", waited)
 		}
-		launches(t.Context(), th, 100)()
+		changes(t.Context(), th, 100)()
 		if waited := time.Since(start).Round(time.Second); waited != 20*time.Second {
 			t.Errorf("100 calls at 5 a second took %s", waited)
 		}
@@ -106,11 +109,11 @@ func TestUrgentCallsNeverWaitBehindOthersOfTheirAction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		th := New(clock.RealClock{}, 1)
 		ctx, cancel := context.WithCancel(t.Context())
-		wait := launches(ctx, th, 1000)
+		wait := changes(ctx, th, 1000)
 		<-time.After(10 * time.Second) // the others queue by now
 		start := time.Now()
 		for range 10 {
-			if err := th.wait(Urgent(t.Context()), call{action: "CreateFleet"}); err != nil {
+			if err := th.wait(Urgent(t.Context()), call{action: patientAction}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -118,7 +121,7 @@ func TestUrgentCallsNeverWaitBehindOthersOfTheirAction(t *testing.T) {
 			t.Errorf("urgent calls waited for %s", waited)
 		}
 		for range 25 {
-			if err := th.wait(Urgent(t.Context()), call{action: "CreateFleet"}); err != nil {
+			if err := th.wait(Urgent(t.Context()), call{action: patientAction}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -135,7 +138,7 @@ func TestTerminationsDoNotWaitForLaunchesAndCountTheirInstances(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		th := New(clock.RealClock{}, 1)
 		ctx, cancel := context.WithCancel(t.Context())
-		wait := launches(ctx, th, 500)
+		wait := changes(ctx, th, 500)
 		synctest.Wait()
 		start := time.Now()
 		for range 2 {
@@ -212,6 +215,28 @@ func TestLaunchesTakeTheTokensOfTheirInstancesAndAreTurnedDownRatherThanHeldUpFo
 	})
 }
 
+func TestLaunchesDoNotWaitForTheirTurnForLong(t *testing.T) {
+	for _, action := range []string{"CreateFleet", "CreateLaunchTemplate"} {
+		synctest.Test(t, func(t *testing.T) {
+			th, start, turnedDown := New(clock.RealClock{}, 1), time.Now(), atomic.Int32{}
+			var group sync.WaitGroup
+			for range 100 {
+				group.Go(func() {
+					if err := th.wait(t.Context(), call{action: action}); cloudprovider.IsUnavailable(err) {
+						turnedDown.Add(1)
+					} else if err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			group.Wait()
+			if waited := time.Since(start); waited > launchPatience || turnedDown.Load() != 100-40-25 {
+				t.Errorf("%d of 100 calls of %s were turned down within %s, want those for which there are no tokens in %s", turnedDown.Load(), action, waited, launchPatience)
+			}
+		})
+	}
+}
+
 func TestOfManyLaunchesThatWaitNoneWaitsForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		th := New(clock.RealClock{}, 1)
@@ -253,15 +278,15 @@ func TestOfWhatEC2RefusesToLaunchThereAreTooFewTokens(t *testing.T) {
 func TestWhoeverGivesUpTakesNoToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		th := New(clock.RealClock{}, 1)
-		launches(t.Context(), th, 40)()
+		changes(t.Context(), th, 40)()
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		if err := th.wait(ctx, call{action: "CreateFleet"}); !errors.Is(err, context.DeadlineExceeded) {
+		if err := th.wait(ctx, call{action: patientAction}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error = %v, want that the time was over", err)
 		}
-		launches(ctx, th, 20)() // the same, in a queue
+		changes(ctx, th, 20)() // the same, in a queue
 		start := time.Now()
-		launches(t.Context(), th, 1)()
+		changes(t.Context(), th, 1)()
 		if waited := time.Since(start).Round(10 * time.Millisecond); waited != 100*time.Millisecond {
 			t.Errorf("the next one waited for %s, want what was left of 200ms", waited)
 		}
@@ -282,11 +307,11 @@ func TestAShareOfTheLimitIsKept(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				th, start := New(clock.RealClock{}, tc.share), time.Now()
-				launches(t.Context(), th, tc.burst)()
+				changes(t.Context(), th, tc.burst)()
 				if waited := time.Since(start); waited != 0 {
 					t.Errorf("%d calls waited for %s", tc.burst, waited)
 				}
-				launches(t.Context(), th, 100)()
+				changes(t.Context(), th, 100)()
 				if waited := time.Since(start).Round(time.Second); waited != tc.more {
 					t.Errorf("100 more waited for %s, want %s", waited, tc.more)
 				}
@@ -298,7 +323,7 @@ func TestAShareOfTheLimitIsKept(t *testing.T) {
 func TestWaitingShowsInTheMetrics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		th := New(clock.RealClock{}, 1)
-		launches(t.Context(), th, 60)()
+		changes(t.Context(), th, 60)()
 		if err := th.wait(Urgent(t.Context()), call{action: "TerminateInstances", instances: 1}); err != nil {
 			t.Fatal(err)
 		}
@@ -313,7 +338,7 @@ func TestWaitingShowsInTheMetrics(t *testing.T) {
 			got[m.GetLabel()[0].GetValue()+" "+m.GetLabel()[1].GetValue()] = math.Round(m.GetHistogram().GetSampleSum())
 		}
 		// The 20 that did not go at once waited for 0.2 s, 0.4 s and so on.
-		if diff := cmp.Diff(map[string]float64{"CreateFleet false": 42, "TerminateInstances true": 0}, got); diff != "" {
+		if diff := cmp.Diff(map[string]float64{patientAction + " false": 42, "TerminateInstances true": 0}, got); diff != "" {
 			t.Errorf("seconds waited (-want +got):\n%s", diff)
 		}
 	})
