@@ -100,11 +100,7 @@ func fateOf(entry state.Entry, ended bool, waiting patience, now time.Time) fate
 	leaving := ended || !machine.DeletionTimestamp.IsZero()
 	out.open = !leaving
 	if machine.Status.ProviderID == "" {
-		out.onItsWay = !leaving
-		if leaving && machines.Refused(machine) {
-			out.reason = v1alpha5.ReasonLaunchRefused
-		}
-		return out
+		return out.asked()
 	}
 	out.launched = !leaving
 	out.serve(entry)
@@ -114,7 +110,7 @@ func fateOf(entry state.Entry, ended bool, waiting patience, now time.Time) fate
 	settled := readyFor >= settling
 	out.onItsWay = !leaving && !settled && now.Sub(machine.CreationTimestamp.Time) < onItsWayFor
 	switch {
-	case leaving && machines.NeverJoined(machine):
+	case leaving && machine.NeverJoined():
 		out.reason, out.failed = v1alpha5.ReasonNeverJoined, out.workloads
 	case leaving && lostNode(entry) && readyFor < shortLife:
 		out.reason, out.failed = v1alpha5.ReasonNodeDeleted, out.workloads
@@ -123,6 +119,15 @@ func fateOf(entry state.Entry, ended bool, waiting patience, now time.Time) fate
 		out.shun(waiting)
 	}
 	return out
+}
+
+// asked returns the fate of a machine that has no instance.
+func (f fate) asked() fate {
+	f.onItsWay = f.open
+	if !f.open && f.machine.LaunchRefused() {
+		f.reason = v1alpha5.ReasonLaunchRefused
+	}
+	return f
 }
 
 // serve notes of which workloads pods run on the node.

@@ -44,12 +44,12 @@ func TestRefusedLaunchesAreTriedLessOftenUntilTheyAreMended(t *testing.T) {
 }
 
 func TestTheNextProvisionerIsAskedWhereLaunchesOfOneAreRefused(t *testing.T) {
-	o := newOrdeal(t, serves("a"), builders.Provisioner("broken", builders.Weight(100)), builders.Provisioner("sound"))
+	o := newOrdeal(t, serves("b"), builders.Provisioner("broken", builders.Weight(100)), builders.Provisioner("sound"))
 	o.refuses = func(m *v1alpha5.Machine) bool { return m.ProvisionerName() == "broken" }
-	o.want("a", builders.CPU("1"))
+	o.want("b", builders.CPU("1"))
 	o.run(5 * time.Minute)
-	if o.pods["a"].Spec.NodeName == "" || len(o.made) != 3 {
-		t.Errorf("%d machines were made, want 2 of the broken provisioner and 1 of the other; the pod runs on %q", len(o.made), o.pods["a"].Spec.NodeName)
+	if o.pods["b"].Spec.NodeName == "" || len(o.made) != 3 {
+		t.Errorf("%d machines were made, want 2 of the broken provisioner and 1 of the other; the pod runs on %q", len(o.made), o.pods["b"].Spec.NodeName)
 	}
 }
 

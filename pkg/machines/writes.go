@@ -32,7 +32,7 @@ const OutageRetry = 5 * time.Second
 func Write(ctx context.Context, c client.Client, stored, machine *v1alpha5.Machine) error {
 	if !equality.Semantic.DeepEqual(stored.ObjectMeta, machine.ObjectMeta) {
 		status := machine.Status.DeepCopy()
-		err := c.Patch(ctx, machine, locked(stored))
+		err := c.Patch(ctx, machine, metadataPatch{stored})
 		if apierrors.IsNotFound(err) {
 			return nil
 		}
@@ -57,7 +57,7 @@ func WriteNode(ctx context.Context, c client.Client, stored, node *corev1.Node) 
 	if equality.Semantic.DeepEqual(stored.ObjectMeta, node.ObjectMeta) && equality.Semantic.DeepEqual(stored.Spec, node.Spec) {
 		return false, nil
 	}
-	if err := c.Patch(ctx, node, locked(stored)); err != nil {
+	if err := c.Patch(ctx, node, nodePatch{stored}); err != nil {
 		return false, fmt.Errorf("writing node %s: %w", stored.Name, err)
 	}
 	return true, nil
@@ -65,6 +65,37 @@ func WriteNode(ctx context.Context, c client.Client, stored, node *corev1.Node) 
 
 func locked(stored client.Object) client.Patch {
 	return client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{})
+}
+
+// metadataPatch is a locked merge patch of a Machine's metadata: to find out from two documents that spec and status are the same would
+// cost more than all the rest.
+type metadataPatch struct{ stored *v1alpha5.Machine }
+
+// Type is that of a merge patch.
+func (metadataPatch) Type() types.PatchType { return types.MergePatchType }
+
+// Data returns the patch that makes the metadata that is stored the object's.
+func (p metadataPatch) Data(object client.Object) ([]byte, error) {
+	machine, ok := object.(*v1alpha5.Machine)
+	if !ok {
+		return nil, fmt.Errorf("patching the metadata of a %T as if it were a machine's", object)
+	}
+	return locked(&v1alpha5.Machine{ObjectMeta: p.stored.ObjectMeta}).Data(&v1alpha5.Machine{ObjectMeta: machine.ObjectMeta})
+}
+
+// nodePatch is the same of a Node's metadata and spec: its status, with all its images, is its kubelet's.
+type nodePatch struct{ stored *corev1.Node }
+
+// Type is that of a merge patch.
+func (nodePatch) Type() types.PatchType { return types.MergePatchType }
+
+// Data returns the patch that makes the metadata and spec that are stored the object's.
+func (p nodePatch) Data(object client.Object) ([]byte, error) {
+	node, ok := object.(*corev1.Node)
+	if !ok {
+		return nil, fmt.Errorf("patching a %T as if it were a node", object)
+	}
+	return locked(&corev1.Node{ObjectMeta: p.stored.ObjectMeta, Spec: p.stored.Spec}).Data(&corev1.Node{ObjectMeta: node.ObjectMeta, Spec: node.Spec})
 }
 
 // statusPatch is a locked merge patch of a Machine's status. It looks at those fields of the status alone that have changed: the requirements

@@ -6,7 +6,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
-	"github.com/kerf-autoscaler/kerf/pkg/machines"
 )
 
 // remembered is how many Machines and Nodes are remembered that are gone. What counts is how the last ones of a provisioner ended: two
@@ -32,7 +31,7 @@ func (p *past) nodeGone(node *corev1.Node) {
 
 // machineGone remembers a Machine that had an instance, or was refused one, as it last was; nil is none. Nodes are those that are still there.
 func (p *past) machineGone(machine *v1alpha5.Machine, nodes map[string]*corev1.Node) {
-	if machine == nil || machine.Status.ProviderID == "" && !machines.Refused(machine) {
+	if machine == nil || machine.Status.ProviderID == "" && !machine.LaunchRefused() {
 		return
 	}
 	entry := Entry{Machine: machine}

@@ -3,6 +3,8 @@ package awssim_test
 import (
 	"context"
 	"errors"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +16,6 @@ import (
 	"github.com/aws/smithy-go"
 	clocktesting "k8s.io/utils/clock/testing"
 
-	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/transport"
 	"github.com/kerf-autoscaler/kerf/test/awssim"
 	"github.com/kerf-autoscaler/kerf/test/awssim/world"
 )
@@ -69,8 +70,19 @@ func start(t *testing.T, changes ...func(*world.Config)) *sim {
 	if err != nil {
 		t.Fatal(err)
 	}
-	loaded.HTTPClient = transport.New(nil, time.Minute)
+	loaded.HTTPClient = readOnly{}
 	return &sim{Server: server, t: t, clock: clock, aws: loaded, ec2: ec2.NewFromConfig(loaded)}
+}
+
+// readOnly sends requests with bodies that can only be read. The SDK's own has a WriteTo that fails with io.EOF once the answer is there;
+// on a machine that is busy net/http takes that for a failed request, and the answer is lost.
+type readOnly struct{}
+
+func (readOnly) Do(r *http.Request) (*http.Response, error) {
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = struct{ io.ReadCloser }{r.Body}
+	}
+	return http.DefaultClient.Do(r)
 }
 
 func (s *sim) ctx() context.Context { return s.t.Context() }

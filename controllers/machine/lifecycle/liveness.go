@@ -83,7 +83,7 @@ func (l *liveness) joining(ctx context.Context, machine *v1alpha5.Machine) (reco
 	conditions := machines.Conditions(machine)
 	due := l.seen.Since(machine, beganJoining, conditions.Get(v1alpha5.ConditionLaunched).LastTransitionTime.Time).Add(l.settings.RegistrationTimeout)
 	why := fmt.Sprintf("its instance did not join the cluster within %s; check the instance's system log, its subnet's routes and its role", l.settings.RegistrationTimeout)
-	if !due.After(l.journal.Clock.Now()) && !machines.NeverJoined(machine) {
+	if !due.After(l.journal.Clock.Now()) && !machine.NeverJoined() {
 		// A watch that lags may not show a Node that has been taking pods for minutes.
 		if nodes, err := machines.LiveNodes(ctx, l.live, machine); err != nil || len(nodes) > 0 {
 			return reconcile.Result{RequeueAfter: joinedRecheck}, err

@@ -50,7 +50,7 @@ func (r *registration) reconcile(ctx context.Context, machine *v1alpha5.Machine)
 			ctrl.LoggerFrom(ctx).Info("node of machine is gone", "machine", klog.KObj(machine), "node", machine.Status.NodeName)
 		}
 		return reconcile.Result{}, nil
-	case len(nodes) == 0 && machines.NeverJoined(machine): // liveness has given it up
+	case len(nodes) == 0 && machine.NeverJoined(): // liveness has given it up
 		return reconcile.Result{}, nil
 	case len(nodes) == 0:
 		conditions.Unknown(v1alpha5.ConditionRegistered, v1alpha5.ReasonNodeNotFound, "the instance has not joined the cluster yet")

@@ -24,11 +24,7 @@ func noLeak(h *history.History) []Violation {
 		if e.At.Before(calm) {
 			return
 		}
-		for _, life := range lives(v) {
-			if !life.Live() || life.ClusterUID != h.Terms.ClusterUID || v.Claimed(life) {
-				delete(since, life.ID)
-				continue
-			}
+		for _, life := range orphans(v, h.Terms.ClusterUID, since) {
 			if _, known := since[life.ID]; !known {
 				since[life.ID] = e.At
 			}
@@ -40,10 +36,24 @@ func noLeak(h *history.History) []Violation {
 	return f.out
 }
 
-func lives(v *history.View) []*history.Life {
-	out := make([]*history.Life, 0, len(v.Instances))
+// orphans returns the instances of the cluster that live without a machine, in order of id, and forgets since when of all others.
+func orphans(v *history.View, cluster string, since map[string]time.Time) []*history.Life {
+	return lives(v, func(life *history.Life) bool {
+		orphan := life.Live() && life.ClusterUID == cluster && !v.Claimed(life)
+		if !orphan {
+			delete(since, life.ID)
+		}
+		return orphan
+	})
+}
+
+// lives returns those instances that matter, in order of id.
+func lives(v *history.View, matters func(*history.Life) bool) []*history.Life {
+	var out []*history.Life
 	for _, life := range v.Instances {
-		out = append(out, life)
+		if matters(life) {
+			out = append(out, life)
+		}
 	}
 	slices.SortFunc(out, func(a, b *history.Life) int { return cmp.Compare(a.ID, b.ID) })
 	return out

@@ -209,11 +209,12 @@ func parted(f *finding, v *history.View, e *history.Event, machine *v1alpha5.Mac
 	if life := v.Instances[id]; life != nil && life.Gone.IsZero() {
 		f.add(e.At, machine.Name, "machine %s went while its instance %s is not terminated", machine.Name, id)
 	}
-	for _, life := range lives(v) {
+	left := lives(v, func(life *history.Life) bool {
 		launch := machine.Status.Launch
-		if launch != nil && life.Live() && !life.Surplus && life.Request() == history.RequestOf(launch) && v.OwnerOf(life.ID) == nil && !keptFor(v, machine, life) {
-			f.add(e.At, machine.Name, "machine %s went while instance %s of its request lives and is nobody's", machine.Name, life.ID)
-		}
+		return launch != nil && life.Live() && !life.Surplus && life.Request() == history.RequestOf(launch) && v.OwnerOf(life.ID) == nil && !keptFor(v, machine, life)
+	})
+	for _, life := range left {
+		f.add(e.At, machine.Name, "machine %s went while instance %s of its request lives and is nobody's", machine.Name, life.ID)
 	}
 	if node := v.NodeOf(id); id != "" && node != nil && slices.Contains(node.Finalizers, v1alpha5.TerminationFinalizer) {
 		f.add(e.At, machine.Name, "machine %s went before its node %s", machine.Name, node.Name)
@@ -265,8 +266,12 @@ func reversible(h *history.History) []Violation {
 	since := map[string]time.Time{} // node -> since when it has carried the taint for nothing
 	h.Walk(nil, func(v *history.View, e *history.Event) {
 		for name, node := range v.Nodes {
+			if !history.Disrupted(node) {
+				delete(since, name)
+				continue
+			}
 			owner := v.OwnerOf(history.InstanceID(node.Spec.ProviderID))
-			if !history.Disrupted(node) || owner == nil || !owner.DeletionTimestamp.IsZero() || history.True(owner, v1alpha5.ConditionDisrupting) {
+			if owner == nil || !owner.DeletionTimestamp.IsZero() || history.True(owner, v1alpha5.ConditionDisrupting) {
 				delete(since, name)
 				continue
 			}

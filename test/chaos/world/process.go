@@ -59,6 +59,7 @@ type process struct {
 func (w *World) startProcess(ctx context.Context) error {
 	w.processes++
 	p := &process{world: w, number: w.processes}
+	w.names.begin(p.number)
 	ctx, p.end = context.WithCancel(ctrl.LoggerInto(ctx, logr.Discard()))
 	p.cache = apiserver.NewCache(w.store, w.lagFrom(w.processes))
 	p.cache.Follow(kinds()...)

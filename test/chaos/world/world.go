@@ -6,6 +6,7 @@ package world
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -50,6 +51,7 @@ type World struct {
 	sim     *awssim.Server
 	gate    *gate
 	rand    *rand.Rand
+	names   *stream // what kerf makes unique names of
 	process *process
 	// processes counts those that there were.
 	processes int
@@ -121,8 +123,9 @@ func run(ctx context.Context, plan Plan, before func(*World)) Result {
 		plan: plan, start: time.Now(), gate: newGate(), hits: map[string]int{}, actions: map[string]int{}, answered: map[string]int{},
 		known: map[string]simulated.State{},
 		rand:  rand.New(rand.NewPCG(plan.Seed, 1)), //nolint:gosec // to be repeated, not to be secret
+		names: newStream(plan.Seed),
 	}
-	uuid.SetRand(newStream(plan.Seed))
+	uuid.SetRand(w.names)
 	defer uuid.SetRand(nil)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -151,23 +154,45 @@ func run(ctx context.Context, plan Plan, before func(*World)) Result {
 	}
 }
 
-// stream is bytes that look random and are not.
-type stream struct{ source *rand.ChaCha8 }
+// stream is bytes that look random and are not. It is safe for concurrent use.
+type stream struct {
+	seed uint64
+
+	mu     sync.Mutex
+	source *rand.ChaCha8
+}
 
 func newStream(seed uint64) *stream {
+	s := &stream{seed: seed}
+	s.begin(0)
+	return s
+}
+
+// begin begins the bytes of a process: what it names things does not depend on how much those before it have drawn.
+func (s *stream) begin(process int) {
 	var key [32]byte
-	for i := range 8 {
-		key[i] = byte(seed >> (8 * i)) //nolint:gosec // its bytes are wanted
-	}
-	return &stream{source: rand.NewChaCha8(key)}
+	binary.LittleEndian.PutUint64(key[:], s.seed)
+	binary.LittleEndian.PutUint64(key[8:], uint64(process)) //nolint:gosec // it counts up from zero
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.source = rand.NewChaCha8(key)
 }
 
 // Read fills p.
-func (s *stream) Read(p []byte) (int, error) { return s.source.Read(p) }
+func (s *stream) Read(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.source.Read(p)
+}
+
+// newScheme is called once: the kinds are the same in all worlds.
+//
+//nolint:gochecknoglobals // It never changes, and takes as long to make as a small world.
+var newScheme = sync.OnceValues(operator.NewScheme)
 
 // set makes the world as it is before kerf comes.
 func (w *World) set() error {
-	scheme, err := operator.NewScheme()
+	scheme, err := newScheme()
 	if err != nil {
 		return fmt.Errorf("making the scheme: %w", err)
 	}

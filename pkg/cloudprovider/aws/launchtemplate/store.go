@@ -33,10 +33,15 @@ type Store struct {
 	ttl        time.Duration
 	flights    singleflight.Group
 
-	mu    sync.Mutex
-	there map[string]bool      // name -> EC2 is known to have it
-	used  map[string]time.Time // name -> when a launch last used it, or a sweep first saw it
+	mu     sync.Mutex
+	there  map[string]bool      // name -> EC2 is known to have it
+	used   map[string]time.Time // name -> when a launch last used it, or a sweep first saw it
+	listed time.Time            // when a sweep last asked EC2
 }
+
+// relistAfter is how many times as long as a template is kept EC2 is not asked for templates where none is due: others, of processes
+// that have ended since, are found then.
+const relistAfter = 10
 
 // NewStore returns a store for the cluster with that UID. A template that no launch used for ttl is removed by Sweep.
 func NewStore(api API, clock clock.PassiveClock, clusterUID string, ttl time.Duration) *Store {
@@ -123,8 +128,12 @@ func (s *Store) findOrCreate(ctx context.Context, name string, spec Spec) error 
 }
 
 // Sweep removes the launch templates of this cluster that no launch used for the time to live, those of former processes
-// included: they count from when they are first seen, as no other clock than this process's is trusted.
+// included: they count from when they are first seen, as no other clock than this process's is trusted. It asks EC2 only where one is
+// due, and now and then.
 func (s *Store) Sweep(ctx context.Context) error {
+	if !s.due() {
+		return nil
+	}
 	var errs []error
 	found := map[string]bool{}
 	pages := ec2.NewDescribeLaunchTemplatesPaginator(s.api, &ec2.DescribeLaunchTemplatesInput{
@@ -148,6 +157,21 @@ func (s *Store) Sweep(ctx context.Context) error {
 	}
 	s.retain(found)
 	return errors.Join(errs...)
+}
+
+// due reports whether a template may have to be removed, or EC2 has not been asked for long.
+func (s *Store) due() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listed.IsZero() || s.clock.Since(s.listed) >= relistAfter*s.ttl {
+		return true
+	}
+	for _, last := range s.used {
+		if s.clock.Since(last) >= s.ttl {
+			return true
+		}
+	}
+	return false
 }
 
 // expire reports whether the template is to be removed, and if so takes it for gone before EC2 is asked to: a launch that
@@ -180,6 +204,7 @@ func (s *Store) remove(ctx context.Context, name string) error {
 func (s *Store) retain(found map[string]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.listed = s.clock.Now()
 	for name, last := range s.used {
 		if !found[name] && s.clock.Since(last) >= s.ttl {
 			delete(s.used, name)

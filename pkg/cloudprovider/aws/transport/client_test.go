@@ -2,7 +2,6 @@ package transport_test
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"net"
 	"net/http"
@@ -97,11 +96,12 @@ func TestAnAnswerSurvivesThatTheRequestsBodyIsClosed(t *testing.T) {
 func TestAnAttemptHasItsTime(t *testing.T) {
 	url := serve(t)
 	client := transport.New(awshttp.NewBuildableClient(), time.Nanosecond)
-	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, nil)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.Do(request); err == nil {
-		t.Error("an attempt of a nanosecond has succeeded")
+	response, err := client.Do(request)
+	if err == nil {
+		t.Error("an attempt of a nanosecond has succeeded", response.Body.Close())
 	}
 }
