@@ -42,13 +42,14 @@ type Controller struct {
 	nominations Nominations
 	policy      drain.Policy
 	executor    *executor
+	settler     *machines.Settler
 	journal     journal.Journal
 }
 
 // NewController returns a controller; live reads past the cache. The policy is about pods that say nothing for themselves.
 func NewController(client client.Client, live client.Reader, nominations Nominations, policy drain.Policy, journal journal.Journal) *Controller {
 	return &Controller{
-		client: client, nominations: nominations, policy: policy, journal: journal,
+		client: client, nominations: nominations, policy: policy, settler: machines.NewSettler(), journal: journal,
 		executor: &executor{client: client, live: live, policy: policy, journal: journal},
 	}
 }
@@ -85,6 +86,7 @@ func (c *Controller) machinesOf(ctx context.Context, object client.Object) []rec
 func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	machine := &v1alpha5.Machine{}
 	if err := c.client.Get(ctx, request.NamespacedName, machine); err != nil {
+		c.settler.Gone(request)
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	conditions := machines.Conditions(machine)
@@ -92,7 +94,7 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, nil
 	}
 	if conditions.IsTrue(v1alpha5.ConditionDisrupting) {
-		return machines.Settle(reconcile.Result{}, c.executor.carryOut(ctx, machine))
+		return c.settler.Settle(request, reconcile.Result{}, c.executor.carryOut(ctx, machine))
 	}
 	candidate, err := c.candidate(ctx, machine)
 	if err != nil {
@@ -105,7 +107,7 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	ctrl.LoggerFrom(ctx).Info("decided to remove machine", "machine", klog.KObj(machine), "node", machine.Status.NodeName,
 		"reason", commands[0].Reason, "why", commands[0].Message)
-	return machines.Settle(reconcile.Result{}, c.executor.record(ctx, machine, commands[0]))
+	return c.settler.Settle(request, reconcile.Result{}, c.executor.record(ctx, machine, commands[0]))
 }
 
 // again says when a machine that stays is looked at next: when it will have been empty for long enough.

@@ -2,10 +2,8 @@ package machines
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -13,19 +11,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
-	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 )
-
-// ConflictRetry is how long an object that somebody else changed meanwhile waits for the watch to catch up. What the watch shows wakes
-// most of them earlier; a watch that lags for minutes must not have each of hundreds of machines ask many times a second.
-const ConflictRetry = 500 * time.Millisecond
-
-// OutageRetry is how long an object waits that needs the cloud while that does not answer. It does not grow: asking costs nothing
-// then, and who waits for minutes would notice that much too late that the cloud is back.
-const OutageRetry = 5 * time.Second
 
 // Write persists what changed in a Machine since stored was read: metadata first, then the status that says it is there, each
 // under an optimistic lock. A Machine that is gone needs nothing any more; a conflict is an error that Settle knows.
@@ -128,33 +116,4 @@ func statusOf(machine *v1alpha5.Machine) *v1alpha5.Machine {
 		ObjectMeta: metav1.ObjectMeta{Name: machine.Name, UID: machine.UID, ResourceVersion: machine.ResourceVersion},
 		Status:     machine.Status,
 	}
-}
-
-// Settle returns what a reconcile comes to. That somebody else was faster is no failure: it is looked at again as soon as the
-// watch can have caught up. That the cloud does not answer is none of the object's: it is tried again in a steady rhythm. Every
-// other error counts, whatever else went well.
-func Settle(result reconcile.Result, errs ...error) (reconcile.Result, error) {
-	conflict, outage := false, false
-	others := make([]error, 0, len(errs))
-	for _, err := range errs {
-		if apierrors.IsConflict(err) {
-			conflict = true
-			continue
-		}
-		if cloudprovider.IsUnavailable(err) {
-			outage = true
-			continue
-		}
-		others = append(others, err)
-	}
-	if err := errors.Join(others...); err != nil {
-		return reconcile.Result{}, err
-	}
-	if conflict {
-		return reconcile.Result{RequeueAfter: ConflictRetry}, nil
-	}
-	if outage && (result.RequeueAfter == 0 || result.RequeueAfter > OutageRetry) {
-		return reconcile.Result{RequeueAfter: OutageRetry}, nil
-	}
-	return result, nil
 }

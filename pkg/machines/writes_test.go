@@ -1,50 +1,14 @@
 package machines_test
 
 import (
-	"errors"
-	"fmt"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/test/builders"
 )
-
-func TestWhatAReconcileComesTo(t *testing.T) {
-	conflict := fmt.Errorf("writing: %w", apierrors.NewConflict(schema.GroupResource{Resource: "nodes"}, "n", errors.New("changed")))
-	broken := errors.New("broken")
-	down := fmt.Errorf("launching: %w", cloudprovider.NewUnavailableError(errors.New("503")))
-	later := reconcile.Result{RequeueAfter: time.Hour}
-	tests := map[string]struct {
-		errs []error
-		want reconcile.Result
-		err  error
-	}{
-		"all went well":               {[]error{nil, nil}, later, nil},
-		"somebody was faster":         {[]error{nil, conflict}, reconcile.Result{RequeueAfter: 500 * time.Millisecond}, nil},
-		"a failure":                   {[]error{broken}, reconcile.Result{}, broken},
-		"the cloud is down":           {[]error{down, nil}, reconcile.Result{RequeueAfter: 5 * time.Second}, nil},
-		"a failure besides the cloud": {[]error{down, broken}, reconcile.Result{}, broken},
-		"a failure besides conflicts": {[]error{conflict, broken, conflict}, reconcile.Result{}, broken},
-	}
-	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) {
-			got, err := machines.Settle(later, tc.errs...)
-			if got != tc.want || !errors.Is(err, tc.err) {
-				t.Errorf("got %v, %v; want %v, %v", got, err, tc.want, tc.err)
-			}
-			if err != nil && apierrors.IsConflict(err) {
-				t.Errorf("the conflict is reported: %v", err)
-			}
-		})
-	}
-}
 
 func TestInstancesAreTheSameWhateverStandsBeforeTheirID(t *testing.T) {
 	for id, want := range map[string]string{"": "", "aws:///us-east-1a/i-1": "i-1", "aws:///i-1": "i-1", "aws:////i-1": "i-1", "i-1": "i-1"} {

@@ -40,6 +40,7 @@ type Controller struct {
 	client  client.Client
 	steps   []step
 	seen    *machines.Sightings
+	settler *machines.Settler
 	journal journal.Journal
 }
 
@@ -51,7 +52,7 @@ type step interface {
 // NewController returns a controller for Machines of provider. live reads past the cache.
 func NewController(client client.Client, live client.Reader, provider cloudprovider.Provider, settings Settings, journal journal.Journal) *Controller {
 	seen := machines.NewSightings(journal.Clock)
-	return &Controller{client: client, seen: seen, journal: journal, steps: []step{
+	return &Controller{client: client, seen: seen, settler: machines.NewSettler(), journal: journal, steps: []step{
 		&launch{client: client, live: live, provider: provider, settings: settings, seen: seen, journal: journal},
 		&registration{client: client, live: live},
 		&initialization{client: client, journal: journal},
@@ -83,10 +84,12 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	machine := &v1alpha5.Machine{}
 	if err := c.client.Get(ctx, request.NamespacedName, machine); err != nil {
 		c.seen.Forget(request.Name)
+		c.settler.Gone(request)
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	if !machine.DeletionTimestamp.IsZero() {
 		c.seen.Forget(request.Name)
+		c.settler.Gone(request)
 		return reconcile.Result{}, nil // the termination controller is its sole owner now
 	}
 	if machine.Annotations[v1alpha5.OrphanAnnotation] != "" {
@@ -96,7 +99,7 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	if controllerutil.AddFinalizer(machine, v1alpha5.TerminationFinalizer) {
 		// The patch replaces the whole list: without its lock it would take off what others have put on meanwhile.
 		if err := machines.Write(ctx, c.client, stored, machine); err != nil {
-			return machines.Settle(reconcile.Result{}, fmt.Errorf("adding finalizer: %w", err))
+			return c.settler.Settle(request, reconcile.Result{}, fmt.Errorf("adding finalizer: %w", err))
 		}
 		stored = machine.DeepCopy()
 	}
@@ -111,7 +114,7 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err == nil {
 		announce(ctx, stored, machine, c.journal)
 	}
-	return machines.Settle(result, append(errs, err)...)
+	return c.settler.Settle(request, result, append(errs, err)...)
 }
 
 // sooner returns the result that comes back first.

@@ -21,13 +21,14 @@ import (
 
 // Controller marks Machines whose Node is empty.
 type Controller struct {
-	client client.Client
-	clock  clock.PassiveClock
+	client  client.Client
+	clock   clock.PassiveClock
+	settler *machines.Settler
 }
 
 // NewController returns a controller.
 func NewController(client client.Client, clock clock.PassiveClock) *Controller {
-	return &Controller{client: client, clock: clock}
+	return &Controller{client: client, clock: clock, settler: machines.NewSettler()}
 }
 
 // +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=list;watch
@@ -48,6 +49,7 @@ func (c *Controller) Register(mgr ctrl.Manager) error {
 func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	machine := &v1alpha5.Machine{}
 	if err := c.client.Get(ctx, request.NamespacedName, machine); err != nil {
+		c.settler.Gone(request)
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	conditions := machines.Conditions(machine)
@@ -60,7 +62,7 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	stored := machine.DeepCopy()
 	c.mark(machine, onNode)
-	return machines.Settle(reconcile.Result{}, machines.Write(ctx, c.client, stored, machine))
+	return c.settler.Settle(request, reconcile.Result{}, machines.Write(ctx, c.client, stored, machine))
 }
 
 // mark sets Empty. Its transition is when the Node emptied: the time to removal counts from there.

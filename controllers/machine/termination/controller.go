@@ -50,6 +50,7 @@ type Controller struct {
 	live    client.Reader
 	steps   []step
 	seen    *machines.Sightings
+	settler *machines.Settler
 	journal journal.Journal
 }
 
@@ -61,7 +62,7 @@ type step interface {
 // NewController returns a controller that ends Machines of provider. live reads past the cache.
 func NewController(client client.Client, live client.Reader, provider cloudprovider.Provider, evictor Evictor, settings Settings, journal journal.Journal) *Controller {
 	seen := machines.NewSightings(journal.Clock)
-	return &Controller{client: client, live: live, seen: seen, journal: journal, steps: []step{
+	return &Controller{client: client, live: live, seen: seen, settler: machines.NewSettler(), journal: journal, steps: []step{
 		&drainStep{client: client, live: live, provider: provider, evictor: evictor, policy: settings.Drain, journal: journal},
 		&volumesStep{client: client, live: live, clock: journal.Clock},
 		&instanceStep{live: live, provider: provider, window: settings.VisibilityWindow, seen: seen, clock: journal.Clock},
@@ -91,6 +92,7 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	machine := &v1alpha5.Machine{}
 	if err := c.client.Get(ctx, request.NamespacedName, machine); err != nil {
 		c.seen.Forget(request.Name)
+		c.settler.Gone(request)
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	if machine.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(machine, v1alpha5.TerminationFinalizer) {
@@ -110,15 +112,15 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	case err != nil:
 		return reconcile.Result{}, err
 	case heir != nil:
-		return machines.Settle(reconcile.Result{}, c.leave(ctx, machine, heir, nodes))
+		return c.settler.Settle(request, reconcile.Result{}, c.leave(ctx, machine, heir, nodes))
 	}
 	for _, step := range c.steps {
 		done, again, err := step.reconcile(ctx, machine, nodes)
 		if err != nil || !done {
-			return machines.Settle(reconcile.Result{RequeueAfter: again}, err, machines.Write(ctx, c.client, stored, machine))
+			return c.settler.Settle(request, reconcile.Result{RequeueAfter: again}, err, machines.Write(ctx, c.client, stored, machine))
 		}
 	}
-	return machines.Settle(reconcile.Result{}, c.release(ctx, stored, machine))
+	return c.settler.Settle(request, reconcile.Result{}, c.release(ctx, stored, machine))
 }
 
 // nodes returns the Machine's Nodes. That the cache does not show the one that the Machine joined as does not prove it gone, nor

@@ -60,12 +60,13 @@ type NodeController struct {
 	client   client.Client
 	live     client.Reader
 	provider cloudprovider.Provider
+	settler  *machines.Settler
 	journal  journal.Journal
 }
 
 // NewNodeController returns a controller for Nodes of instances of provider; live reads past the cache.
 func NewNodeController(client client.Client, live client.Reader, provider cloudprovider.Provider, journal journal.Journal) *NodeController {
-	return &NodeController{client: client, live: live, provider: provider, journal: journal}
+	return &NodeController{client: client, live: live, provider: provider, settler: machines.NewSettler(), journal: journal}
 }
 
 // +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=list;create;delete
@@ -84,6 +85,7 @@ func (n *NodeController) Register(mgr ctrl.Manager) error {
 func (n *NodeController) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	node := &corev1.Node{}
 	if err := n.client.Get(ctx, request.NamespacedName, node); err != nil {
+		n.settler.Gone(request)
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	if node.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(node, v1alpha5.TerminationFinalizer) {
@@ -97,7 +99,8 @@ func (n *NodeController) Reconcile(ctx context.Context, request reconcile.Reques
 		return reconcile.Result{}, err
 	}
 	if len(claimants) == 0 {
-		return machines.Settle(n.letGo(ctx, node))
+		result, err := n.letGo(ctx, node)
+		return n.settler.Settle(request, result, err)
 	}
 	for i := range claimants { // of several each would leave the instance to the others
 		machine := &claimants[i]
