@@ -144,12 +144,13 @@ func (q *queue) ready(now time.Time) (items []reconcile.Request, next time.Time)
 	return items, next
 }
 
-// hand gives an item to a worker.
+// hand gives an item to the worker that was last busy: its stack has grown to what it needs.
 func (q *queue) hand(item reconcile.Request) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	worker := q.idle[0]
-	q.idle = q.idle[1:]
+	last := len(q.idle) - 1
+	worker := q.idle[last]
+	q.idle = q.idle[:last]
 	delete(q.dirty, item)
 	q.processing[item] = true
 	worker <- item
