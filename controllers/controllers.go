@@ -81,6 +81,7 @@ func list(mgr ctrl.Manager, provider cloudprovider.Provider, recorded *metrics.M
 			ClusterUID: settings.ClusterUID, LaunchTimeout: settings.LaunchTimeout, RegistrationTimeout: settings.RegistrationTimeout,
 			VisibilityWindow: settings.VisibilityWindow,
 		}, told),
+		lifecycle.NewConsistency(client, told),
 		marking.NewController(client, realClock),
 		consolidation.NewController(client, live, cluster, settings.Drain, told),
 		evictions,

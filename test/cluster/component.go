@@ -106,7 +106,8 @@ func (c *Component) launch(ctx context.Context) (*process, error) {
 	command := exec.Command(filepath.Join(c.layout.assets, string(c.name)), c.arguments...)
 	command.Dir = c.layout.directory
 	// Nothing of the caller's environment may change what a cluster does: no proxies, no configuration in its home.
-	command.Env = []string{"HOME=" + c.layout.directory, "PATH=/usr/bin:/bin"}
+	// A larger heap spares the collector: the machine has memory to spare, and many of these run beside a test.
+	command.Env = []string{"HOME=" + c.layout.directory, "PATH=/usr/bin:/bin", "GOGC=300"}
 	p, err := startProcess(command, c.Log())
 	if err != nil {
 		return nil, err

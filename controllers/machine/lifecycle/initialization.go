@@ -11,10 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
-	"github.com/kerf-autoscaler/kerf/pkg/events"
 	"github.com/kerf-autoscaler/kerf/pkg/journal"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
-	"github.com/kerf-autoscaler/kerf/pkg/metrics"
 	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
 )
 
@@ -59,7 +57,7 @@ func (i *initialization) reconcile(ctx context.Context, machine *v1alpha5.Machin
 		}
 	}
 	if conditions.True(v1alpha5.ConditionInitialized, v1alpha5.ReasonInitialized, "") { // else only its label was lost
-		i.compare(machine, node)
+		compare(i.journal, machine, node)
 	}
 	return reconcile.Result{}, nil
 }
@@ -85,17 +83,4 @@ func uninitialized(machine *v1alpha5.Machine, node *corev1.Node) (reason, messag
 		}
 	}
 	return "", ""
-}
-
-// compare tells of a Node that has less than nine tenths of what its instance was said to have: plans are wrong by as much.
-func (i *initialization) compare(machine *v1alpha5.Machine, node *corev1.Node) {
-	for _, name := range slices.Sorted(maps.Keys(machine.Status.Capacity)) {
-		said, has := machine.Status.Capacity[name], node.Status.Capacity[name]
-		if said.IsZero() || has.AsApproximateFloat64() >= 0.9*said.AsApproximateFloat64() {
-			continue
-		}
-		i.journal.Metrics.ConsistencyErrors.WithLabelValues(metrics.CheckNodeShape).Inc()
-		i.journal.Events.Publish(events.Event{Object: machine, Warning: true, Reason: events.ReasonFailedConsistency, Message: fmt.Sprintf(
-			"Node %s has %s of %s, where its instance was expected to have %s", node.Name, has.String(), name, said.String())})
-	}
 }

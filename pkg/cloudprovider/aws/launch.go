@@ -20,7 +20,11 @@ const (
 	reasonInvalid      = "InvalidRequest"
 	reasonRefused      = "FleetRefused"
 	reasonNothing      = "NothingLaunched"
+	reasonNoSpotRole   = "SpotServiceLinkedRoleMissing"
 )
+
+// makeSpotRole is what a person runs, once for an account, whose spot requests EC2 refuses for the lack of its role.
+const makeSpotRole = "aws iam create-service-linked-role --aws-service-name spot.amazonaws.com"
 
 // maxToken is what EC2 takes of a client token, in characters.
 const maxToken = 64
@@ -92,7 +96,7 @@ func (p *Provider) launch(ctx context.Context, machine *v1alpha5.Machine) (fleet
 	case awserr.Is(err, awserr.IdempotencyMismatch):
 		p.rooms.Settle(machine.Status.Launch.Token, nil, nil)
 		return p.adopt(ctx, machine, changed)
-	case awserr.Is(err, awserr.Capacity, awserr.NoAddresses, awserr.Quota, awserr.LaunchTemplateQuota):
+	case awserr.Is(err, awserr.Capacity, awserr.NoAddresses, awserr.Quota, awserr.LaunchTemplateQuota, awserr.NoSpotRole):
 		// All machines of the request have to get the same answer: one that asked again and were served would be handed the
 		// instances of those that were not.
 		answer = fleet.Unserved(request, awserr.Code(err), err.Error())
@@ -152,6 +156,9 @@ func (p *Provider) learn(machine *v1alpha5.Machine, request fleet.Request, answe
 	for o := range served {
 		p.capacity.MarkAvailable(o)
 		p.refusals.Clear(template, o)
+	}
+	if answer.Has(awserr.NoSpotRole) {
+		p.capacity.Close(request.CapacityType)
 	}
 	mark := p.capacity.MarkUnavailable
 	if answer.Starved() {
@@ -229,6 +236,8 @@ func unserved(intent *v1alpha5.Launch, answer fleet.Answer) error {
 		return cloudprovider.NewRefusedError(reasonNothing, err)
 	case len(answer.Instances) > 0 || answer.Only(awserr.Capacity, awserr.NoAddresses, awserr.Quota):
 		return cloudprovider.NewInsufficientCapacityError(err)
+	case answer.Has(awserr.NoSpotRole):
+		return cloudprovider.NewRefusedError(reasonNoSpotRole, fmt.Errorf("%w; to let EC2 buy spot capacity, run: %s", err, makeSpotRole))
 	case answer.Has(awserr.Denied):
 		return cloudprovider.NewRefusedError(reasonUnauthorized, err)
 	default:

@@ -339,6 +339,46 @@ func TestWhatGaveNothingIsLeftAloneUntilItMayHaveComeBack(t *testing.T) {
 	}
 }
 
+func TestWithoutItsRoleSpotIsLeftAloneAndSomebodyIsToldHowToMakeIt(t *testing.T) {
+	for name, fault := range map[string]awssim.Hook{
+		"the answer says so":         fruitlessFor("", "AuthFailure.ServiceLinkedRoleCreationNotPermitted"),
+		"the call is refused for it": refuse("AuthFailure.ServiceLinkedRoleCreationNotPermitted"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startSim(t)
+			s.makeTemplate()
+			offered := func(capacityType string) (n int) {
+				list, err := s.provider.InstanceTypes(t.Context(), provisioner("default"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, i := range list {
+					for _, o := range i.Offerings {
+						if o.CapacityType == capacityType && o.Available {
+							n++
+						}
+					}
+				}
+				return n
+			}
+			spot, onDemand := offered(v1alpha5.CapacityTypeSpot), offered(v1alpha5.CapacityTypeOnDemand)
+			s.inject(on("CreateFleet", 1, fault))
+			_, err := s.provider.Create(t.Context(), machine("spot", 1, 0))
+			if !cloudprovider.IsAnswered(err) || cloudprovider.CreateReason(err, "") != "SpotServiceLinkedRoleMissing" ||
+				!strings.Contains(err.Error(), "aws iam create-service-linked-role --aws-service-name spot.amazonaws.com") {
+				t.Errorf("error = %v, want one that says how to make the role", err)
+			}
+			if got := offered(v1alpha5.CapacityTypeSpot); got != 0 || offered(v1alpha5.CapacityTypeOnDemand) != onDemand {
+				t.Errorf("%d spot and %d on-demand offerings are available, want none and %d", got, offered(v1alpha5.CapacityTypeOnDemand), onDemand)
+			}
+			s.clock.Step(5 * time.Minute)
+			if got := offered(v1alpha5.CapacityTypeSpot); got != spot || spot == 0 {
+				t.Errorf("five minutes later %d of %d spot offerings are available", got, spot)
+			}
+		})
+	}
+}
+
 func TestAGroupIsToldTheSameWhenItsCallIsRefusedOnce(t *testing.T) {
 	s := startSim(t)
 	s.makeTemplate()

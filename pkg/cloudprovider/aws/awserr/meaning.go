@@ -29,6 +29,8 @@ const (
 	Throttled Meaning = "Throttled"
 	// Denied: credentials or permissions. The user has to change something.
 	Denied Meaning = "Denied"
+	// NoSpotRole: the account lacks the role by which EC2 buys spot capacity, and whoever asked may not make it.
+	NoSpotRole Meaning = "NoSpotRole"
 	// NotFound: what was named does not exist.
 	NotFound Meaning = "NotFound"
 	// LaunchTemplateNotFound is a NotFound that making the launch template again cures.
@@ -60,21 +62,20 @@ func codes() map[Meaning][]string {
 			"NetworkInterfaceLimitExceeded", "ServiceQuotaExceededException", "ResourceCountExceeded", "AddressLimitExceeded",
 			"SnapshotLimitExceeded", "VolumeIOPSLimit", "MaxIOPSLimitExceeded", "PrivateIpAddressLimitExceeded",
 		},
-		LaunchTemplateQuota: {
-			"LaunchTemplateLimitExceeded", "MaxTemplateLimitExceeded",
-		},
+		LaunchTemplateQuota: {"LaunchTemplateLimitExceeded", "MaxTemplateLimitExceeded"},
 		Throttled: {
 			"RequestLimitExceeded", "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled",
 			"RequestThrottledException", "TooManyRequestsException", "EC2ThrottledException", "PriorRequestNotComplete",
 			"SlowDown", "BandwidthLimitExceeded", "KmsThrottled",
 		},
 		Denied: {
-			"UnauthorizedOperation", "AuthFailure", "AuthFailure.ServiceLinkedRoleCreationNotPermitted", "AccessDenied",
+			"UnauthorizedOperation", "AuthFailure", "AccessDenied",
 			"AccessDeniedException", "UnauthorizedException", "UnrecognizedClientException", "InvalidClientTokenId",
 			"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature",
 			"MissingAuthenticationToken", "MissingAuthenticationTokenException", "ExpiredToken", "ExpiredTokenException",
 			"RequestExpired", "InvalidIdentityToken", "OptInRequired", "Blocked", "PendingVerification", "NotAuthorized",
 		},
+		NoSpotRole: {"AuthFailure.ServiceLinkedRoleCreationNotPermitted"},
 		NotFound: {
 			"InvalidInstanceID.NotFound", "InvalidSubnetID.NotFound", "InvalidGroup.NotFound", "InvalidSecurityGroupID.NotFound",
 			"InvalidAMIID.NotFound", "InvalidAMIID.Unavailable", "InvalidSnapshot.NotFound", "InvalidKeyPair.NotFound",

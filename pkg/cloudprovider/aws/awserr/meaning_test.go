@@ -35,7 +35,7 @@ func TestErrorsAreClassifiedByTheirCode(t *testing.T) {
 		"a fleet too many":                   {apiError("MaxFleetCountExceeded"), Quota},
 		"a full reservation":                 {apiError("ReservationCapacityExceeded"), Capacity},
 		"a pool that nothing can fulfil":     {apiError("UnfulfillableCapacity"), Capacity},
-		"spot without its role":              {apiError("AuthFailure.ServiceLinkedRoleCreationNotPermitted"), Denied},
+		"spot without its role":              {apiError("AuthFailure.ServiceLinkedRoleCreationNotPermitted"), NoSpotRole},
 		"a queue that is gone":               {apiError("QueueDoesNotExist"), NotFound},
 		"a reservation that is gone":         {apiError("InvalidCapacityReservationId.NotFound"), NotFound},
 		"a profile that is gone":             {apiError("NoSuchEntity"), NotFound},

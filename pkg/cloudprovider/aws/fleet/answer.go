@@ -113,7 +113,7 @@ func (a Answer) Exhausted(o Override) bool {
 func (a Answer) Refused(o Override) bool {
 	return len(a.Instances) == 0 && slices.ContainsFunc(a.Failures, func(f Failure) bool {
 		switch awserr.Of(f.Code) {
-		case awserr.Capacity, awserr.NoAddresses, awserr.Quota, awserr.Denied:
+		case awserr.Capacity, awserr.NoAddresses, awserr.Quota, awserr.Denied, awserr.NoSpotRole:
 			return false
 		default:
 			return !awserr.PassingCode(f.Code) && f.concerns(o)

@@ -233,6 +233,7 @@ func TestWhatAFailureDoesNotNameItIsAboutAllOf(t *testing.T) {
 		"nothing but a fault":        {Answer{Failures: []Failure{{Code: "InternalError"}}}, false, false},
 		"too many calls":             {Answer{Failures: []Failure{{Code: "RequestLimitExceeded"}}}, false, false},
 		"something new":              {Answer{Failures: []Failure{{Code: "SomethingNew"}}}, false, true},
+		"no role for spot":           {Answer{Failures: []Failure{{Code: "AuthFailure.ServiceLinkedRoleCreationNotPermitted"}}}, false, false},
 		"not permitted":              {Answer{Failures: []Failure{{Code: "UnauthorizedOperation"}}}, false, false},
 		"an image that it boots not": {Answer{Failures: []Failure{{Code: "InvalidParameterCombination", InstanceType: "m5.large"}}}, false, true},
 		"the same of another type":   {Answer{Failures: []Failure{{Code: "InvalidParameterCombination", InstanceType: "m5.xlarge"}}}, false, false},

@@ -223,13 +223,13 @@ func TestTheSweepAsksOnlyWhereATemplateIsDueAndNowAndThen(t *testing.T) {
 	sweep(2*time.Minute, 0)
 	ensure(t, s, spec("a"))
 	sweep(150*time.Second, 0)
-	sweep(3*time.Minute, 2) // it is listed, and removed
+	sweep(3*time.Minute, 1) // it is listed, and removed
 	sweep(4*time.Minute, 1) // and gone
 	sweep(5*time.Minute, 0)
 	c.templates["karpenter.k8s.aws/late"] = map[string]string{awsv1alpha1.TagClusterUID: "uid-1"} // EC2 shows late what a former process made
 	sweep(13*time.Minute, 0)
 	sweep(14*time.Minute, 1)
-	sweep(15*time.Minute, 2)
+	sweep(15*time.Minute, 1)
 	if len(c.templates) > 0 {
 		t.Errorf("there are still %v", c.templates)
 	}

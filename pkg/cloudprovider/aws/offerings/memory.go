@@ -18,6 +18,8 @@ const (
 	LongestRest = 30 * time.Minute
 	// growth is how many times more machines may be tried at once after each success, and how many times shorter the rest gets.
 	growth = 4
+	// closedFor is for how long nothing is asked of a capacity type that the account cannot buy at all.
+	closedFor = 5 * time.Minute
 	// proven is how many may be tried at once where no bound is needed any more.
 	proven = 256
 )
@@ -32,9 +34,10 @@ type Memory struct {
 	longest time.Duration
 
 	mu         sync.Mutex
-	generation uint64             // changes with what Standing answers
-	lapses     map[Offering]lapse // offering -> what is remembered of its shortage
-	next       time.Time          // the earliest time at which a lapse changes by itself
+	generation uint64               // changes with what Standing answers
+	lapses     map[Offering]lapse   // offering -> what is remembered of its shortage
+	closed     map[string]time.Time // capacity type -> until when nothing of it may be bought
+	next       time.Time            // the earliest time at which one of them changes by itself
 }
 
 // lapse is a shortage that was met. It is remembered beyond its rest, for the next rest to be longer.
@@ -49,7 +52,7 @@ func NewMemory(clock clock.PassiveClock, longest time.Duration) *Memory {
 	if longest <= 0 {
 		longest = LongestRest
 	}
-	return &Memory{clock: clock, longest: max(longest, firstRest), lapses: map[Offering]lapse{}}
+	return &Memory{clock: clock, longest: max(longest, firstRest), lapses: map[Offering]lapse{}, closed: map[string]time.Time{}}
 }
 
 // MarkUnavailable notes that the offering gave nothing. Failures of the same time do not add up.
@@ -75,7 +78,7 @@ func (m *Memory) fail(o Offering, most time.Duration) {
 		m.generation++
 	}
 	m.lapses[o] = l
-	m.wake(l)
+	m.wake(m.changes(l))
 }
 
 // MarkAvailable notes that a request got instances of the offering.
@@ -94,7 +97,18 @@ func (m *Memory) MarkAvailable(o Offering) {
 		return
 	}
 	m.lapses[o] = l
-	m.wake(l)
+	m.wake(m.changes(l))
+}
+
+// Close notes that the account can buy nothing of a capacity type for now.
+func (m *Memory) Close(capacityType string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pass()
+	until := m.clock.Now().Add(closedFor)
+	m.closed[capacityType] = until
+	m.generation++
+	m.wake(until)
 }
 
 // Standing is whether an offering may be bought, and of how many machines at once; a trial of 0 is no bound.
@@ -108,6 +122,9 @@ func (m *Memory) Standing(instanceType, zone, capacityType string) Standing {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.pass()
+	if _, closed := m.closed[capacityType]; closed {
+		return Standing{}
+	}
 	l, known := m.lapses[Offering{instanceType, zone, capacityType}]
 	return Standing{Available: !known || l.trial > 0, Trial: l.trial}
 }
@@ -158,12 +175,21 @@ func (m *Memory) pass() {
 			m.generation++
 			continue
 		}
-		m.wake(l)
+		m.wake(m.changes(l))
+	}
+	for capacityType, until := range m.closed {
+		if !now.Before(until) {
+			delete(m.closed, capacityType)
+			m.generation++
+			continue
+		}
+		m.wake(until)
 	}
 }
 
-func (m *Memory) wake(l lapse) {
-	if at := m.changes(l); m.next.IsZero() || at.Before(m.next) {
+// wake has pass look again at a time. The caller holds the lock.
+func (m *Memory) wake(at time.Time) {
+	if m.next.IsZero() || at.Before(m.next) {
 		m.next = at
 	}
 }

@@ -141,6 +141,29 @@ func TestOtherOfferingsAreNotTouched(t *testing.T) {
 	}
 }
 
+func TestACapacityTypeThatTheAccountCannotBuyIsClosedForAWhile(t *testing.T) {
+	w := newWorld(t, 0)
+	w.MarkUnavailable(spot())
+	before := w.Generation()
+	w.Close("spot")
+	if w.Generation() == before {
+		t.Error("the generation did not change with it")
+	}
+	stands := func(capacityType string) Standing { return w.Standing("m5.xlarge", "us-east-1b", capacityType) }
+	if stands("spot").Available || !stands("on-demand").Available {
+		t.Errorf("spot stands at %+v, on-demand at %+v", stands("spot"), stands("on-demand"))
+	}
+	w.step(closedFor - time.Second)
+	if stands("spot").Available {
+		t.Error("it is open before its time")
+	}
+	before = w.Generation()
+	w.step(time.Second)
+	if !stands("spot").Available || w.Generation() == before {
+		t.Error("it stays closed, or nobody is told that it is open")
+	}
+}
+
 func TestTheEndOfEachRestChangesTheGeneration(t *testing.T) {
 	w := newWorld(t, 0)
 	w.MarkUnavailable(Offering{"a", "z", "spot"})

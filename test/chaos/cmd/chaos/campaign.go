@@ -74,6 +74,9 @@ func (c *campaign) run(ctx context.Context) error {
 	return errors.Join(err, live())
 }
 
+// largeHeap spares the collector: worlds are small, and made and thrown away all the time.
+const largeHeap = "GOGC=400"
+
 // beside starts the worlds on real API servers, and sets how to wait for them. They run beside all else, as they wait most of the time.
 func (c *campaign) beside(ctx context.Context, wait *func() error) error {
 	if c.live == 0 {
@@ -85,6 +88,7 @@ func (c *campaign) beside(ctx context.Context, wait *func() error) error {
 	}
 	command := exec.CommandContext(ctx, binary, "--worlds", strconv.Itoa(c.live)) //nolint:gosec // its own binary
 	command.Dir = c.root
+	command.Env = append(os.Environ(), largeHeap)
 	var said strings.Builder
 	command.Stdout, command.Stderr = &said, &said
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) } // it ends its API servers
@@ -209,8 +213,8 @@ func (c *campaign) send(ctx context.Context, e errand) error {
 
 func (c *campaign) command(ctx context.Context, e errand) *exec.Cmd {
 	command := exec.CommandContext(ctx, e.binary, "-test.run=^TestWorker$", "-test.timeout=0", "-chaos.work="+e.work) //nolint:gosec // its own binary
-	// One thread a process is enough, as one goroutine runs at a time; a larger heap spares the collector.
-	command.Env = append(os.Environ(), "GOMAXPROCS=1", "GOGC=400", mutant.Variable+"="+e.mutant)
+	// One thread a process is enough, as one goroutine runs at a time.
+	command.Env = append(os.Environ(), "GOMAXPROCS=1", largeHeap, mutant.Variable+"="+e.mutant)
 	return command
 }
 
