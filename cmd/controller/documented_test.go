@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/metrics"
 )
 
@@ -95,7 +96,13 @@ func TestTheTableOfEventsHasThoseThatThereAre(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]bool{"NodeDeleted": true, "PodsStayedAway": true} // reasons of conditions that events have too
+	want := map[string]bool{}
+	for _, reason := range []string{ // of conditions that events have too
+		v1alpha5.ReasonNodeDeleted, v1alpha5.ReasonPodsStayedAway, v1alpha5.ReasonLaunchRefused,
+		"FleetRefused", "Unauthorized", "NothingLaunched", "SpotServiceLinkedRoleMissing",
+	} {
+		want[reason] = true
+	}
 	ast.Inspect(parsed, func(n ast.Node) bool {
 		if spec, ok := n.(*ast.ValueSpec); ok && strings.HasPrefix(spec.Names[0].Name, "Reason") {
 			reason, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)

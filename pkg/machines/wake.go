@@ -24,7 +24,11 @@ func Woken() predicate.Predicate {
 		if !ok || before.ResourceVersion == after.ResourceVersion { // a resync, which looks at everything again
 			return true
 		}
-		return before.Generation != after.Generation || !equality.Semantic.DeepEqual(facts(before), facts(after))
+		if before.Generation != after.Generation {
+			return true
+		}
+		was, is := facts(before), facts(after)
+		return !sameMetadata(was.ObjectMeta, is.ObjectMeta) || !sameStatus(was.Status, is.Status)
 	}}
 }
 
@@ -40,7 +44,8 @@ func NodeWoken() predicate.Predicate {
 		if !ok || before.ResourceVersion == after.ResourceVersion { // a resync
 			return true
 		}
-		return !equality.Semantic.DeepEqual(nodeFacts(before), nodeFacts(after))
+		was, is := nodeFacts(before), nodeFacts(after)
+		return !sameMetadata(was.ObjectMeta, is.ObjectMeta) || !sameNodeStatus(was.Status, is.Status) || !equality.Semantic.DeepEqual(was.Spec, is.Spec)
 	}}
 }
 

@@ -18,7 +18,7 @@ import (
 // Write persists what changed in a Machine since stored was read: metadata first, then the status that says it is there, each
 // under an optimistic lock. A Machine that is gone needs nothing any more; a conflict is an error that Settle knows.
 func Write(ctx context.Context, c client.Client, stored, machine *v1alpha5.Machine) error {
-	if !equality.Semantic.DeepEqual(stored.ObjectMeta, machine.ObjectMeta) {
+	if !sameMetadata(stored.ObjectMeta, machine.ObjectMeta) {
 		status := machine.Status.DeepCopy()
 		err := c.Patch(ctx, machine, metadataPatch{stored})
 		if apierrors.IsNotFound(err) {
@@ -30,7 +30,7 @@ func Write(ctx context.Context, c client.Client, stored, machine *v1alpha5.Machi
 		stored = machine.DeepCopy()
 		machine.Status = *status
 	}
-	if equality.Semantic.DeepEqual(stored.Status, machine.Status) {
+	if sameStatus(stored.Status, machine.Status) {
 		return nil
 	}
 	if err := c.Status().Patch(ctx, machine, statusPatch{stored}); client.IgnoreNotFound(err) != nil {
@@ -42,7 +42,7 @@ func Write(ctx context.Context, c client.Client, stored, machine *v1alpha5.Machi
 // WriteNode persists what changed in a Node's metadata and spec since stored was read, under an optimistic lock, and reports
 // whether anything did. A conflict is an error that Settle knows.
 func WriteNode(ctx context.Context, c client.Client, stored, node *corev1.Node) (bool, error) {
-	if equality.Semantic.DeepEqual(stored.ObjectMeta, node.ObjectMeta) && equality.Semantic.DeepEqual(stored.Spec, node.Spec) {
+	if sameMetadata(stored.ObjectMeta, node.ObjectMeta) && equality.Semantic.DeepEqual(stored.Spec, node.Spec) {
 		return false, nil
 	}
 	if err := c.Patch(ctx, node, nodePatch{stored}); err != nil {
