@@ -81,5 +81,4 @@ const (
 	ReasonNeverJoined          = "NeverJoined"
 	ReasonNodeDeleted          = "NodeDeleted"
 	ReasonPodsStayedAway       = "PodsStayedAway"
-	ReasonLaunchRefused        = "LaunchRefused"
 )

@@ -50,8 +50,6 @@ func (f *FruitlessLaunch) String() string {
 	switch f.Reason {
 	case ReasonNeverJoined:
 		became = "did not join the cluster; check its image, its subnet's routes and its role"
-	case ReasonLaunchRefused:
-		became = "was refused by the cloud, as its events tell"
 	case ReasonNodeDeleted:
 		became = "lost its node to somebody who deleted it"
 	case ReasonPodsStayedAway:

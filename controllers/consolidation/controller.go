@@ -91,7 +91,7 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	conditions := machines.Conditions(machine)
 	if !machine.DeletionTimestamp.IsZero() || !conditions.IsTrue(v1alpha5.ConditionInitialized) {
-		return reconcile.Result{}, nil
+		return c.settler.Settle(request, reconcile.Result{})
 	}
 	if conditions.IsTrue(v1alpha5.ConditionDisrupting) {
 		return c.settler.Settle(request, reconcile.Result{}, c.executor.carryOut(ctx, machine))
@@ -103,7 +103,7 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	now := c.journal.Clock.Now()
 	commands := disruption.Decide(ctx, disruption.Input{Now: now, Candidates: []disruption.Candidate{candidate}}, disruption.Emptiness)
 	if len(commands) == 0 {
-		return again(&candidate, now), nil
+		return c.settler.Settle(request, again(&candidate, now))
 	}
 	ctrl.LoggerFrom(ctx).Info("decided to remove machine", "machine", klog.KObj(machine), "node", machine.Status.NodeName,
 		"reason", commands[0].Reason, "why", commands[0].Message)

@@ -34,13 +34,13 @@ type fate struct {
 	// basis is what it was made from, workloads are those that it was made for.
 	basis     string
 	workloads []string
-	// reason is why it came to nothing, and failed are the workloads that this says something of: none where the cloud refused it.
+	// reason is why it came to nothing for the workloads in failed; "" where there are none.
 	reason string
 	failed []string
 	// served are the workloads of which pods run there.
 	served []string
-	// launched says that it has an instance, joined that its Node is there, and used that pods run on it.
-	launched, joined, used bool
+	// joined says that its Node is there, and used that pods run on it.
+	joined, used bool
 	// open says that it is not about to go, and onItsWay that pods may soon come to it.
 	open, onItsWay bool
 }
@@ -100,9 +100,9 @@ func fateOf(entry state.Entry, ended bool, waiting patience, now time.Time) fate
 	leaving := ended || !machine.DeletionTimestamp.IsZero()
 	out.open = !leaving
 	if machine.Status.ProviderID == "" {
-		return out.asked()
+		out.onItsWay = !leaving
+		return out
 	}
-	out.launched = !leaving
 	out.serve(entry)
 	conditions := machines.Conditions(machine)
 	out.joined = !leaving && entry.Node != nil && conditions.IsTrue(v1alpha5.ConditionRegistered)
@@ -119,15 +119,6 @@ func fateOf(entry state.Entry, ended bool, waiting patience, now time.Time) fate
 		out.shun(waiting)
 	}
 	return out
-}
-
-// asked returns the fate of a machine that has no instance.
-func (f fate) asked() fate {
-	f.onItsWay = f.open
-	if !f.open && f.machine.LaunchRefused() {
-		f.reason = v1alpha5.ReasonLaunchRefused
-	}
-	return f
 }
 
 // serve notes of which workloads pods run on the node.

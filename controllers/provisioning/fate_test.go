@@ -53,14 +53,6 @@ func madeOf(node []builders.NodeModifier, modifiers ...builders.MachineModifier)
 	return entry
 }
 
-// answered has the cloud answer the launch for good with nothing.
-func answered(reason string) builders.MachineModifier {
-	return func(m *v1alpha5.Machine) {
-		m.Status.Launch = &v1alpha5.Launch{Answered: true}
-		machines.Conditions(m).False(v1alpha5.ConditionLaunched, reason, "")
-	}
-}
-
 func TestWhatCameOfAMachine(t *testing.T) {
 	launched := builders.LaunchedAs("aws:///a/i-1", "2", "4Gi", 10)
 	joined := builders.RegisteredAs("n")
@@ -84,9 +76,6 @@ func TestWhatCameOfAMachine(t *testing.T) {
 		want    verdict
 	}{
 		"nothing was launched for it":               {entry: madeOf(nil, goes(2)), waiting: since},
-		"the cloud refused it":                      {entry: madeOf(nil, answered("Unauthorized"), goes(2)), waiting: since, want: verdict{v1alpha5.ReasonLaunchRefused, nil}},
-		"the cloud refused it, and it is gone":      {entry: madeOf(nil, answered("Unauthorized")), ended: true, waiting: since, want: verdict{v1alpha5.ReasonLaunchRefused, nil}},
-		"the cloud had no capacity for it":          {entry: madeOf(nil, answered(v1alpha5.ReasonInsufficientCapacity), goes(2)), waiting: since},
 		"it has not joined yet":                     {entry: madeOf(nil, launched), waiting: since},
 		"it goes for it did not join in time":       {entry: madeOf(nil, launched, failed, goes(15)), want: verdict{v1alpha5.ReasonNeverJoined, ordered}},
 		"it is gone for it did not join in time":    {entry: madeOf(nil, launched, failed), ended: true, want: verdict{v1alpha5.ReasonNeverJoined, ordered}},

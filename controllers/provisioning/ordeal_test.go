@@ -57,8 +57,6 @@ type ordeal struct {
 	slot chan struct{}
 	// live lets a machine with an instance age.
 	live func(o *ordeal, m *v1alpha5.Machine, age time.Duration)
-	// refuses says which machines the cloud answers for good with nothing; nil is none.
-	refuses func(m *v1alpha5.Machine) bool
 }
 
 func newOrdeal(t *testing.T, live func(*ordeal, *v1alpha5.Machine, time.Duration), provisioners ...*v1alpha5.Provisioner) *ordeal {
@@ -152,10 +150,6 @@ func (o *ordeal) run(d time.Duration) {
 			case m.DeletionTimestamp != nil && o.clock.Since(m.DeletionTimestamp.Time) >= endTime:
 				o.end(m)
 				continue
-			case m.Status.ProviderID == "" && o.refuses != nil && o.refuses(m):
-				m.Status.Launch = &v1alpha5.Launch{Answered: true}
-				o.state(m, v1alpha5.ConditionLaunched, metav1.ConditionFalse, "FleetRefused")
-				o.remove(m)
 			case m.Status.ProviderID == "":
 				m.Status.ProviderID = "aws:///us-east-1a/i-" + m.Name
 				o.state(m, v1alpha5.ConditionLaunched, metav1.ConditionTrue, v1alpha5.ReasonLaunched)

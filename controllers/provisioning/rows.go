@@ -11,17 +11,14 @@ import (
 )
 
 const (
-	// firstWait is how long the next machine waits after two that came to nothing in a row; it doubles with each further failure, up to
-	// longestWait. A refusal costs no instance, so that the next try comes sooner.
-	firstWait        = 5 * time.Minute
-	firstWaitRefused = time.Minute
-	longestWait      = time.Hour
+	// firstWait is how long the next machine waits after two that came to nothing in a row; it doubles with each further failure, up to longestWait.
+	firstWait   = 5 * time.Minute
+	longestWait = time.Hour
 	// Other pods than those that had no use of their machines wait no longer than this for a try of their own: fewer, where the
 	// machines did become nodes.
 	longestDoubt       = 5 * time.Minute
 	longestDoubtToJoin = 30 * time.Minute
-	// batchSpread is how far apart the machines of one decision may be made: together they count as one try of a workload, and one
-	// refusal.
+	// batchSpread is how far apart the machines of one decision may be made: together they count as one try of a workload.
 	batchSpread = 10 * time.Second
 	// provenAfter is how long after a recovery a row is over for good.
 	provenAfter = 15 * time.Minute
@@ -92,7 +89,7 @@ func (r rows) recover(f *fate, now time.Time) {
 		neverJoined := row.Reason == v1alpha5.ReasonNeverJoined
 		well := slices.Contains(f.served, row.Workload)
 		if row.Workload == everybody {
-			well = f.used || f.joined && neverJoined || f.launched && row.Reason == v1alpha5.ReasonLaunchRefused
+			well = f.open && (f.used || f.joined && neverJoined)
 		} else if neverJoined && f.joined && !slices.Contains(f.workloads, row.Workload) {
 			well = true
 		}
@@ -103,7 +100,7 @@ func (r rows) recover(f *fate, now time.Time) {
 }
 
 // fail continues the rows of the workloads that a machine was of no use to. It counts for everybody if nobody had any use of it,
-// and no machine that is as young was of use; of one that was refused, if no machine that is as young has an instance.
+// and no machine that is as young was of use.
 func (r rows) fail(f *fate, before rows, all []fate, now time.Time) rows {
 	if f.reason == "" {
 		return r
@@ -111,22 +108,17 @@ func (r rows) fail(f *fate, before rows, all []fate, now time.Time) rows {
 	for _, workload := range f.failed {
 		r = r.count(workload, f, before.of(workload), batchSpread, now)
 	}
-	refused := f.reason == v1alpha5.ReasonLaunchRefused
 	excused := f.used && f.open || slices.ContainsFunc(all, func(other fate) bool {
-		return other.open && (other.used || refused && other.launched) && !other.machine.CreationTimestamp.Before(&f.machine.CreationTimestamp)
+		return other.open && other.used && !other.machine.CreationTimestamp.Before(&f.machine.CreationTimestamp)
 	})
-	if excused {
-		return r
+	if !excused {
+		r = r.count(everybody, f, before.of(everybody), 0, now)
 	}
-	spread := time.Duration(0)
-	if refused {
-		spread = batchSpread
-	}
-	return r.count(everybody, f, before.of(everybody), spread, now)
+	return r
 }
 
-// count adds a machine to a row that was as before until this look, or begins one. Machines that turn out to be of no use at one look
-// are one failure where they may be of one decision, which is what spread allows for; without, each of them is one.
+// count adds a machine to a row that was as before until this look, or begins one. Machines of a workload that turn out to be of
+// no use at one look are one failure; for everybody each of them is one.
 func (r rows) count(workload string, f *fate, before *v1alpha5.FruitlessLaunch, spread time.Duration, now time.Time) rows {
 	created := f.machine.CreationTimestamp
 	if before != nil && created.Sub(before.MachineCreated.Time) <= spread {
@@ -137,21 +129,13 @@ func (r rows) count(workload string, f *fate, before *v1alpha5.FruitlessLaunch, 
 		r = append(r, v1alpha5.FruitlessLaunch{Workload: workload, Basis: f.basis})
 		row = &r[len(r)-1]
 	}
-	if spread == 0 || row.Machine == "" || before != nil && row.FailureTime.Equal(&before.FailureTime) {
+	if workload == everybody || row.Machine == "" || before != nil && row.FailureTime.Equal(&before.FailureTime) {
 		row.Failures++
 	}
 	row.Reason, row.Machine, row.MachineCreated = f.reason, f.machine.Name, created
 	row.FailureTime, row.RecoveryTime = metav1.NewTime(now), nil
-	row.RetryTime = metav1.NewTime(now.Add(row.Waits(first(f.reason), longest(workload, f.reason))))
+	row.RetryTime = metav1.NewTime(now.Add(row.Waits(firstWait, longest(workload, f.reason))))
 	return r
-}
-
-// first returns how long the next machine waits at first.
-func first(reason string) time.Duration {
-	if reason == v1alpha5.ReasonLaunchRefused {
-		return firstWaitRefused
-	}
-	return firstWait
 }
 
 // longest returns how long the next machine waits at most.

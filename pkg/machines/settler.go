@@ -59,7 +59,11 @@ func (s *Settler) Settle(request reconcile.Request, result reconcile.Result, err
 		return reconcile.Result{}, err
 	}
 	if conflict {
-		return reconcile.Result{RequeueAfter: s.conflicts.When(request)}, nil
+		again := s.conflicts.When(request)
+		if result.RequeueAfter > 0 {
+			again = min(again, result.RequeueAfter)
+		}
+		return reconcile.Result{RequeueAfter: again}, nil
 	}
 	if outage && (result.RequeueAfter == 0 || result.RequeueAfter > OutageRetry) {
 		return reconcile.Result{RequeueAfter: OutageRetry}, nil

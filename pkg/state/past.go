@@ -29,14 +29,14 @@ func (p *past) nodeGone(node *corev1.Node) {
 	}
 }
 
-// machineGone remembers a Machine that had an instance, or was refused one, as it last was; nil is none. Nodes are those that are still there.
+// machineGone remembers a Machine that had an instance as it last was; nil is none. Nodes are those that are still there.
 func (p *past) machineGone(machine *v1alpha5.Machine, nodes map[string]*corev1.Node) {
-	if machine == nil || machine.Status.ProviderID == "" && !machine.LaunchRefused() {
+	if machine == nil || machine.Status.ProviderID == "" {
 		return
 	}
 	entry := Entry{Machine: machine}
 	own := func(n *corev1.Node) bool {
-		return n != nil && machine.Status.ProviderID != "" && n.Name == machine.Status.NodeName && n.Spec.ProviderID == machine.Status.ProviderID
+		return n != nil && n.Name == machine.Status.NodeName && n.Spec.ProviderID == machine.Status.ProviderID
 	}
 	if there := nodes[machine.Status.NodeName]; own(there) {
 		entry.Node = there

@@ -18,7 +18,7 @@ import (
 type Snapshot struct {
 	// Entries are the nodes and machines, ordered by name.
 	Entries []Entry
-	// Ended are Machines that had an instance, or were refused one, and are gone since lately, as they last were, the last one last.
+	// Ended are Machines that had an instance and are gone since lately, as they last were, the last one last.
 	Ended []Entry
 	// Pending pods are bound to no node, ordered by UID.
 	Pending []*corev1.Pod

@@ -54,7 +54,7 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	conditions := machines.Conditions(machine)
 	if !machine.DeletionTimestamp.IsZero() || !conditions.IsTrue(v1alpha5.ConditionInitialized) {
-		return reconcile.Result{}, nil
+		return c.settler.Settle(request, reconcile.Result{})
 	}
 	onNode, err := machines.Pods(ctx, c.client, machine.Status.NodeName)
 	if err != nil {

@@ -152,10 +152,9 @@ func (p *Provider) learn(machine *v1alpha5.Machine, request fleet.Request, answe
 	for _, i := range answer.Instances {
 		served[offerings.Offering{InstanceType: i.InstanceType, Zone: i.Zone, CapacityType: i.CapacityType}] = true
 	}
-	template := templateName(machine)
 	for o := range served {
 		p.capacity.MarkAvailable(o)
-		p.refusals.Clear(template, o)
+		p.refusals.Clear(request.AskedBy, o)
 	}
 	if answer.Has(awserr.NoSpotRole) {
 		p.capacity.Close(request.CapacityType)
@@ -168,11 +167,11 @@ func (p *Provider) learn(machine *v1alpha5.Machine, request fleet.Request, answe
 		for _, o := range c.Overrides {
 			full := answer.Crowded(o) && p.rooms.Spare(machine.Status.Launch.Token, o.Zone) // another subnet will do
 			offering := offerings.Offering{InstanceType: o.InstanceType, Zone: o.Zone, CapacityType: request.CapacityType}
-			switch {
-			case answer.Exhausted(o) && !full:
+			if refused, passing := answer.Refused(o); refused {
+				p.refusals.Mark(request.AskedBy, offering, passing)
+			}
+			if answer.Exhausted(o) && !full {
 				mark(offering)
-			case answer.Refused(o):
-				p.refusals.Mark(template, offering)
 			}
 		}
 	}

@@ -314,6 +314,8 @@ func TestWhatGaveNothingIsLeftAloneUntilItMayHaveComeBack(t *testing.T) {
 		"the answer names some of the places": {"CreateFleet", fruitless("InsufficientInstanceCapacity"), even, true},
 		"there are no free addresses":         {"CreateFleet", fruitless("InsufficientFreeAddressesInSubnet"), even, true},
 		"nobody knows what the code means":    {"CreateFleet", fruitlessFor("", "SomethingNew"), growing, false},
+		"it may not be bought":                {"CreateFleet", fruitlessFor("", "UnauthorizedOperation"), growing, false},
+		"EC2 has a fault":                     {"CreateFleet", fruitlessFor("", "InternalError"), even, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := startSim(t)

@@ -174,7 +174,7 @@ func (p *Provider) InstanceTypes(ctx context.Context, provisioner *v1alpha5.Prov
 	if err != nil {
 		return nil, err
 	}
-	return p.refusals.Open(template.Name, list), nil
+	return p.refusals.Open(askedBy(template), list), nil
 }
 
 // Measured returns what nodes turned out to have, for who sees nodes to fill.

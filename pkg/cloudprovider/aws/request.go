@@ -55,6 +55,7 @@ func (p *Provider) request(ctx context.Context, machine *v1alpha5.Machine) (flee
 	}
 	request := fleet.Request{
 		Token: intent.Token, CapacityType: choice.CapacityType, Size: intent.Size, Addresses: addresses, Tags: p.instanceTags(machine, template), Context: template.Spec.Context,
+		AskedBy: askedBy(template),
 	}
 	for _, g := range groups {
 		request.Configs = append(request.Configs, fleet.Config{LaunchTemplate: template.Spec.LaunchTemplate, Overrides: g.Overrides, ImageID: g.Boot.ImageID})

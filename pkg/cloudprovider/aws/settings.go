@@ -119,10 +119,12 @@ func bounded(cfg awssdk.Config) awssdk.Config {
 	if cfg.RetryMaxAttempts == 0 {
 		cfg.RetryMaxAttempts = attempts
 	}
-	client, ok := cfg.HTTPClient.(*awshttp.BuildableClient)
-	if !ok && cfg.HTTPClient != nil {
-		return cfg
+	if cfg.HTTPClient == nil {
+		cfg.HTTPClient = awshttp.NewBuildableClient()
 	}
-	cfg.HTTPClient = transport.New(client, callTimeout)
+	if client, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
+		cfg.HTTPClient = client.WithTimeout(callTimeout)
+	}
+	cfg.HTTPClient = transport.New(cfg.HTTPClient)
 	return cfg
 }

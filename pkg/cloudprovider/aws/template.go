@@ -37,6 +37,15 @@ func (p *Provider) template(ctx context.Context, name, owner string) (*awsv1alph
 	return template, nil
 }
 
+// askedBy tells apart what templates ask of EC2, also one template before and after it was changed or resolved anew.
+func askedBy(template *awsv1alpha1.AWSNodeTemplate) string {
+	images := make([]string, 0, len(template.Status.AMIs))
+	for i := range template.Status.AMIs {
+		images = append(images, template.Status.AMIs[i].ID)
+	}
+	return fmt.Sprint(template.Name, template.UID, template.Generation, images, template.Status.SecurityGroups)
+}
+
 // lastKnown returns the template of a machine that has been launched, be it ready or not; an empty one if it is gone since.
 func (p *Provider) lastKnown(ctx context.Context, machine *v1alpha5.Machine) (*awsv1alpha1.AWSNodeTemplate, error) {
 	template := &awsv1alpha1.AWSNodeTemplate{}

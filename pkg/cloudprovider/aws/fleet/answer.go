@@ -108,17 +108,21 @@ func (a Answer) Exhausted(o Override) bool {
 	})
 }
 
-// Refused reports whether nothing came of the request for a reason that may lie in what is asked of the override, such as an image
-// that it does not boot. What passes by itself and a lack of permission say nothing of it.
-func (a Answer) Refused(o Override) bool {
-	return len(a.Instances) == 0 && slices.ContainsFunc(a.Failures, func(f Failure) bool {
-		switch awserr.Of(f.Code) {
-		case awserr.Capacity, awserr.NoAddresses, awserr.Quota, awserr.Denied, awserr.NoSpotRole:
-			return false
-		default:
-			return !awserr.PassingCode(f.Code) && f.concerns(o)
+// Refused reports whether nothing came of the request for another reason than a lack of capacity, which may lie in what is asked of
+// the override: an image that it does not boot, a permission for other types only. Passing says that the reason passes by itself.
+func (a Answer) Refused(o Override) (refused, passing bool) {
+	passing = true
+	for _, f := range a.Failures {
+		if len(a.Instances) > 0 || !f.concerns(o) {
+			continue
 		}
-	})
+		switch awserr.Of(f.Code) {
+		case awserr.Capacity, awserr.NoAddresses, awserr.Quota, awserr.NoSpotRole:
+		default:
+			refused, passing = true, passing && awserr.PassingCode(f.Code)
+		}
+	}
+	return refused, refused && passing
 }
 
 // Full reports whether the subnet that was asked for in the zone had no addresses.

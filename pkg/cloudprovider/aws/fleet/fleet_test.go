@@ -218,32 +218,33 @@ func TestWhatAFailureDoesNotNameItIsAboutAllOf(t *testing.T) {
 	}
 	some := []Instance{{ID: "i-1"}}
 	for name, tc := range map[string]struct {
-		answer             Answer
-		exhausted, refused bool
+		answer                      Answer
+		exhausted, refused, passing bool
 	}{
-		"nothing at all":             {Answer{}, false, false},
-		"all that was asked for":     {Answer{Instances: some}, false, false},
-		"none of it left":            {Answer{Instances: some, Failures: []Failure{capacity("m5.large", "z1")}}, true, false},
-		"none of another type":       {Answer{Instances: some, Failures: []Failure{capacity("m5.xlarge", "z1")}}, false, false},
-		"none in another zone":       {Answer{Instances: some, Failures: []Failure{capacity("m5.large", "z2")}}, false, false},
-		"none of it in any zone":     {Answer{Instances: some, Failures: []Failure{capacity("m5.large", "")}}, true, false},
-		"none of the one it tells":   {Answer{Failures: []Failure{capacity("m5.xlarge", "z1")}}, true, false},
-		"no more of anything":        {Answer{Instances: some, Failures: []Failure{{Code: "MaxSpotInstanceCountExceeded"}}}, true, false},
-		"a fault besides":            {Answer{Instances: some, Failures: []Failure{{Code: "InternalError"}}}, false, false},
-		"nothing but a fault":        {Answer{Failures: []Failure{{Code: "InternalError"}}}, false, false},
-		"too many calls":             {Answer{Failures: []Failure{{Code: "RequestLimitExceeded"}}}, false, false},
-		"something new":              {Answer{Failures: []Failure{{Code: "SomethingNew"}}}, false, true},
-		"no role for spot":           {Answer{Failures: []Failure{{Code: "AuthFailure.ServiceLinkedRoleCreationNotPermitted"}}}, false, false},
-		"not permitted":              {Answer{Failures: []Failure{{Code: "UnauthorizedOperation"}}}, false, false},
-		"an image that it boots not": {Answer{Failures: []Failure{{Code: "InvalidParameterCombination", InstanceType: "m5.large"}}}, false, true},
-		"the same of another type":   {Answer{Failures: []Failure{{Code: "InvalidParameterCombination", InstanceType: "m5.xlarge"}}}, false, false},
+		"nothing at all":             {Answer{}, false, false, false},
+		"all that was asked for":     {Answer{Instances: some}, false, false, false},
+		"none of it left":            {Answer{Instances: some, Failures: []Failure{capacity("m5.large", "z1")}}, true, false, false},
+		"none of another type":       {Answer{Instances: some, Failures: []Failure{capacity("m5.xlarge", "z1")}}, false, false, false},
+		"none in another zone":       {Answer{Instances: some, Failures: []Failure{capacity("m5.large", "z2")}}, false, false, false},
+		"none of it in any zone":     {Answer{Instances: some, Failures: []Failure{capacity("m5.large", "")}}, true, false, false},
+		"none of the one it tells":   {Answer{Failures: []Failure{capacity("m5.xlarge", "z1")}}, true, false, false},
+		"no more of anything":        {Answer{Instances: some, Failures: []Failure{{Code: "MaxSpotInstanceCountExceeded"}}}, true, false, false},
+		"a fault besides":            {Answer{Instances: some, Failures: []Failure{{Code: "InternalError"}}}, false, false, false},
+		"nothing but a fault":        {Answer{Failures: []Failure{{Code: "InternalError"}}}, false, true, true},
+		"too many calls":             {Answer{Failures: []Failure{{Code: "RequestLimitExceeded"}}}, false, true, true},
+		"something new":              {Answer{Failures: []Failure{{Code: "SomethingNew"}}}, false, true, false},
+		"no role for spot":           {Answer{Failures: []Failure{{Code: "AuthFailure.ServiceLinkedRoleCreationNotPermitted"}}}, false, false, false},
+		"not permitted":              {Answer{Failures: []Failure{{Code: "UnauthorizedOperation"}}}, false, true, false},
+		"an image that it boots not": {Answer{Failures: []Failure{{Code: "InvalidParameterCombination", InstanceType: "m5.large"}}}, false, true, false},
+		"the same of another type":   {Answer{Failures: []Failure{{Code: "InvalidParameterCombination", InstanceType: "m5.xlarge"}}}, false, false, false},
 		"an image, and capacity": {Answer{Failures: []Failure{
 			{Code: "InvalidParameterCombination", InstanceType: "m5.large"}, capacity("m5.xlarge", "z1"),
-		}}, false, true},
+		}}, false, true, false},
 	} {
 		o := Override{InstanceType: "m5.large", Zone: "z1"}
-		if exhausted, refused := tc.answer.Exhausted(o), tc.answer.Refused(o); exhausted != tc.exhausted || refused != tc.refused {
-			t.Errorf("%s: exhausted = %t, refused = %t; want %t, %t", name, exhausted, refused, tc.exhausted, tc.refused)
+		refused, passing := tc.answer.Refused(o)
+		if exhausted := tc.answer.Exhausted(o); exhausted != tc.exhausted || refused != tc.refused || passing != tc.passing {
+			t.Errorf("%s: exhausted = %t, refused = %t, passing = %t; want %t, %t, %t", name, exhausted, refused, passing, tc.exhausted, tc.refused, tc.passing)
 		}
 	}
 }

@@ -26,6 +26,8 @@ type Request struct {
 	Configs []Config
 	// Tags of the instances, their volumes and the fleet.
 	Tags map[string]string
+	// AskedBy tells apart what templates ask of EC2. It is no part of the call.
+	AskedBy string
 	// Context is what AWS has told the user to send along; "" is none.
 	Context string
 }

@@ -1,6 +1,7 @@
 package offerings
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -9,76 +10,84 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 )
 
+// answersKept bounds the lists in memory for a template: there is one for each kubelet configuration in use with it.
+const answersKept = 8
+
 // Refusals remembers which offerings were refused for what a node template asks of them, such as an image that a type does not
-// boot. That says nothing about the same offering for another template. It is safe for concurrent use.
+// boot. That says nothing about the same offering for another template, nor once the template asks for something else. It is safe
+// for concurrent use.
 type Refusals struct {
 	clock   clock.PassiveClock
 	longest time.Duration
 
-	mu        sync.Mutex
-	templates map[string]*refused // name of the template -> what was refused to it
+	mu    sync.Mutex
+	asked map[string]*refused // what a template asks for -> what was refused to it
 }
 
-// refused is the memory of one template, with the last answer that was made of it.
+// refused is the memory of what one template asks for, with the last answers that were made of it.
 type refused struct {
 	*Memory
-	whole, open cloudprovider.InstanceTypes
-	generation  uint64
+	generation uint64
+	answers    map[*cloudprovider.InstanceType]cloudprovider.InstanceTypes // first of the whole list -> what is open of it
 }
 
 // NewRefusals returns an empty memory. No rest becomes longer than longest, or LongestRest if that is not positive.
 func NewRefusals(clock clock.PassiveClock, longest time.Duration) *Refusals {
-	return &Refusals{clock: clock, longest: longest, templates: map[string]*refused{}}
+	return &Refusals{clock: clock, longest: longest, asked: map[string]*refused{}}
 }
 
-// Mark notes that the offering was refused to the template.
-func (r *Refusals) Mark(template string, o Offering) {
+// Mark notes that the offering was refused for what is asked. A reason that passes by itself has it rest for no longer the next time.
+func (r *Refusals) Mark(asked string, o Offering, passing bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	known, ok := r.templates[template]
+	maps.DeleteFunc(r.asked, func(_ string, known *refused) bool { return len(known.Remembered()) == 0 })
+	known, ok := r.asked[asked]
 	if !ok {
 		known = &refused{Memory: NewMemory(r.clock, r.longest)}
-		r.templates[template] = known
+		r.asked[asked] = known
+	}
+	if passing {
+		known.MarkStarved(o)
+		return
 	}
 	known.MarkUnavailable(o)
 }
 
-// Clear notes that the template got instances of the offering.
-func (r *Refusals) Clear(template string, o Offering) {
+// Clear notes that there were instances of the offering for what is asked.
+func (r *Refusals) Clear(asked string, o Offering) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if known, ok := r.templates[template]; ok {
+	if known, ok := r.asked[asked]; ok {
 		known.MarkAvailable(o)
 	}
 }
 
-// Open returns the instance types as the template may have them. The same list gets the same answer until something changes; it is
-// shared and must not be changed.
-func (r *Refusals) Open(template string, whole cloudprovider.InstanceTypes) cloudprovider.InstanceTypes {
+// Open returns the instance types that may be bought for what is asked. The same list gets the same answer until something changes; it
+// is shared and must not be changed.
+func (r *Refusals) Open(asked string, whole cloudprovider.InstanceTypes) cloudprovider.InstanceTypes {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	known, ok := r.templates[template]
-	if !ok {
+	known, ok := r.asked[asked]
+	if !ok || len(whole) == 0 {
 		return whole
 	}
-	standings := known.Remembered()
-	if len(standings) == 0 {
-		delete(r.templates, template)
-		return whole
+	// It is read before the standings: a change in between makes an answer stale for one look, never for good.
+	if generation := known.Generation(); known.answers == nil || known.generation != generation || len(known.answers) >= answersKept {
+		known.generation, known.answers = generation, map[*cloudprovider.InstanceType]cloudprovider.InstanceTypes{}
 	}
-	if generation := known.Generation(); known.generation != generation || !same(known.whole, whole) {
-		known.whole, known.open, known.generation = whole, narrowed(whole, standings), generation
+	open, ok := known.answers[whole[0]]
+	if !ok || len(open) != len(whole) {
+		open = narrowed(whole, known.Remembered())
+		known.answers[whole[0]] = open
 	}
-	return known.open
-}
-
-// same reports whether two lists are one.
-func same(a, b cloudprovider.InstanceTypes) bool {
-	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+	return open
 }
 
 // narrowed returns the list with offerings that stand no better than is remembered of them.
 func narrowed(whole cloudprovider.InstanceTypes, standings map[Offering]Standing) cloudprovider.InstanceTypes {
+	if len(standings) == 0 {
+		return whole
+	}
 	concerned := map[string]bool{}
 	for o := range standings {
 		concerned[o.InstanceType] = true

@@ -24,7 +24,7 @@ func TestWhatIsRefusedToOneTemplateIsOpenToAnother(t *testing.T) {
 	if got := refusals.Open("a", whole); !same(got, whole) {
 		t.Error("a template that was refused nothing has a list of its own")
 	}
-	refusals.Mark("a", spot())
+	refusals.Mark("a", spot(), false)
 	narrow := refusals.Open("a", whole)
 	if o := narrow[0].Offerings[0]; o.Available {
 		t.Errorf("what was refused is %+v", o)
@@ -47,15 +47,35 @@ func TestWhatIsRefusedToOneTemplateIsOpenToAnother(t *testing.T) {
 		t.Errorf("after it served it is %+v, want %d to be tried", o, growth)
 	}
 	clock.SetTime(clock.Now().Add(LongestRest))
-	if !same(refusals.Open("a", whole), whole) || len(refusals.templates) != 0 {
+	refusals.Mark("b", spot(), true)
+	if !same(refusals.Open("a", whole), whole) || len(refusals.asked) != 1 {
 		t.Error("a refusal is never forgotten")
 	}
 }
 
+func TestWhatPassesByItselfRestsNoLongerTheNextTime(t *testing.T) {
+	for passing, want := range map[bool]time.Duration{true: firstRest, false: 2 * firstRest} {
+		clock := clocktesting.NewFakePassiveClock(time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC))
+		refusals, whole := NewRefusals(clock, 0), catalogue()
+		refusals.Mark("a", spot(), passing)
+		clock.SetTime(clock.Now().Add(firstRest))
+		refusals.Mark("a", spot(), passing)
+		clock.SetTime(clock.Now().Add(want - time.Second))
+		closed := !refusals.Open("a", whole)[0].Offerings[0].Available
+		clock.SetTime(clock.Now().Add(time.Second))
+		if open := refusals.Open("a", whole)[0].Offerings[0].Available; !closed || !open {
+			t.Errorf("passing %t: it does not rest for %s", passing, want)
+		}
+	}
+}
+
+// same reports whether two lists are one.
+func same(a, b cloudprovider.InstanceTypes) bool { return len(a) == len(b) && &a[0] == &b[0] }
+
 func TestAListThatHasChangedIsNarrowedAnew(t *testing.T) {
 	clock := clocktesting.NewFakePassiveClock(time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC))
 	refusals, later := NewRefusals(clock, 0), catalogue()
-	refusals.Mark("a", spot())
+	refusals.Mark("a", spot(), false)
 	refusals.Open("a", catalogue())
 	later[1].Offerings[1].Available = false
 	if got := refusals.Open("a", later); got[1].Offerings[1].Available || got[0].Offerings[0].Available {

@@ -4,21 +4,18 @@ package transport
 import (
 	"io"
 	"net/http"
-	"time"
-
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 )
 
-// Client is the SDK's own HTTP client, which answers that come at once do not break. It implements the SDK's HTTPClient.
-type Client struct{ *awshttp.BuildableClient }
-
-// New returns a client like base, or like the SDK's default where base is nil, that gives up an attempt after timeout.
-func New(base *awshttp.BuildableClient, timeout time.Duration) Client {
-	if base == nil {
-		base = awshttp.NewBuildableClient()
-	}
-	return Client{base.WithTimeout(timeout)}
+// Doer is what the SDK sends requests with.
+type Doer interface {
+	Do(r *http.Request) (*http.Response, error)
 }
+
+// Client sends requests through another client, which answers that come at once do not break. It implements the SDK's HTTPClient.
+type Client struct{ inner Doer }
+
+// New returns a client that sends through inner.
+func New(inner Doer) Client { return Client{inner} }
 
 // Do sends the request with a body that can only be read. The SDK (smithy-go 1.28) closes a request's body as soon as the
 // answer's header is there, and its body's WriteTo then fails with io.EOF. net/http may not have looked yet whether the body
@@ -28,5 +25,5 @@ func (c Client) Do(r *http.Request) (*http.Response, error) {
 	if r.Body != nil && r.Body != http.NoBody {
 		r.Body = struct{ io.ReadCloser }{r.Body}
 	}
-	return c.BuildableClient.Do(r)
+	return c.inner.Do(r)
 }
