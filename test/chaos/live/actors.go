@@ -55,16 +55,24 @@ func (a *actors) run(ctx context.Context) {
 	}
 }
 
-// join makes nodes of instances that run, and ready ones of those.
+// join makes nodes of instances that run, and ready ones of those. One that came of an instance which ended meanwhile, before kerf knew
+// the node, goes as the cloud controller manager has it.
 func (a *actors) join(ctx context.Context) {
 	o := a.world.observer
+	ended := map[string]bool{} // name of a node -> no instance of that name is there any more
 	for _, i := range a.world.sim.World().Instances() {
+		_, known := ended[i.DNSName]
+		ended[i.DNSName] = i.State == simulated.Terminated && (!known || ended[i.DNSName])
 		if i.State != simulated.Running || a.joined[i.ID] || i.Tags[awsv1alpha1.TagClusterUID] != a.world.site.clusterUID {
 			continue
 		}
 		a.joined[i.ID] = client.IgnoreAlreadyExists(a.world.site.direct.Create(ctx, newNode(&i))) == nil
 	}
 	for _, node := range observed[*corev1.Node](o, kindNode) {
+		if ended[node.Name] && node.DeletionTimestamp.IsZero() && !slices.Contains(node.Finalizers, v1alpha5.TerminationFinalizer) {
+			_ = a.world.site.direct.Delete(ctx, node, client.Preconditions{UID: &node.UID}) // or at the next look
+			continue
+		}
 		if !slices.ContainsFunc(node.Spec.Taints, isNotReady) {
 			continue
 		}

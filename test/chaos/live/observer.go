@@ -83,10 +83,11 @@ func (o *observer) list(ctx context.Context, kind string, list client.ObjectList
 	if err != nil {
 		return "", fmt.Errorf("reading a list: %w", err)
 	}
-	there := map[client.ObjectKey]bool{}
+	there, last := map[client.ObjectKey]bool{}, o.last(kind)
 	for _, item := range items {
 		if object, ok := item.(client.Object); ok {
 			there[client.ObjectKeyFromObject(object)] = true
+			o.intended(object, last)
 			o.take(kind, object, number(object.GetResourceVersion()), false)
 		}
 	}
@@ -120,6 +121,47 @@ func number(version string) uint64 {
 		return 0
 	}
 	return n
+}
+
+// last returns the newest version that was seen of a kind; 0 is none.
+func (o *observer) last(kind string) uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	newest := uint64(0)
+	for _, object := range o.objects[kind] {
+		newest = max(newest, number(object.GetResourceVersion()))
+	}
+	return newest
+}
+
+// intended records the intent of a machine that was written while nothing could be watched, as of what was last seen before: a list
+// shows only what came of it, and that may be an instance.
+func (o *observer) intended(object client.Object, last uint64) {
+	machine, ok := object.(*v1alpha5.Machine)
+	if !ok || machine.Status.Launch == nil || last == 0 {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	key := client.ObjectKeyFromObject(object)
+	before, seen := o.objects[kindMachine][key].(*v1alpha5.Machine)
+	asked := machine.DeepCopy()
+	if seen {
+		if before.UID != machine.UID || before.Status.Launch != nil {
+			return
+		}
+		asked = before.DeepCopy()
+	}
+	asked.DeletionTimestamp, asked.Status = nil, v1alpha5.MachineStatus{Launch: machine.Status.Launch.DeepCopy()}
+	asked.Status.Launch.Answered = false
+	asked.ResourceVersion = strconv.FormatUint(last, 10)
+	write := &history.Write{Kind: kindMachine, After: asked}
+	if seen {
+		write.Before = before
+	}
+	o.objects[kindMachine][key] = asked
+	o.attribute(write)
+	o.recorder.add(last, history.Event{Write: write})
 }
 
 // take records a change, and who has made it.
