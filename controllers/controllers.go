@@ -11,6 +11,7 @@ import (
 
 	"github.com/kerf-autoscaler/kerf/controllers/consolidation"
 	"github.com/kerf-autoscaler/kerf/controllers/eviction"
+	"github.com/kerf-autoscaler/kerf/controllers/lease"
 	"github.com/kerf-autoscaler/kerf/controllers/machine/garbagecollection"
 	"github.com/kerf-autoscaler/kerf/controllers/machine/lifecycle"
 	"github.com/kerf-autoscaler/kerf/controllers/machine/marking"
@@ -89,6 +90,7 @@ func list(mgr ctrl.Manager, provider cloudprovider.Provider, recorded *metrics.M
 			termination.Settings{VisibilityWindow: settings.VisibilityWindow, Drain: settings.Drain}, told),
 		termination.NewNodeController(client, live, by("node.termination"), told),
 		garbagecollection.NewController(client, live, by("machine.garbagecollection"), told),
+		lease.NewController(client, live, told),
 		provisioner.NewController(client, recorded, realClock),
 	}
 }

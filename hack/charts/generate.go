@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
@@ -90,13 +91,20 @@ func addRoles(root fs.FS, files map[string][]byte) error {
 		if err := yaml.UnmarshalStrict(document, &role); err != nil {
 			return fmt.Errorf("%s: %w", roles, err)
 		}
-		key := map[string]string{"ClusterRole": "clusterRole", "Role": "role"}[role.Kind]
-		if key == "" || rules[key] != nil || (role.Kind == "Role" && role.Namespace != namespace) {
+		key := places()[[2]string{role.Kind, role.Namespace}]
+		if key == "" || rules[key] != nil {
 			return fmt.Errorf("%s: the chart has no place for %s %s/%s", roles, role.Kind, role.Namespace, role.Name)
 		}
 		rules[key] = role.Rules
 	}
 	return addYAML(files, chart+"/files/rbac.yaml", roles, rules)
+}
+
+// places are where the chart has the rules of a role: its kind and namespace -> key in files/rbac.yaml.
+func places() map[[2]string]string {
+	return map[[2]string]string{
+		{"ClusterRole", ""}: "clusterRole", {"Role", namespace}: "role", {"Role", corev1.NamespaceNodeLease}: "leaseRole",
+	}
 }
 
 // addWebhooks puts the webhook configurations into the chart, which says by itself how the API server reaches kerf.

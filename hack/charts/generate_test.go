@@ -16,7 +16,8 @@ func source() fstest.MapFS {
 	return fstest.MapFS{
 		definitions + "/things.yaml": file("kind: CustomResourceDefinition\nmetadata:\n  annotations:\n    version: v1\n  name: things\nspec: say {{ twice\n"),
 		roles: file("---\nkind: ClusterRole\nrules:\n- apiGroups: [\"\"]\n  resources: [pods]\n  verbs: [get]\n" +
-			"---\nkind: Role\nmetadata:\n  namespace: karpenter\nrules:\n- apiGroups: [\"\"]\n  resources: [secrets]\n  verbs: [get]\n"),
+			"---\nkind: Role\nmetadata:\n  namespace: karpenter\nrules:\n- apiGroups: [\"\"]\n  resources: [secrets]\n  verbs: [get]\n" +
+			"---\nkind: Role\nmetadata:\n  namespace: kube-node-lease\nrules:\n- apiGroups: [\"g\"]\n  resources: [leases]\n  verbs: [list]\n"),
 		webhooks: file("# Why.\napiVersion: admissionregistration.k8s.io/v1\nkind: MutatingWebhookConfiguration\nmetadata:\n  name: defaulting\n  labels: {a: b}\n" +
 			"webhooks:\n- name: w\n  clientConfig:\n    service: {name: s, namespace: ns, path: /p}\n  matchConditions:\n  - {name: not-kerf, expression: '" + notKerf + "'}\n"),
 		schemaFile: file(`{"properties": {"z": {"properties": {"old": {"description": "Another spelling of a."}, "enabled": {"description": "Says | no.", "default": true}}},
@@ -34,7 +35,8 @@ func TestChartsAreMadeFromConfigAndSchema(t *testing.T) {
 		upgradedDefinitions + "/things.yaml": "kind: CustomResourceDefinition\nmetadata:\n  annotations:\n    helm.sh/resource-policy: keep\n    version: v1\n" +
 			"  name: things\nspec: say {{`{{`}} twice\n",
 		chart + "/files/rbac.yaml": head + roles + ". DO NOT EDIT.\n" +
-			"clusterRole:\n- apiGroups:\n  - \"\"\n  resources:\n  - pods\n  verbs:\n  - get\nrole:\n- apiGroups:\n  - \"\"\n  resources:\n  - secrets\n  verbs:\n  - get\n",
+			"clusterRole:\n- apiGroups:\n  - \"\"\n  resources:\n  - pods\n  verbs:\n  - get\n" +
+			"leaseRole:\n- apiGroups:\n  - g\n  resources:\n  - leases\n  verbs:\n  - list\nrole:\n- apiGroups:\n  - \"\"\n  resources:\n  - secrets\n  verbs:\n  - get\n",
 		chart + "/files/webhooks.yaml": head + webhooks + ". DO NOT EDIT.\n" +
 			"- apiVersion: admissionregistration.k8s.io/v1\n  kind: MutatingWebhookConfiguration\n  metadata:\n    name: defaulting\n" +
 			"  webhooks:\n  - clientConfig:\n      service:\n        name: s\n        namespace: ns\n        path: /p\n" +
@@ -62,7 +64,7 @@ func TestWhatTheChartsHaveNoPlaceForIsRefused(t *testing.T) {
 		name, old, new, want string
 	}{
 		"role of another namespace":      {roles, "namespace: karpenter", "namespace: kube-system", "no place for Role kube-system/"},
-		"second cluster role":            {roles, "kind: Role", "kind: ClusterRole", "no place for ClusterRole"},
+		"second cluster role":            {roles, "kind: Role\nmetadata:\n  namespace: karpenter\n", "kind: ClusterRole\n", "no place for ClusterRole"},
 		"unknown field of a role":        {roles, "verbs:", "verb:", "verb"},
 		"definition without annotations": {definitions + "/things.yaml", "annotations", "labels", "no annotations"},
 		"other webhook":                  {webhooks, "kind: Mutating", "kind: Other", "no kind of webhook configuration"},

@@ -22,6 +22,8 @@ type Life struct {
 	NodesTerminated *prometheus.CounterVec
 	// NodeTerminationTime is the time from the deletion of a machine with a Node to the end of both, seconds, by provisioner.
 	NodeTerminationTime *prometheus.HistogramVec
+	// LeasesDeleted counts Leases that were deleted because their Node was gone.
+	LeasesDeleted prometheus.Counter
 	// PodStartupTime is the time from the creation of a pod until it is ready, seconds.
 	PodStartupTime prometheus.Histogram
 	// UsagePercent is the part of its limit that a provisioner has launched, by resource.
@@ -47,6 +49,9 @@ func newLife() Life {
 			// An empty node takes half a minute, a drain may take a day.
 			Buckets: []float64{1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 14400, 86400},
 		}, []string{LabelProvisioner}),
+		LeasesDeleted: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: "nodes", Name: "leases_deleted", Help: "Leases deleted because their node was gone.",
+		}),
 		PodStartupTime: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: namespace, Subsystem: "pods", Name: "startup_time_seconds",
 			Help: "Time from the creation of a pod until it is ready.",
@@ -70,7 +75,7 @@ func newLife() Life {
 
 func (l *Life) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
-		l.NodesCreated, l.NodesTerminated, l.NodeTerminationTime, l.PodStartupTime, l.UsagePercent, l.CloudDuration, l.CloudErrors,
-		l.ConsistencyErrors,
+		l.NodesCreated, l.NodesTerminated, l.NodeTerminationTime, l.LeasesDeleted, l.PodStartupTime, l.UsagePercent, l.CloudDuration,
+		l.CloudErrors, l.ConsistencyErrors,
 	}
 }

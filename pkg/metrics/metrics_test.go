@@ -63,6 +63,7 @@ func TestNamesAndLabelsOfMetrics(t *testing.T) {
 		"karpenter_nodes_created":                                    {"provisioner"},
 		"karpenter_nodes_terminated":                                 {"provisioner"},
 		"karpenter_nodes_termination_time_seconds":                   {"provisioner"},
+		"karpenter_nodes_leases_deleted":                             {},
 		"karpenter_pods_startup_time_seconds":                        {},
 		"karpenter_provisioner_usage_pct":                            {"provisioner", "resource_type"},
 		"karpenter_cloudprovider_duration_seconds":                   {"controller", "method", "provider"},

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
@@ -56,8 +57,9 @@ func rules() []rule {
 			return g.of("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "validatingwebhookconfigurations") &&
 				!g.reads() && g.Name == ""
 		}},
-		{"a lease that exists is to be named: those of others are none of its business", func(g Grant, a Account) bool {
-			return g.of("coordination.k8s.io", "leases") && (g.Namespace != a.Namespace || g.Name == "" && g.Verb != "create")
+		{"a lease that exists is to be named: those of others are none of its business, but for those that nodes leave behind", func(g Grant, a Account) bool {
+			sweeps := g.Namespace == corev1.NamespaceNodeLease && (g.Verb == "list" || g.Verb == "delete")
+			return g.of("coordination.k8s.io", "leases") && !sweeps && (g.Namespace != a.Namespace || g.Name == "" && g.Verb != "create")
 		}},
 		{"it allows nothing: what is created has no name yet", func(g Grant, _ Account) bool {
 			return g.Verb == "create" && g.Name != "" && !strings.Contains(g.Resource, "/")

@@ -36,6 +36,8 @@ func TestLintFindsTheGrantsThatNobodyShouldHave(t *testing.T) {
 		"reading webhooks":              {"", `{` + webhooks + `, verbs: [list]}`, ""},
 		"leases of others":              {"own", `{apiGroups: [coordination.k8s.io], resources: [leases], verbs: [update]}`, "lease"},
 		"leases of nodes":               {"kube-node-lease", `{apiGroups: [coordination.k8s.io], resources: [leases], resourceNames: [a], verbs: [get]}`, "lease"},
+		"what nodes leave behind":       {"kube-node-lease", `{apiGroups: [coordination.k8s.io], resources: [leases], verbs: [list, delete]}`, ""},
+		"what is left behind elsewhere": {"kube-system", `{apiGroups: [coordination.k8s.io], resources: [leases], verbs: [delete]}`, "lease"},
 		"the own lease":                 {"own", `{apiGroups: [coordination.k8s.io], resources: [leases], resourceNames: [a], verbs: [get, update]}`, ""},
 		"a lease that is not there yet": {"own", `{apiGroups: [coordination.k8s.io], resources: [leases], verbs: [create]}`, ""},
 		"creating one with a name":      {"", `{apiGroups: [apps], resources: [deployments], resourceNames: [a], verbs: [create]}`, "no name yet"},

@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,8 +18,9 @@ import (
 // shippedAccount is whom the manifests in config/ speak of.
 func shippedAccount() audit.Account { return audit.Account{Namespace: "karpenter", Name: "karpenter"} }
 
-// shippedRoles returns the roles in config/rbac and, as text, the other objects there.
-func shippedRoles(t *testing.T) (cluster rbacv1.ClusterRole, namespaced rbacv1.Role, rest string) {
+// shippedRoles returns the roles in config/rbac and, as text, the other objects there. A ClusterRole without aggregation has the fields
+// of a Role.
+func shippedRoles(t *testing.T) (roles []rbacv1.Role, rest string) {
 	t.Helper()
 	read := func(name string) string {
 		content, err := os.ReadFile(filepath.Join("..", "..", "config", "rbac", name))
@@ -27,29 +29,24 @@ func shippedRoles(t *testing.T) (cluster rbacv1.ClusterRole, namespaced rbacv1.R
 		}
 		return string(content)
 	}
-	for document := range strings.SplitSeq(read("role.yaml"), "---\n") {
-		var err error
-		switch {
-		case strings.Contains(document, "kind: ClusterRole\n"):
-			err = yaml.UnmarshalStrict([]byte(document), &cluster)
-		case strings.Contains(document, "kind: Role\n"):
-			err = yaml.UnmarshalStrict([]byte(document), &namespaced)
-		}
-		if err != nil {
+	for document := range strings.SplitSeq(strings.TrimPrefix(read("role.yaml"), "---\n"), "---\n") {
+		var role rbacv1.Role
+		if err := yaml.UnmarshalStrict([]byte(document), &role); err != nil {
 			t.Fatal(err)
 		}
+		if len(role.Rules) == 0 {
+			t.Fatalf("a %s in config/rbac/role.yaml has no rules", role.Kind)
+		}
+		roles = append(roles, role)
 	}
-	if len(cluster.Rules) == 0 || len(namespaced.Rules) == 0 {
-		t.Fatal("config/rbac/role.yaml lacks rules of one kind or the other")
-	}
-	return cluster, namespaced, read("role_binding.yaml")
+	return roles, read("role_binding.yaml")
 }
 
 // shippedGrants returns what roles allow when they are bound as config/rbac binds them.
-func shippedGrants(t *testing.T, cluster rbacv1.ClusterRole, namespaced rbacv1.Role, rest string) []audit.Grant {
+func shippedGrants(t *testing.T, roles []rbacv1.Role, rest string) []audit.Grant {
 	t.Helper()
 	manifests := []string{rest}
-	for _, role := range []any{cluster, namespaced} {
+	for _, role := range roles {
 		encoded, err := yaml.Marshal(role)
 		if err != nil {
 			t.Fatal(err)
@@ -67,9 +64,16 @@ func shippedGrants(t *testing.T, cluster rbacv1.ClusterRole, namespaced rbacv1.R
 	return grants
 }
 
+// without returns the roles less one rule.
+func without(roles []rbacv1.Role, role, rule int) []rbacv1.Role {
+	less := slices.Clone(roles)
+	less[role].Rules = slices.Delete(slices.Clone(roles[role].Rules), rule, rule+1)
+	return less
+}
+
 func TestTheShippedRoleHoldsNoGrantThatNobodyShouldHave(t *testing.T) {
-	cluster, namespaced, rest := shippedRoles(t)
-	for _, breach := range audit.Lint(shippedGrants(t, cluster, namespaced, rest), shippedAccount()) {
+	roles, rest := shippedRoles(t)
+	for _, breach := range audit.Lint(shippedGrants(t, roles, rest), shippedAccount()) {
 		t.Error(breach)
 	}
 }
@@ -102,44 +106,47 @@ func serve(grants []audit.Grant, requests []audit.Request) []audit.Entry {
 
 // TestDroppingAnyRuleOfTheShippedRoleIsNoticed takes the rules away one by one, and the use of what they grant.
 func TestDroppingAnyRuleOfTheShippedRoleIsNoticed(t *testing.T) {
-	cluster, namespaced, rest := shippedRoles(t)
-	grants := shippedGrants(t, cluster, namespaced, rest)
+	roles, rest := shippedRoles(t)
+	grants := shippedGrants(t, roles, rest)
 	requests := everything(grants)
 	if problems := audit.Examine(shippedAccount(), grants, serve(grants, requests)).Problems(true); len(problems) > 0 {
 		t.Fatalf("who is granted all that is used, and uses all that is granted, has problems: %q", problems)
 	}
-	for i := range len(cluster.Rules) + len(namespaced.Rules) {
-		lessCluster, lessNamespaced := cluster, namespaced
-		if i < len(cluster.Rules) {
-			lessCluster.Rules = slices.Delete(slices.Clone(cluster.Rules), i, i+1)
-		} else {
-			j := i - len(cluster.Rules)
-			lessNamespaced.Rules = slices.Delete(slices.Clone(namespaced.Rules), j, j+1)
+	for i, role := range roles {
+		for j := range role.Rules {
+			t.Run(fmt.Sprintf("rule %d of %s %s/%s", j, role.Kind, role.Namespace, role.Name), func(t *testing.T) {
+				dropIsNoticed(t, grants, shippedGrants(t, without(roles, i, j), rest))
+			})
 		}
-		fewer := shippedGrants(t, lessCluster, lessNamespaced, rest)
-		dropped := slices.DeleteFunc(slices.Clone(grants), func(g audit.Grant) bool { return slices.Contains(fewer, g) })
-		if len(dropped) == 0 {
-			t.Errorf("rule %d grants nothing that other rules do not", i)
-		}
-		// The rule is missing where kerf runs: what it granted is forbidden.
-		report := audit.Examine(shippedAccount(), fewer, serve(fewer, requests))
-		if diff := cmp.Diff(nameless(everything(dropped)), nameless(requestsOf(report.Forbidden))); diff != "" {
-			t.Errorf("forbidden without rule %d (-want +got):\n%s", i, diff)
-		}
-		// The rule is missing in what is shipped, and somebody has put it back by hand.
-		report = audit.Examine(shippedAccount(), fewer, serve(grants, requests))
-		if diff := cmp.Diff(nameless(everything(dropped)), nameless(requestsOf(report.Borrowed))); diff != "" {
-			t.Errorf("granted by others without rule %d (-want +got):\n%s", i, diff)
-		}
-		// The rule is there, and kerf has no use for it any more.
-		report = audit.Examine(shippedAccount(), grants, serve(grants, everything(fewer)))
-		var unused []audit.Grant
-		for _, u := range report.Unused() {
-			unused = append(unused, u.Grant)
-		}
-		if diff := cmp.Diff(dropped, unused); diff != "" {
-			t.Errorf("unused when rule %d is (-want +got):\n%s", i, diff)
-		}
+	}
+}
+
+// dropIsNoticed looks at what is said where there are fewer grants than kerf needs, or more than it uses.
+func dropIsNoticed(t *testing.T, grants, fewer []audit.Grant) {
+	t.Helper()
+	requests := everything(grants)
+	dropped := slices.DeleteFunc(slices.Clone(grants), func(g audit.Grant) bool { return slices.Contains(fewer, g) })
+	if len(dropped) == 0 {
+		t.Error("it grants nothing that other rules do not")
+	}
+	// The rule is missing where kerf runs: what it granted is forbidden.
+	report := audit.Examine(shippedAccount(), fewer, serve(fewer, requests))
+	if diff := cmp.Diff(nameless(everything(dropped)), nameless(requestsOf(report.Forbidden))); diff != "" {
+		t.Errorf("forbidden without it (-want +got):\n%s", diff)
+	}
+	// The rule is missing in what is shipped, and somebody has put it back by hand.
+	report = audit.Examine(shippedAccount(), fewer, serve(grants, requests))
+	if diff := cmp.Diff(nameless(everything(dropped)), nameless(requestsOf(report.Borrowed))); diff != "" {
+		t.Errorf("granted by others without it (-want +got):\n%s", diff)
+	}
+	// The rule is there, and kerf has no use for it any more.
+	report = audit.Examine(shippedAccount(), grants, serve(grants, everything(fewer)))
+	var unused []audit.Grant
+	for _, u := range report.Unused() {
+		unused = append(unused, u.Grant)
+	}
+	if diff := cmp.Diff(dropped, unused); diff != "" {
+		t.Errorf("unused when it is (-want +got):\n%s", diff)
 	}
 }
 

@@ -3,6 +3,7 @@ package helm_test
 import (
 	"net/netip"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -120,7 +121,7 @@ func TestTheNetworkPolicyLetsThroughWhatKerfNeedsAndNothingElse(t *testing.T) {
 	}
 }
 
-// rulesOf returns the rules of the roles among manifests: kind/name -> rules.
+// rulesOf returns the rules of the roles among manifests: kind/namespace/name, where there is a namespace -> rules.
 func rulesOf(t *testing.T, manifests string) map[string][]rbacv1.PolicyRule {
 	t.Helper()
 	objects, err := helm.Objects(manifests)
@@ -136,9 +137,14 @@ func rulesOf(t *testing.T, manifests string) map[string][]rbacv1.PolicyRule {
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &role); err != nil {
 			t.Fatal(err)
 		}
-		rules[role.Kind+"/"+role.Name] = role.Rules
+		rules[path.Join(role.Kind, role.Namespace, role.Name)] = role.Rules
 	}
 	return rules
+}
+
+// own are the roles of kerf itself.
+func own() []string {
+	return []string{"ClusterRole/karpenter", "Role/karpenter/karpenter", "Role/kube-node-lease/karpenter"}
 }
 
 func TestRulesAreThoseOfTheCodeInTheNamesOfTheRelease(t *testing.T) {
@@ -147,11 +153,11 @@ func TestRulesAreThoseOfTheCodeInTheNamesOfTheRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := rulesOf(t, string(content))
-	if diff := cmp.Diff(want, selected(rulesOf(t, template(t, "--set=clusterName=demo")), "ClusterRole/karpenter", "Role/karpenter")); diff != "" {
+	if diff := cmp.Diff(want, selected(rulesOf(t, template(t, "--set=clusterName=demo")), own()...)); diff != "" {
 		t.Errorf("rules (-code's +chart's):\n%s", diff)
 	}
 	renamed := rulesOf(t, template(t, "--set=clusterName=demo,fullnameOverride=kerf"))
-	for _, rule := range renamed["Role/kerf"] {
+	for _, rule := range renamed["Role/karpenter/kerf"] {
 		if slices.Contains(rule.Resources, "secrets") && !cmp.Equal(rule.ResourceNames, []string{"kerf-cert"}) {
 			t.Errorf("the rule on the Secret is about %v", rule.ResourceNames)
 		}
@@ -189,8 +195,9 @@ func TestRolesForPeopleAreThoseOfThePlainManifests(t *testing.T) {
 	}
 	plain, charted := string(content), template(t, "--set=clusterName=demo")
 	want, got := rulesOf(t, plain), rulesOf(t, charted)
-	delete(got, "ClusterRole/karpenter") // kerf's own
-	delete(got, "Role/karpenter")
+	for _, role := range own() {
+		delete(got, role)
+	}
 	if diff := cmp.Diff(want, got); diff != "" || len(want) == 0 {
 		t.Errorf("%d roles, rules (-plain +chart's):\n%s", len(want), diff)
 	}

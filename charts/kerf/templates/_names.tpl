@@ -34,12 +34,14 @@ app.kubernetes.io/name: {{ include "kerf.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
-{{/* The metadata of an object, given as a dict: root, name, namespaced, and labels and annotations of its own. */}}
+{{/* The metadata of an object, given as a dict: root, name, namespaced or a namespace that is not the release's, and labels and annotations of its own. */}}
 {{- define "kerf.metadata" -}}
 {{- $root := .root -}}
 name: {{ .name }}
 {{- if .namespaced }}
 namespace: {{ $root.Release.Namespace }}
+{{- else if .namespace }}
+namespace: {{ .namespace }}
 {{- end }}
 labels:
   {{- $standard := fromYaml (include "kerf.selector" $root) -}}
