@@ -55,6 +55,8 @@ func measure[T any](m *measured, method string, call func() (T, error)) (T, erro
 // kind returns what an error of the port means, in one word.
 func kind(err error) string {
 	switch {
+	case cloudprovider.IsUnavailable(err):
+		return "Unavailable"
 	case cloudprovider.IsNotFound(err):
 		return "NotFound"
 	case cloudprovider.IsInsufficientCapacity(err):

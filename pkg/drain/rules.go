@@ -100,7 +100,7 @@ type verdict struct {
 
 // judge asks the rules in order; the first that has an answer decides. The order is Cluster Autoscaler's but for one thing: a
 // pod that says no is asked first, so that nothing else that is true of it makes it go. There it is asked after the age of a pod
-// of kube-system.
+// of kube-system. Its rule about pods whose controller is gone is left out: Kubernetes' garbage collection deletes these.
 func judge(q question) verdict {
 	for _, rule := range []func(*question) verdict{
 		mirror, finished, terminating, saysNo, tolerates, daemon, saysYes, onCompletion, bare, system, localStorage, budget,
