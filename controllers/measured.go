@@ -7,6 +7,7 @@ import (
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/drift"
 	"github.com/kerf-autoscaler/kerf/pkg/metrics"
 )
 
@@ -40,6 +41,10 @@ func (m *measured) List(ctx context.Context) ([]*v1alpha5.Machine, error) {
 
 func (m *measured) InstanceTypes(ctx context.Context, provisioner *v1alpha5.Provisioner) (cloudprovider.InstanceTypes, error) {
 	return measure(m, "InstanceTypes", func() (cloudprovider.InstanceTypes, error) { return m.provider.InstanceTypes(ctx, provisioner) })
+}
+
+func (m *measured) Drifted(ctx context.Context, machine *v1alpha5.Machine) (drift.Finding, error) {
+	return measure(m, "Drifted", func() (drift.Finding, error) { return m.provider.Drifted(ctx, machine) })
 }
 
 func measure[T any](m *measured, method string, call func() (T, error)) (T, error) {

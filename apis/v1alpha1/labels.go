@@ -38,6 +38,19 @@ const LabelInstanceAMIID = "karpenter.k8s.aws/instance-ami-id"
 // as it was when the machine was planned.
 const AnnotationTemplateHash = "karpenter.k8s.aws/nodetemplate-hash"
 
+// AnnotationTemplateHashVersion holds which way of hashing the hash on a Machine was made in.
+const AnnotationTemplateHashVersion = "karpenter.k8s.aws/nodetemplate-hash-version"
+
+// Annotations of a Machine, and its Node, that say what its instance was launched with. One whose fact is not known is missing.
+const (
+	// AnnotationSubnetID holds the id of the subnet that the instance is in.
+	AnnotationSubnetID = "karpenter.k8s.aws/subnet-id"
+	// AnnotationSecurityGroupIDs holds the ids of its security groups, in order, with commas between them.
+	AnnotationSecurityGroupIDs = "karpenter.k8s.aws/security-group-ids"
+	// AnnotationLaunchTemplate holds the name of its launch template, be it kerf's or the user's.
+	AnnotationLaunchTemplate = "karpenter.k8s.aws/launch-template"
+)
+
 // Extended resources that EC2 instance types offer.
 const (
 	ResourceNVIDIAGPU   = "nvidia.com/gpu"

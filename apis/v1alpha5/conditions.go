@@ -13,6 +13,11 @@ const (
 	ConditionInitialized = "Initialized"
 	// ConditionEmpty is true while no pod but those of DaemonSets and of the node itself runs on the Node.
 	ConditionEmpty = "Empty"
+	// ConditionExpired is true once the machine has lived for as long as its Provisioner lets machines live.
+	ConditionExpired = "Expired"
+	// ConditionDrifted is true while the machine is not what its Provisioner and its template ask for; its reason and message say in
+	// what. It is unknown while something is amiss that may pass.
+	ConditionDrifted = "Drifted"
 	// ConditionDisrupting is true once it is decided that the machine goes; its reason and message say why.
 	ConditionDisrupting = "Disrupting"
 	// ConditionDrained is true once nothing is left on the Node of a machine that goes; it is false while a pod or a budget keeps
@@ -57,6 +62,14 @@ const (
 	ReasonInitialized          = "Initialized"
 	ReasonEmpty                = "Empty"
 	ReasonNotEmpty             = "NotEmpty"
+	ReasonExpired              = "Expired"
+	ReasonProvisionerDrifted   = "ProvisionerDrifted"
+	ReasonRequirementsDrifted  = "RequirementsDrifted"
+	ReasonNodeTemplateDrifted  = "NodeTemplateDrifted"
+	ReasonAMIDrifted           = "AMIDrifted"
+	ReasonSubnetDrifted        = "SubnetDrifted"
+	ReasonSecurityGroupDrifted = "SecurityGroupDrifted"
+	ReasonInstanceTypeNotFound = "InstanceTypeNotFound"
 	ReasonHeld                 = "Held"
 	ReasonDraining             = "Draining"
 	ReasonDrained              = "Drained"

@@ -32,6 +32,9 @@ const (
 	// ProvisionerHashAnnotation holds a hash over what machines take over from their Provisioner: on a Provisioner as it is,
 	// on a Machine as it was when the machine was planned.
 	ProvisionerHashAnnotation = "karpenter.sh/provisioner-hash"
+	// ProvisionerHashVersionAnnotation holds which way of hashing the hash on a Machine was made in: those of different ways, or of
+	// ways that are not known, say nothing about each other.
+	ProvisionerHashVersionAnnotation = "karpenter.sh/provisioner-hash-version"
 	// PriceAnnotation holds what a machine was planned to cost, in US dollars per hour.
 	PriceAnnotation = "karpenter.sh/price-per-hour"
 	// MinValuesRelaxedAnnotation set to "true" on a machine says that there was less to choose from than minValues of its

@@ -197,12 +197,18 @@ func (p *Provisioner) TemplateName() string {
 	}
 }
 
+// TTLUntilExpired returns how long a machine may live; false when it may live for ever. Long times are cut in the same way as in
+// TTLAfterEmpty.
+func (p *Provisioner) TTLUntilExpired() (time.Duration, bool) { return ttl(p.Spec.TTLSecondsUntilExpired) }
+
 // TTLAfterEmpty returns how long a machine may be empty; false when emptiness alone never removes it. Times beyond what a
 // duration holds are as good as the longest one, 292 years.
-func (p *Provisioner) TTLAfterEmpty() (time.Duration, bool) {
-	if p.Spec.TTLSecondsAfterEmpty == nil {
+func (p *Provisioner) TTLAfterEmpty() (time.Duration, bool) { return ttl(p.Spec.TTLSecondsAfterEmpty) }
+
+func ttl(seconds *int64) (time.Duration, bool) {
+	if seconds == nil {
 		return 0, false
 	}
 	const longest = int64(math.MaxInt64 / time.Second)
-	return time.Duration(min(*p.Spec.TTLSecondsAfterEmpty, longest)) * time.Second, true
+	return time.Duration(min(*seconds, longest)) * time.Second, true
 }

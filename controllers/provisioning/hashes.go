@@ -34,13 +34,13 @@ func hashAnnotations(provisioner *v1alpha5.Provisioner, template *awsv1alpha1.AW
 	if err != nil {
 		return nil, fmt.Errorf("hashing provisioner %s: %w", provisioner.Name, err)
 	}
-	out := map[string]string{v1alpha5.ProvisionerHashAnnotation: hash}
+	out := map[string]string{v1alpha5.ProvisionerHashAnnotation: hash, v1alpha5.ProvisionerHashVersionAnnotation: drift.HashVersion}
 	if template == nil {
 		return out, nil
 	}
 	if hash, err = drift.TemplateHash(template); err != nil {
 		return nil, fmt.Errorf("hashing template %s: %w", template.Name, err)
 	}
-	out[awsv1alpha1.AnnotationTemplateHash] = hash
+	out[awsv1alpha1.AnnotationTemplateHash], out[awsv1alpha1.AnnotationTemplateHashVersion] = hash, drift.HashVersion
 	return out, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/drift"
 	"github.com/kerf-autoscaler/kerf/test/builders"
 )
 
@@ -31,9 +32,19 @@ func TestAMachineTellsWhatItWasPlannedFrom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{v1alpha5.ProvisionerHashAnnotation, awsv1alpha1.AnnotationTemplateHash} {
+	for _, key := range []string{
+		v1alpha5.ProvisionerHashAnnotation, v1alpha5.ProvisionerHashVersionAnnotation,
+		awsv1alpha1.AnnotationTemplateHash, awsv1alpha1.AnnotationTemplateHashVersion,
+	} {
 		if got := list[0].Annotations[key]; got == "" || got != want[key] {
 			t.Errorf("%s is %q, want %q", key, got, want[key])
 		}
+	}
+	found, err := drift.FromProvisioner(list[0], p.provisioner)
+	if err != nil || found.There() {
+		t.Errorf("right after its planning it has drifted from its provisioner: %v, %v", found, err)
+	}
+	if found, err = drift.FromTemplate(list[0], template); err != nil || found.There() {
+		t.Errorf("right after its planning it has drifted from its template: %v, %v", found, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/drift"
 )
 
 // Agreement is asked in the last moment, after all waiting, whether an instance is still to be ended. An error keeps it.
@@ -31,4 +32,8 @@ type Provider interface {
 	// InstanceTypes returns what may be launched from the provisioner's template, in order of name. It does not look at the
 	// provisioner's requirements. Errors: NotReadyError when the template does not exist or found nothing.
 	InstanceTypes(ctx context.Context, provisioner *v1alpha5.Provisioner) (InstanceTypes, error)
+	// Drifted returns in what a launched Machine is not what its template asks for now, by what is on record of the Machine and of the
+	// template; the cloud is not asked. A fact that is not on record is not compared. Errors: NotReadyError when there is nothing to
+	// compare with, as the template does not exist or is not resolved.
+	Drifted(ctx context.Context, machine *v1alpha5.Machine) (drift.Finding, error)
 }

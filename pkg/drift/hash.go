@@ -17,6 +17,10 @@ import (
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 )
 
+// HashVersion names the way in which hashes are made. It changes when another version of kerf would hash the same spec to another
+// value: machines that were planned before are then not compared by their hashes.
+const HashVersion = "1"
+
 // ProvisionerHash is a hash over those fields of a Provisioner that its machines carry for life: annotations, labels, taints,
 // startup taints and the kubelet's configuration. The rest is compared with the machine itself, or says nothing of it. It is
 // a decimal number, and the same for two specs that mean the same: the order of taints, an empty list in place of none, the

@@ -37,6 +37,7 @@ type instance struct {
 	id, instanceType, zone, zoneID, capacityType, image string
 	state                                               ec2types.InstanceStateName
 	why                                                 string // code of EC2's reason for the state
+	subnet, securityGroups                              string // the ids of the groups as in fleet.Origin
 	launched                                            time.Time
 	tags                                                map[string]string
 }
@@ -79,7 +80,7 @@ func (p *Provider) describe(ctx context.Context, input *ec2.DescribeInstancesInp
 func instanceFrom(d *ec2types.Instance) instance {
 	out := instance{
 		id: awssdk.ToString(d.InstanceId), instanceType: string(d.InstanceType), capacityType: v1alpha5.CapacityTypeOnDemand,
-		image: awssdk.ToString(d.ImageId), launched: awssdk.ToTime(d.LaunchTime), tags: make(map[string]string, len(d.Tags)),
+		image: awssdk.ToString(d.ImageId), subnet: awssdk.ToString(d.SubnetId), launched: awssdk.ToTime(d.LaunchTime), tags: make(map[string]string, len(d.Tags)),
 	}
 	if d.InstanceLifecycle == ec2types.InstanceLifecycleTypeSpot || d.SpotInstanceRequestId != nil {
 		out.capacityType = v1alpha5.CapacityTypeSpot
@@ -93,6 +94,11 @@ func instanceFrom(d *ec2types.Instance) instance {
 	if d.StateReason != nil {
 		out.why = awssdk.ToString(d.StateReason.Code)
 	}
+	groups := make([]string, 0, len(d.SecurityGroups))
+	for _, g := range d.SecurityGroups {
+		groups = append(groups, awssdk.ToString(g.GroupId))
+	}
+	out.securityGroups = idList(groups)
 	for _, t := range d.Tags {
 		out.tags[awssdk.ToString(t.Key)] = awssdk.ToString(t.Value)
 	}
@@ -235,17 +241,21 @@ func (p *Provider) describeNode(machine *v1alpha5.Machine, put instancetype.Setu
 		machine.Labels = map[string]string{}
 	}
 	maps.Copy(machine.Labels, labels)
+	if machine.Annotations == nil {
+		machine.Annotations = map[string]string{}
+	}
+	record(machine, i.Origin)
 	if price, known := p.prices.Price(i.InstanceType, i.Zone, i.CapacityType); known {
-		if machine.Annotations == nil {
-			machine.Annotations = map[string]string{}
-		}
 		machine.Annotations[v1alpha5.PriceAnnotation] = strconv.FormatFloat(price, 'f', -1, 64)
 	}
 }
 
 // made returns what an answer to its launch would have told of the instance.
 func (i instance) made() fleet.Instance {
-	return fleet.Instance{ID: i.id, InstanceType: i.instanceType, Zone: i.zone, CapacityType: i.capacityType, ImageID: i.image}
+	return fleet.Instance{
+		ID: i.id, InstanceType: i.instanceType, Zone: i.zone, CapacityType: i.capacityType,
+		Origin: fleet.Origin{ImageID: i.image, SubnetID: i.subnet, SecurityGroups: i.securityGroups},
+	}
 }
 
 func filter(name string, values ...string) ec2types.Filter {

@@ -64,6 +64,7 @@ func (p *Provider) request(ctx context.Context, machine *v1alpha5.Machine) (flee
 		return request, nil // it is the user's, and used as it is
 	}
 	for i, g := range groups {
+		request.Configs[i].SecurityGroups = idList(groupIDs(template))
 		spec, err := p.launchTemplate(machine, template, boot, g.Boot)
 		if err != nil {
 			return request, err
@@ -208,9 +209,7 @@ func (p *Provider) launchTemplate(machine *v1alpha5.Machine, template *awsv1alph
 		Cards: alike.Cards, EFAInterfaces: alike.EFAInterfaces,
 	}
 	spec.Tags[awsv1alpha1.TagLaunchTemplateCluster] = p.settings.ClusterName
-	for _, g := range template.Status.SecurityGroups {
-		spec.SecurityGroups = append(spec.SecurityGroups, g.ID)
-	}
+	spec.SecurityGroups = groupIDs(template)
 	return spec, nil
 }
 

@@ -29,6 +29,8 @@ type World struct {
 	PlantForeign func() string
 	// Stop switches an instance off, which is not for spot capacity.
 	Stop func(providerID string)
+	// Outdate maps a reason for drift -> a change of what machines are made from after which those that there are have drifted for it.
+	Outdate map[string]func()
 	// Obscure are ways to have the cloud answer without settling whether an instance is there, each until it is lifted.
 	Obscure map[string]func() (lift func())
 	// Live returns how many instances the cloud has that are not on their way out, foreign ones included.

@@ -26,6 +26,7 @@ func TestTheFakeKeepsTheContract(t *testing.T) {
 			},
 			PlantForeign: p.AddForeign,
 			Stop:         p.Stop,
+			Outdate:      map[string]func(){v1alpha5.ReasonAMIDrifted: func() { p.Outdate(v1alpha5.ReasonAMIDrifted) }},
 			Obscure: map[string]func() func(){"an open answer": func() func() {
 				p.Obscure(true)
 				return func() { p.Obscure(false) }

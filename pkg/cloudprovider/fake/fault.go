@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/drift"
 )
 
 // Operation is a method of the port.
@@ -18,6 +20,7 @@ const (
 	OperationGet           Operation = "Get"
 	OperationList          Operation = "List"
 	OperationInstanceTypes Operation = "InstanceTypes"
+	OperationDrifted       Operation = "Drifted"
 )
 
 // Offering is a place and a way in which one instance type can be bought.
@@ -56,6 +59,28 @@ func (p *Provider) Fail(operation Operation, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.faults[operation] = err
+}
+
+// Outdate changes what instances are made from: those that there are have drifted from now on, for the reason.
+func (p *Provider) Outdate(reason string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.outdated = append(p.outdated, drift.Finding{Reason: reason, Message: fmt.Sprintf(
+		"the instance is of edition %d, which is past", len(p.outdated))})
+}
+
+// Renew takes back all that Outdate changed.
+func (p *Provider) Renew() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.outdated = nil
+}
+
+// Offer replaces what is on offer.
+func (p *Provider) Offer(instanceTypes cloudprovider.InstanceTypes) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.instanceTypes = instanceTypes
 }
 
 // LoseAnswers makes the next n calls of Create do their work and then return an error, as when a connection breaks.

@@ -12,6 +12,9 @@ import (
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 )
 
+// EditionAnnotation holds which edition of what instances are made from an instance is of.
+const EditionAnnotation = "cloud.fake/edition"
+
 // Instance is what the cloud knows of one instance.
 type Instance struct {
 	ProviderID   string
@@ -33,6 +36,7 @@ type Instance struct {
 	labels                map[string]string
 	capacity, allocatable corev1.ResourceList
 	deletedAt, goneAt     time.Time
+	edition               int // of what instances are made from
 	stopped               bool
 	// failed says that it ended by itself.
 	failed bool
@@ -48,7 +52,9 @@ func (i *Instance) machine(now time.Time) *v1alpha5.Machine {
 		ObjectMeta: metav1.ObjectMeta{
 			Name:              path.Base(i.ProviderID),
 			Labels:            maps.Clone(i.labels),
-			Annotations:       map[string]string{v1alpha5.PriceAnnotation: strconv.FormatFloat(i.Price, 'f', -1, 64)},
+			Annotations: map[string]string{
+				v1alpha5.PriceAnnotation: strconv.FormatFloat(i.Price, 'f', -1, 64), EditionAnnotation: strconv.Itoa(i.edition),
+			},
 			CreationTimestamp: metav1.NewTime(i.Launched),
 		},
 		Status: v1alpha5.MachineStatus{

@@ -89,6 +89,7 @@ func (p *Provider) make(machine *v1alpha5.Machine, c choice) string {
 		Group:        machine.Status.Launch.Group,
 		Attempt:      machine.Status.Launch.Attempt,
 		Launched:     p.now(),
+		edition:      len(p.outdated),
 		labels:       labels,
 		capacity:     c.instanceType.Capacity,
 		allocatable:  c.instanceType.Allocatable(),

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/drift"
 )
 
 var _ cloudprovider.Provider = (*Provider)(nil)
@@ -44,6 +46,7 @@ type Provider struct {
 	calls     map[Operation]int    // operation -> how often it was called
 	launches  int                  // requests that were served, repeats left out
 	made      int                  // instances ever made
+	outdated  []drift.Finding      // what was changed since the first edition of what instances are made from
 }
 
 // answer is what one launch request got.
@@ -186,6 +189,20 @@ func (p *Provider) InstanceTypes(context.Context, *v1alpha5.Provisioner) (cloudp
 		out = append(out, &copied)
 	}
 	return out, nil
+}
+
+// Drifted returns what was changed first since the machine's edition.
+func (p *Provider) Drifted(_ context.Context, machine *v1alpha5.Machine) (drift.Finding, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.enter(OperationDrifted); err != nil {
+		return drift.Finding{}, err
+	}
+	edition, err := strconv.Atoi(machine.Annotations[EditionAnnotation])
+	if machine.Status.ProviderID == "" || err != nil || edition < 0 || edition >= len(p.outdated) {
+		return drift.Finding{}, nil // not launched, not on record, or of the last edition
+	}
+	return p.outdated[edition], nil
 }
 
 // enter counts a call and returns the fault that the operation is to answer with.

@@ -30,8 +30,20 @@ type Answer struct {
 // idPrefix starts the id of every instance.
 const idPrefix = "i-"
 
-// Instance is an instance of the answer. ImageID is "" where it is not known.
-type Instance struct{ ID, InstanceType, Zone, CapacityType, ImageID string }
+// Instance is an instance of the answer.
+type Instance struct {
+	ID, InstanceType, Zone, CapacityType string
+	Origin
+}
+
+// Origin is what an instance was made with, each "" where that is not known.
+type Origin struct {
+	ImageID, SubnetID string
+	// SecurityGroups are the ids, in order, with commas between them.
+	SecurityGroups string
+	// LaunchTemplate is a name.
+	LaunchTemplate string
+}
 
 // Complete reports whether it is known what the instance is and where: without that, its Node is not recognized.
 func (i Instance) Complete() bool { return i.InstanceType != "" && i.Zone != "" }
@@ -50,24 +62,26 @@ func Launch(ctx context.Context, api API, r Request) (Answer, error) {
 
 // read takes an answer apart. What it leaves out, such as the zone, is filled in from the request.
 func read(out *ec2.CreateFleetOutput, r Request) Answer {
-	zones := map[string]string{}  // subnet -> zone
-	images := map[string]string{} // instance type -> image
+	zones, subnets := map[string]string{}, map[string]string{} // subnet -> zone, zone -> subnet
+	origins := map[string]Origin{}                             // instance type -> all but the subnet
 	for _, c := range r.Configs {
 		for _, o := range c.Overrides {
-			zones[o.SubnetID], images[o.InstanceType] = o.Zone, c.ImageID
+			zones[o.SubnetID], subnets[o.Zone] = o.Zone, o.SubnetID
+			origins[o.InstanceType] = Origin{ImageID: c.ImageID, SecurityGroups: c.SecurityGroups, LaunchTemplate: c.LaunchTemplate}
 		}
 	}
 	var answer Answer
 	for _, i := range out.Instances {
 		instanceType, zone := place(i.LaunchTemplateAndOverrides, zones)
-		instanceType = cmp.Or(string(i.InstanceType), instanceType)
+		instanceType, zone = cmp.Or(string(i.InstanceType), instanceType), cmp.Or(awssdk.ToString(i.AvailabilityZone), zone)
+		origin := origins[instanceType]
+		origin.SubnetID = subnets[zone]
 		for _, id := range i.InstanceIds {
 			if !strings.HasPrefix(id, idPrefix) {
 				continue
 			}
 			answer.Instances = append(answer.Instances, Instance{
-				ID: id, InstanceType: instanceType, ImageID: images[instanceType],
-				Zone: cmp.Or(awssdk.ToString(i.AvailabilityZone), zone), CapacityType: cmp.Or(string(i.Lifecycle), r.CapacityType),
+				ID: id, InstanceType: instanceType, Zone: zone, CapacityType: cmp.Or(string(i.Lifecycle), r.CapacityType), Origin: origin,
 			})
 		}
 	}

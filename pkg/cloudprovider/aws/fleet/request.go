@@ -37,8 +37,8 @@ type Config struct {
 	// LaunchTemplate by name: a template that was removed and made again has the same name but another id.
 	LaunchTemplate string
 	Overrides      []Override
-	// ImageID of the launch template, "" where it is not known. It is no part of the call.
-	ImageID string
+	// ImageID and SecurityGroups of the launch template, as in Origin. They are no part of the call.
+	ImageID, SecurityGroups string
 }
 
 // Override is an instance type in a place.

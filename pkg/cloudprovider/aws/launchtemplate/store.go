@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -146,7 +145,7 @@ func (s *Store) Sweep(ctx context.Context) error {
 		}
 		for _, t := range page.LaunchTemplates {
 			name := awssdk.ToString(t.LaunchTemplateName)
-			if !strings.HasPrefix(name, namePrefix) {
+			if !Own(name) {
 				continue // a user's own that was given our tag
 			}
 			found[name] = true

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
@@ -20,6 +21,9 @@ import (
 
 // namePrefix starts the names of all launch templates; a hash follows.
 const namePrefix = "karpenter.k8s.aws/"
+
+// Own reports whether a launch template of that name is one that kerf has made.
+func Own(name string) bool { return strings.HasPrefix(name, namePrefix) }
 
 // hashBytes is how much of the hash goes into the name.
 const hashBytes = 16
