@@ -83,7 +83,7 @@ func list(mgr ctrl.Manager, provider cloudprovider.Provider, recorded *metrics.M
 			VisibilityWindow: settings.VisibilityWindow,
 		}, told),
 		lifecycle.NewConsistency(client, told),
-		marking.NewController(client, realClock),
+		marking.NewController(client, by("machine.marking"), told),
 		consolidation.NewController(client, live, cluster, settings.Drain, told),
 		evictions,
 		termination.NewController(client, live, by("machine.termination"), evictions,

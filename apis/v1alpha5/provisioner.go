@@ -199,7 +199,9 @@ func (p *Provisioner) TemplateName() string {
 
 // TTLUntilExpired returns how long a machine may live; false when it may live for ever. Long times are cut in the same way as in
 // TTLAfterEmpty.
-func (p *Provisioner) TTLUntilExpired() (time.Duration, bool) { return ttl(p.Spec.TTLSecondsUntilExpired) }
+func (p *Provisioner) TTLUntilExpired() (time.Duration, bool) {
+	return ttl(p.Spec.TTLSecondsUntilExpired)
+}
 
 // TTLAfterEmpty returns how long a machine may be empty; false when emptiness alone never removes it. Times beyond what a
 // duration holds are as good as the longest one, 292 years.

@@ -1,6 +1,7 @@
 package cloudprovider
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -52,6 +53,20 @@ func (i InstanceTypes) Lack(machine *v1alpha5.Machine) (Lack, bool) {
 		}
 	}
 	return Lack{}, false
+}
+
+// Missing returns why no machine of an instance type that meets the requirements could be bought, whatever there is of it at the
+// moment; "" where one could. Of the requirements those on zone and capacity type count.
+func (i InstanceTypes) Missing(name string, requirements scheduling.Requirements) string {
+	at, there := slices.BinarySearchFunc(i, name, func(t *InstanceType, name string) int { return cmp.Compare(t.Name, name) })
+	if !there {
+		return name + " is not on offer"
+	}
+	zone, capacityType := requirements.Get(corev1.LabelTopologyZone), requirements.Get(v1alpha5.CapacityTypeLabel)
+	if slices.ContainsFunc(i[at].Offerings, func(o Offering) bool { return zone.Has(o.Zone) && capacityType.Has(o.CapacityType) }) {
+		return ""
+	}
+	return fmt.Sprintf("%s is not on offer where %s and %s", name, zone, capacityType)
 }
 
 // value returns what a label is on a machine of the type that is bought as the offering. What neither decides, the labels of the

@@ -41,6 +41,8 @@ const (
 	ReasonRegistered           = "Registered"
 	ReasonInitialized          = "Initialized"
 	ReasonNeverJoined          = "NeverJoined"
+	ReasonExpired              = "Expired"
+	ReasonDrifted              = "Drifted"
 	ReasonDisrupting           = "Disrupting"
 	ReasonEvicted              = "Evicted"
 	ReasonDeleted              = "Deleted"

@@ -20,6 +20,7 @@ const (
 	LabelWebhook      = "webhook"
 	LabelOutcome      = "outcome"
 	LabelCertificate  = "certificate"
+	LabelType         = "type"
 )
 
 // Values of LabelCertificate.
@@ -41,6 +42,8 @@ type Metrics struct {
 	MachinesRegistered *prometheus.CounterVec
 	// MachinesInitialized counts Nodes that became ready for pods, by provisioner.
 	MachinesInitialized *prometheus.CounterVec
+	// MachinesDrifted counts how often Machines came to differ from what is asked for, by provisioner and type of difference.
+	MachinesDrifted *prometheus.CounterVec
 	// MachinesDisrupted counts Machines that kerf decided to remove, by provisioner and reason.
 	MachinesDisrupted *prometheus.CounterVec
 	// MachinesTerminated counts Machines whose instance is gone, by provisioner.
@@ -91,6 +94,7 @@ func New(registry prometheus.Registerer) (*Metrics, error) {
 		MachinesLaunched:    counters("launched", "Instances that came for Machines.", LabelProvisioner, LabelInstanceType, LabelZone, LabelCapacityType),
 		MachinesRegistered:  counters("registered", "Nodes that joined.", LabelProvisioner),
 		MachinesInitialized: counters("initialized", "Nodes that became ready for pods.", LabelProvisioner),
+		MachinesDrifted:     counters("drifted", "Machines that turned out not to be what is asked for any more.", LabelProvisioner, LabelType),
 		MachinesDisrupted:   counters("disrupted", "Machines that kerf decided to remove.", LabelProvisioner, LabelReason),
 		MachinesTerminated:  counters("terminated", "Machines whose instance is gone.", LabelProvisioner),
 		MachinesFruitless:   counters("fruitless", "Machines that turned out to be of no use.", LabelProvisioner, LabelReason),
@@ -163,7 +167,7 @@ func (m *Metrics) Add(c prometheus.Collector) error {
 
 func (m *Metrics) collectors() []prometheus.Collector {
 	return append(m.Life.collectors(),
-		m.MachinesCreated, m.MachinesLaunched, m.MachinesRegistered, m.MachinesInitialized, m.MachinesDisrupted,
+		m.MachinesCreated, m.MachinesLaunched, m.MachinesRegistered, m.MachinesInitialized, m.MachinesDrifted, m.MachinesDisrupted,
 		m.MachinesTerminated, m.MachinesFruitless, m.LaunchFailures, m.Usage, m.Limit, m.SchedulingDuration, m.UnplacedPods,
 		m.PlanCost, m.PlanLowerBound, m.PlansCutShort, m.PodsEvicted, m.PodsDeleted,
 		m.OrphansTerminated, m.DeletionPaused, m.TerminationPaused, m.AdmissionDuration, m.Admissions, m.CertificateExpiration)

@@ -29,6 +29,7 @@ func TestNamesAndLabelsOfMetrics(t *testing.T) {
 	m.ConsistencyErrors.WithLabelValues(metrics.CheckNodeShape).Inc()
 	m.CloudErrors.WithLabelValues("machine.lifecycle", "Create", "aws", "Failed").Inc()
 	m.MachinesLaunched.WithLabelValues("default", "m5.large", "a", "spot").Inc()
+	m.MachinesDrifted.WithLabelValues("default", "AMIDrifted").Inc()
 	m.MachinesDisrupted.WithLabelValues("default", "Empty").Inc()
 	m.MachinesFruitless.WithLabelValues("default", "NeverJoined").Inc()
 	m.LaunchFailures.WithLabelValues("default", "InsufficientCapacity").Inc()
@@ -55,6 +56,7 @@ func TestNamesAndLabelsOfMetrics(t *testing.T) {
 		"karpenter_machines_launched":                                {"capacity_type", "instance_type", "provisioner", "zone"},
 		"karpenter_machines_registered":                              {"provisioner"},
 		"karpenter_machines_initialized":                             {"provisioner"},
+		"karpenter_machines_drifted":                                 {"provisioner", "type"},
 		"karpenter_machines_disrupted":                               {"provisioner", "reason"},
 		"karpenter_machines_terminated":                              {"provisioner"},
 		"karpenter_machines_fruitless":                               {"provisioner", "reason"},

@@ -33,8 +33,9 @@ func expect(t *testing.T, b *workbench.Bench, machine *v1alpha5.Machine, status 
 
 func TestANodeEmptiesAndFills(t *testing.T) {
 	b := workbench.New(t)
-	controller := NewController(b.Client, b.Clock)
-	machine, node := b.Ready(b.Cloud(0))
+	cloud := b.Cloud(0)
+	controller := NewController(b.Client, cloud, b.Journal)
+	machine, node := b.Ready(cloud)
 	namespace := b.Namespace()
 	look := func() { b.Reconcile(controller, machine.Name) }
 
@@ -70,16 +71,17 @@ func TestANodeEmptiesAndFills(t *testing.T) {
 
 func TestAPodThatEndedKeepsNoNode(t *testing.T) {
 	b := workbench.New(t)
-	machine, node := b.Ready(b.Cloud(0))
+	cloud := b.Cloud(0)
+	machine, node := b.Ready(cloud)
 	b.RunningPod(b.Namespace(), node.Name, func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded })
-	b.Reconcile(NewController(b.Client, b.Clock), machine.Name)
+	b.Reconcile(NewController(b.Client, cloud, b.Journal), machine.Name)
 	expect(t, b, machine, metav1.ConditionTrue, b.Clock.Now())
 }
 
 func TestAMachineThatIsNotReadyOrGoesIsNotMarked(t *testing.T) {
 	b := workbench.New(t)
 	cloud := b.Cloud(0)
-	controller := NewController(b.Client, b.Clock)
+	controller := NewController(b.Client, cloud, b.Journal)
 	launched := b.Launched(cloud)
 	going, _ := b.Ready(cloud)
 	b.Delete(going)
@@ -94,8 +96,9 @@ func TestAMachineThatIsNotReadyOrGoesIsNotMarked(t *testing.T) {
 
 func TestNothingIsWrittenWhenNothingChanged(t *testing.T) {
 	b := workbench.New(t)
-	machine, _ := b.Ready(b.Cloud(0))
-	controller := NewController(b.Client, b.Clock)
+	cloud := b.Cloud(0)
+	machine, _ := b.Ready(cloud)
+	controller := NewController(b.Client, cloud, b.Journal)
 	b.Reconcile(controller, machine.Name)
 	b.Reload(machine)
 	before := machine.ResourceVersion
@@ -108,7 +111,8 @@ func TestNothingIsWrittenWhenNothingChanged(t *testing.T) {
 
 func TestAConflictIsTriedAgainSoonAndOverwritesNothing(t *testing.T) {
 	b := workbench.New(t)
-	machine, _ := b.Ready(b.Cloud(0))
+	cloud := b.Cloud(0)
+	machine, _ := b.Ready(cloud)
 	c := interceptor.NewClient(b.Client, interceptor.Funcs{
 		SubResourcePatch: func(ctx context.Context, c client.Client, name string, object client.Object, patch client.Patch, o ...client.SubResourcePatchOption) error {
 			workbench.Update(b, machine, func(m *v1alpha5.Machine) {
@@ -117,7 +121,7 @@ func TestAConflictIsTriedAgainSoonAndOverwritesNothing(t *testing.T) {
 			return c.SubResource(name).Patch(ctx, object, patch, o...)
 		},
 	})
-	if again := b.Reconcile(NewController(c, b.Clock), machine.Name).RequeueAfter; again != machines.ConflictRetry {
+	if again := b.Reconcile(NewController(c, cloud, b.Journal), machine.Name).RequeueAfter; again != machines.ConflictRetry {
 		t.Errorf("after a conflict it comes back after %s", again)
 	}
 	if b.Reload(machine); !machines.Conditions(machine).IsTrue(v1alpha5.ConditionDisrupting) {

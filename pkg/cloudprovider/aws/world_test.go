@@ -284,6 +284,9 @@ func TestTheAWSProviderKeepsTheContract(t *testing.T) {
 					t.Fatal(err)
 				}
 			},
+			Outdate: map[string]func(){
+				v1alpha5.ReasonAMIDrifted: s.releaseImages, v1alpha5.ReasonSubnetDrifted: s.closeFirstZone, v1alpha5.ReasonSecurityGroupDrifted: s.changeGroups,
+			},
 			Obscure: map[string]func() func(){"an empty answer": s.obscure(emptyAnswer), "an answer without the tag": s.obscure(untagged)},
 			Live:    s.live,
 			Settle:  func() { s.clock.Step(shutdownDelay) },

@@ -41,8 +41,8 @@ func Run(t *testing.T, newWorld func(*testing.T) World) {
 		"an instance that is switched off is neither gone nor ending":     stopping,
 		"a request is carried out once, whatever became of its instances": neverTwice,
 		"a request that is served in part has that answer for ever":       partialAfterRestart,
-		"a machine has drifted once it would be made otherwise":         drifting,
-		"what is not on record of a machine is not compared":            unrecorded,
+		"a machine has drifted once it would be made otherwise":           drifting,
+		"what is not on record of a machine is not compared":              unrecorded,
 		"the list tells requests apart and leaves others' instances out":  listOfMany,
 	} {
 		t.Run(name, func(t *testing.T) {

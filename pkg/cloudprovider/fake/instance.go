@@ -50,8 +50,8 @@ func (i *Instance) gone(now time.Time) bool { return !i.deletedAt.IsZero() && !n
 func (i *Instance) machine(now time.Time) *v1alpha5.Machine {
 	m := &v1alpha5.Machine{
 		ObjectMeta: metav1.ObjectMeta{
-			Name:              path.Base(i.ProviderID),
-			Labels:            maps.Clone(i.labels),
+			Name:   path.Base(i.ProviderID),
+			Labels: maps.Clone(i.labels),
 			Annotations: map[string]string{
 				v1alpha5.PriceAnnotation: strconv.FormatFloat(i.Price, 'f', -1, 64), EditionAnnotation: strconv.Itoa(i.edition),
 			},

@@ -129,6 +129,19 @@ func (w *World) Images() []Image {
 	return slices.Clone(w.config.Images)
 }
 
+// Publish gives the parameter of an existing name a new value, as AWS does with a new release of an image.
+func (w *World) Publish(name, value string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	i := slices.IndexFunc(w.config.Parameters, func(p Parameter) bool { return p.Name == name })
+	if i < 0 {
+		return fmt.Errorf("no parameter is named %s", name)
+	}
+	p := &w.config.Parameters[i]
+	p.Value, p.Version, p.Modified = value, p.Version+1, w.config.Clock.Now()
+	return nil
+}
+
 // Parameter looks a public parameter up by its full name.
 func (w *World) Parameter(name string) (Parameter, bool) {
 	w.mu.Lock()

@@ -62,7 +62,7 @@ func Launch(ctx context.Context, api API, r Request) (Answer, error) {
 
 // read takes an answer apart. What it leaves out, such as the zone, is filled in from the request.
 func read(out *ec2.CreateFleetOutput, r Request) Answer {
-	zones, subnets := map[string]string{}, map[string]string{} // subnet -> zone, zone -> subnet
+	zones, subnets := map[string]string{}, map[string]string{} // subnet -> zone, zone -> its one subnet
 	origins := map[string]Origin{}                             // instance type -> all but the subnet
 	for _, c := range r.Configs {
 		for _, o := range c.Overrides {

@@ -107,8 +107,8 @@ func request(capacityType string) Request {
 	return Request{
 		Token: "token", CapacityType: capacityType, Size: 3, Tags: map[string]string{"b": "2", "a": "1"},
 		Configs: []Config{
-			{"template-1", []Override{{"m5.large", "z1", "subnet-1"}, {"m5.large", "z2", "subnet-2"}}, "ami-1"},
-			{"template-2", []Override{{"m5.xlarge", "z1", "subnet-1"}}, "ami-2"},
+			{"template-1", []Override{{"m5.large", "z1", "subnet-1"}, {"m5.large", "z2", "subnet-2"}}, "ami-1", "sg-1,sg-2"},
+			{"template-2", []Override{{"m5.xlarge", "z1", "subnet-1"}}, "ami-2", "sg-1"},
 		},
 	}
 }
@@ -181,8 +181,9 @@ func TestAnswersAreReadWhateverTheyLeaveOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	first, second := Origin{"ami-1", "subnet-1", "sg-1,sg-2", "template-1"}, Origin{"ami-2", "subnet-2", "sg-1", "template-2"}
 	want := Answer{
-		Instances: []Instance{{"i-1", "m5.large", "z1", "spot", "ami-1"}, {"i-2", "m5.xlarge", "z2", "spot", "ami-2"}, {"i-3", "m5.large", "z1", "spot", "ami-1"}},
+		Instances: []Instance{{"i-1", "m5.large", "z1", "spot", first}, {"i-2", "m5.xlarge", "z2", "spot", second}, {"i-3", "m5.large", "z1", "spot", first}},
 		Failures:  []Failure{{"InsufficientInstanceCapacity", "none left", "m5.large", "z2", "spot"}, {"InternalError", "", "", "", "spot"}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
