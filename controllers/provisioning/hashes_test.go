@@ -40,11 +40,11 @@ func TestAMachineTellsWhatItWasPlannedFrom(t *testing.T) {
 			t.Errorf("%s is %q, want %q", key, got, want[key])
 		}
 	}
-	found, err := drift.FromProvisioner(list[0], p.provisioner)
+	found, err := drift.FromProvisioner(&list[0], p.provisioner)
 	if err != nil || found.There() {
 		t.Errorf("right after its planning it has drifted from its provisioner: %v, %v", found, err)
 	}
-	if found, err = drift.FromTemplate(list[0], template); err != nil || found.There() {
+	if found, err = drift.FromTemplate(&list[0], template); err != nil || found.There() {
 		t.Errorf("right after its planning it has drifted from its template: %v, %v", found, err)
 	}
 }

@@ -115,7 +115,7 @@ func permissions() []violation {
 		{directory: "pkg/inline", imports: []string{module + "/apis/v1alpha1", module + "/apis/v1alpha5"}},
 		{directory: "pkg/workload", imports: []string{module + "/pkg/pods", "k8s.io/api/core/v1"}},
 		{directory: "pkg/manifests", imports: []string{module + "/pkg/admission", module + "/apis/v1alpha1"}},
-		{directory: "pkg/cloudprovider", imports: []string{module + "/pkg/scheduling", module + "/apis/v1alpha1"}},
+		{directory: "pkg/cloudprovider", imports: []string{module + "/pkg/scheduling", module + "/pkg/drift", module + "/apis/v1alpha1"}},
 		{directory: "pkg/state", imports: []string{module + "/pkg/cloudprovider", module + "/pkg/volumes", "sync"}},
 		{directory: "pkg/solver", imports: []string{module + "/pkg/state", "context", "sync"}},
 		{directory: "pkg/problem", imports: []string{module + "/pkg/solver", module + "/pkg/state", module + "/pkg/volumes"}},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -99,11 +100,14 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 func (c *Controller) provisionerOf(ctx context.Context, machine *v1alpha5.Machine) (*v1alpha5.Provisioner, error) {
 	provisioner := &v1alpha5.Provisioner{}
 	err := c.client.Get(ctx, client.ObjectKey{Name: machine.ProvisionerName()}, provisioner)
-	if client.IgnoreNotFound(err) != nil {
-		return nil, fmt.Errorf("getting provisioner of machine %s: %w", machine.Name, err)
-	}
-	if err != nil || !provisioner.DeletionTimestamp.IsZero() {
+	switch {
+	case apierrors.IsNotFound(err):
 		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("getting provisioner of machine %s: %w", machine.Name, err)
+	case !provisioner.DeletionTimestamp.IsZero():
+		return nil, nil
+	default:
+		return provisioner, nil
 	}
-	return provisioner, nil
 }

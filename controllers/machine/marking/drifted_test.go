@@ -32,14 +32,13 @@ type subject struct {
 	writes      int
 }
 
-func newSubject(t *testing.T, modifiers ...builders.ProvisionerModifier) *subject {
+func newSubject(t *testing.T) *subject {
 	t.Helper()
 	b := workbench.New(t)
 	s := &subject{Bench: b, t: t, cloud: b.Cloud(0)}
 	s.controller = NewController(b.Client, s.cloud, b.Journal)
-	s.provisioner = builders.Provisioner(b.Name("provisioner"), append([]builders.ProvisionerModifier{
-		builders.Requirement(v1alpha5.CapacityTypeLabel, corev1.NodeSelectorOpIn, v1alpha5.CapacityTypeSpot, v1alpha5.CapacityTypeOnDemand),
-	}, modifiers...)...)
+	s.provisioner = builders.Provisioner(b.Name("provisioner"),
+		builders.Requirement(v1alpha5.CapacityTypeLabel, corev1.NodeSelectorOpIn, v1alpha5.CapacityTypeSpot, v1alpha5.CapacityTypeOnDemand))
 	b.Create(s.provisioner)
 	hash, err := drift.ProvisionerHash(s.provisioner)
 	if err != nil {
@@ -67,14 +66,14 @@ func newSubject(t *testing.T, modifiers ...builders.ProvisionerModifier) *subjec
 func (s *subject) look() time.Duration {
 	s.t.Helper()
 	before := s.machine.ResourceVersion
-	s.Bench.Reconcile(s.controller, s.machine.Name)
+	s.Reconcile(s.controller, s.machine.Name)
 	s.Reload(s.machine)
 	s.writes = 0
 	if s.machine.ResourceVersion != before {
 		s.writes++
 	}
 	written := s.machine.ResourceVersion
-	again := s.Bench.Reconcile(s.controller, s.machine.Name).RequeueAfter
+	again := s.Reconcile(s.controller, s.machine.Name).RequeueAfter
 	if s.Reload(s.machine); s.machine.ResourceVersion != written {
 		s.t.Error("a second look at the same was written")
 	}

@@ -230,18 +230,18 @@ func fill(t *testing.T, field reflect.Value) {
 
 func TestAnotherLaunchTemplateOfTheUserIsDriftAndWhatIsInItIsNot(t *testing.T) {
 	s := startSim(t)
-	s.makeLaunchTemplate("mine")
+	s.makeLaunchTemplate("ours")
 	s.makeTemplate(func(spec *awsv1alpha1.AWSNodeTemplateSpec) {
-		spec.SecurityGroupSelector, spec.LaunchTemplate = nil, "mine"
+		spec.SecurityGroupSelector, spec.LaunchTemplate = nil, "ours"
 	})
 	m := s.recorded("m")
 	s.wantDrift(m, "")
 	s.changeGroups()
 	s.wantDrift(m, "")
 	s.edit(func(spec *awsv1alpha1.AWSNodeTemplateSpec) { spec.LaunchTemplate = "theirs" })
-	s.wantDrift(m, v1alpha5.ReasonNodeTemplateDrifted, "mine", "theirs")
+	s.wantDrift(m, v1alpha5.ReasonNodeTemplateDrifted, "ours", "theirs")
 	s.edit(func(spec *awsv1alpha1.AWSNodeTemplateSpec) { spec.LaunchTemplate = "" })
-	s.wantDrift(m, v1alpha5.ReasonNodeTemplateDrifted, "mine", "kerf makes")
+	s.wantDrift(m, v1alpha5.ReasonNodeTemplateDrifted, "ours", "kerf makes")
 }
 
 func TestAHashIsComparedOnlyWithOneOfItsKind(t *testing.T) {
