@@ -8,6 +8,7 @@ import (
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
+	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
 	"github.com/kerf-autoscaler/kerf/test/builders"
 )
 
@@ -56,5 +57,29 @@ func TestWhatAMachineLacksToChooseFrom(t *testing.T) {
 				t.Errorf("it lacks %+v, %t; want %+v", got, lacks, tc.want)
 			}
 		})
+	}
+}
+
+func TestATypeIsMissingWhereItIsNotSoldAtAll(t *testing.T) {
+	onOffer := cloudprovider.InstanceTypes{
+		builders.InstanceType("c5.large", builders.Spot(0.03, "a", "b"), builders.SoldOut("a")),
+		builders.InstanceType("m5.large", builders.OnDemand(0.1, "a")),
+	}
+	for name, tc := range map[string]struct {
+		instanceType, zone, capacityType, missing string
+	}{
+		"on offer":               {"m5.large", "a", "on-demand", ""},
+		"sold out":               {"c5.large", "a", "spot", ""},
+		"in another zone":        {"m5.large", "b", "on-demand", "topology.kubernetes.io/zone In [b]"},
+		"as another kind":        {"m5.large", "a", "spot", "karpenter.sh/capacity-type In [spot]"},
+		"after all others":       {"r5.large", "a", "spot", "r5.large"},
+		"between the others":     {"d3.xlarge", "a", "spot", "d3.xlarge"},
+		"with a name cut short ": {"m5", "a", "on-demand", "m5 is not on offer"},
+	} {
+		requirements := scheduling.FromLabels(map[string]string{corev1.LabelTopologyZone: tc.zone, v1alpha5.CapacityTypeLabel: tc.capacityType, "team": "a"})
+		got := onOffer.Missing(tc.instanceType, requirements)
+		if (got == "") != (tc.missing == "") || !strings.Contains(got, tc.missing) {
+			t.Errorf("%s: %q, want %q in it", name, got, tc.missing)
+		}
 	}
 }
