@@ -228,6 +228,35 @@ func fill(t *testing.T, field reflect.Value) {
 	}
 }
 
+// A provisioner that asks for what an instance type is, label by label, gets a machine that is so.
+func TestALaunchedMachineMeetsAllThatItsInstanceTypeMeets(t *testing.T) {
+	s := startSim(t)
+	s.makeTemplate()
+	m := s.recorded("m")
+	asks := provisioner("default")
+	list, err := s.provider.InstanceTypes(t.Context(), asks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Spec.MachineTemplateRef == nil {
+		t.Fatal("the machine names no template")
+	}
+	tried := 0
+	for _, instanceType := range list {
+		if instanceType.Name != m.Labels[corev1.LabelInstanceTypeStable] {
+			continue
+		}
+		for _, r := range instanceType.Requirements.NodeSelectorRequirements() {
+			tried++
+			asks.Spec.Requirements = append(asks.Spec.Requirements, v1alpha5.Requirement{Key: r.Key, Operator: r.Operator, Values: r.Values})
+		}
+	}
+	m.Spec.Requirements = nil // the labels alone have to do
+	if found, err := drift.FromProvisioner(m, asks); found.There() || err != nil || tried < 20 {
+		t.Errorf("with %d requirements it has drifted: %+v, %v", tried, found, err)
+	}
+}
+
 func TestAnotherLaunchTemplateOfTheUserIsDriftAndWhatIsInItIsNot(t *testing.T) {
 	s := startSim(t)
 	s.makeLaunchTemplate("ours")
