@@ -61,6 +61,7 @@ func (w *world) honoursTemplates(t *testing.T) {
 		w.awaitRunning(t, s.name(), 1)
 		w.checkInstance(t, s)
 		w.checkCapacity(t, s.name())
+		w.checkDrift(t, s.name())
 		w.delete(t, workload(s.name(), 0, "0"), provisioner(s.name()))
 	}
 	for _, s := range statements {
