@@ -105,6 +105,9 @@ type ProvisionerSpec struct {
 	// Consolidation says whether nodes that are not needed as they are get removed or replaced by cheaper ones.
 	// +optional
 	Consolidation *Consolidation `json:"consolidation,omitempty"`
+	// Disruption bounds how many nodes kerf gives up at once.
+	// +optional
+	Disruption *Disruption `json:"disruption,omitempty"`
 }
 
 // Consolidation is what may be done to nodes that run pods, in order to save money.

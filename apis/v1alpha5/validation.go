@@ -28,6 +28,7 @@ func (p *Provisioner) Validate(wellKnown func(label string) bool) field.ErrorLis
 		p.Spec.validateTimes(path),
 		p.Spec.Limits.validate(path.Child("limits")),
 		within(path.Child("weight"), p.Spec.Weight, 1, 100),
+		p.Spec.Disruption.validate(path.Child("disruption")),
 	)
 }
 

@@ -47,6 +47,9 @@ func RandomProvisioner(source *rand.Rand) *v1alpha5.Provisioner {
 	if r.coin() {
 		s.Consolidation = &v1alpha5.Consolidation{Enabled: new(pick(r, []bool{s.TTLSecondsAfterEmpty == nil}, []bool{true}))}
 	}
+	if r.coin() {
+		s.Disruption = r.disruption()
+	}
 	switch pick(r, []int{0}, []int{1, 2}) {
 	case 1:
 		s.ProviderRef = nil
@@ -54,6 +57,33 @@ func RandomProvisioner(source *rand.Rand) *v1alpha5.Provisioner {
 		s.Provider = &runtime.RawExtension{Raw: []byte(`{"subnetSelector": {"a": "b"}, "securityGroupSelector": {"a": "b"}}`)}
 	}
 	return p
+}
+
+func (r dice) disruption() *v1alpha5.Disruption {
+	out := &v1alpha5.Disruption{}
+	for range r.source.IntN(4) {
+		budget := v1alpha5.Budget{}
+		if r.coin() {
+			budget.Nodes = new(pick(r, []string{"0", "5", "10%", "100%", "007"}, []string{"", "-1", "101%", "1.5", "5 %", "1000000000"}))
+		}
+		for range r.source.IntN(3) {
+			budget.Reasons = append(budget.Reasons, pick(r, []v1alpha5.DisruptionReason{"Underutilized", "Empty", "Drifted", "Expired"}, []v1alpha5.DisruptionReason{"", "empty", "Old"}))
+		}
+		if r.coin() {
+			budget.Schedule = new(pick(r, []string{"0 9 * * mon-fri", "*/15 0-5,22 1 JAN ?", "@daily", "0  0 29 2 *"},
+				[]string{"", "daily", "@every 1h", "60 * * * *", "5-3 * * * *", ", * * * *", "0 0 30 2 *", "TZ=UTC 0 0 * * *", "* * * *"}))
+			budget.Duration = &metav1.Duration{Duration: pick(r, []time.Duration{time.Minute, 90 * time.Minute, 87600 * time.Hour},
+				[]time.Duration{0, -time.Hour, 30 * time.Second, 87600*time.Hour + time.Minute})}
+		}
+		switch pick(r, []int{0}, []int{1, 2}) {
+		case 1:
+			budget.Schedule = nil
+		case 2:
+			budget.Duration = nil
+		}
+		out.Budgets = append(out.Budgets, budget)
+	}
+	return out
 }
 
 // dice make things up.
