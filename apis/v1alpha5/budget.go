@@ -49,7 +49,8 @@ const (
 
 // DisruptionReason is why kerf gives up a node that works.
 //
-// +kubebuilder:validation:Enum=Underutilized;Empty;Drifted;Expired
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:XValidation:rule=`self in ['Underutilized', 'Empty', 'Drifted', 'Expired']`,message="must be Underutilized, Empty, Drifted or Expired"
 type DisruptionReason string
 
 // Disruption bounds what kerf does to nodes that work.

@@ -77,6 +77,9 @@ func TestTheSpellingOfAProvisionerDoesNotCount(t *testing.T) {
 		"time after empty":   func(s *v1alpha5.ProvisionerSpec) { s.TTLSecondsAfterEmpty = new(int64(3)) },
 		"time until expired": func(s *v1alpha5.ProvisionerSpec) { s.TTLSecondsUntilExpired = new(int64(3)) },
 		"consolidation":      func(s *v1alpha5.ProvisionerSpec) { s.Consolidation = &v1alpha5.Consolidation{} },
+		"budgets": func(s *v1alpha5.ProvisionerSpec) {
+			s.Disruption = &v1alpha5.Disruption{Budgets: []v1alpha5.Budget{{Nodes: new("0")}}}
+		},
 		"a default of the kubelet": func(s *v1alpha5.ProvisionerSpec) {
 			k := s.KubeletConfiguration
 			k.ContainerRuntime, k.PodsPerCore, k.EvictionMaxPodGracePeriod = new("containerd"), new(int32(0)), new(int32(0))
