@@ -29,6 +29,8 @@ const (
 	DoNotEvictAnnotation = "karpenter.sh/do-not-evict"
 	// DoNotDisruptAnnotation on a pod means the same. Set to "true" on a node it keeps voluntary disruption away from it.
 	DoNotDisruptAnnotation = "karpenter.sh/do-not-disrupt"
+	// PauseDisruptionAnnotation set to "true" on the namespace kube-system keeps every node of the cluster that could stay.
+	PauseDisruptionAnnotation = "karpenter.sh/pause-disruption"
 	// ProvisionerHashAnnotation holds a hash over what machines take over from their Provisioner: on a Provisioner as it is,
 	// on a Machine as it was when the machine was planned.
 	ProvisionerHashAnnotation = "karpenter.sh/provisioner-hash"

@@ -71,6 +71,8 @@ type Options struct {
 	HoldBarePods, HoldSystemPods, HoldLocalStorage string
 	// HoldSystemPodsFor is the age from which on pods of kube-system are held no longer.
 	HoldSystemPodsFor time.Duration
+	// PauseDisruption keeps every node that could stay.
+	PauseDisruption bool
 	// LaunchTemplateTTL is how long an unused launch template is kept.
 	LaunchTemplateTTL time.Duration
 	// CapacityBackoffMax is how long, at most, an offering is left alone that the cloud had nothing of.

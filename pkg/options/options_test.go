@@ -93,6 +93,7 @@ func settings() map[string]struct {
 		"hold-local-storage":              {"Voluntary", func(o *options.Options) { o.HoldLocalStorage = "Voluntary" }},
 		"capacity-backoff-max":            {"10m", func(o *options.Options) { o.CapacityBackoffMax = 10 * time.Minute }},
 		"aws-api-share":                   {"0.5", func(o *options.Options) { o.AWSAPIShare = 0.5 }},
+		"pause-disruption":                {"true", func(o *options.Options) { o.PauseDisruption = true }},
 		"launch-template-ttl":             {"3m", func(o *options.Options) { o.LaunchTemplateTTL = 3 * time.Minute }},
 		"reserved-enis":                   {"1", func(o *options.Options) { o.ReservedENIs = 1 }},
 		"prefix-delegation":               {"true", func(o *options.Options) { o.PrefixDelegation = true }},

@@ -1,0 +1,81 @@
+package disruption
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+)
+
+// emptyAtLeast is how many empty machines may go in one pass however small the cluster is.
+const emptyAtLeast = 10
+
+// Rations are what a pass may not go beyond.
+type Rations struct {
+	// Now is the time of the pass.
+	Now time.Time
+	// Paused says who has paused disruption, "" if nobody has.
+	Paused string
+	// Accounts maps the name of a provisioner -> what its budgets count. Of one that is not among them no machine goes.
+	Accounts map[string]Account
+	// MostEmpty is how many machines may go for being empty in one pass; 0 is no bound.
+	MostEmpty int
+}
+
+// Account is what the budgets of one provisioner count.
+type Account struct {
+	Budgets []v1alpha5.Budget
+	Fleet   Fleet
+}
+
+// Hold is a command that has to wait.
+type Hold struct {
+	Command
+	// Why for a person.
+	Why string
+	// Until is when time alone may let it go; zero if it does not.
+	Until time.Time
+}
+
+// MostEmpty returns how many of the machines of a cluster may go for being empty in one pass: a tenth of them. Should emptiness be a
+// mistake, such as pods that are not seen, somebody can still step in.
+func MostEmpty(machines int) int { return max(emptyAtLeast, (machines+9)/10) }
+
+// Ration lets commands pass, in their order, as long as budgets allow them; the others are held. What passes counts for those
+// behind it.
+func Ration(commands []Command, r Rations) (granted []Command, held []Hold) {
+	unavailable := map[string]int{} // provisioner -> machines that this pass takes
+	empty := 0
+	for _, c := range commands {
+		why, until := r.hold(c, unavailable[c.Provisioner], empty)
+		if why != "" {
+			held = append(held, Hold{Command: c, Why: why, Until: until})
+			continue
+		}
+		granted = append(granted, c)
+		unavailable[c.Provisioner]++
+		if c.Reason == ReasonEmpty {
+			empty++
+		}
+	}
+	return granted, held
+}
+
+// hold returns why a command has to wait after the pass has taken so many machines of its provisioner, and so many empty ones; "" if
+// it does not.
+func (r *Rations) hold(c Command, taken, empty int) (why string, until time.Time) {
+	account, known := r.Accounts[c.Provisioner]
+	account.Fleet.Unavailable += taken
+	allowance := Allowed(account.Budgets, v1alpha5.DisruptionReason(c.Reason), account.Fleet, r.Now)
+	switch {
+	case r.Paused != "":
+		return "disruption is paused by " + r.Paused, time.Time{}
+	case !known:
+		return fmt.Sprintf("the budgets of provisioner %s are not known", c.Provisioner), time.Time{}
+	case allowance.Machines == 0:
+		return allowance.Held, allowance.Until
+	case c.Reason == ReasonEmpty && r.MostEmpty > 0 && empty >= r.MostEmpty:
+		return fmt.Sprintf("%d empty nodes go at once, which is the most", empty), time.Time{}
+	}
+	return "", time.Time{}
+}
