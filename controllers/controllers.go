@@ -45,6 +45,8 @@ type Settings struct {
 	VisibilityWindow time.Duration
 	// Drain says which pods are held that say nothing for themselves.
 	Drain drain.Policy
+	// PauseDisruption keeps every machine that could stay.
+	PauseDisruption bool
 }
 
 // Controller is something that a manager runs.
@@ -84,7 +86,7 @@ func list(mgr ctrl.Manager, provider cloudprovider.Provider, recorded *metrics.M
 		}, told),
 		lifecycle.NewConsistency(client, told),
 		marking.NewController(client, by("machine.marking"), told),
-		consolidation.NewController(client, live, cluster, settings.Drain, told),
+		consolidation.NewController(client, live, cluster, consolidation.Settings{Drain: settings.Drain, PauseDisruption: settings.PauseDisruption}, told),
 		evictions,
 		termination.NewController(client, live, by("machine.termination"), evictions,
 			termination.Settings{VisibilityWindow: settings.VisibilityWindow, Drain: settings.Drain}, told),

@@ -23,6 +23,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/disruption"
 	"github.com/kerf-autoscaler/kerf/pkg/drain"
+	"github.com/kerf-autoscaler/kerf/pkg/events"
 	"github.com/kerf-autoscaler/kerf/pkg/journal"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/pkg/pods"
@@ -36,21 +37,31 @@ type Nominations interface {
 	Nominated(name string, now time.Time) bool
 }
 
+// Settings are what a user sets of the controller.
+type Settings struct {
+	// Drain is about pods that say nothing for themselves.
+	Drain drain.Policy
+	// PauseDisruption keeps every machine that could stay.
+	PauseDisruption bool
+}
+
 // Controller decides over one Machine at a time.
 type Controller struct {
 	client      client.Client
 	nominations Nominations
 	policy      drain.Policy
 	executor    *executor
+	rations     *rations
 	settler     *machines.Settler
 	journal     journal.Journal
 }
 
-// NewController returns a controller; live reads past the cache. The policy is about pods that say nothing for themselves.
-func NewController(client client.Client, live client.Reader, nominations Nominations, policy drain.Policy, journal journal.Journal) *Controller {
+// NewController returns a controller; live reads past the cache.
+func NewController(client client.Client, live client.Reader, nominations Nominations, settings Settings, journal journal.Journal) *Controller {
+	rations := &rations{client: client, pausedBySetting: settings.PauseDisruption, recorded: map[types.UID]string{}}
 	return &Controller{
-		client: client, nominations: nominations, policy: policy, settler: machines.NewSettler(), journal: journal,
-		executor: &executor{client: client, live: live, policy: policy, journal: journal},
+		client: client, nominations: nominations, policy: settings.Drain, settler: machines.NewSettler(), journal: journal, rations: rations,
+		executor: &executor{client: client, live: live, policy: settings.Drain, journal: journal, paused: rations.paused},
 	}
 }
 
@@ -58,7 +69,7 @@ func NewController(client client.Client, live client.Reader, nominations Nominat
 // +kubebuilder:rbac:groups=karpenter.sh,resources=machines/status,verbs=patch
 // +kubebuilder:rbac:groups=karpenter.sh,resources=provisioners,verbs=list;watch
 // +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch;patch
-// +kubebuilder:rbac:groups="",resources=pods,verbs=list;watch
+// +kubebuilder:rbac:groups="",resources=pods;namespaces,verbs=list;watch
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=list;watch
 
 // Register adds the controller to a manager.
@@ -67,14 +78,19 @@ func (c *Controller) Register(mgr ctrl.Manager) error {
 		For(&v1alpha5.Machine{}, builder.WithPredicates(machines.Woken())).
 		Watches(&v1alpha5.Provisioner{}, handler.EnqueueRequestsFromMapFunc(c.machinesOf)).
 		Watches(&corev1.Node{}, machines.EnqueueForNode(mgr.GetClient()), builder.WithPredicates(machines.NodeWoken())). // its do-not-disrupt comes and goes
+		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(c.everything), builder.WithPredicates(pauses())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 10}).
 		Complete(c)
 }
 
-// machinesOf maps a Provisioner to its Machines: a changed ttlSecondsAfterEmpty holds for all of them at once.
+// machinesOf maps a Provisioner to its Machines: a changed ttlSecondsAfterEmpty, or budget, holds for all of them at once.
 func (c *Controller) machinesOf(ctx context.Context, object client.Object) []reconcile.Request {
+	return c.requests(ctx, client.MatchingLabels{v1alpha5.ProvisionerNameLabel: object.GetName()})
+}
+
+func (c *Controller) requests(ctx context.Context, of ...client.ListOption) []reconcile.Request {
 	var list v1alpha5.MachineList
-	if err := c.client.List(ctx, &list, client.MatchingLabels{v1alpha5.ProvisionerNameLabel: object.GetName()}); err != nil {
+	if err := c.client.List(ctx, &list, of...); err != nil {
 		return nil // the cache is not there any more: neither is this controller
 	}
 	return lo.Map(list.Items, func(m v1alpha5.Machine, _ int) reconcile.Request {
@@ -105,9 +121,26 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	if len(commands) == 0 {
 		return c.settler.Settle(request, again(&candidate, now))
 	}
-	ctrl.LoggerFrom(ctx).Info("decided to remove machine", "machine", klog.KObj(machine), "node", machine.Status.NodeName,
-		"reason", commands[0].Reason, "why", commands[0].Message)
-	return c.settler.Settle(request, reconcile.Result{}, c.executor.record(ctx, machine, commands[0]))
+	result, err := c.record(ctx, machine, commands[0], now)
+	return c.settler.Settle(request, result, err)
+}
+
+// record writes a decision down, or tells what holds it and when it is looked at again. The end of a pause wakes the machine.
+func (c *Controller) record(ctx context.Context, machine *v1alpha5.Machine, command disruption.Command, now time.Time) (reconcile.Result, error) {
+	provisioner := &v1alpha5.Provisioner{}
+	if err := c.client.Get(ctx, client.ObjectKey{Name: command.Provisioner}, provisioner); err != nil {
+		return reconcile.Result{}, fmt.Errorf("getting provisioner %s: %w", command.Provisioner, err)
+	}
+	hold, err := c.rations.record(ctx, machine, provisioner.Budgets(), command, now, func() error {
+		ctrl.LoggerFrom(ctx).Info("decided to remove machine", "machine", klog.KObj(machine), "node", machine.Status.NodeName,
+			"reason", command.Reason, "why", command.Message)
+		return c.executor.record(ctx, machine, command)
+	})
+	if hold == nil {
+		return reconcile.Result{}, err
+	}
+	c.journal.Events.Publish(events.Event{Object: provisioner, Reason: events.ReasonDisruptionHeld, Message: hold.Why})
+	return reconcile.Result{RequeueAfter: recheck(hold.Until, now)}, nil
 }
 
 // again says when a machine that stays is looked at next: when it will have been empty for long enough.

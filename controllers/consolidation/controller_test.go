@@ -13,7 +13,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
-	"github.com/kerf-autoscaler/kerf/pkg/drain"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/test/builders"
@@ -47,7 +46,7 @@ func newHouse(t *testing.T, modifiers ...builders.ProvisionerModifier) *house {
 }
 
 func (h *house) with(c client.Client) *Controller {
-	return NewController(c, h.Client, h.expected, drain.Policy{}, h.Journal)
+	return NewController(c, h.Client, h.expected, Settings{}, h.Journal)
 }
 
 // empty says that the machine's last pod has just left.

@@ -26,6 +26,8 @@ type executor struct {
 	live    client.Reader
 	policy  drain.Policy
 	journal journal.Journal
+	// paused returns who has paused disruption.
+	paused func(context.Context) (string, error)
 }
 
 // record writes a decision down; writing wakes the Machine again, and only then is anything done to its Node.
@@ -93,6 +95,9 @@ func (e *executor) carryOut(ctx context.Context, cached *v1alpha5.Machine) error
 func (e *executor) kept(ctx context.Context, machine *v1alpha5.Machine, node *corev1.Node) (reason, why string, err error) {
 	if protected(machine, node) {
 		return v1alpha5.ReasonHeld, "it is annotated with " + v1alpha5.DoNotDisruptAnnotation, nil
+	}
+	if by, err := e.paused(ctx); err != nil || by != "" {
+		return v1alpha5.ReasonHeld, "disruption is paused by " + by, err
 	}
 	onNode, err := machines.LivePods(ctx, e.live, node.Name)
 	if err != nil {

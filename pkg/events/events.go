@@ -44,6 +44,7 @@ const (
 	ReasonExpired              = "Expired"
 	ReasonDrifted              = "Drifted"
 	ReasonDisrupting           = "Disrupting"
+	ReasonDisruptionHeld       = "DisruptionHeld"
 	ReasonEvicted              = "Evicted"
 	ReasonDeleted              = "Deleted"
 	ReasonFailedDraining       = "FailedDraining"
