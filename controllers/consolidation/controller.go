@@ -58,7 +58,7 @@ type Controller struct {
 
 // NewController returns a controller; live reads past the cache.
 func NewController(client client.Client, live client.Reader, nominations Nominations, settings Settings, journal journal.Journal) *Controller {
-	rations := &rations{client: client, pausedBySetting: settings.PauseDisruption, recorded: map[types.UID]string{}}
+	rations := &rations{client: client, pausedBySetting: settings.PauseDisruption, recorded: map[string]string{}}
 	return &Controller{
 		client: client, nominations: nominations, policy: settings.Drain, settler: machines.NewSettler(), journal: journal, rations: rations,
 		executor: &executor{client: client, live: live, policy: settings.Drain, journal: journal, paused: rations.paused},
@@ -103,6 +103,7 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	machine := &v1alpha5.Machine{}
 	if err := c.client.Get(ctx, request.NamespacedName, machine); err != nil {
 		c.settler.Gone(request)
+		c.rations.gone(request.Name)
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	conditions := machines.Conditions(machine)

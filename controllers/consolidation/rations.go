@@ -9,7 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -29,9 +28,9 @@ type rations struct {
 
 	// mu lets one decision at a time be counted and recorded, of those that count.
 	mu sync.Mutex
-	// recorded maps the UID of a machine -> the version on which a decision was recorded: a cache that shows that version does not show
+	// recorded maps the name of a machine -> the version on which a decision was recorded: a cache that shows that version does not show
 	// the decision.
-	recorded map[types.UID]string
+	recorded map[string]string
 }
 
 // record has a decision about a machine written down, unless something holds it, which is what it returns.
@@ -63,7 +62,7 @@ func (r *rations) record(ctx context.Context, machine *v1alpha5.Machine, budgets
 		return nil, err
 	}
 	if counts {
-		r.recorded[machine.UID] = version
+		r.recorded[machine.Name] = version
 	}
 	return nil, nil
 }
@@ -111,11 +110,18 @@ func (r *rations) fleet(ctx context.Context, provisioner string) (disruption.Fle
 
 // decided reports whether it is decided that a machine goes, be it that the cache does not show that yet.
 func (r *rations) decided(m *v1alpha5.Machine) bool {
-	if r.recorded[m.UID] == m.ResourceVersion {
+	if r.recorded[m.Name] == m.ResourceVersion {
 		return true
 	}
-	delete(r.recorded, m.UID)
+	delete(r.recorded, m.Name)
 	return machines.Conditions(m).IsTrue(v1alpha5.ConditionDisrupting)
+}
+
+// gone forgets a machine that is there no more.
+func (r *rations) gone(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.recorded, name)
 }
 
 // paused returns who has paused disruption, "" if nobody has.

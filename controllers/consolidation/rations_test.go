@@ -183,6 +183,19 @@ func TestDecisionsThatACacheDoesNotShowYetCount(t *testing.T) {
 	}
 }
 
+func TestMachinesThatAreGoneAreNotRemembered(t *testing.T) {
+	houses := street(t, 1, budgets(v1alpha5.Budget{Nodes: new("1")}))
+	h := houses[0]
+	if round(houses) != 1 || len(h.controller.rations.recorded) != 1 {
+		t.Fatalf("remembered are %v, want one", h.controller.rations.recorded)
+	}
+	h.Release(h.machine)
+	h.look()
+	if got := h.controller.rations.recorded; len(got) != 0 {
+		t.Errorf("remembered are %v", got)
+	}
+}
+
 // pause annotates the namespace kube-system, which other tests share.
 func (h *house) pause(value string) {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: metav1.NamespaceSystem}}
