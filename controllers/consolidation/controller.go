@@ -126,7 +126,7 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	return c.settler.Settle(request, result, err)
 }
 
-// record writes a decision down, or tells what holds it and when it is looked at again. The end of a pause wakes the machine.
+// record writes a decision down, or tells what holds it and when it is looked at again.
 func (c *Controller) record(ctx context.Context, machine *v1alpha5.Machine, command disruption.Command, now time.Time) (reconcile.Result, error) {
 	provisioner := &v1alpha5.Provisioner{}
 	if err := c.client.Get(ctx, client.ObjectKey{Name: command.Provisioner}, provisioner); err != nil {
@@ -141,7 +141,7 @@ func (c *Controller) record(ctx context.Context, machine *v1alpha5.Machine, comm
 		return reconcile.Result{}, err
 	}
 	c.journal.Events.Publish(events.Event{Object: provisioner, Reason: events.ReasonDisruptionHeld, Message: hold.Why})
-	return reconcile.Result{RequeueAfter: recheck(hold.Until, now)}, nil
+	return reconcile.Result{RequeueAfter: recheck(hold, now)}, nil
 }
 
 // again says when a machine that stays is looked at next: when it will have been empty for long enough.

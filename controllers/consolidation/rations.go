@@ -67,12 +67,16 @@ func (r *rations) record(ctx context.Context, machine *v1alpha5.Machine, budgets
 	return nil, nil
 }
 
-// recheck says when a machine is looked at again that is held until some time, or, if that is zero, until others have gone.
-func recheck(until, now time.Time) time.Duration {
-	if until.IsZero() {
+// recheck says when a machine that is held is looked at again; 0 where the end of a pause wakes it.
+func recheck(hold *disruption.Hold, now time.Time) time.Duration {
+	switch {
+	case hold.Paused:
+		return 0
+	case hold.Until.IsZero():
 		return rationRecheck
+	default:
+		return min(rationRecheck, hold.Until.Sub(now))
 	}
-	return min(rationRecheck, until.Sub(now))
 }
 
 // fleet counts the machines of a provisioner.

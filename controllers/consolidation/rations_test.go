@@ -7,11 +7,13 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/disruption"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/test/builders"
@@ -134,11 +136,17 @@ func TestAMachineIsLookedAtWhenTheWindowOfABudgetEnds(t *testing.T) {
 	if again := h.look(); again != rationRecheck {
 		t.Errorf("it is looked at again after %s", again)
 	}
-	for until, want := range map[time.Time]time.Duration{
-		{}: rationRecheck, h.Clock.Now().Add(3 * time.Second): 3 * time.Second, h.Clock.Now().Add(time.Hour): rationRecheck,
+	for name, tc := range map[string]struct {
+		hold disruption.Hold
+		want time.Duration
+	}{
+		"until others have gone": {disruption.Hold{}, rationRecheck},
+		"for a moment":           {disruption.Hold{Until: h.Clock.Now().Add(3 * time.Second)}, 3 * time.Second},
+		"for an hour":            {disruption.Hold{Until: h.Clock.Now().Add(time.Hour)}, rationRecheck},
+		"until a pause ends":     {disruption.Hold{Paused: true}, 0},
 	} {
-		if got := recheck(until, h.Clock.Now()); got != want {
-			t.Errorf("what is held until %s is looked at again after %s, want %s", until, got, want)
+		if got := recheck(&tc.hold, h.Clock.Now()); got != tc.want {
+			t.Errorf("what is held %s is looked at again after %s, want %s", name, got, tc.want)
 		}
 	}
 }
@@ -235,6 +243,42 @@ func TestAPauseGivesBackWhatIsDecidedAndNotDone(t *testing.T) {
 	}
 	if got := machines.Conditions(h.machine).Get(v1alpha5.ConditionDisrupting); got.Reason != v1alpha5.ReasonHeld {
 		t.Errorf("Disrupting is %v", got)
+	}
+}
+
+// Nothing but the watch of the namespace tells a machine that is held by a pause.
+func TestTheEndOfAPauseWakesWhatItHeld(t *testing.T) {
+	h := street(t, 1)[0]
+	h.pause("true")
+	defer h.pause("false")
+	h.Manage(func(mgr ctrl.Manager) error {
+		return NewController(mgr.GetClient(), mgr.GetAPIReader(), h.expected, Settings{}, h.Journal).Register(mgr)
+	})
+	watch, err := h.Client.Watch(t.Context(), &v1alpha5.MachineList{}, client.MatchingLabels{v1alpha5.ProvisionerNameLabel: h.provisioner.Name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer watch.Stop()
+	for deadline := time.After(time.Minute); h.Told.Count(events.ReasonDisruptionHeld) == 0; {
+		select {
+		case <-deadline:
+			t.Fatal("the pause is not told of")
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	if h.decided() || h.going() {
+		t.Fatal("the machine goes in spite of the pause")
+	}
+	h.pause("false")
+	for deadline := time.After(time.Minute); ; {
+		select {
+		case <-deadline:
+			t.Fatal("the machine stays after the pause")
+		case change := <-watch.ResultChan():
+			if machine, ok := change.Object.(*v1alpha5.Machine); ok && !machine.DeletionTimestamp.IsZero() {
+				return
+			}
+		}
 	}
 }
 

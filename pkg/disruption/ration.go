@@ -35,6 +35,8 @@ type Hold struct {
 	Why string
 	// Until is when time alone may let it go; zero if it does not.
 	Until time.Time
+	// Paused says that only the end of the pause lets it go.
+	Paused bool
 }
 
 // MostEmpty returns how many of the machines of a cluster may go for being empty in one pass: a tenth of them. Should emptiness be a
@@ -49,7 +51,7 @@ func Ration(commands []Command, r Rations) (granted []Command, held []Hold) {
 	for _, c := range commands {
 		why, until := r.hold(c, unavailable[c.Provisioner], empty)
 		if why != "" {
-			held = append(held, Hold{Command: c, Why: why, Until: until})
+			held = append(held, Hold{Command: c, Why: why, Until: until, Paused: r.Paused != ""})
 			continue
 		}
 		granted = append(granted, c)
