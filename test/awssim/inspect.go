@@ -120,7 +120,7 @@ func (s *Server) Configure(c admin.Config) error {
 	}
 	err := s.world.Configure(world.Settings{
 		BootDelay: (*time.Duration)(c.BootDelay), ShutdownDelay: (*time.Duration)(c.ShutdownDelay),
-		TerminatedRetention: (*time.Duration)(c.TerminatedRetention), AccessKeyIDs: c.AccessKeyIDs,
+		TerminatedRetention: (*time.Duration)(c.TerminatedRetention), SpotNotice: (*time.Duration)(c.SpotNotice), AccessKeyIDs: c.AccessKeyIDs,
 	})
 	if err != nil {
 		return fmt.Errorf("changing settings: %w", err)
@@ -130,6 +130,12 @@ func (s *Server) Configure(c admin.Config) error {
 	}
 	return nil
 }
+
+// Queues tells how full each queue is.
+func (s *Server) Queues() []admin.Queue { return s.queues.Queues() }
+
+// SendEvent puts an event into queues as EventBridge would.
+func (s *Server) SendEvent(e admin.Event) error { return s.queues.Send(e) }
 
 // TerminateInstance ends an instance as EC2 itself would, without anybody having asked for it.
 func (s *Server) TerminateInstance(id string) error { return s.Befall(id, faults.Fail) }

@@ -1,4 +1,4 @@
-// Package awssim is an AWS simulator: an HTTP server that any AWS client can use in place of EC2, SSM, Pricing, EKS and STS.
+// Package awssim is an AWS simulator: an HTTP server that any AWS client can use in place of EC2, SSM, Pricing, EKS, STS and SQS.
 package awssim
 
 import (
@@ -19,6 +19,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
 	"github.com/kerf-autoscaler/kerf/test/awssim/iam"
 	"github.com/kerf-autoscaler/kerf/test/awssim/pricing"
+	"github.com/kerf-autoscaler/kerf/test/awssim/sqs"
 	"github.com/kerf-autoscaler/kerf/test/awssim/ssm"
 	"github.com/kerf-autoscaler/kerf/test/awssim/sts"
 	"github.com/kerf-autoscaler/kerf/test/awssim/wire"
@@ -38,6 +39,8 @@ type Config struct {
 	Policies []string
 	// Judged is told of everything that policies were asked about; nil is not.
 	Judged func(iam.Request, iam.Decision)
+	// Queues are those of SQS that there are from the start.
+	Queues []sqs.Config
 	// Latency is the least time that an answer takes; 0 means DefaultLatency, and less than 0 none.
 	Latency time.Duration
 }
@@ -63,6 +66,7 @@ type service interface {
 type Server struct {
 	world    *world.World
 	services map[string]service // name in credential scopes -> endpoint
+	queues   *sqs.Service
 	ledger   *ledger
 	outage   *outage
 	auditor  *iam.Auditor // nil: everything is allowed
@@ -86,10 +90,11 @@ func New(config Config) (*Server, error) {
 	if err := w.Faults().Set(config.Plan, w.Now()); err != nil {
 		return nil, err
 	}
+	queues := sqs.New(w, config.Queues...)
 	s := &Server{
-		world: w,
+		world: w, queues: queues,
 		services: map[string]service{
-			"ec2": ec2.New(w), "eks": eks.New(w), "pricing": pricing.New(w), "ssm": ssm.New(w), "sts": sts.New(w),
+			"ec2": ec2.New(w), "eks": eks.New(w), "pricing": pricing.New(w), "ssm": ssm.New(w), "sts": sts.New(w), "sqs": queues,
 		},
 		ledger: newLedger(w.Now),
 		outage: &outage{mode: admin.OutageNone},

@@ -44,6 +44,11 @@ type sim struct {
 
 func start(t *testing.T, changes ...func(*world.Config)) *sim {
 	t.Helper()
+	return startWith(t, awssim.Config{}, changes...)
+}
+
+func startWith(t *testing.T, served awssim.Config, changes ...func(*world.Config)) *sim {
+	t.Helper()
 	described, err := awssim.DefaultWorld(region, cluster)
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +58,8 @@ func start(t *testing.T, changes ...func(*world.Config)) *sim {
 	for _, change := range changes {
 		change(&described)
 	}
-	server, err := awssim.Start(awssim.Config{World: described})
+	served.World = described
+	server, err := awssim.Start(served)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,6 +75,16 @@ func (c *Client) SetFaults(ctx context.Context, plan faults.Plan) error {
 	return c.post(ctx, "/faults", plan)
 }
 
+// Queues tells how full each queue is.
+func (c *Client) Queues(ctx context.Context) ([]Queue, error) {
+	return get[[]Queue](ctx, c, "/queues")
+}
+
+// SendEvent puts an event into queues as EventBridge would.
+func (c *Client) SendEvent(ctx context.Context, event Event) error {
+	return c.post(ctx, "/events", event)
+}
+
 func get[T any](ctx context.Context, c *Client, path string) (T, error) {
 	var result T
 	return result, c.do(ctx, http.MethodGet, path, nil, &result)

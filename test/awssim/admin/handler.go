@@ -17,6 +17,8 @@ func Handler(s Simulator) http.Handler {
 	mux.HandleFunc("GET /faults", show(s.Faults))
 	mux.HandleFunc("GET /iam", show(s.Authorizations))
 	mux.HandleFunc("POST /faults", change(s.SetFaults))
+	mux.HandleFunc("GET /queues", show(s.Queues))
+	mux.HandleFunc("POST /events", change(s.SendEvent))
 	mux.HandleFunc("POST /instances/{id}/{what}", func(w http.ResponseWriter, r *http.Request) {
 		done(w, s.Befall(r.PathValue("id"), r.PathValue("what")))
 	})

@@ -141,6 +141,7 @@ type Config struct {
 	BootDelay           *Duration `json:"bootDelay,omitempty"`
 	ShutdownDelay       *Duration `json:"shutdownDelay,omitempty"`
 	TerminatedRetention *Duration `json:"terminatedRetention,omitempty"`
+	SpotNotice          *Duration `json:"spotNotice,omitempty"`   // from the warning of a spot instance to its end
 	AccessKeyIDs        *[]string `json:"accessKeyIds,omitempty"` // an empty list refuses everybody
 	Outage              *string   `json:"outage,omitempty"`
 }
@@ -161,4 +162,6 @@ type Simulator interface {
 	Faults() faults.Report
 	Authorizations() iam.Report
 	SetFaults(faults.Plan) error
+	Queues() []Queue
+	SendEvent(Event) error
 }

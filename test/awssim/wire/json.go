@@ -9,6 +9,7 @@ import (
 )
 
 const (
+	json10ContentType = "application/x-amz-json-1.0"
 	json11ContentType = "application/x-amz-json-1.1"
 	restContentType   = "application/json"
 )
@@ -24,6 +25,9 @@ func DecodeJSON(r *Request, target any) error {
 	return nil
 }
 
+// JSON10 answers a call of the AWS JSON 1.0 protocol.
+func JSON10(document any) (*Response, error) { return jsonResponse(json10ContentType, document) }
+
 // JSON11 answers a call of the AWS JSON 1.1 protocol.
 func JSON11(document any) (*Response, error) { return jsonResponse(json11ContentType, document) }
 
@@ -36,6 +40,14 @@ func jsonResponse(contentType string, document any) (*Response, error) {
 		return nil, fmt.Errorf("encoding %T: %w", document, err)
 	}
 	return &Response{Status: http.StatusOK, ContentType: contentType, Body: body}, nil
+}
+
+// JSON10Error answers in the error document of AWS JSON 1.0. Services that had the Query protocol before tell clients of that time the code that
+// they knew, in a header.
+func JSON10Error(shape, queryCode string, e *apierror.Error) *Response {
+	response := errorResponse(json10ContentType, e, map[string]string{"__type": shape, "message": e.Message})
+	response.Header = map[string]string{"X-Amzn-Query-Error": queryCode + ";Sender"}
+	return response
 }
 
 // JSON11Error answers in the error document of AWS JSON 1.1.

@@ -21,7 +21,7 @@ type Request struct {
 	Credential Credential
 	Form       url.Values // of a Query request, from the body and the query string
 	Body       []byte
-	Service    string // ec2, ssm, pricing, eks, sts
+	Service    string // ec2, ssm, pricing, eks, sts, sqs
 	Action     string
 	// LaunchRefused says why what EC2 would launch in the name of the caller is not allowed; nil if it is.
 	LaunchRefused *apierror.Error
@@ -105,13 +105,15 @@ func apiVersions(version string) string {
 	return ""
 }
 
-// targets names the service of a JSON 1.1 request by the prefix of its X-Amz-Target.
+// targets names the service of a JSON request by the prefix of its X-Amz-Target.
 func targets(prefix string) string {
 	switch prefix {
 	case "AmazonSSM":
 		return "ssm"
 	case "AWSPriceListService":
 		return "pricing"
+	case "AmazonSQS":
+		return "sqs"
 	}
 	return ""
 }

@@ -45,6 +45,8 @@ type Config struct {
 	BootDelay time.Duration
 	// ShutdownDelay is the time it then stays shutting-down once terminated.
 	ShutdownDelay time.Duration
+	// SpotNotice is the time from the warning of a spot instance to its end; 0 is the two minutes of AWS.
+	SpotNotice time.Duration
 	// TerminatedRetention is the time for which a terminated instance is still listed; AWS says about an hour.
 	TerminatedRetention time.Duration
 }
@@ -133,7 +135,7 @@ func (c Config) validate() error {
 	if c.Clock == nil {
 		return errors.New("a world needs a clock")
 	}
-	if c.BootDelay < 0 || c.ShutdownDelay < 0 || c.TerminatedRetention < 0 {
+	if c.BootDelay < 0 || c.ShutdownDelay < 0 || c.TerminatedRetention < 0 || c.SpotNotice < 0 {
 		return errors.New("delays cannot be negative")
 	}
 	if len(c.Subnets) == 0 {

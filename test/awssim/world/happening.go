@@ -8,9 +8,6 @@ import (
 	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
 )
 
-// SpotNotice is the time from the warning of a spot instance to its end.
-const SpotNotice = 2 * time.Minute
-
 // Befall has something happen to an instance though no client asked: one of terminate, fail, stop, start, reboot and interrupt.
 func (w *World) Befall(id, do string) error {
 	w.mu.Lock()
@@ -86,7 +83,7 @@ func (w *World) happen(now time.Time) {
 		}
 	}
 	for _, i := range w.numbered() {
-		if over := i.Warned.Add(SpotNotice); !i.Warned.IsZero() && i.Shutdown.IsZero() && !now.Before(over) {
+		if over := i.Warned.Add(w.config.SpotNotice); !i.Warned.IsZero() && i.Shutdown.IsZero() && !now.Before(over) {
 			w.config.Faults.Hit(faults.Reclaimed)
 			w.finish(i, over, i.ByEC2())
 		}

@@ -35,6 +35,9 @@ type World struct {
 	tokens        map[string]remembered // action and client token -> first answer
 }
 
+// spotNotice is how long AWS gives a spot instance from its warning on.
+const spotNotice = 2 * time.Minute
+
 // New makes a world that has no instances yet.
 func New(config Config) (*World, error) {
 	if err := config.validate(); err != nil {
@@ -46,6 +49,9 @@ func New(config Config) (*World, error) {
 	}
 	if config.Faults == nil {
 		config.Faults = faults.NewInjector()
+	}
+	if config.SpotNotice == 0 {
+		config.SpotNotice = spotNotice
 	}
 	w := &World{
 		facts:         facts,
@@ -198,6 +204,7 @@ type Settings struct {
 	BootDelay           *time.Duration
 	ShutdownDelay       *time.Duration
 	TerminatedRetention *time.Duration
+	SpotNotice          *time.Duration
 	AccessKeyIDs        *[]string
 }
 
@@ -209,12 +216,14 @@ func (w *World) Configure(s Settings) error {
 	set(&changed.BootDelay, s.BootDelay)
 	set(&changed.ShutdownDelay, s.ShutdownDelay)
 	set(&changed.TerminatedRetention, s.TerminatedRetention)
+	set(&changed.SpotNotice, s.SpotNotice)
 	set(&changed.AccessKeyIDs, s.AccessKeyIDs)
 	if err := changed.validate(); err != nil {
 		return err
 	}
 	w.config.BootDelay, w.config.ShutdownDelay = changed.BootDelay, changed.ShutdownDelay
 	w.config.TerminatedRetention, w.config.AccessKeyIDs = changed.TerminatedRetention, slices.Clone(changed.AccessKeyIDs)
+	w.config.SpotNotice = changed.SpotNotice
 	return nil
 }
 

@@ -14,7 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kerf-autoscaler/kerf/test/awssim"
+	"github.com/kerf-autoscaler/kerf/test/awssim/admin"
 	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
+	"github.com/kerf-autoscaler/kerf/test/awssim/sqs"
 	"github.com/kerf-autoscaler/kerf/test/awssim/world"
 )
 
@@ -28,7 +30,7 @@ func main() {
 }
 
 const long = `awssim simulates the parts of AWS that a node provisioner uses, on the real wire protocols: EC2, SSM (image
-parameters), Pricing, EKS (DescribeCluster) and STS. Any AWS client works with it, unchanged.
+parameters), Pricing, EKS (DescribeCluster), STS and SQS. Any AWS client works with it, unchanged.
 
 It simulates one region of one account, with an EKS cluster, a VPC with a private and a public subnet in every zone,
 and the instance types, zones and on-demand prices that EC2 really has. Spot prices, images and ids are made up.
@@ -43,6 +45,8 @@ Two ports are opened: one speaks AWS; the other one, for tests, shows and change
   POST /instances/ID/WHAT        have something happen that no client asked for: terminate, fail (the hardware), stop,
                                  start, reboot, or interrupt (the warning to spot, which is reclaimed two minutes later)
   POST /capacity   {"instanceType": "m5.large", "zone": "us-east-1a", "capacityType": "spot", "instances": 0}
+  GET  /queues                   how full the queues of --queue are, which hear of warnings and changes of state
+  POST /events     {"source": "aws.ec2", "detailType": "EC2 Instance Rebalance Recommendation", "detail": {"instance-id": "i-..."}}
   POST /config     {"bootDelay": "30s", "accessKeyIds": [], "outage": "unavailable"}   (or none, drop, hang)
 
 A plan of faults makes AWS as unreliable as it can be. It is JSON, in the file that --faults names or posted as above:
@@ -74,7 +78,7 @@ type flags struct {
 	region, cluster, endpoint, certificate, version string
 	plan                                            string
 	address, adminAddress                           string
-	accessKeys, policies                            []string
+	accessKeys, policies, queues                    []string
 	bootDelay, shutdownDelay, retention, latency    time.Duration
 }
 
@@ -82,7 +86,7 @@ func command() *cobra.Command {
 	var f flags
 	c := &cobra.Command{
 		Use:          "awssim",
-		Short:        "Simulate EC2, SSM, Pricing, EKS and STS for AWS clients",
+		Short:        "Simulate EC2, SSM, Pricing, EKS, STS and SQS for AWS clients",
 		Long:         long,
 		Example:      example,
 		Args:         cobra.NoArgs,
@@ -102,6 +106,7 @@ func command() *cobra.Command {
 	set.DurationVar(&f.shutdownDelay, "shutdown-delay", 2*time.Second, "how long an instance is shutting-down")
 	set.DurationVar(&f.latency, "latency", awssim.DefaultLatency, "the least time that an answer takes")
 	set.StringArrayVar(&f.policies, "policy", nil, "file with an IAM policy of the caller, may be repeated; without any, everything is allowed")
+	set.StringArrayVar(&f.queues, "queue", nil, "name of an SQS queue that hears what becomes of instances, may be repeated")
 	set.StringVar(&f.plan, "faults", "", "file with a plan of faults to begin with")
 	set.DurationVar(&f.retention, "terminated-retention", time.Hour, "how long a terminated instance is still listed")
 	return c
@@ -137,7 +142,7 @@ func run(c *cobra.Command, f flags) error {
 		policies[i] = string(text)
 	}
 	server, err := awssim.Start(awssim.Config{
-		World: config, Plan: plan, Policies: policies, Address: f.address, AdminAddress: f.adminAddress, Latency: f.latency,
+		World: config, Plan: plan, Policies: policies, Address: f.address, AdminAddress: f.adminAddress, Latency: f.latency, Queues: hearing(f.queues),
 	})
 	if err != nil {
 		return err
@@ -147,6 +152,15 @@ func run(c *cobra.Command, f flags) error {
 		<-c.Context().Done()
 	}
 	return errors.Join(err, server.Close())
+}
+
+// hearing describes queues that are told of warnings and changes of state.
+func hearing(names []string) []sqs.Config {
+	all := make([]sqs.Config, 0, len(names))
+	for _, name := range names {
+		all = append(all, sqs.Config{Name: name, Rules: []string{admin.DetailSpotWarning, admin.DetailStateChange}})
+	}
+	return all
 }
 
 // readPlan reads a plan of faults; no file is a plan without any.
