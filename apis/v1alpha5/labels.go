@@ -45,6 +45,10 @@ const (
 	// OrphanAnnotation holds the provider id of an instance that had lost its machine and whose node works. The machine was made for
 	// nothing but to end it, as gently as any other.
 	OrphanAnnotation = "karpenter.sh/orphaned-instance"
+	// InterruptedAnnotation holds why a machine goes whose instance the cloud ends, or may: one of the reasons that InterruptionMessage knows.
+	InterruptedAnnotation = "karpenter.sh/interrupted"
+	// TerminationDeadlineAnnotation holds until when (RFC 3339) the node of such a machine has to be drained.
+	TerminationDeadlineAnnotation = "karpenter.sh/termination-deadline"
 	// MadeForAnnotation holds which pods a machine was made for, as BASIS/WORKLOAD,WORKLOAD: those of status.fruitlessLaunches.
 	MadeForAnnotation = "karpenter.sh/made-for"
 )

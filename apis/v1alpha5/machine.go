@@ -1,8 +1,6 @@
 package v1alpha5
 
 import (
-	"time"
-
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -175,14 +173,6 @@ type MachineList struct {
 	metav1.TypeMeta `json:",inline"`
 	metav1.ListMeta `json:"metadata,omitempty"`
 	Items           []Machine `json:"items"`
-}
-
-// TerminationDeadline returns when the instance of a machine that is being deleted is terminated whatever runs on it; zero is never.
-func (m *Machine) TerminationDeadline() time.Time {
-	if m.DeletionTimestamp.IsZero() || m.Spec.TerminationGracePeriod == nil {
-		return time.Time{}
-	}
-	return m.DeletionTimestamp.Add(m.Spec.TerminationGracePeriod.Duration)
 }
 
 // ProvisionerName returns the name of the provisioner that the machine was made for.

@@ -23,6 +23,8 @@ const (
 	IndexNodeProviderID = "node.spec.providerID"
 	// IndexMachineProviderID indexes Machines by status.providerID.
 	IndexMachineProviderID = "machine.status.providerID"
+	// IndexMachineInstance indexes Machines by the part of status.providerID that tells one instance from all others.
+	IndexMachineInstance = "machine.status.instance"
 	// IndexMachineLaunchGroup indexes Machines by the name of their launch group.
 	IndexMachineLaunchGroup = "machine.spec.launchGroup.name"
 	// IndexPodNodeName indexes Pods by spec.nodeName.
@@ -79,6 +81,15 @@ func ByProviderID(ctx context.Context, reader client.Reader, providerID string) 
 			return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 		}
 	})
+	return list.Items, nil
+}
+
+// ByInstance returns the Machines that have the instance of an id such as i-0123456789abcdef0, which tells no zone.
+func ByInstance(ctx context.Context, reader client.Reader, id string) ([]v1alpha5.Machine, error) {
+	var list v1alpha5.MachineList
+	if err := reader.List(ctx, &list, client.MatchingFields{IndexMachineInstance: id}); err != nil {
+		return nil, fmt.Errorf("listing machines with instance %s: %w", id, err)
+	}
 	return list.Items, nil
 }
 

@@ -48,6 +48,7 @@ func TestIndexesLeaveOutWhatHasNoValue(t *testing.T) {
 		"attachments by node": {machines.IndexAttachmentNodeName, &storagev1.VolumeAttachment{Spec: storagev1.VolumeAttachmentSpec{NodeName: "node"}},
 			&storagev1.VolumeAttachment{}, "node"},
 		"machines by provider id":   {machines.IndexMachineProviderID, launched, &v1alpha5.Machine{}, "fake:///i-1"},
+		"machines by instance":      {machines.IndexMachineInstance, launched, &v1alpha5.Machine{}, "i-1"},
 		"machines by launch group":  {machines.IndexMachineLaunchGroup, grouped, &v1alpha5.Machine{}, "group"},
 		"machines of no known name": {machines.IndexMachineLaunchGroup, grouped, &v1alpha5.Machine{Spec: v1alpha5.MachineSpec{LaunchGroup: &v1alpha5.LaunchGroup{}}}, "group"},
 	}

@@ -63,6 +63,7 @@ type step interface {
 func NewController(client client.Client, live client.Reader, provider cloudprovider.Provider, evictor Evictor, settings Settings, journal journal.Journal) *Controller {
 	seen := machines.NewSightings(journal.Clock)
 	return &Controller{client: client, live: live, seen: seen, settler: machines.NewSettler(), journal: journal, steps: []step{
+		interruptionStep{},
 		&drainStep{client: client, live: live, provider: provider, evictor: evictor, policy: settings.Drain, journal: journal},
 		&volumesStep{client: client, live: live, clock: journal.Clock},
 		&instanceStep{live: live, provider: provider, window: settings.VisibilityWindow, seen: seen, clock: journal.Clock},

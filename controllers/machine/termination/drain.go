@@ -91,7 +91,7 @@ func (d *drainStep) settle(machine *v1alpha5.Machine, nodes []corev1.Node, seen 
 	switch {
 	case next.Over:
 		conditions.True(v1alpha5.ConditionDrained, v1alpha5.ReasonGracePeriodOver,
-			fmt.Sprintf("its terminationGracePeriod was over at %s", machine.TerminationDeadline().UTC().Format(time.RFC3339)))
+			fmt.Sprintf("%s was over at %s", bound(machine), machine.TerminationDeadline().UTC().Format(time.RFC3339)))
 		return true, 0, nil
 	case len(next.Blocked) > 0:
 		conditions.False(v1alpha5.ConditionDrained, v1alpha5.ReasonDrainBlocked, describeBlocked(next.Blocked))
@@ -110,6 +110,14 @@ func (d *drainStep) settle(machine *v1alpha5.Machine, nodes []corev1.Node, seen 
 	}
 	conditions.True(v1alpha5.ConditionDrained, v1alpha5.ReasonDrained, "")
 	return true, 0, nil
+}
+
+// bound says what has bounded the time of a drain.
+func bound(machine *v1alpha5.Machine) string {
+	if machine.TerminationDeadline().Equal(machine.ReclaimTime()) {
+		return "the time until its instance is taken away"
+	}
+	return "its terminationGracePeriod"
 }
 
 // again says when the drain is looked at next if nothing happens before.

@@ -130,14 +130,14 @@ type receiveInput struct {
 	MessageAttributeNames, ReceiveRequestAttemptID any // accepted, without effect
 }
 
-func (in *receiveInput) check() error {
+func (i *receiveInput) check() error {
 	for _, p := range []struct {
 		name        string
 		value       *int
 		least, most int
 	}{
-		{"MaxNumberOfMessages", in.MaxNumberOfMessages, 1, mostMessages}, {"WaitTimeSeconds", in.WaitTimeSeconds, 0, longestPoll},
-		{"VisibilityTimeout", in.VisibilityTimeout, 0, longestHold},
+		{"MaxNumberOfMessages", i.MaxNumberOfMessages, 1, mostMessages}, {"WaitTimeSeconds", i.WaitTimeSeconds, 0, longestPoll},
+		{"VisibilityTimeout", i.VisibilityTimeout, 0, longestHold},
 	} {
 		if p.value != nil && (*p.value < p.least || *p.value > p.most) {
 			return apierror.InvalidValue(p.name, *p.value, "Reason: Must be between "+strconv.Itoa(p.least)+" and "+strconv.Itoa(p.most)+", if provided.")
