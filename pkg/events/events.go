@@ -57,6 +57,14 @@ const (
 	ReasonDeletionResumed      = "DeletionResumed"
 	ReasonFailedTemplate       = "FailedTemplate"
 	ReasonFailedConsistency    = "FailedConsistencyCheck"
+
+	// Of machines whose instance the cloud ends, or may.
+	ReasonSpotInterrupted        = "SpotInterrupted"
+	ReasonReservationInterrupted = "CapacityReservationInstanceInterrupted"
+	ReasonRebalance              = "SpotRebalanceRecommendation"
+	ReasonInstanceStopping       = "InstanceStopping"
+	ReasonInstanceTerminating    = "InstanceTerminating"
+	ReasonInstanceUnhealthy      = "InstanceUnhealthy"
 )
 
 // Event is one thing that happened to one object.

@@ -32,6 +32,7 @@ const (
 // Metrics holds every collector; a value belongs to one registry.
 type Metrics struct {
 	Life
+	Interruption
 
 	registry prometheus.Registerer
 	// MachinesCreated counts Machines made, by provisioner.
@@ -89,7 +90,7 @@ type Metrics struct {
 // New returns the collectors, registered.
 func New(registry prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{
-		Life: newLife(), registry: registry,
+		Life: newLife(), Interruption: newInterruption(), registry: registry,
 		MachinesCreated:     counters("created", "Machines made.", LabelProvisioner),
 		MachinesLaunched:    counters("launched", "Instances that came for Machines.", LabelProvisioner, LabelInstanceType, LabelZone, LabelCapacityType),
 		MachinesRegistered:  counters("registered", "Nodes that joined.", LabelProvisioner),
@@ -166,7 +167,7 @@ func (m *Metrics) Add(c prometheus.Collector) error {
 }
 
 func (m *Metrics) collectors() []prometheus.Collector {
-	return append(m.Life.collectors(),
+	return append(append(m.Life.collectors(), m.Interruption.collectors()...),
 		m.MachinesCreated, m.MachinesLaunched, m.MachinesRegistered, m.MachinesInitialized, m.MachinesDrifted, m.MachinesDisrupted,
 		m.MachinesTerminated, m.MachinesFruitless, m.LaunchFailures, m.Usage, m.Limit, m.SchedulingDuration, m.UnplacedPods,
 		m.PlanCost, m.PlanLowerBound, m.PlansCutShort, m.PodsEvicted, m.PodsDeleted,

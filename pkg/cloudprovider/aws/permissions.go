@@ -82,7 +82,7 @@ func (c *Permissions) checkGeneral(ctx context.Context, needed func() bool) erro
 	if !needed() {
 		return nil
 	}
-	return c.ledger.Check(ctx, "", slices.Concat(c.reads(), c.otherReads(), c.own(ctx)))
+	return c.ledger.Check(ctx, "", slices.Concat(c.reads(), c.otherReads(), c.queue(), c.own(ctx)))
 }
 
 func (c *Permissions) reads() []permission.Probe {
@@ -145,6 +145,22 @@ func (c *Permissions) otherReads() []permission.Probe {
 		}})
 	}
 	return out
+}
+
+// queue are what reading the queue of interruptions takes; none without one. A message that is received in a trial is there for others a
+// second later, and the handle of what is deleted is made up.
+func (c *Permissions) queue() []permission.Probe {
+	q := c.p.interruptions
+	if q == nil {
+		return nil
+	}
+	home := func(ctx context.Context) error { _, err := q.Home(ctx); return err }
+	return []permission.Probe{
+		{Lasting: true, Action: "sqs:GetQueueUrl", Try: func(ctx context.Context) error { _, err := q.URL(ctx); return err }},
+		{Lasting: true, Action: "sqs:GetQueueAttributes", Try: home},
+		{Lasting: true, Action: "sqs:ReceiveMessage", Try: q.Peek},
+		{Lasting: true, Action: "sqs:DeleteMessage", Try: q.Pretend},
+	}
 }
 
 // own are trials on what this cluster has made: policies go by its tags. As long as there is nothing, there are none; that it cannot

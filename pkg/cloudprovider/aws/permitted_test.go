@@ -8,17 +8,22 @@ import (
 	"github.com/kerf-autoscaler/kerf/test/awssim/world"
 )
 
-// shippedPolicy is the controller's IAM policy in the world, where the nodes may have any role: tests name several.
-func shippedPolicy(t *testing.T, described world.Config) string {
+// shippedPolicies are the controller's IAM policies in the world, where the nodes may have any role: tests name several.
+func shippedPolicies(t *testing.T, described world.Config) []string {
 	t.Helper()
-	text, err := policy.Controller().Render(policy.Spelling{
-		policy.Partition: "aws", policy.Region: described.Region, policy.Account: described.AccountID, policy.Cluster: described.Cluster.Name,
-		policy.NodeRole: "arn:aws:iam::" + described.AccountID + ":role/*",
-	})
-	if err != nil {
-		t.Fatal(err)
+	var all []string
+	for _, document := range []policy.Document{policy.Controller(), policy.Interruption()} {
+		text, err := document.Render(policy.Spelling{
+			policy.Partition: "aws", policy.Region: described.Region, policy.Account: described.AccountID, policy.Cluster: described.Cluster.Name,
+			policy.NodeRole: "arn:aws:iam::" + described.AccountID + ":role/*",
+			policy.Queue:    "arn:aws:sqs:" + described.Region + ":" + described.AccountID + ":" + described.Cluster.Name,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, text)
 	}
-	return text
+	return all
 }
 
 // wantPermitted checks that the policy has denied nothing.

@@ -14,6 +14,7 @@ import (
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	awspricing "github.com/aws/aws-sdk-go-v2/service/pricing"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/singleflight"
@@ -34,6 +35,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/outage"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/permission"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/pricing"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/queue"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/securitygroup"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/subnet"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/throttle"
@@ -65,6 +67,7 @@ type Provider struct {
 	prices          *pricing.Book
 	capacity        *offerings.Memory
 	refusals        *offerings.Refusals
+	interruptions   *queue.Queue // nil for none
 	launchTemplates *launchtemplate.Store
 	subnets         *subnet.Finder
 	rooms           *subnet.Rooms
@@ -130,6 +133,9 @@ func New(cfg awssdk.Config, reader client.Reader, settings Settings, now clock.P
 		batches:         batch.NewMetrics(),
 		lost:            memo.NewTable[string, time.Time](answersKept),
 	}
+	if settings.InterruptionQueue != "" {
+		p.interruptions = queue.New(sqs.NewFromConfig(cfg), settings.InterruptionQueue)
+	}
 	p.permissions = &Permissions{
 		p: p, ledger: permission.NewLedger(now), ssm: ssm.NewFromConfig(cfg), eks: eks.NewFromConfig(cfg), pricing: priceClient,
 		turn: make(chan struct{}, 1),
@@ -179,6 +185,14 @@ func (p *Provider) InstanceTypes(ctx context.Context, provisioner *v1alpha5.Prov
 
 // Measured returns what nodes turned out to have, for who sees nodes to fill.
 func (p *Provider) Measured() *instancetype.Measured { return p.measured }
+
+// Interruptions returns the queue that tells of the ends of instances, nil for none.
+func (p *Provider) Interruptions() *queue.Queue { return p.interruptions }
+
+// MarkUnavailable notes that EC2 has too little of an offering to let those keep theirs who have it.
+func (p *Provider) MarkUnavailable(instanceType, zone, capacityType string) {
+	p.capacity.MarkUnavailable(offerings.Offering{InstanceType: instanceType, Zone: zone, CapacityType: capacityType})
+}
 
 // Discovery is what resolves the selectors of an AWSNodeTemplate.
 type Discovery struct {

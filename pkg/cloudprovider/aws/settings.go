@@ -48,6 +48,8 @@ type Settings struct {
 	PrefixDelegation bool
 	// Tags are put on all that is made, below those of the template.
 	Tags map[string]string
+	// InterruptionQueue is the name of the SQS queue that tells of the ends of instances; empty for none.
+	InterruptionQueue string
 	// IsolatedVPC leaves on-demand prices at those that are compiled in: the Price List service has no private endpoint.
 	IsolatedVPC bool
 	// LaunchTemplateTTL is how long an unused launch template is kept. Default: 1 minute.

@@ -27,6 +27,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/cloudprovidertest"
 	"github.com/kerf-autoscaler/kerf/test/awssim"
 	"github.com/kerf-autoscaler/kerf/test/awssim/faults"
+	"github.com/kerf-autoscaler/kerf/test/awssim/sqs"
 	"github.com/kerf-autoscaler/kerf/test/awssim/wire"
 	"github.com/kerf-autoscaler/kerf/test/awssim/world"
 )
@@ -64,7 +65,9 @@ func startSim(t *testing.T, modify ...func(*world.Config)) *sim {
 		f(&described)
 	}
 	s := &sim{t: t, clock: clock, client: newClient(t)}
-	server, err := awssim.Start(awssim.Config{World: described, Faults: []awssim.Hook{s.pass}, Policies: []string{shippedPolicy(t, described)}})
+	server, err := awssim.Start(awssim.Config{
+		World: described, Faults: []awssim.Hook{s.pass}, Policies: shippedPolicies(t, described), Queues: []sqs.Config{{Name: described.Cluster.Name}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -150,6 +150,33 @@ func (q *Queue) Receive(ctx context.Context, wait time.Duration) ([]Message, err
 	return list, nil
 }
 
+// Peek receives a message, if there is one, and leaves it to others a second later.
+func (q *Queue) Peek(ctx context.Context) error {
+	at, err := q.place(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := q.api.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &at.url, MaxNumberOfMessages: 1, VisibilityTimeout: 1}); err != nil {
+		return awserr.Explain("sqs:ReceiveMessage", err)
+	}
+	return nil
+}
+
+// Pretend asks for the deletion of a message that there is not.
+func (q *Queue) Pretend(ctx context.Context) error {
+	at, err := q.place(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = q.api.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: &at.url, Entries: []sqstypes.DeleteMessageBatchRequestEntry{
+		{Id: awssdk.String("0"), ReceiptHandle: awssdk.String("made up")},
+	}})
+	if err != nil {
+		return awserr.Explain("sqs:DeleteMessage", err)
+	}
+	return nil
+}
+
 // Delete deletes messages, at most AtOnce, and returns how many are gone.
 func (q *Queue) Delete(ctx context.Context, list []Message) (int, error) {
 	if len(list) == 0 {
