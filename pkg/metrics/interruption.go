@@ -12,8 +12,8 @@ const (
 const (
 	// ActionDrain: a Machine was deleted, whose Node is drained.
 	ActionDrain = "CordonAndDrain"
-	// ActionNone: a Machine was told of, and stays.
-	ActionNone = "NoAction"
+	// ActionMark: the offering of a Machine is left alone for a while.
+	ActionMark = "MarkUnavailable"
 )
 
 // TypeWorthless is the LabelMessageType of what is believed to be nothing.
