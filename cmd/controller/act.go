@@ -46,7 +46,7 @@ func (p *process) act(ctx context.Context) error {
 	provider, err := aws.New(awsConfig, mgr.GetClient(), aws.Settings{
 		ClusterName: o.ClusterName, ClusterUID: uid, ClusterEndpoint: o.ClusterEndpoint, ClusterCA: o.ClusterCA,
 		ClusterVersion: o.ClusterVersion, ServiceCIDR: o.ClusterServiceCIDR, Tags: o.Tags, IsolatedVPC: o.IsolatedVPC,
-		DefaultInstanceProfile: o.DefaultInstanceProfile, VMMemoryOverheadPercent: o.VMMemoryOverheadPercent,
+		DefaultInstanceProfile: o.DefaultInstanceProfile, InterruptionQueue: o.InterruptionQueue, VMMemoryOverheadPercent: o.VMMemoryOverheadPercent,
 		ReservedENIs: o.ReservedENIs, PrefixDelegation: o.PrefixDelegation,
 		LaunchTemplateTTL: o.LaunchTemplateTTL, VisibilityWindow: visibilityWindow,
 		CapacityBackoffMax: o.CapacityBackoffMax, APIShare: o.AWSAPIShare,
@@ -78,6 +78,7 @@ func (p *process) act(ctx context.Context) error {
 		refresh.Register(mgr, provider.Tasks(), clock.RealClock{}),
 		inlineprovider.NewController(mgr.GetClient(), events.NewRecorder(mgr.GetEventRecorder("kerf"), clock.RealClock{})).Register(mgr),
 		measurement.NewController(mgr.GetClient(), provider.Measured()).Register(mgr),
+		p.interruptions(mgr, provider),
 		nodetemplate.NewController(mgr.GetClient(), nodetemplate.SourcesOf(provider.Discovery())).Register(mgr),
 	); err != nil {
 		return err

@@ -38,6 +38,9 @@ func TestNamesAndLabelsOfMetrics(t *testing.T) {
 	m.AdmissionDuration.WithLabelValues("/validate/provisioners").Observe(0.001)
 	m.Admissions.WithLabelValues("/validate/provisioners", "refused").Inc()
 	m.CertificateExpiration.WithLabelValues(metrics.CertificateServing).Set(1)
+	m.MessagesReceived.WithLabelValues("spot_interrupted").Inc()
+	m.MessagesDropped.WithLabelValues("malformed").Inc()
+	m.ActionsPerformed.WithLabelValues(metrics.ActionDrain).Inc()
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +55,12 @@ func TestNamesAndLabelsOfMetrics(t *testing.T) {
 		got[family.GetName()] = labels
 	}
 	want := map[string][]string{
+		"karpenter_interruption_received_messages":                   {"message_type"},
+		"karpenter_interruption_deleted_messages":                    {},
+		"karpenter_interruption_dropped_messages":                    {"reason"},
+		"karpenter_interruption_message_latency_time_seconds":        {},
+		"karpenter_interruption_actions_performed":                   {"action_type"},
+		"karpenter_interruption_queue_unavailable":                   {},
 		"karpenter_machines_created":                                 {"provisioner"},
 		"karpenter_machines_launched":                                {"capacity_type", "instance_type", "provisioner", "zone"},
 		"karpenter_machines_registered":                              {"provisioner"},

@@ -36,6 +36,8 @@ func (o *Options) flags() *pflag.FlagSet {
 	flags.BoolVar(&o.PauseDisruption, "pause-disruption", false, "remove no node that could stay, in the whole cluster; the annotation karpenter.sh/pause-disruption=true of the namespace kube-system does the same without a restart")
 	flags.DurationVar(&o.LaunchTemplateTTL, "launch-template-ttl", time.Minute, "a launch template unused for this long is deleted")
 	flags.DurationVar(&o.CapacityBackoffMax, "capacity-backoff-max", 30*time.Minute, "an instance type that AWS has no capacity of in a zone is left alone for 45s, and twice as long after each try in vain, up to this; for pods that nothing else serves it is tried every 45s")
+	flags.StringVar(&o.InterruptionQueue, "interruption-queue", "", "name of the SQS queue that tells of the ends of instances, so that nodes are drained and replaced before; empty reads none")
+	flags.StringVar(&o.RebalancePolicy, "rebalance-policy", RebalanceTell, "what that queue's recommendations to move off a spot instance do: Tell publishes an event, Replace replaces the node as well")
 	flags.Float64Var(&o.AWSAPIShare, "aws-api-share", 1, "part of the request limits that AWS publishes for EC2 that kerf takes: below 1 to leave more of them to others in the account, above 1 where AWS has raised them")
 	flags.IntVar(&o.ReservedENIs, "reserved-enis", 0, "network interfaces of each instance that the VPC CNI gives no pod an address of, as with custom networking")
 	flags.BoolVar(&o.PrefixDelegation, "prefix-delegation", false, "the VPC CNI hands out prefixes of 16 addresses (ENABLE_PREFIX_DELEGATION): nodes on Nitro take up to 110 pods, of more than 30 virtual CPUs up to 250")

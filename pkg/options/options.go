@@ -24,6 +24,12 @@ const (
 	MinValuesBestEffort = string(v1alpha5.MinValuesBestEffort)
 )
 
+// Values of Options.RebalancePolicy.
+const (
+	RebalanceTell    = "Tell"
+	RebalanceReplace = "Replace"
+)
+
 // Values of the options that hold pods.
 const (
 	HoldNever     = "Never"
@@ -77,6 +83,10 @@ type Options struct {
 	LaunchTemplateTTL time.Duration
 	// CapacityBackoffMax is how long, at most, an offering is left alone that the cloud had nothing of.
 	CapacityBackoffMax time.Duration
+	// InterruptionQueue is the name of the SQS queue that tells of the ends of instances; empty for none.
+	InterruptionQueue string
+	// RebalancePolicy is Tell or Replace: what becomes of a machine that is only likely to be taken away.
+	RebalancePolicy string
 	// AWSAPIShare is the part of EC2's request limits that kerf takes.
 	AWSAPIShare float64
 	// ReservedENIs of each instance are not for pods. PrefixDelegation says that the VPC CNI hands out prefixes of addresses.

@@ -36,7 +36,10 @@ const (
 	maxDrain = 15 * time.Second
 )
 
-var minorVersion = regexp.MustCompile(`^1\.\d{1,3}$`)
+var (
+	minorVersion = regexp.MustCompile(`^1\.\d{1,3}$`)
+	queueName    = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
+)
 
 // refusals gathers what cannot work.
 type refusals []error
@@ -71,6 +74,10 @@ func (o *Options) Validate() error {
 func (o *Options) validateCluster(refused *refusals) {
 	refused.when(o.ClusterName == "", "cluster-name", "must be set")
 	refused.when(o.ClusterVersion != "" && !minorVersion.MatchString(o.ClusterVersion), "cluster-version", "%q is no Kubernetes version such as 1.34", o.ClusterVersion)
+	refused.when(o.InterruptionQueue != "" && !queueName.MatchString(o.InterruptionQueue), "interruption-queue",
+		"%q is no name of a standard SQS queue: 1 to 80 letters, digits, hyphens and underscores, and no URL or ARN", o.InterruptionQueue)
+	refused.when(o.RebalancePolicy != RebalanceTell && o.RebalancePolicy != RebalanceReplace, "rebalance-policy",
+		"%q is neither %s nor %s", o.RebalancePolicy, RebalanceTell, RebalanceReplace)
 	if o.ClusterServiceCIDR != "" {
 		_, err := netip.ParsePrefix(o.ClusterServiceCIDR)
 		refused.when(err != nil, "cluster-service-cidr", "%q is no range of addresses such as 172.20.0.0/16", o.ClusterServiceCIDR)

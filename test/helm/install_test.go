@@ -234,8 +234,8 @@ func takesEveryValue(t *testing.T, s *site) {
 
 func disablesWebhooks(t *testing.T, s *site) {
 	output := s.helm(t, "upgrade", "karpenter", helm.Chart, "--namespace="+namespace, "--reset-values",
-		"--set=settings.clusterName=demo,webhook.enabled=false,replicas=1,settings.interruptionQueue=demo,settings.featureGates.driftEnabled=true", "--wait")
-	for _, warning := range []string{"settings.interruptionQueue", "settings.featureGates: \"driftEnabled\"", "no IAM role", "replicas is below 2"} {
+		"--set=settings.clusterName=demo,webhook.enabled=false,replicas=1,settings.featureGates.driftEnabled=true", "--wait")
+	for _, warning := range []string{"settings.featureGates: \"driftEnabled\"", "no IAM role", "replicas is below 2"} {
 		if !strings.Contains(output.Text, warning) {
 			t.Errorf("the notes do not warn of %q:\n%s", warning, output.Text)
 		}

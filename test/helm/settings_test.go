@@ -212,7 +212,7 @@ func TestEveryValueOfAnotherChartHasAnAnswer(t *testing.T) {
 	want := template(t, "--set=clusterName=demo")
 	got := template(t, "--set=clusterName=demo,settings.eksControlPlane=true,settings.aws.enablePodENI=true,"+
 		"settings.aws.assumeRoleDuration=15m,enabled=true,global.region=x,settings.featureGates.driftEnabled=true,"+
-		"settings.interruptionQueue=demo,settings.aws.enableENILimitedPodDensity=false,"+
+		"settings.aws.enableENILimitedPodDensity=false,"+
 		"settings.ignoreDRARequests=false,settings.enableZonalShift=true,settings.disableDryRun=true,settings.disableClusterStateObservability=true")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("manifests (-want +got):\n%s", diff)

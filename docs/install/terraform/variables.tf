@@ -46,7 +46,7 @@ variable "create_access_entry" {
 variable "create_interruption_queue" {
   description = "Whether to make a queue of the events that announce the end of an instance, and to let the controller read it."
   type        = bool
-  default     = false
+  default     = true
 }
 
 variable "tags" {

@@ -234,7 +234,7 @@ func TestTheEventsAreTheSameInAllCopies(t *testing.T) {
 	}
 	slices.Sort(got)
 	slices.Sort(want)
-	if diff := cmp.Diff(want, got); diff != "" || len(got) != 4 {
+	if diff := cmp.Diff(want, got); diff != "" || len(got) != 5 {
 		t.Errorf("rules of CloudFormation (+) differ from those of Terraform (-):\n%s", diff)
 	}
 }

@@ -131,7 +131,7 @@ func inputs(file *ast.File) []string {
 		if s, ok := n.(*ast.SelectorExpr); ok {
 			from, _ := s.X.(*ast.Ident)
 			if operation, ok := strings.CutSuffix(s.Sel.Name, "Input"); ok && from != nil && services[from.Name] != "" {
-				out = append(out, services[from.Name]+":"+operation)
+				out = append(out, services[from.Name]+":"+strings.TrimSuffix(operation, "Batch")) // IAM knows none of batches
 			}
 		}
 		return true
@@ -197,6 +197,8 @@ func trespasses() map[string]trespass {
 		"to pass the nodes' role to someone else":   {"iam:PassRole", "arn:aws:iam::" + account + ":role/KarpenterNodeRole-demo", map[string][]string{"iam:PassedToService": {"lambda.amazonaws.com"}}},
 		"to pass the nodes' role of another demo":   {"iam:PassRole", "arn:aws:iam::" + account + ":role/KarpenterNodeRole-demo2", map[string][]string{"iam:PassedToService": {"ec2.amazonaws.com"}}},
 		"to launch from another account's template": {"ec2:RunInstances", arn("999999999999", "launch-template", "lt-1"), resourceTags(ownTags())},
+		"to read another queue":                     {"sqs:ReceiveMessage", "arn:aws:sqs:us-east-1:" + account + ":demo2", nil},
+		"to empty the queue":                        {"sqs:PurgeQueue", "arn:aws:sqs:us-east-1:" + account + ":demo", nil},
 		"to write to a queue":                       {"sqs:SendMessage", "arn:aws:sqs:us-east-1:" + account + ":demo", nil},
 	}
 	// What is made has to be tagged as the cluster's, what is touched has to be so already: each tag counts.

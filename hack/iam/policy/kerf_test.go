@@ -22,6 +22,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/subnet"
 	"github.com/kerf-autoscaler/kerf/test/awssim"
 	"github.com/kerf-autoscaler/kerf/test/awssim/iam"
+	"github.com/kerf-autoscaler/kerf/test/awssim/sqs"
 	"github.com/kerf-autoscaler/kerf/test/awssim/world"
 )
 
@@ -31,12 +32,15 @@ const (
 	clusterName = "demo"
 )
 
-// shipped returns the controller's policy as it stands in the account of the tests.
+// shipped returns the controller's policies, in one, as they stand in the account of the tests.
 func shipped(t *testing.T) policy.Document {
 	t.Helper()
-	text, err := policy.Controller().Render(policy.Spelling{
+	both := policy.Controller()
+	both.Statement = append(both.Statement, policy.Interruption().Statement...)
+	text, err := both.Render(policy.Spelling{
 		policy.Partition: "aws", policy.Region: region, policy.Account: account, policy.Cluster: clusterName,
 		policy.NodeRole: "arn:aws:iam::" + account + ":role/KarpenterNodeRole-" + clusterName,
+		policy.Queue:    "arn:aws:sqs:" + region + ":" + account + ":" + clusterName,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +66,7 @@ func life(t *testing.T) asked {
 	reader := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(template).WithObjects(template).Build()
 	p, err := aws.New(configuration(t, server), reader, aws.Settings{
 		ClusterName: clusterName, ClusterUID: "uid", VMMemoryOverheadPercent: 0.075,
-		DefaultInstanceProfile: "KarpenterNodeInstanceProfile-" + clusterName,
+		DefaultInstanceProfile: "KarpenterNodeInstanceProfile-" + clusterName, InterruptionQueue: clusterName,
 	}, clock)
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +108,8 @@ func simulated(t *testing.T, clock *clocktesting.FakeClock, judged func(iam.Requ
 		t.Fatal(err)
 	}
 	var one sync.Mutex // calls come side by side
-	server, err := awssim.Start(awssim.Config{World: described, Policies: []string{text}, Judged: func(r iam.Request, d iam.Decision) {
+	queues := []sqs.Config{{Name: clusterName}}
+	server, err := awssim.Start(awssim.Config{World: described, Queues: queues, Policies: []string{text}, Judged: func(r iam.Request, d iam.Decision) {
 		one.Lock()
 		defer one.Unlock()
 		judged(r, d)

@@ -15,6 +15,7 @@ func Events() []Event {
 		{"ScheduledChange", "aws.health", "AWS Health Event"},
 		{"SpotInterruption", "aws.ec2", "EC2 Spot Instance Interruption Warning"},
 		{"Rebalance", "aws.ec2", "EC2 Instance Rebalance Recommendation"},
+		{"ReservationInterruption", "aws.ec2", "EC2 Capacity Reservation Instance Interruption Warning"},
 		{"InstanceStateChange", "aws.ec2", "EC2 Instance State-change Notification"},
 	}
 }
