@@ -48,6 +48,7 @@ func samples() map[string][]string {
 		"CLUSTER_CA_BUNDLE":            {"=" + base64.StdEncoding.EncodeToString([]byte("pem"))},
 		"AWS_DEFAULT_INSTANCE_PROFILE": {"=profile"},
 		"AWS_TAGS":                     {".team=a", ".account=123456789012"},
+		"INTERRUPTION_QUEUE":           {"=demo", "=demo_2"},
 		"ISOLATED_VPC":                 {"=true", "=false"},
 		"RESERVED_ENIS":                {"=1", "=0"},
 		"VM_MEMORY_OVERHEAD_PERCENT":   {"=0.1", "=0"},
