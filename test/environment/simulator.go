@@ -7,11 +7,17 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
+	"github.com/kerf-autoscaler/kerf/hack/iam/policy"
 	"github.com/kerf-autoscaler/kerf/test/awssim"
 	"github.com/kerf-autoscaler/kerf/test/awssim/admin"
+	"github.com/kerf-autoscaler/kerf/test/awssim/sqs"
 	"github.com/kerf-autoscaler/kerf/test/kubelets"
 )
+
+// retention is how long the queue keeps messages.
+const retention = 5 * time.Minute
 
 // startSimulator starts AWS as it would be around this cluster: EKS knows its endpoint, authority and version, and IAM lets the controller do what
 // the policy that kerf ships allows.
@@ -34,25 +40,33 @@ func (e *Environment) startSimulator(_ context.Context, options Options) error {
 		w.AccessKeyIDs = nil
 	}
 	w.Roles = map[string]string{InstanceProfile: "KarpenterNodeRole-" + e.clusterName} // as the installation makes them
-	shipped, err := e.shippedPolicy(w.AccountID)
+	shipped, err := e.shippedPolicies(w.AccountID)
 	if err != nil {
 		return err
 	}
-	if e.aws, err = awssim.Start(awssim.Config{World: w, Policies: []string{shipped}}); err != nil {
+	queue := sqs.Config{Name: e.clusterName, Retention: retention} // as the installation makes it
+	for _, event := range policy.Events() {
+		queue.Rules = append(queue.Rules, event.DetailType)
+	}
+	if e.aws, err = awssim.Start(awssim.Config{World: w, Policies: shipped, Queues: []sqs.Config{queue}}); err != nil {
 		return err
 	}
 	return e.SetAWSReachable(!options.AWSUnreachable)
 }
 
-// shippedPolicy returns the controller's IAM policy as users get it, with what the documentation has them fill in.
-func (e *Environment) shippedPolicy(account string) (string, error) {
-	text, err := os.ReadFile(filepath.Join(e.root, "docs", "install", "controller-policy.json"))
-	if err != nil {
-		return "", fmt.Errorf("reading the policy: %w", err)
+// shippedPolicies returns the controller's IAM policies as users get them, with what the documentation has them fill in.
+func (e *Environment) shippedPolicies(account string) ([]string, error) {
+	var all []string
+	for _, name := range []string{"controller-policy.json", "interruption-policy.json"} {
+		text, err := os.ReadFile(filepath.Join(e.root, "docs", "install", name))
+		if err != nil {
+			return nil, fmt.Errorf("reading a policy: %w", err)
+		}
+		all = append(all, strings.NewReplacer(
+			"${AWS_PARTITION}", "aws", "${AWS_REGION}", e.region, "${AWS_ACCOUNT_ID}", account, "${CLUSTER_NAME}", e.clusterName,
+		).Replace(string(text)))
 	}
-	return strings.NewReplacer(
-		"${AWS_PARTITION}", "aws", "${AWS_REGION}", e.region, "${AWS_ACCOUNT_ID}", account, "${CLUSTER_NAME}", e.clusterName,
-	).Replace(string(text)), nil
+	return all, nil
 }
 
 // minor returns the part of a version that EKS speaks of: 1.36 of v1.36.3.

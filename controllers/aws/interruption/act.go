@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -94,7 +95,10 @@ func (c *Controller) mark(machine *v1alpha5.Machine) {
 
 // tell publishes what is known about the Machine and its Nodes. That Nodes cannot be read holds nothing up.
 func (c *Controller) tell(ctx context.Context, machine *v1alpha5.Machine, d *decision) {
-	message, _ := v1alpha5.InterruptionMessage(d.reason)
+	message, ok := v1alpha5.InterruptionMessage(d.reason)
+	if !ok {
+		return
+	}
 	objects := []client.Object{machine}
 	nodes, err := machines.Nodes(ctx, c.client, machine)
 	if err != nil {
@@ -104,7 +108,7 @@ func (c *Controller) tell(ctx context.Context, machine *v1alpha5.Machine, d *dec
 		objects = append(objects, &nodes[i])
 	}
 	for _, object := range objects {
-		c.journal.Events.Publish(events.Event{Object: object, Warning: true, Reason: d.reason, Message: "Interrupted: " + message})
+		c.journal.Events.Publish(events.Event{Object: object, Warning: true, Reason: d.reason, Message: strings.ToUpper(message[:1]) + message[1:]})
 	}
 }
 
