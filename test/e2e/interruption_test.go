@@ -29,19 +29,7 @@ func (w *world) leavesBeforeReclaim(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	forged := admin.SpotWarning(id)
-	forged.Account = "999999999999"
-	for _, event := range []admin.Event{forged, {Body: "not an event"}, admin.Rebalance(id)} {
-		event.Copies = 3
-		if err := w.AWS().SendEvent(event); err != nil {
-			t.Fatal(err)
-		}
-	}
-	w.awaitEvent(t, &old, "SpotRebalanceRecommendation", "likely to be taken away")
-	if m := w.onlyMachine(t, name, "is ready", ready); m.UID != old.UID || !m.DeletionTimestamp.IsZero() {
-		t.Fatalf("machine %s goes for what is no reason to", m.Name)
-	}
-
+	w.believesNothingForged(t, old)
 	warned := time.Now()
 	if err := w.AWS().Befall(id, faults.Interrupt); err != nil {
 		t.Fatal(err)
@@ -60,16 +48,40 @@ func (w *world) leavesBeforeReclaim(t *testing.T) {
 	} else {
 		t.Logf("warned, and %s later the pods ran on another node", took.Round(100*time.Millisecond))
 	}
-	for _, i := range w.instances(name) {
-		if i.ID == id && i.StateReason != "Client.UserInitiatedShutdown" {
+	w.wantTerminated(t, old, replacement)
+	w.awaitMeasured(t, before, old)
+	w.end(t, name)
+}
+
+// believesNothingForged sends what is no reason to do anything about a machine, and a recommendation, which is told.
+func (w *world) believesNothingForged(t *testing.T, old v1alpha5.Machine) {
+	t.Helper()
+	id := machines.InstanceID(old.Status.ProviderID)
+	forged := admin.SpotWarning(id)
+	forged.Account = "999999999999"
+	for _, event := range []admin.Event{forged, {Body: "not an event"}, admin.Rebalance(id)} {
+		event.Copies = 3
+		if err := w.AWS().SendEvent(event); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.awaitEvent(t, &old, "SpotRebalanceRecommendation", "likely to be taken away")
+	if m := w.onlyMachine(t, old.ProvisionerName(), "is ready", ready); m.UID != old.UID || !m.DeletionTimestamp.IsZero() {
+		t.Fatalf("machine %s goes for what is no reason to", m.Name)
+	}
+}
+
+// wantTerminated checks that kerf has terminated an instance before EC2 took it away, and has bought something else in its place.
+func (w *world) wantTerminated(t *testing.T, old, replacement v1alpha5.Machine) {
+	t.Helper()
+	for _, i := range w.instances(old.ProvisionerName()) {
+		if i.ID == machines.InstanceID(old.Status.ProviderID) && i.StateReason != "Client.UserInitiatedShutdown" {
 			t.Errorf("the instance is %s by %s: it was not drained and terminated before EC2 took it away", i.State, i.StateReason)
 		}
 		if i.ID == machines.InstanceID(replacement.Status.ProviderID) && i.Type == old.Labels[corev1.LabelInstanceTypeStable] && i.Zone == old.Labels[corev1.LabelTopologyZone] {
 			t.Errorf("the replacement is %s in %s as well", i.Type, i.Zone)
 		}
 	}
-	w.awaitMeasured(t, before, old)
-	w.end(t, name)
 }
 
 // awaitMeasured waits for what was counted since before to be what one interruption and three messages of no worth, three times each, are.
