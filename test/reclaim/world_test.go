@@ -212,11 +212,23 @@ func (w *world) await(what string, look func(context.Context) error) {
 	w.t.Helper()
 	var last error
 	err := wait.PollUntilContextTimeout(w.t.Context(), lookEvery, patience, true, func(ctx context.Context) (bool, error) {
+		w.keepRunning()
 		last = look(ctx)
 		return last == nil, nil
 	})
 	if err != nil {
 		w.t.Fatalf("waiting for %s: %v", what, last)
+	}
+}
+
+// keepRunning starts the controller again if it has ended by itself, as a kubelet would: on a machine that is too busy it may lose its lease.
+func (w *world) keepRunning() {
+	w.t.Helper()
+	if ended := w.Controller().Exited(); ended != nil {
+		w.t.Logf("starting the controller again: %v", ended)
+		if err := w.Controller().Start(); err != nil {
+			w.t.Fatal(err)
+		}
 	}
 }
 

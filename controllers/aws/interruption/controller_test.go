@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -20,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -149,7 +151,7 @@ func count(c *prometheus.CounterVec, labels ...string) float64 {
 func value(metric prometheus.Metric) float64 {
 	var shown dto.Metric
 	if err := metric.Write(&shown); err != nil {
-		panic(err)
+		return math.NaN()
 	}
 	return shown.GetCounter().GetValue() + shown.GetGauge().GetValue()
 }
@@ -332,10 +334,10 @@ func TestAQueueThatCannotBeReadIsTriedAgainAndSaysSo(t *testing.T) {
 	out := func() float64 { return value(p.Journal.Metrics.QueueUnavailable) }
 	await := func(what string, done func() bool) {
 		t.Helper()
-		for deadline := time.Now().Add(30 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("waiting for %s", what)
-			}
+		if err := wait.PollUntilContextTimeout(ctx, 10*time.Millisecond, 30*time.Second, true, func(context.Context) (bool, error) {
+			return done(), nil
+		}); err != nil {
+			t.Fatalf("waiting for %s: %s", what, err)
 		}
 	}
 	await("it to say that the queue is not there", func() bool { return out() == 1 && p.Clock.HasWaiters() })

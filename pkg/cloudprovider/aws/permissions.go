@@ -154,10 +154,16 @@ func (c *Permissions) queue() []permission.Probe {
 	if q == nil {
 		return nil
 	}
-	home := func(ctx context.Context) error { _, err := q.Home(ctx); return err }
+	whose := func(ctx context.Context) error { // asked anew each time, whatever is remembered
+		url, err := q.URL(ctx)
+		if err == nil {
+			_, err = q.ARN(ctx, url)
+		}
+		return err
+	}
 	return []permission.Probe{
 		{Lasting: true, Action: "sqs:GetQueueUrl", Try: func(ctx context.Context) error { _, err := q.URL(ctx); return err }},
-		{Lasting: true, Action: "sqs:GetQueueAttributes", Try: home},
+		{Lasting: true, Action: "sqs:GetQueueAttributes", Try: whose},
 		{Lasting: true, Action: "sqs:ReceiveMessage", Try: q.Peek},
 		{Lasting: true, Action: "sqs:DeleteMessage", Try: q.Pretend},
 	}

@@ -32,7 +32,7 @@ func event(source, detailType string, detail any, changes map[string]any) string
 	maps.DeleteFunc(document, func(_ string, value any) bool { return value == nil })
 	body, err := json.Marshal(document)
 	if err != nil {
-		panic(err)
+		return err.Error() // which is no event
 	}
 	return string(body)
 }

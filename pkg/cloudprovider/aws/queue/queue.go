@@ -26,16 +26,6 @@ const (
 	Hold = 20 * time.Second
 )
 
-// API is what is called of SQS.
-type API interface {
-	GetQueueUrl(ctx context.Context, in *sqs.GetQueueUrlInput, options ...func(*sqs.Options)) (*sqs.GetQueueUrlOutput, error)
-	GetQueueAttributes(ctx context.Context, in *sqs.GetQueueAttributesInput, options ...func(*sqs.Options)) (*sqs.GetQueueAttributesOutput, error)
-	ReceiveMessage(ctx context.Context, in *sqs.ReceiveMessageInput, options ...func(*sqs.Options)) (*sqs.ReceiveMessageOutput, error)
-	DeleteMessageBatch(ctx context.Context, in *sqs.DeleteMessageBatchInput, options ...func(*sqs.Options)) (*sqs.DeleteMessageBatchOutput, error)
-}
-
-var _ API = (*sqs.Client)(nil)
-
 // Message is one delivery of a message.
 type Message struct {
 	ID, Body string
@@ -47,7 +37,7 @@ type Message struct {
 
 // Queue is the queue of a name. It is safe for concurrent use.
 type Queue struct {
-	api  API
+	api  *sqs.Client
 	name string
 
 	mu    sync.Mutex
@@ -61,7 +51,7 @@ type place struct {
 }
 
 // New returns the queue of a name in the account and region of the client.
-func New(api API, name string) *Queue { return &Queue{api: api, name: name} }
+func New(api *sqs.Client, name string) *Queue { return &Queue{api: api, name: name} }
 
 // Name returns the name of the queue.
 func (q *Queue) Name() string { return q.name }
