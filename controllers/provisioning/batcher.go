@@ -26,6 +26,8 @@ type Batcher[K comparable] struct {
 	known map[K]time.Time
 	// news says that a key which was not known has come since the window looked.
 	news bool
+	// haste says that a key which cannot wait for long has come since the window looked.
+	haste bool
 	// lull is how long a window without news stays open.
 	lull time.Duration
 	// since is when the first key came that no window has closed on yet, zero for none.
@@ -43,6 +45,14 @@ func (b *Batcher[K]) Trigger(key K) { b.trigger(key, false) }
 
 // Wake is Trigger for a key that comes because something has happened: it is news, known or not.
 func (b *Batcher[K]) Wake(key K) { b.trigger(key, true) }
+
+// Hurry is Wake for a key that cannot wait for others: the window closes an idle time after the first such key, whatever comes.
+func (b *Batcher[K]) Hurry(key K) {
+	b.mu.Lock()
+	b.haste = true
+	b.mu.Unlock()
+	b.trigger(key, true)
+}
 
 func (b *Batcher[K]) trigger(key K, news bool) {
 	b.mu.Lock()
@@ -73,10 +83,14 @@ func (b *Batcher[K]) Wait(ctx context.Context) bool {
 	if !b.takeNews() {
 		wait = b.quiet()
 	}
-	longest, idle := b.clock.NewTimer(b.max), b.clock.NewTimer(wait)
-	defer longest.Stop()
+	longest, idle, hurried := b.clock.NewTimer(b.max), b.clock.NewTimer(wait), false
+	defer func() { longest.Stop() }()
 	defer func() { idle.Stop() }()
 	for {
+		if !hurried && b.takeHaste() {
+			longest.Stop()
+			longest, hurried = b.clock.NewTimer(b.idle), true
+		}
 		select {
 		case <-b.arrived:
 			if b.takeNews() {
@@ -121,13 +135,22 @@ func (b *Batcher[K]) takeNews() bool {
 	return news
 }
 
+// takeHaste reports whether a key that cannot wait has come since the last call.
+func (b *Batcher[K]) takeHaste() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	haste := b.haste
+	b.haste = false
+	return haste
+}
+
 // close ends a window; a key that came just now is part of it.
 func (b *Batcher[K]) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.clock.Now()
 	maps.DeleteFunc(b.known, func(_ K, at time.Time) bool { return now.Sub(at) > knownFor })
-	b.news, b.since = false, time.Time{}
+	b.news, b.haste, b.since = false, false, time.Time{}
 	select {
 	case <-b.arrived:
 	default:

@@ -235,3 +235,32 @@ func TestAWindowWithoutNewsStaysOpenForLongerEachTimeThatADecisionCameToNothing(
 		w.is(t, true, "after a decision that came to something")
 	})
 }
+
+func TestAWindowThatSomethingCannotWaitForIsNotProlonged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWindow()
+		w.wait(t.Context())
+		w.trigger("a")
+		w.step(time.Second / 2)
+		w.Hurry("b")
+		synctest.Wait()
+		for i, key := range []string{"c", "d", "e", "f"} {
+			w.step(time.Second / 5)
+			w.is(t, false, "while new keys come")
+			w.trigger(key)
+			if i == 2 {
+				w.Hurry("another that cannot wait") // it has less time left than it asked for
+				synctest.Wait()
+			}
+		}
+		w.step(time.Second / 5)
+		w.is(t, true, "an idle time after the first that could not wait")
+
+		w.wait(t.Context())
+		for range 12 { // the haste is over
+			w.trigger(w.clock.Now().String())
+			w.step(time.Second / 2)
+		}
+		w.is(t, false, "while new keys come to the next window")
+	})
+}

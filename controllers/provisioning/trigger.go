@@ -64,9 +64,14 @@ func (t *Trigger) onProvisioner(_ context.Context, e event.UpdateEvent, _ workqu
 	}
 }
 
-// onMachine triggers when a Machine begins to go, and onMachineGone when it is gone: limits and pods are free for another.
+// onMachine triggers when a Machine begins to go, and onMachineGone when it is gone: limits and pods are free for another. Those of one whose
+// instance is taken away at a known time do not wait for what else goes.
 func (t *Trigger) onMachine(_ context.Context, e event.UpdateEvent, _ workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 	if e.ObjectOld.GetDeletionTimestamp().IsZero() && !e.ObjectNew.GetDeletionTimestamp().IsZero() {
+		if machine, ok := e.ObjectNew.(*v1alpha5.Machine); ok && !machine.ReclaimTime().IsZero() {
+			t.batcher.Hurry(machine.UID)
+			return
+		}
 		t.batcher.Wake(e.ObjectNew.GetUID())
 	}
 }

@@ -113,14 +113,17 @@ func objects(clusterName string, nodes int) []client.Object {
 func (w *world) watch(lists ...client.ObjectList) {
 	w.t.Helper()
 	for _, list := range lists {
-		events, err := w.Client().Watch(w.t.Context(), list)
+		ctx := w.t.Context()
+		events, err := w.Client().Watch(ctx, list)
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		w.t.Cleanup(events.Stop)
 		go func() {
-			for event := range events.ResultChan() {
-				w.note(event.Object)
+			// An API server ends watches as it likes; a new one begins with what there is.
+			for ; err == nil; events, err = w.Client().Watch(ctx, list) {
+				for event := range events.ResultChan() {
+					w.note(event.Object)
+				}
 			}
 		}()
 	}
