@@ -13,6 +13,7 @@ require (
 require (
 	github.com/klauspost/compress v1.18.1 // indirect
 	github.com/robfig/cron/v3 v3.0.1 // indirect
+	github.com/samber/lo v1.53.0 // indirect
 	github.com/spf13/cobra v1.10.2 // indirect
 	k8s.io/component-base v0.36.3 // indirect
 )
