@@ -57,10 +57,7 @@ func rules() []rule {
 			return g.of("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "validatingwebhookconfigurations") &&
 				!g.reads() && g.Name == ""
 		}},
-		{"a lease that exists is to be named: those of others are none of its business, but for those that nodes leave behind", func(g Grant, a Account) bool {
-			sweeps := g.Namespace == corev1.NamespaceNodeLease && (g.Verb == "list" || g.Verb == "delete")
-			return g.of("coordination.k8s.io", "leases") && !sweeps && (g.Namespace != a.Namespace || g.Name == "" && g.Verb != "create")
-		}},
+		{"a lease that exists is to be named: those of others are none of its business, but for those that nodes leave behind", meddlesLeases},
 		{"it allows nothing: what is created has no name yet", func(g Grant, _ Account) bool {
 			return g.Verb == "create" && g.Name != "" && !strings.Contains(g.Resource, "/")
 		}},
@@ -77,4 +74,10 @@ func (g Grant) of(group string, resources ...string) bool {
 
 func (g Grant) reads() bool {
 	return slices.Contains([]string{"get", "list", "watch"}, g.Verb)
+}
+
+// meddlesLeases reports whether a grant is about leases that are neither the account's own nor what nodes leave behind.
+func meddlesLeases(g Grant, a Account) bool {
+	sweeps := g.Namespace == corev1.NamespaceNodeLease && (g.Verb == "list" || g.Verb == "delete")
+	return g.of("coordination.k8s.io", "leases") && !sweeps && (g.Namespace != a.Namespace || g.Name == "" && g.Verb != "create")
 }

@@ -23,7 +23,9 @@ func found(t *testing.T, built, kind string, into any) *unstructured.Unstructure
 	if err != nil {
 		t.Fatal(err)
 	}
-	objects = slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool { return o.GetKind() != kind || o.GetNamespace() == corev1.NamespaceNodeLease })
+	objects = slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool {
+		return o.GetKind() != kind || o.GetNamespace() == corev1.NamespaceNodeLease
+	})
 	if len(objects) != 1 {
 		t.Fatalf("there are %d objects of kind %s", len(objects), kind)
 	}

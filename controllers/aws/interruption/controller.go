@@ -109,13 +109,18 @@ func (c *Controller) NeedLeaderElection() bool { return true }
 // Start handles messages until ctx ends. A queue that is missing or may not be read is tried again, ever more seldom; it concerns nothing else.
 func (c *Controller) Start(ctx context.Context) error {
 	logger := ctrl.LoggerFrom(ctx).WithName("aws.interruption").WithValues("queue", c.queue.Name())
-	ctx = ctrl.LoggerInto(ctx, logger)
-	retry := time.Duration(0)
+	c.listen(ctrl.LoggerInto(ctx, logger))
+	return nil
+}
+
+func (c *Controller) listen(ctx context.Context) {
+	logger, retry := ctrl.LoggerFrom(ctx), time.Duration(0)
 	for ctx.Err() == nil {
 		full, err := c.receive(ctx, queue.LongestWait)
+		if ctx.Err() != nil {
+			return // that the call was cut off is no news
+		}
 		switch {
-		case ctx.Err() != nil:
-			return nil
 		case err != nil:
 			c.journal.Metrics.QueueUnavailable.Set(1)
 			if retry == 0 {
@@ -133,7 +138,6 @@ func (c *Controller) Start(ctx context.Context) error {
 			c.help(ctx)
 		}
 	}
-	return nil
 }
 
 // pause lets time pass.

@@ -94,16 +94,16 @@ func (p *post) with(c client.Client, settings Settings) *Controller {
 func instanceID() string { return fmt.Sprintf("i-%017x", rand.Uint64()) }
 
 // machine creates a spot machine with a node, and returns it with the id of its instance.
-func (p *post) machine(modifiers ...builders.MachineModifier) (*v1alpha5.Machine, string) {
+func (p *post) machine() (*v1alpha5.Machine, string) {
 	p.t.Helper()
 	id := instanceID()
 	providerID := "aws:///" + p.Zone + "/" + id
 	node := p.Node(providerID)
-	machine := p.Machine(append([]builders.MachineModifier{builders.LaunchedAs(providerID, "2", "8Gi", 29), builders.RegisteredAs(node.Name), func(m *v1alpha5.Machine) {
+	machine := p.Machine(builders.LaunchedAs(providerID, "2", "8Gi", 29), builders.RegisteredAs(node.Name), func(m *v1alpha5.Machine) {
 		maps.Copy(m.Labels, map[string]string{
 			corev1.LabelInstanceTypeStable: "m5.large", corev1.LabelTopologyZone: p.Zone, v1alpha5.CapacityTypeLabel: v1alpha5.CapacityTypeSpot,
 		})
-	}}, modifiers...)...)
+	})
 	p.Create(machine)
 	return machine, id
 }

@@ -1,6 +1,9 @@
 package admin
 
-import "time"
+import (
+	"maps"
+	"time"
+)
 
 // Event is something to put into queues as EventBridge would. What is empty is the world's: its account, its region, its time.
 type Event struct {
@@ -39,9 +42,7 @@ const (
 
 func ofEC2(detailType, id string, more map[string]any) Event {
 	detail := map[string]any{"instance-id": id}
-	for key, value := range more {
-		detail[key] = value
-	}
+	maps.Copy(detail, more)
 	return Event{Source: "aws.ec2", DetailType: detailType, Instances: []string{id}, Detail: detail}
 }
 
