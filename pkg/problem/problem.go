@@ -34,15 +34,17 @@ type Facts struct {
 }
 
 // Build returns the problem. Nothing in it depends on anything but the facts.
-func Build(facts Facts) solver.Problem {
-	s := newSurvey(facts)
+func Build(facts Facts) solver.Problem { return newSurvey(facts).problem(false) }
+
+// problem translates the facts. Who asks for more pods to be placed later says whether one of them never preempts.
+func (s *survey) problem(neverPreempts bool) solver.Problem {
 	out := solver.Problem{
-		Pods: s.pending(), DaemonSets: s.daemonPods, Namespaces: facts.Snapshot.Namespaces, Settings: facts.Settings,
+		Pods: s.pending(), DaemonSets: s.daemonPods, Namespaces: s.Snapshot.Namespaces, Settings: s.Settings,
 	}
 	used := map[string]corev1.ResourceList{}
 	var staying []state.Entry
-	for _, entry := range facts.Snapshot.Entries {
-		if name, launched := facts.Offers.charge(entry); name != "" {
+	for _, entry := range s.Snapshot.Entries {
+		if name, launched := s.Offers.charge(entry); name != "" {
 			used[name] = resources.Sum(used[name], launched)
 		}
 		switch {
@@ -52,12 +54,12 @@ func Build(facts Facts) solver.Problem {
 			staying = append(staying, entry)
 		}
 	}
-	s.yield = !slices.ContainsFunc(out.Pods, pods.NeverPreempts)
+	s.yield = !neverPreempts && !slices.ContainsFunc(out.Pods, pods.NeverPreempts)
 	for _, entry := range staying {
 		out.Nodes = append(out.Nodes, s.node(entry))
 	}
-	for _, name := range slices.Sorted(maps.Keys(facts.Offers)) {
-		out.Provisioners = append(out.Provisioners, facts.Offers[name].provisioner(used[name]))
+	for _, name := range slices.Sorted(maps.Keys(s.Offers)) {
+		out.Provisioners = append(out.Provisioners, s.Offers[name].provisioner(used[name]))
 	}
 	out.Volumes = s.volumesOf(out.Pods)
 	return out
