@@ -118,7 +118,7 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, err
 	}
 	now := c.journal.Clock.Now()
-	commands := disruption.Decide(ctx, disruption.Input{Now: now, Candidates: []disruption.Candidate{candidate}}, disruption.Emptiness)
+	commands := disruption.Decide(ctx, &disruption.Input{Now: now, Candidates: []disruption.Candidate{candidate}}, disruption.Emptiness).Commands
 	if len(commands) == 0 {
 		return c.settler.Settle(request, again(&candidate, now))
 	}
@@ -129,8 +129,8 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 // record writes a decision down, or tells what holds it and when it is looked at again.
 func (c *Controller) record(ctx context.Context, machine *v1alpha5.Machine, command disruption.Command, now time.Time) (reconcile.Result, error) {
 	provisioner := &v1alpha5.Provisioner{}
-	if err := c.client.Get(ctx, client.ObjectKey{Name: command.Provisioner}, provisioner); err != nil {
-		return reconcile.Result{}, fmt.Errorf("getting provisioner %s: %w", command.Provisioner, err)
+	if err := c.client.Get(ctx, client.ObjectKey{Name: machine.ProvisionerName()}, provisioner); err != nil {
+		return reconcile.Result{}, fmt.Errorf("getting provisioner %s: %w", machine.ProvisionerName(), err)
 	}
 	hold, err := c.rations.record(ctx, machine, provisioner.Budgets(), command, now, func() error {
 		ctrl.LoggerFrom(ctx).Info("decided to remove machine", "machine", klog.KObj(machine), "node", machine.Status.NodeName,

@@ -47,12 +47,12 @@ func (r *rations) record(ctx context.Context, machine *v1alpha5.Machine, budgets
 	if counts {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if account.Fleet, err = r.fleet(ctx, c.Provisioner); err != nil {
+		if account.Fleet, err = r.fleet(ctx, machine.ProvisionerName()); err != nil {
 			return nil, err
 		}
 	}
 	granted, held := disruption.Ration([]disruption.Command{c}, disruption.Rations{
-		Now: now, Paused: paused, Accounts: map[string]disruption.Account{c.Provisioner: account},
+		Now: now, Paused: paused, Accounts: map[string]disruption.Account{machine.ProvisionerName(): account},
 	})
 	if len(granted) == 0 {
 		return &held[0], nil

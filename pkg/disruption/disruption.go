@@ -4,24 +4,50 @@ package disruption
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kerf-autoscaler/kerf/pkg/solver"
 )
 
 // Reasons of commands.
 const (
 	// ReasonEmpty says that nothing has run on the machine for ttlSecondsAfterEmpty.
 	ReasonEmpty = "Empty"
+	// ReasonExpired says that the machine is older than ttlSecondsUntilExpired.
+	ReasonExpired = "Expired"
+	// ReasonDrifted says that the machine is not what its provisioner and template ask for now.
+	ReasonDrifted = "Drifted"
+	// ReasonUnderutilized says that the machine's pods cost less elsewhere.
+	ReasonUnderutilized = "Underutilized"
 )
+
+// World answers what would have to be decided without some nodes. Pods of candidates are in it as they are.
+type World interface {
+	// Displaced returns the pods that would look for a new place without the node, in order of UID.
+	Displaced(node string) []*corev1.Pod
+	// Without returns the problem that is left when the nodes are gone.
+	Without(nodes map[string]bool) solver.Problem
+}
 
 // Input is all that a decision depends on.
 type Input struct {
 	// Now is the time of the decision.
 	Now time.Time
-	// Candidates are the initialized machines that are not being deleted.
+	// Candidates are the initialized machines that are not being deleted, in order of name.
 	Candidates []Candidate
+	// World in which decisions are tried; emptiness asks for none.
+	World World
+	// Allowed maps whose machines for what reason -> how many more of them may be disrupted now. What is not in it is not bounded.
+	Allowed map[Quota]int
+	// Settings say what a decision has to be worth.
+	Settings Settings
 }
+
+// Quota is what a number of disruptions is allowed for.
+type Quota struct{ Provisioner, Reason string }
 
 // Candidate is a machine that may go.
 type Candidate struct {
@@ -37,54 +63,99 @@ type Candidate struct {
 	Nominated bool
 	// Protected says that its owner asked to keep it.
 	Protected bool
+	// Held says which pod keeps the machine, and why; "" for none.
+	Held string
+	// HeldUntil is when that is over; zero when only somebody's change ends it.
+	HeldUntil time.Time
 	// PricePerHour in US dollars; 0 when unknown.
 	PricePerHour float64
+	// InstanceType and CapacityType that it was bought as.
+	InstanceType, CapacityType string
+	// Consolidate says that its provisioner asks for what saves money, and nobody that this machine be left out.
+	Consolidate bool
+	// SettledAt is from when on it may go to save money: for some time before nothing has come to it or left it.
+	SettledAt time.Time
+	// ExpiresAt is when it is too old; zero for never.
+	ExpiresAt time.Time
+	// Drifted says in which way the machine is not what is asked for now; "" when it is.
+	Drifted string
+	// DriftedSince is when that was found.
+	DriftedSince time.Time
 }
 
-// Command is a machine that goes.
+// Command is a number of machines that go together.
 type Command struct {
+	// Machines that go, in order of name.
+	Machines []Target
+	// Replacements have to be there before anything goes.
+	Replacements []solver.Machine
+	// Reason in CamelCase, and the same for a person.
+	Reason, Message string
+	// Pods that move.
+	Pods int
+	// SavingPerHour is what the machines cost less their replacements, US dollars.
+	SavingPerHour float64
+	// Cost is what the move is taken to cost, US dollars.
+	Cost float64
+}
+
+// Target is a machine that goes.
+type Target struct {
 	// Machine and Node are its names.
 	Machine, Node string
 	// Provisioner that it was made for.
 	Provisioner string
+}
+
+// byName puts commands in the order of their machines.
+func byName(commands []Command) {
+	slices.SortFunc(commands, func(a, b Command) int { return cmp.Compare(a.Machines[0].Machine, b.Machines[0].Machine) })
+}
+
+func (c *Candidate) target() Target {
+	return Target{Machine: c.Machine, Node: c.Node, Provisioner: c.Provisioner}
+}
+
+// Refusal is why a machine stays that might have gone.
+type Refusal struct {
+	// Machine is its name.
+	Machine string
 	// Reason in CamelCase, and the same for a person.
 	Reason, Message string
 }
 
+// Decision is what becomes of the candidates.
+type Decision struct {
+	// Commands that can be carried out side by side.
+	Commands []Command
+	// Refusals have at most one entry for a machine, in order of name.
+	Refusals []Refusal
+	// Again is when time alone may make a difference; zero for never.
+	Again time.Time
+}
+
+// again notes that time alone may make a difference.
+func (d *Decision) again(at time.Time) {
+	if !at.IsZero() && (d.Again.IsZero() || at.Before(d.Again)) {
+		d.Again = at
+	}
+}
+
 // Method is one way of finding machines that should go.
-type Method func(ctx context.Context, in Input) []Command
+type Method func(ctx context.Context, in *Input) Decision
 
-// Decide returns the commands of the first method that has any.
-func Decide(ctx context.Context, in Input, methods ...Method) []Command {
+// Decide returns what the first method says that has any commands, and the refusals of all that were asked.
+func Decide(ctx context.Context, in *Input, methods ...Method) Decision {
+	var out Decision
 	for _, method := range methods {
-		if commands := method(ctx, in); len(commands) > 0 {
-			return commands
+		decision := method(ctx, in)
+		out.Refusals = append(out.Refusals, decision.Refusals...)
+		out.again(decision.Again)
+		if len(decision.Commands) > 0 {
+			out.Commands = decision.Commands
+			break
 		}
 	}
-	return nil
-}
-
-// Emptiness removes machines that have been empty for as long as their provisioner says, in order of name.
-func Emptiness(_ context.Context, in Input) []Command {
-	var out []Command
-	for i := range in.Candidates {
-		c := &in.Candidates[i]
-		due, ok := EmptyAt(c)
-		if !ok || in.Now.Before(due) || c.Nominated || c.Protected {
-			continue
-		}
-		message := fmt.Sprintf("empty for %s, longer than ttlSecondsAfterEmpty %d of provisioner %s; saves $%.4f/h",
-			in.Now.Sub(c.EmptySince).Round(time.Second), int64(c.TTLAfterEmpty.Seconds()), c.Provisioner, c.PricePerHour)
-		out = append(out, Command{Machine: c.Machine, Node: c.Node, Provisioner: c.Provisioner, Reason: ReasonEmpty, Message: message})
-	}
-	slices.SortFunc(out, func(a, b Command) int { return cmp.Compare(a.Machine, b.Machine) })
+	out.Refusals = firstOfEach(out.Refusals)
 	return out
-}
-
-// EmptyAt returns when a machine has been empty for long enough to go; false while it is not empty, or never goes for that.
-func EmptyAt(c *Candidate) (time.Time, bool) {
-	if c.TTLAfterEmpty == nil || c.EmptySince.IsZero() {
-		return time.Time{}, false
-	}
-	return c.EmptySince.Add(*c.TTLAfterEmpty), true
 }

@@ -47,18 +47,18 @@ func TestEmptyMachinesGo(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			got := disruption.Emptiness(t.Context(), disruption.Input{Now: now(), Candidates: []disruption.Candidate{tc.candidate}})
-			if (len(got) == 1) != tc.want {
-				t.Errorf("commands are %v, want one: %t", got, tc.want)
+			got := disruption.Emptiness(t.Context(), &disruption.Input{Now: now(), Candidates: []disruption.Candidate{tc.candidate}})
+			if (len(got.Commands) == 1) != tc.want {
+				t.Errorf("commands are %v, want one: %t", got.Commands, tc.want)
 			}
 		})
 	}
 }
 
 func TestACommandNamesTheMachineAndSaysWhy(t *testing.T) {
-	got := disruption.Emptiness(t.Context(), disruption.Input{Now: now(), Candidates: []disruption.Candidate{empty("m")}})
+	got := disruption.Emptiness(t.Context(), &disruption.Input{Now: now(), Candidates: []disruption.Candidate{empty("m")}}).Commands
 	want := []disruption.Command{{
-		Machine: "m", Node: "node-of-m", Provisioner: "default", Reason: "Empty",
+		Machines: []disruption.Target{{Machine: "m", Node: "node-of-m", Provisioner: "default"}}, Reason: "Empty", SavingPerHour: 0.0416,
 		Message: "empty for 1m0s, longer than ttlSecondsAfterEmpty 30 of provisioner default; saves $0.0416/h",
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -69,8 +69,8 @@ func TestACommandNamesTheMachineAndSaysWhy(t *testing.T) {
 func TestCommandsAreInOrderOfName(t *testing.T) {
 	candidates := []disruption.Candidate{empty("c"), empty("a"), empty("b")}
 	var got []string
-	for _, command := range disruption.Emptiness(t.Context(), disruption.Input{Now: now(), Candidates: candidates}) {
-		got = append(got, command.Machine)
+	for _, command := range disruption.Emptiness(t.Context(), &disruption.Input{Now: now(), Candidates: candidates}).Commands {
+		got = append(got, command.Machines[0].Machine)
 	}
 	if strings.Join(got, "") != "abc" {
 		t.Errorf("machines go in the order %v", got)
@@ -79,20 +79,39 @@ func TestCommandsAreInOrderOfName(t *testing.T) {
 
 func TestTheFirstMethodThatFindsSomethingDecides(t *testing.T) {
 	finds := func(names ...string) disruption.Method {
-		return func(context.Context, disruption.Input) []disruption.Command {
-			var out []disruption.Command
+		return func(context.Context, *disruption.Input) disruption.Decision {
+			out := disruption.Decision{Refusals: []disruption.Refusal{{Machine: "stays", Reason: strings.Join(names, "+")}}}
 			for _, name := range names {
-				out = append(out, disruption.Command{Machine: name})
+				out.Commands = append(out.Commands, disruption.Command{Machines: []disruption.Target{{Machine: name}}})
 			}
 			return out
 		}
 	}
-	got := disruption.Decide(t.Context(), disruption.Input{}, finds(), finds("a", "b"), finds("c"))
-	if len(got) != 2 || got[0].Machine != "a" {
-		t.Errorf("got %v, want the commands of the second method", got)
+	got := disruption.Decide(t.Context(), &disruption.Input{}, finds(), finds("a", "b"), finds("c"))
+	if len(got.Commands) != 2 || got.Commands[0].Machines[0].Machine != "a" {
+		t.Errorf("got %v, want the commands of the second method", got.Commands)
 	}
-	if got := disruption.Decide(t.Context(), disruption.Input{}, finds(), finds()); got != nil {
-		t.Errorf("methods that find nothing decided on %v", got)
+	if len(got.Refusals) != 1 || got.Refusals[0].Reason != "" {
+		t.Errorf("refusals are %v, want what the first method says of the machine", got.Refusals)
+	}
+	if got := disruption.Decide(t.Context(), &disruption.Input{}, finds(), finds()); got.Commands != nil {
+		t.Errorf("methods that find nothing decided on %v", got.Commands)
+	}
+}
+
+func TestWhatKeepsAnEmptyMachineIsSaid(t *testing.T) {
+	one := map[disruption.Quota]int{{Provisioner: "default", Reason: disruption.ReasonEmpty}: 1}
+	got := disruption.Emptiness(t.Context(), &disruption.Input{Now: now(), Allowed: one, Candidates: []disruption.Candidate{
+		empty("a", func(c *disruption.Candidate) { c.Protected = true }), empty("b", func(c *disruption.Candidate) { c.Held = "pod x/y stays" }),
+		empty("c", func(c *disruption.Candidate) { c.Nominated = true }), empty("d"), empty("e"),
+	}})
+	var refused []string
+	for _, r := range got.Refusals {
+		refused = append(refused, r.Machine+" "+r.Reason)
+	}
+	want := []string{"a Protected", "b Held", "c PodsExpected", "e BudgetUsedUp"}
+	if diff := cmp.Diff(want, refused); diff != "" || len(got.Commands) != 1 || got.Commands[0].Machines[0].Machine != "d" {
+		t.Errorf("commands %v, refusals (-want +got):\n%s", got.Commands, diff)
 	}
 }
 

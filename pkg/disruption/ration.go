@@ -2,6 +2,8 @@ package disruption
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
@@ -49,13 +51,15 @@ func Ration(commands []Command, r Rations) (granted []Command, held []Hold) {
 	unavailable := map[string]int{} // provisioner -> machines that this pass takes
 	empty := 0
 	for _, c := range commands {
-		why, until := r.hold(c, unavailable[c.Provisioner], empty)
+		why, until := r.hold(c, unavailable, empty)
 		if why != "" {
 			held = append(held, Hold{Command: c, Why: why, Until: until, Paused: r.Paused != ""})
 			continue
 		}
 		granted = append(granted, c)
-		unavailable[c.Provisioner]++
+		for _, target := range c.Machines {
+			unavailable[target.Provisioner]++
+		}
 		if c.Reason == ReasonEmpty {
 			empty++
 		}
@@ -63,20 +67,32 @@ func Ration(commands []Command, r Rations) (granted []Command, held []Hold) {
 	return granted, held
 }
 
-// hold returns why a command has to wait after the pass has taken so many machines of its provisioner, and so many empty ones; "" if
-// it does not.
-func (r *Rations) hold(c Command, taken, empty int) (why string, until time.Time) {
-	account, known := r.Accounts[c.Provisioner]
-	account.Fleet.Unavailable += taken
-	allowance := Allowed(account.Budgets, v1alpha5.DisruptionReason(c.Reason), account.Fleet, r.Now)
-	switch {
-	case r.Paused != "":
+// hold returns why a command has to wait after the pass has taken so many machines of each provisioner, and so many empty ones; "" if
+// it does not. Machines that go together wait for each other.
+func (r *Rations) hold(c Command, unavailable map[string]int, empty int) (why string, until time.Time) {
+	if r.Paused != "" {
 		return "disruption is paused by " + r.Paused, time.Time{}
-	case !known:
-		return fmt.Sprintf("the budgets of provisioner %s are not known", c.Provisioner), time.Time{}
-	case allowance.Machines == 0:
-		return allowance.Held, allowance.Until
-	case c.Reason == ReasonEmpty && r.MostEmpty > 0 && empty >= r.MostEmpty:
+	}
+	asked := map[string]int{}
+	for _, target := range c.Machines {
+		asked[target.Provisioner]++
+	}
+	for _, provisioner := range slices.Sorted(maps.Keys(asked)) {
+		account, known := r.Accounts[provisioner]
+		if !known {
+			return fmt.Sprintf("the budgets of provisioner %s are not known", provisioner), time.Time{}
+		}
+		account.Fleet.Unavailable += unavailable[provisioner]
+		allowance := Allowed(account.Budgets, v1alpha5.DisruptionReason(c.Reason), account.Fleet, r.Now)
+		switch {
+		case allowance.Machines == 0:
+			return allowance.Held, allowance.Until
+		case allowance.Machines < asked[provisioner]:
+			return fmt.Sprintf("%d machines of provisioner %s go together, and its budgets let %d go now",
+				asked[provisioner], provisioner, allowance.Machines), allowance.Until
+		}
+	}
+	if c.Reason == ReasonEmpty && r.MostEmpty > 0 && empty >= r.MostEmpty {
 		return fmt.Sprintf("%d empty nodes go at once, which is the most", empty), time.Time{}
 	}
 	return "", time.Time{}

@@ -13,12 +13,16 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/disruption"
 )
 
-// commands returns some for each of the words "provisioner/reason".
+// commands returns some for each of the words "provisioner/reason", or "one+another/reason" for machines that go together.
 func commands(words ...string) []disruption.Command {
 	out := make([]disruption.Command, 0, len(words))
 	for i, word := range words {
-		provisioner, reason, _ := strings.Cut(word, "/")
-		out = append(out, disruption.Command{Machine: fmt.Sprintf("m%d", i), Provisioner: provisioner, Reason: reason})
+		provisioners, reason, _ := strings.Cut(word, "/")
+		command := disruption.Command{Reason: reason}
+		for j, provisioner := range strings.Split(provisioners, "+") {
+			command.Machines = append(command.Machines, disruption.Target{Machine: fmt.Sprintf("m%d%s", i, strings.Repeat("'", j)), Provisioner: provisioner})
+		}
+		out = append(out, command)
 	}
 	return out
 }
@@ -45,6 +49,8 @@ func TestWhatPassesCountsForThoseBehindIt(t *testing.T) {
 		"a pause": {commands("a/Empty"), disruption.Rations{Paused: "somebody", Accounts: map[string]disruption.Account{"a": {}}}, "", "paused by somebody"},
 		"no account": {commands("a/Empty", "b/Empty"), disruption.Rations{Accounts: map[string]disruption.Account{"b": {}}}, "m1",
 			"budgets of provisioner a are not known"},
+		"machines that go together": {commands("a+a/Underutilized", "a+b/Underutilized", "a/Underutilized"),
+			disruption.Rations{Accounts: map[string]disruption.Account{"a": account(20, 0, nodes("1")), "b": {}}}, "m1", "2 machines of provisioner a go together, and its budgets let 1 go now"},
 		"the cap of empty ones": {commands("a/Empty", "b/Empty", "a/Empty", "a/Drifted"),
 			disruption.Rations{MostEmpty: 2, Accounts: map[string]disruption.Account{"a": {}, "b": {}}}, "m0 m1 m3", "2 empty nodes go at once"},
 	}
@@ -54,7 +60,7 @@ func TestWhatPassesCountsForThoseBehindIt(t *testing.T) {
 			granted, held := disruption.Ration(tc.commands, tc.rations)
 			names := make([]string, 0, len(granted))
 			for _, c := range granted {
-				names = append(names, c.Machine)
+				names = append(names, c.Machines[0].Machine)
 			}
 			if got := strings.Join(names, " "); got != tc.want {
 				t.Errorf("%q go, want %q", got, tc.want)
@@ -101,19 +107,19 @@ func TestNoPassGoesBeyondABudget(t *testing.T) {
 		for provisioner, account := range rations.Accounts {
 			gone := account.Fleet.Unavailable
 			for _, c := range granted {
-				if c.Provisioner != provisioner {
+				if c.Machines[0].Provisioner != provisioner {
 					continue
 				}
 				before := disruption.Fleet{Total: account.Fleet.Total, Unavailable: gone}
 				if disruption.Allowed(account.Budgets, v1alpha5.DisruptionReason(c.Reason), before, now()).Machines == 0 {
-					t.Fatalf("seed %d: %s goes for %s beyond the budgets of %+v", seed, c.Machine, c.Reason, account)
+					t.Fatalf("seed %d: %s goes for %s beyond the budgets of %+v", seed, c.Machines[0].Machine, c.Reason, account)
 				}
 				gone++
 			}
 			after := disruption.Fleet{Total: account.Fleet.Total, Unavailable: gone}
 			for _, h := range held {
-				if h.Provisioner == provisioner && disruption.Allowed(account.Budgets, v1alpha5.DisruptionReason(h.Reason), after, now()).Machines > 0 {
-					t.Fatalf("seed %d: %s is held by %s, and could go", seed, h.Machine, h.Why)
+				if h.Machines[0].Provisioner == provisioner && disruption.Allowed(account.Budgets, v1alpha5.DisruptionReason(h.Reason), after, now()).Machines > 0 {
+					t.Fatalf("seed %d: %s is held by %s, and could go", seed, h.Machines[0].Machine, h.Why)
 				}
 			}
 		}

@@ -1,0 +1,263 @@
+package disruption
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+const (
+	// fewEnough candidates are tried in all combinations.
+	fewEnough = 5
+	// mostTogether bounds how many machines are bought anew together: beyond that plans take longer and save hardly more.
+	mostTogether = 32
+)
+
+// Consolidation finds machines whose pods cost less elsewhere: on nodes that are there, or on fewer or cheaper machines that are bought
+// in their place. What it finds pays back what the moves cost, and holds together: all commands of one decision can be carried out.
+func Consolidation(ctx context.Context, in *Input) Decision {
+	var out Decision
+	b := newBench(ctx, in)
+	s := &search{bench: b, verdicts: map[string]Refusal{}}
+	for i := range in.Candidates {
+		c := &in.Candidates[i]
+		if !c.Consolidate {
+			continue
+		}
+		if b.motion {
+			out.again(in.Now.Add(nominationRecheck))
+			s.verdicts[c.Machine] = Refusal{Machine: c.Machine, Reason: ReasonUnsettled, Message: "pods that wait are about to come to nodes"}
+			continue
+		}
+		reason, why, until := s.bars(c)
+		if reason != "" {
+			out.again(until)
+			s.verdicts[c.Machine] = Refusal{Machine: c.Machine, Reason: reason, Message: why}
+			continue
+		}
+		s.order = append(s.order, c)
+	}
+	s.sort()
+	s.withinBudget()
+	s.run(ctx)
+	for i := range s.best.moves {
+		out.Commands = append(out.Commands, b.command(&s.best.moves[i]))
+		for _, c := range s.best.moves[i].candidates {
+			delete(s.verdicts, c.Machine)
+		}
+	}
+	byName(out.Commands)
+	for _, refusal := range s.verdicts {
+		out.Refusals = append(out.Refusals, refusal)
+	}
+	out.Refusals = firstOfEach(out.Refusals)
+	return out
+}
+
+// search looks for the set of candidates whose moves are worth most.
+type search struct {
+	*bench
+	// order has the candidates, the most promising first.
+	order []*Candidate
+	// moved maps the UID of a pod that was moved lately -> until when it is left alone.
+	moved map[types.UID]time.Time
+	best  outcome
+	// verdicts maps the name of a machine -> why it stays, by what was tried last with fewest others.
+	verdicts map[string]Refusal
+	// alone maps the name of a machine -> how many went with it when its verdict was found.
+	alone map[string]int
+}
+
+// outcome is a number of moves and what they are worth together, US dollars.
+type outcome struct {
+	moves []move
+	worth float64
+}
+
+// bars returns what keeps a machine from going to save money, and until when if time will end it.
+func (s *search) bars(c *Candidate) (reason, why string, until time.Time) {
+	if reason, why, until := s.in.keeps(c); reason != "" {
+		return reason, why, until
+	}
+	if s.moved == nil {
+		s.moved = s.movedLately()
+	}
+	switch {
+	case s.in.Now.Before(c.SettledAt):
+		return ReasonUnsettled, "pods have come or gone a short while ago", c.SettledAt
+	case c.PricePerHour <= 0:
+		return ReasonPriceUnknown, "nobody knows what it costs", time.Time{}
+	}
+	for _, pod := range s.in.World.Displaced(c.Node) {
+		if rested := s.moved[pod.UID]; s.in.Now.Before(rested) && rested.After(until) {
+			reason, why, until = ReasonMovedLately, fmt.Sprintf("pod %s/%s, or one of its like, was moved a short while ago", pod.Namespace, pod.Name), rested
+		}
+	}
+	return reason, why, until
+}
+
+func (s *search) movedLately() map[types.UID]time.Time {
+	var all []*corev1.Pod
+	for i := range s.in.Candidates {
+		all = append(all, s.in.World.Displaced(s.in.Candidates[i].Node)...)
+	}
+	return s.settings.Moves.resting(all, s.in.Now, s.settings.LineageRest)
+}
+
+// sort puts those first that cost much and whose pods cost little to move.
+func (s *search) sort() {
+	promise := make(map[*Candidate]float64, len(s.order))
+	for _, c := range s.order {
+		promise[c] = c.PricePerHour / (s.settings.EvictionCost + s.settings.costOf(c, s.in.World.Displaced(c.Node), s.in.Now))
+	}
+	slices.SortStableFunc(s.order, func(a, b *Candidate) int { return cmp.Compare(promise[b], promise[a]) })
+}
+
+// withinBudget leaves out what budgets do not let go now.
+func (s *search) withinBudget() {
+	left := s.in.quotas()
+	s.order = slices.DeleteFunc(s.order, func(c *Candidate) bool {
+		if left.take(Quota{c.Provisioner, ReasonUnderutilized}) {
+			return false
+		}
+		s.verdicts[c.Machine] = overBudget(c, ReasonUnderutilized)
+		return true
+	})
+}
+
+// run tries sets of candidates, the more promising the earlier, until the effort is spent.
+func (s *search) run(ctx context.Context) {
+	s.alone = map[string]int{}
+	if len(s.order) <= fewEnough {
+		s.combinations(ctx)
+		return
+	}
+	for n := len(s.order); n > 1; n /= 2 {
+		s.consider(ctx, s.order[:n], false)
+		if n <= mostTogether {
+			s.consider(ctx, s.order[:n], true)
+		}
+	}
+	for _, c := range s.order {
+		s.consider(ctx, []*Candidate{c}, true)
+	}
+	s.grow(ctx)
+}
+
+// combinations tries all sets there are, the small ones first.
+func (s *search) combinations(ctx context.Context) {
+	n := len(s.order)
+	sets := make([]int, 0, 1<<n)
+	for bits := 1; bits < 1<<n; bits++ {
+		sets = append(sets, bits)
+	}
+	slices.SortStableFunc(sets, func(a, b int) int { return cmp.Compare(ones(a), ones(b)) })
+	for _, bits := range sets {
+		var set []*Candidate
+		for i, c := range s.order {
+			if bits&(1<<i) != 0 {
+				set = append(set, c)
+			}
+		}
+		s.consider(ctx, set, true)
+	}
+}
+
+func ones(bits int) int {
+	n := 0
+	for ; bits > 0; bits &= bits - 1 {
+		n++
+	}
+	return n
+}
+
+// grow adds candidates one at a time to the best set for as long as that makes it better.
+func (s *search) grow(ctx context.Context) {
+	for _, c := range s.order {
+		set := s.best.candidates()
+		if slices.Contains(set, c) || len(set) == 0 || len(set) >= mostTogether {
+			continue
+		}
+		s.consider(ctx, append(set, c), true)
+	}
+}
+
+func (o *outcome) candidates() []*Candidate {
+	var out []*Candidate
+	for i := range o.moves {
+		out = append(out, o.moves[i].candidates...)
+	}
+	return out
+}
+
+// consider tries a set and keeps what is worth more than the best so far.
+func (s *search) consider(ctx context.Context, set []*Candidate, buy bool) {
+	if s.spent(ctx) {
+		return
+	}
+	var got outcome
+	tried := s.try(ctx, set, buy)
+	for i := range tried.moves {
+		m := &tried.moves[i]
+		if m.refusal.Reason == "" {
+			got.moves, got.worth = append(got.moves, *m), got.worth+s.net(m)
+			continue
+		}
+		s.note(m, len(set))
+	}
+	if got.worth > s.best.worth+cent || s.best.moves == nil && len(got.moves) > 0 {
+		// What was refused is not moved after all: the rest has to hold without it.
+		if len(got.moves) < len(tried.moves) {
+			s.consider(ctx, got.candidates(), buy)
+			return
+		}
+		if s.rehearse(ctx, &tried.problem, &tried.plan) {
+			s.best = got
+			return
+		}
+		for i := range tried.moves {
+			tried.moves[i].refusal = Refusal{Reason: ReasonNeeded, Message: "its pods would fit elsewhere only if the scheduler packed them tightly, which it does not"}
+			s.note(&tried.moves[i], len(set))
+		}
+	}
+}
+
+// note keeps why a move was refused that few others were tried with: that is the nearest to what keeps the machine.
+func (s *search) note(m *move, together int) {
+	for _, c := range m.candidates {
+		if before, tried := s.alone[c.Machine]; !tried || together < before {
+			s.alone[c.Machine] = together
+			s.verdicts[c.Machine] = Refusal{Machine: c.Machine, Reason: m.refusal.Reason, Message: m.refusal.Message}
+		}
+	}
+}
+
+// command turns a move into what is recorded of it.
+func (b *bench) command(m *move) Command {
+	out := Command{
+		Replacements: m.machines, Reason: ReasonUnderutilized, Pods: m.pods, SavingPerHour: m.saving, Cost: m.cost,
+	}
+	price := 0.0
+	for _, c := range m.candidates {
+		out.Machines = append(out.Machines, c.target())
+		price += c.PricePerHour
+	}
+	slices.SortFunc(out.Machines, func(a, b Target) int { return cmp.Compare(a.Machine, b.Machine) })
+	instead := "on nodes that are there"
+	if len(m.machines) > 0 {
+		var types []string
+		for i := range m.machines {
+			types = append(types, fmt.Sprintf("%s %s at $%.4f/h", m.machines[i].CapacityType, m.machines[i].InstanceTypes[0], m.machines[i].PricePerHour))
+		}
+		instead = "on " + strings.Join(types, ", ")
+	}
+	out.Message = fmt.Sprintf("%d pods of %d machines at $%.4f/h fit %s; saves $%.4f/h, moving them is taken to cost $%.4f",
+		m.pods, len(m.candidates), price, instead, m.saving, m.cost)
+	return out
+}
