@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kerf-autoscaler/kerf/pkg/pods"
 	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
@@ -49,7 +50,6 @@ func (b *bench) rehearse(ctx context.Context, problem *solver.Problem, plan *sol
 			return false
 		}
 	}
-	// Until the pods have moved, each decision on pods that wait plans for them anew, and must not buy what is on its way already.
 	return b.placed(ctx, problem, b.newStage(problem, plan), slices.Concat(tied, loose))
 }
 
@@ -73,10 +73,11 @@ func (s *stage) seatAll(guests []*guest) bool {
 	return true
 }
 
-// placed reports whether guests that the plan has a place for find one on the stage as it is, whatever names machines come to have.
+// placed reports whether guests that the plan has a place for find one on the stage as it is, whatever names machines come to have: until
+// the pods have moved, each decision on pods that wait plans for them anew, and must not buy what is on its way already.
 func (b *bench) placed(ctx context.Context, problem *solver.Problem, s *stage, guests []*guest) bool {
 	after := *problem
-	after.Provisioners, after.Pods, after.Nodes = nil, nil, nil
+	after.Provisioners, after.Pods, after.Nodes = b.provisioners, nil, nil
 	for _, g := range guests {
 		if s.byPod[g.pod.UID] != nil {
 			after.Pods = append(after.Pods, g.pod)
@@ -92,16 +93,35 @@ func (b *bench) placed(ctx context.Context, problem *solver.Problem, s *stage, g
 		}
 	}
 	b.effort -= len(after.Nodes) + len(after.Pods)
-	if len(solver.Solve(ctx, after).Unplaced) > 0 {
-		return false
-	}
-	renamed := 0
-	for i := range after.Nodes {
-		if number, bought := strings.CutPrefix(after.Nodes[i].Name, boughtFirst); bought {
-			after.Nodes[i].Name, renamed = boughtLast+number, renamed+1
+	renamed := false
+	for _, name := range []string{boughtFirst, boughtLast} {
+		after.Planned = map[types.UID]string{}
+		for i := range after.Nodes {
+			if number, bought := strings.CutPrefix(after.Nodes[i].Name, boughtFirst); bought {
+				after.Nodes[i].Name, renamed = name+number, true
+			}
+		}
+		for _, g := range guests {
+			if number, bought := strings.CutPrefix(s.planned(g), boughtFirst); bought {
+				after.Planned[g.pod.UID] = name + number
+			}
+		}
+		if again := solver.Solve(ctx, after); len(again.Unplaced)+len(again.Machines) > 0 {
+			return false
+		}
+		if !renamed {
+			break
 		}
 	}
-	return renamed == 0 || len(solver.Solve(ctx, after).Unplaced) == 0
+	return true
+}
+
+// planned returns where the plan has a pod, "" for nowhere.
+func (s *stage) planned(g *guest) string {
+	if at := s.byPod[g.pod.UID]; at != nil {
+		return at.node.Name
+	}
+	return ""
 }
 
 // guest returns what there is to know of a pod, which is found out once.

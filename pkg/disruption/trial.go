@@ -31,6 +31,8 @@ type bench struct {
 	// effort is what is left of Settings.Effort.
 	effort int
 	prices priceList
+	// provisioners may buy machines.
+	provisioners []solver.Provisioner
 	// rooms maps the name of a node -> what it has for pods in all.
 	rooms map[string]room
 	// guests has the pods that were looked at.
@@ -71,7 +73,7 @@ func newBench(ctx context.Context, in *Input) *bench {
 			b.leaving[c.Node] = true
 		}
 	}
-	b.prices = newPriceList(base.Provisioners)
+	b.prices, b.provisioners = newPriceList(base.Provisioners), base.Provisioners
 	if len(base.Pods) > 0 {
 		for _, buy := range []bool{false, true} {
 			plan := b.solve(ctx, nil, buy).plan

@@ -194,6 +194,14 @@ func (c *Cluster) drop(pod *corev1.Pod) {
 	delete(c.pods, pod.UID)
 	delete(c.planned, pod.UID)
 	c.model.DeletePod(pod.UID)
+	c.touch(pod)
+}
+
+// touch notes that a pod has come to its node, or left it. Pods of jobs come and go all the time, and say nothing of what is to come.
+func (c *Cluster) touch(pod *corev1.Pod) {
+	if owner := metav1.GetControllerOf(pod); owner != nil && owner.Kind == "Job" {
+		return
+	}
 	if m := c.machines[pod.Spec.NodeName]; m != nil {
 		m.changed = c.Now
 	}
@@ -249,6 +257,9 @@ func (c *Cluster) end(m *machine) {
 
 // provision buys what pods need that nothing can host.
 func (c *Cluster) provision(ctx context.Context) {
+	if c.Pending() == 0 && len(c.commands) == 0 {
+		return
+	}
 	asked := problem.Build(c.facts())
 	asked.Planned = c.planned
 	plan := solver.Solve(ctx, asked)

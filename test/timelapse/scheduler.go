@@ -122,5 +122,5 @@ func (c *Cluster) bind(pod *corev1.Pod, node string) {
 	c.changes++
 	c.pods[pod.UID] = bound
 	c.model.UpdatePod(bound)
-	c.machines[node].changed = c.Now
+	c.touch(bound)
 }
