@@ -80,6 +80,7 @@ const (
 	ReasonDetaching            = "VolumesDetaching"
 	ReasonDetached             = "VolumesDetached"
 	ReasonTerminating          = "Terminating"
+	ReasonTerminationFailed    = "TerminationFailed"
 	ReasonTakenAway            = "TakenAway"
 	ReasonStopped              = "Stopped"
 	ReasonTerminated           = "Terminated"

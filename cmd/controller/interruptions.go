@@ -18,8 +18,10 @@ func (p *process) interruptions(mgr ctrl.Manager, provider *aws.Provider) error 
 		return nil
 	}
 	return interruption.NewController(
-		interruption.World{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Queue: queue, Offerings: provider},
-		interruption.Settings{ReplaceOnRebalance: p.options.RebalancePolicy == options.RebalanceReplace},
+		interruption.World{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Queue: queue, Offerings: provider, Instances: provider},
+		interruption.Settings{
+			ReplaceOnRebalance: p.options.RebalancePolicy == options.RebalanceReplace, PauseDisruption: p.options.PauseDisruption,
+		},
 		journal.Journal{
 			Events: events.NewRecorder(mgr.GetEventRecorder("kerf"), clock.RealClock{}), Metrics: p.metrics, Clock: clock.RealClock{}, Pulse: p.pulse,
 		},

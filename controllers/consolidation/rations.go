@@ -57,14 +57,10 @@ func (r *rations) record(ctx context.Context, machine *v1alpha5.Machine, budgets
 	if len(granted) == 0 {
 		return &held[0], nil
 	}
-	version := machine.ResourceVersion
-	if err := write(); err != nil {
-		return nil, err
+	if counts { // before it is known whether it was written: what had no answer may have been
+		r.recorded[machine.Name] = machine.ResourceVersion
 	}
-	if counts {
-		r.recorded[machine.Name] = version
-	}
-	return nil, nil
+	return nil, write()
 }
 
 // recheck says when a machine that is held is looked at again; 0 where the end of a pause wakes it.
@@ -101,7 +97,8 @@ func (r *rations) fleet(ctx context.Context, provisioner string) (disruption.Fle
 		m := &list.Items[i]
 		conditions := machines.Conditions(m)
 		ending := conditions.Get(v1alpha5.ConditionTerminated)
-		if !conditions.IsTrue(v1alpha5.ConditionInitialized) || ending != nil && ending.Reason == v1alpha5.ReasonTerminating {
+		if !conditions.IsTrue(v1alpha5.ConditionInitialized) || conditions.IsTrue(v1alpha5.ConditionTerminated) ||
+			ending != nil && ending.Reason == v1alpha5.ReasonTerminating {
 			continue
 		}
 		out.Total++

@@ -73,7 +73,7 @@ func compared(t *testing.T, m *v1alpha5.Machine, p *v1alpha5.Provisioner) drift.
 func behaviour() map[string]bool {
 	return map[string]bool{
 		"Weight": true, "Limits": true, "TTLSecondsAfterEmpty": true, "TTLSecondsUntilExpired": true, "Consolidation": true,
-		"TerminationGracePeriod": true,
+		"TerminationGracePeriod": true, "Disruption": true,
 	}
 }
 

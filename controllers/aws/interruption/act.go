@@ -59,6 +59,9 @@ func (c *Controller) actOn(ctx context.Context, message *messages.Message, cache
 	if d.nothing() {
 		return nil
 	}
+	if err := c.weigh(ctx, message, machine, &d); err != nil {
+		return err
+	}
 	if d.mark {
 		c.mark(machine)
 	}

@@ -57,6 +57,8 @@ type Offerings interface {
 type Settings struct {
 	// ReplaceOnRebalance has machines replaced that are only likely to be taken away.
 	ReplaceOnRebalance bool
+	// PauseDisruption keeps every machine that could stay.
+	PauseDisruption bool
 }
 
 var (
@@ -71,6 +73,7 @@ type Controller struct {
 	live      client.Reader
 	queue     Queue
 	offerings Offerings
+	instances Instances
 	settings  Settings
 	journal   journal.Journal
 	turns     *turns
@@ -83,17 +86,19 @@ type World struct {
 	Live      client.Reader
 	Queue     Queue
 	Offerings Offerings
+	Instances Instances
 }
 
 // NewController returns a controller that handles the messages of a queue.
 func NewController(world World, settings Settings, journal journal.Journal) *Controller {
 	return &Controller{
-		client: world.Client, live: world.Live, queue: world.Queue, offerings: world.Offerings, settings: settings, journal: journal, turns: newTurns(),
+		client: world.Client, live: world.Live, queue: world.Queue, offerings: world.Offerings, instances: world.Instances,
+		settings: settings, journal: journal, turns: newTurns(),
 	}
 }
 
 // +kubebuilder:rbac:groups=karpenter.sh,resources=machines,verbs=get;list;watch;patch;delete
-// +kubebuilder:rbac:groups="",resources=nodes,verbs=list;watch
+// +kubebuilder:rbac:groups="",resources=nodes;namespaces,verbs=list;watch
 
 // Register adds the controller to a manager.
 func (c *Controller) Register(mgr ctrl.Manager) error {

@@ -26,8 +26,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/queue"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider/aws/transport"
+	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/pkg/metrics"
 	"github.com/kerf-autoscaler/kerf/test/awssim"
 	"github.com/kerf-autoscaler/kerf/test/awssim/admin"
@@ -59,11 +61,13 @@ type post struct {
 	market     *market
 	queue      *queue.Queue
 	controller *Controller
+	// running has the ids of instances of which the cloud says so.
+	running map[string]bool
 }
 
 func newPost(t *testing.T, served awssim.Config, settings Settings) *post {
 	t.Helper()
-	p := &post{Bench: workbench.New(t), t: t, market: &market{}}
+	p := &post{Bench: workbench.New(t), t: t, market: &market{}, running: map[string]bool{}}
 	described, err := awssim.DefaultWorld(region, cluster)
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +91,15 @@ func oneQueue(copies int) awssim.Config {
 }
 
 func (p *post) with(c client.Client, settings Settings) *Controller {
-	return NewController(World{Client: c, Live: c, Queue: p.queue, Offerings: p.market}, settings, p.Journal)
+	return NewController(World{Client: c, Live: c, Queue: p.queue, Offerings: p.market, Instances: p}, settings, p.Journal)
+}
+
+// Get says of an instance that it runs, or that nobody knows it.
+func (p *post) Get(_ context.Context, providerID string) (*v1alpha5.Machine, error) {
+	if !p.running[machines.InstanceID(providerID)] {
+		return nil, cloudprovider.NewNotFoundError(errors.New("there is no such instance"))
+	}
+	return builders.Machine("running", "p", builders.LaunchedAs(providerID, "2", "8Gi", 29)), nil
 }
 
 // instanceID is made up, in EC2's form.
@@ -220,6 +232,56 @@ func TestOtherEndsRemoveTheirMachines(t *testing.T) {
 			}
 			if tc.reason != "" && p.Told.Count(tc.reason) != 2 || tc.reason == "" && len(p.Told.Lines()) > 0 {
 				t.Errorf("told: %q", p.Told.Lines())
+			}
+		})
+	}
+}
+
+// Who may write to the queue can say that an instance stops, and what was true may not be so any more.
+func TestAnInstanceThatRunsIsNotEndedForAMessage(t *testing.T) {
+	p := newPost(t, oneQueue(1), Settings{})
+	machine, id := p.machine()
+	p.running[id] = true
+	p.send(admin.StateChange(id, "stopped"), admin.StateChange(id, "terminated"))
+	p.read(p.controller)
+	if p.leaving(machine) || p.left() != 2 {
+		t.Fatalf("it goes: %t; %d messages are left, want both until the cloud says the same", p.leaving(machine), p.left())
+	}
+	delete(p.running, id)
+	p.Clock.Step(time.Minute) // past the time for which a message that was read is not seen
+	p.read(p.controller)
+	if !p.leaving(machine) || p.left() != 0 {
+		t.Errorf("it goes: %t; %d messages are left", p.leaving(machine), p.left())
+	}
+}
+
+func TestWhatCouldStayStaysWhileItIsProtectedOrDisruptionIsPaused(t *testing.T) {
+	for name, tc := range map[string]struct {
+		settings Settings
+		protect  bool
+		event    func(id string) admin.Event
+		goes     bool
+	}{
+		"maintenance, protected":          {event: func(id string) admin.Event { return admin.ScheduledChange(id) }, protect: true},
+		"maintenance, paused":             {event: func(id string) admin.Event { return admin.ScheduledChange(id) }, settings: Settings{PauseDisruption: true}},
+		"a recommendation, paused":        {event: admin.Rebalance, settings: Settings{ReplaceOnRebalance: true, PauseDisruption: true}},
+		"a recommendation, protected":     {event: admin.Rebalance, settings: Settings{ReplaceOnRebalance: true}, protect: true},
+		"a warning, protected":            {event: admin.SpotWarning, protect: true, goes: true},
+		"a warning, paused":               {event: admin.SpotWarning, settings: Settings{PauseDisruption: true}, goes: true},
+		"maintenance, not held by anyone": {event: func(id string) admin.Event { return admin.ScheduledChange(id) }, goes: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPost(t, oneQueue(1), tc.settings)
+			machine, id := p.machine()
+			if tc.protect {
+				workbench.Update(p.Bench, machine, func(m *v1alpha5.Machine) {
+					m.Annotations = map[string]string{v1alpha5.DoNotDisruptAnnotation: "true"}
+				})
+			}
+			p.send(tc.event(id))
+			p.read(p.controller)
+			if p.leaving(machine) != tc.goes || p.left() != 0 || len(p.Told.Lines()) == 0 {
+				t.Errorf("it goes: %t; %d messages are left, told %q", p.leaving(machine), p.left(), p.Told.Lines())
 			}
 		})
 	}

@@ -45,6 +45,9 @@ func (d decision) nothing() bool { return d == decision{} }
 
 // decide says what a message means to a Machine as it is now. What was done before is not done again: the Machine tells.
 func decide(message *messages.Message, machine *v1alpha5.Machine, replaceOnRebalance bool, now time.Time) decision {
+	if spotOnly(message.Kind) && machine.Labels[v1alpha5.CapacityTypeLabel] != v1alpha5.CapacityTypeSpot {
+		return decision{} // nobody takes back what was not lent
+	}
 	reason := reasonOf(message.Kind)
 	told, leaving := machine.Annotations[v1alpha5.InterruptedAnnotation] == reason, !machine.DeletionTimestamp.IsZero()
 	switch message.Kind {
@@ -73,6 +76,11 @@ func decide(message *messages.Message, machine *v1alpha5.Machine, replaceOnRebal
 	default:
 		return decision{}
 	}
+}
+
+// spotOnly reports whether messages of a kind are about spot instances alone.
+func spotOnly(kind messages.Kind) bool {
+	return kind == messages.SpotInterrupted || kind == messages.Rebalance
 }
 
 // deadline returns until when a Node has to be drained of which a warning came at a time, in whole seconds. A clock that tells another

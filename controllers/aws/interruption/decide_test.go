@@ -17,6 +17,13 @@ func noon() time.Time { return time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC) }
 
 func leaving(m *v1alpha5.Machine) { m.DeletionTimestamp = &metav1.Time{Time: noon()} }
 
+// lent and bought are spot instances and others.
+func lent(m *v1alpha5.Machine) { m.Labels[v1alpha5.CapacityTypeLabel] = v1alpha5.CapacityTypeSpot }
+
+func bought(m *v1alpha5.Machine) {
+	m.Labels[v1alpha5.CapacityTypeLabel] = v1alpha5.CapacityTypeOnDemand
+}
+
 // told is what a Machine remembers.
 func told(reason string, deadline time.Time) builders.MachineModifier {
 	return func(m *v1alpha5.Machine) {
@@ -52,6 +59,8 @@ func TestWhatAMessageMeansToAMachine(t *testing.T) {
 		"a warning after a recommendation": {
 			kind: messages.SpotInterrupted, machine: []builders.MachineModifier{told(v1alpha5.ReasonRebalance, time.Time{}), leaving},
 			want: decision{reason: spot, mark: true, deadline: by}},
+		"a warning about what is not lent":        {kind: messages.SpotInterrupted, machine: []builders.MachineModifier{bought}},
+		"a recommendation about what is not lent": {kind: messages.Rebalance, replace: true, machine: []builders.MachineModifier{bought}},
 		"a reservation": {
 			kind: messages.ReservationInterrupted, want: decision{reason: v1alpha5.ReasonReservationInterrupted, remove: true, deadline: by}},
 		"a recommendation":               {kind: messages.Rebalance, want: decision{reason: v1alpha5.ReasonRebalance}},
@@ -67,7 +76,7 @@ func TestWhatAMessageMeansToAMachine(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			message := &messages.Message{Kind: tc.kind, Time: noon().Add(-tc.age)}
-			got := decide(message, builders.Machine("m", "default", tc.machine...), tc.replace, noon())
+			got := decide(message, builders.Machine("m", "default", append([]builders.MachineModifier{lent}, tc.machine...)...), tc.replace, noon())
 			if diff := cmp.Diff(tc.want, got, cmp.AllowUnexported(decision{})); diff != "" {
 				t.Errorf("decision (-want +got):\n%s", diff)
 			}

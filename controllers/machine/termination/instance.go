@@ -56,7 +56,7 @@ func (i *instanceStep) reconcile(ctx context.Context, machine *v1alpha5.Machine,
 		conditions.True(v1alpha5.ConditionTerminated, v1alpha5.ReasonTerminated, "")
 		return true, 0, nil
 	case err != nil:
-		conditions.Unknown(v1alpha5.ConditionTerminated, v1alpha5.ReasonTerminating, err.Error())
+		conditions.Unknown(v1alpha5.ConditionTerminated, v1alpha5.ReasonTerminationFailed, err.Error())
 		return false, 0, fmt.Errorf("terminating instance %s: %w", machine.Status.ProviderID, err)
 	default:
 		conditions.Unknown(v1alpha5.ConditionTerminated, v1alpha5.ReasonTerminating, "waiting for instance "+machine.Status.ProviderID+" to be gone")

@@ -116,6 +116,7 @@ func healthEvent(detail json.RawMessage) (Kind, []string, error) {
 		Status   string `json:"statusCode"`
 		Affected []struct {
 			Entity string `json:"entityValue"`
+			Status string `json:"status"`
 		} `json:"affectedEntities"`
 	}
 	if err := json.Unmarshal(detail, &d); err != nil {
@@ -126,7 +127,8 @@ func healthEvent(detail json.RawMessage) (Kind, []string, error) {
 	}
 	var ids []string
 	for _, affected := range d.Affected {
-		if strings.HasPrefix(affected.Entity, "i-") { // volumes and hosts may be affected as well
+		// Volumes and hosts may be affected as well, and instances may not be any more.
+		if instanceID.MatchString(affected.Entity) && affected.Status != "RESOLVED" && affected.Status != "UNIMPAIRED" {
 			ids = append(ids, affected.Entity)
 		}
 	}

@@ -45,10 +45,12 @@ func state(state string) string {
 	return event("aws.ec2", "EC2 Instance State-change Notification", map[string]any{"instance-id": id, "state": state}, nil)
 }
 
+// health returns an event about entities, each with its status behind a space where it has one.
 func health(service, category, status string, entities ...string) string {
 	var affected []map[string]any
 	for _, e := range entities {
-		affected = append(affected, map[string]any{"entityValue": e})
+		entity, state, _ := strings.Cut(e, " ")
+		affected = append(affected, map[string]any{"entityValue": entity, "status": state})
 	}
 	return event("aws.health", "AWS Health Event", map[string]any{
 		"service": service, "eventTypeCategory": category, "statusCode": status, "affectedEntities": affected,
@@ -76,6 +78,8 @@ func TestEventsAreOfTheKindThatTheyAnnounce(t *testing.T) {
 		"maintenance is over":            {health("EC2", "scheduledChange", "closed", id), messages.Other, nil},
 		"maintenance of a volume":        {health("EC2", "scheduledChange", "open", "vol-1"), messages.Other, nil},
 		"maintenance of both":            {health("EC2", "scheduledChange", "", "vol-1", id), messages.ScheduledChange, one},
+		"maintenance of what is none":    {health("EC2", "scheduledChange", "open", id, "i-"), messages.ScheduledChange, one},
+		"maintenance that is done":       {health("EC2", "scheduledChange", "open", id, other+" RESOLVED"), messages.ScheduledChange, one},
 		"an issue":                       {health("EC2", "issue", "open", id), messages.Other, nil},
 		"maintenance of another service": {health("RDS", "scheduledChange", "open", id), messages.Other, nil},
 		"something else of EC2":          {event("aws.ec2", "EC2 Fleet Error", map[string]any{"instance-id": id}, nil), messages.Other, nil},
@@ -101,35 +105,34 @@ func TestWhatCannotBeBelievedSaysWhy(t *testing.T) {
 		body string
 		want messages.Reason
 	}{
-		"nothing":                         {"", messages.Malformed},
-		"no JSON":                         {"interrupted!", messages.Malformed},
-		"half an event":                   {warning(nil)[:100], messages.Malformed},
-		"two events":                      {warning(nil) + warning(nil), messages.Malformed},
-		"a list":                          {"[" + warning(nil) + "]", messages.Malformed},
-		"null":                            {"null", messages.Malformed},
-		"no source":                       {with("source", nil), messages.Malformed},
-		"no type":                         {with("detail-type", nil), messages.Malformed},
-		"no time":                         {with("time", nil), messages.Malformed},
-		"a time that is none":             {with("time", "yesterday"), messages.Malformed},
-		"another account":                 {with("account", "999999999999"), messages.ForeignAccount},
-		"no account":                      {with("account", nil), messages.ForeignAccount},
-		"another region":                  {with("region", "eu-west-2"), messages.ForeignRegion},
-		"no region":                       {with("region", nil), messages.ForeignRegion},
-		"somebody's own source":           {with("source", "my.ec2"), messages.ForeignSource},
-		"another service of AWS":          {with("source", "aws.health"), messages.ForeignSource},
-		"a source in other letters":       {with("source", "AWS.EC2"), messages.ForeignSource},
-		"no detail":                       {with("detail", nil), messages.Malformed},
-		"a detail that is a word":         {with("detail", "terminate"), messages.Malformed},
-		"no instance":                     {with("detail", map[string]any{}), messages.Malformed},
-		"an instance that is a number":    {instance(7), messages.Malformed},
-		"an id of something else":         {instance("vol-0123456789abcdef0"), messages.Malformed},
-		"an id that is too short":         {instance(id[:len(id)-1]), messages.Malformed},
-		"an id that is too long":          {instance(id + "0"), messages.Malformed},
-		"an id with a line after it":      {instance(id + "\n"), messages.Malformed},
-		"an id in capitals":               {instance(strings.ToUpper(id)), messages.Malformed},
-		"a provider id":                   {instance("aws:///eu-west-1a/" + id), messages.Malformed},
-		"a state that there is not":       {state("tired"), messages.Malformed},
-		"a list of ids of which one lies": {health("EC2", "scheduledChange", "open", id, "i-"), messages.Malformed},
+		"nothing":                      {"", messages.Malformed},
+		"no JSON":                      {"interrupted!", messages.Malformed},
+		"half an event":                {warning(nil)[:100], messages.Malformed},
+		"two events":                   {warning(nil) + warning(nil), messages.Malformed},
+		"a list":                       {"[" + warning(nil) + "]", messages.Malformed},
+		"null":                         {"null", messages.Malformed},
+		"no source":                    {with("source", nil), messages.Malformed},
+		"no type":                      {with("detail-type", nil), messages.Malformed},
+		"no time":                      {with("time", nil), messages.Malformed},
+		"a time that is none":          {with("time", "yesterday"), messages.Malformed},
+		"another account":              {with("account", "999999999999"), messages.ForeignAccount},
+		"no account":                   {with("account", nil), messages.ForeignAccount},
+		"another region":               {with("region", "eu-west-2"), messages.ForeignRegion},
+		"no region":                    {with("region", nil), messages.ForeignRegion},
+		"somebody's own source":        {with("source", "my.ec2"), messages.ForeignSource},
+		"another service of AWS":       {with("source", "aws.health"), messages.ForeignSource},
+		"a source in other letters":    {with("source", "AWS.EC2"), messages.ForeignSource},
+		"no detail":                    {with("detail", nil), messages.Malformed},
+		"a detail that is a word":      {with("detail", "terminate"), messages.Malformed},
+		"no instance":                  {with("detail", map[string]any{}), messages.Malformed},
+		"an instance that is a number": {instance(7), messages.Malformed},
+		"an id of something else":      {instance("vol-0123456789abcdef0"), messages.Malformed},
+		"an id that is too short":      {instance(id[:len(id)-1]), messages.Malformed},
+		"an id that is too long":       {instance(id + "0"), messages.Malformed},
+		"an id with a line after it":   {instance(id + "\n"), messages.Malformed},
+		"an id in capitals":            {instance(strings.ToUpper(id)), messages.Malformed},
+		"a provider id":                {instance("aws:///eu-west-1a/" + id), messages.Malformed},
+		"a state that there is not":    {state("tired"), messages.Malformed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := messages.Parse(tc.body, home())
