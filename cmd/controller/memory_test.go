@@ -22,8 +22,11 @@ func TestGarbageIsCollectedBeforeTheContainerIsFull(t *testing.T) {
 }
 
 func TestWithoutALimitThatOfTheEnvironmentStays(t *testing.T) {
-	before := debug.SetMemoryLimit(-1)
-	t.Cleanup(func() { debug.SetMemoryLimit(before) })
+	before, growth := debug.SetMemoryLimit(-1), debug.SetGCPercent(100)
+	t.Cleanup(func() {
+		debug.SetMemoryLimit(before)
+		debug.SetGCPercent(growth)
+	})
 	debug.SetMemoryLimit(1 << 40)
 	limitMemory(0)
 	if got := debug.SetMemoryLimit(-1); got != 1<<40 {
@@ -32,5 +35,23 @@ func TestWithoutALimitThatOfTheEnvironmentStays(t *testing.T) {
 	limitMemory(1 << 30)
 	if got := debug.SetMemoryLimit(-1); got != 966367641 {
 		t.Errorf("the limit is %d", got)
+	}
+}
+
+func TestTheHeapGrowsLessUnlessTheEnvironmentSaysHow(t *testing.T) {
+	before, growth := debug.SetMemoryLimit(-1), debug.SetGCPercent(100)
+	t.Cleanup(func() {
+		debug.SetMemoryLimit(before)
+		debug.SetGCPercent(growth)
+	})
+	t.Setenv("GOGC", "100")
+	limitMemory(0)
+	if got := debug.SetGCPercent(100); got != 100 {
+		t.Errorf("the heap grows by %d percent, where GOGC says 100", got)
+	}
+	t.Setenv("GOGC", "")
+	limitMemory(0)
+	if got := debug.SetGCPercent(100); got != heapGrowth {
+		t.Errorf("the heap grows by %d percent, want %d", got, heapGrowth)
 	}
 }
