@@ -6,7 +6,7 @@ import (
 )
 
 // heapGrowth is by how much the heap may grow until it is collected, in percent of what is in use. Most of what is in use are caches,
-// which grow with the cluster: at Go's own 100 a process with a thousand machines takes more than 300 MB, at this a tenth less.
+// which grow with the cluster: at Go's own 100 a process with a thousand machines takes more than 300 MB, at this a sixth less.
 const heapGrowth = 70
 
 // collectorShare is the part of the container's memory, in percent, that Go's heap and stacks are kept within. The rest is for
