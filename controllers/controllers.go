@@ -45,9 +45,20 @@ type Settings struct {
 	VisibilityWindow time.Duration
 	// Drain says which pods are held that say nothing for themselves.
 	Drain drain.Policy
-	// PauseDisruption keeps every machine that could stay.
-	PauseDisruption bool
+	// Consolidation says when machines are given back.
+	Consolidation consolidation.Settings
 }
+
+// consolidation returns the settings of that controller, with what follows from the others.
+func (s *Settings) consolidation() consolidation.Settings {
+	out := s.Consolidation
+	out.Drain = s.Drain
+	out.ReplacementPatience = s.LaunchTimeout + s.RegistrationTimeout + initialization
+	return out
+}
+
+// initialization is how long a node may take from joining until it is ready for pods that are to move there.
+const initialization = 10 * time.Minute
 
 // Controller is something that a manager runs.
 type Controller interface {
@@ -75,18 +86,19 @@ func list(mgr ctrl.Manager, provider cloudprovider.Provider, recorded *metrics.M
 	}
 	batcher := provisioning.NewBatcher[types.UID](realClock, settings.BatchIdle, settings.BatchMax)
 	evictions := eviction.NewQueue(client, told)
+	market := provisioning.NewController(provisioning.World{Client: client, Live: live, Provider: by("provisioning"), Cluster: cluster},
+		batcher, informers.Synced(), told, settings.Provisioning)
 	return []Controller{
 		informers,
 		provisioning.NewTrigger(client, batcher),
-		provisioning.NewController(provisioning.World{Client: client, Live: live, Provider: by("provisioning"), Cluster: cluster},
-			batcher, informers.Synced(), told, settings.Provisioning),
+		market,
 		lifecycle.NewController(client, live, by("machine.lifecycle"), lifecycle.Settings{
 			ClusterUID: settings.ClusterUID, LaunchTimeout: settings.LaunchTimeout, RegistrationTimeout: settings.RegistrationTimeout,
 			VisibilityWindow: settings.VisibilityWindow,
 		}, told),
 		lifecycle.NewConsistency(client, told),
 		marking.NewController(client, by("machine.marking"), told),
-		consolidation.NewController(client, live, cluster, consolidation.Settings{Drain: settings.Drain, PauseDisruption: settings.PauseDisruption}, told),
+		consolidation.NewController(consolidation.World{Client: client, Live: live, Nominations: cluster, Market: market}, settings.consolidation(), told),
 		evictions,
 		termination.NewController(client, live, by("machine.termination"), evictions,
 			termination.Settings{VisibilityWindow: settings.VisibilityWindow, Drain: settings.Drain}, told),

@@ -20,6 +20,8 @@ const (
 	ConditionDrifted = "Drifted"
 	// ConditionDisrupting is true once it is decided that the machine goes; its reason and message say why.
 	ConditionDisrupting = "Disrupting"
+	// ConditionDisruptable is false while something keeps the machine that might have gone; its reason and message say what.
+	ConditionDisruptable = "Disruptable"
 	// ConditionDrained is true once nothing is left on the Node of a machine that goes; it is false while a pod or a budget keeps
 	// the drain from its end, which the message names.
 	ConditionDrained = "Drained"
@@ -40,6 +42,9 @@ const (
 	// ConditionMachinesUsable is false while two machines or more in a row came to nothing, which makes the next ones wait. It is no
 	// part of the root: other pods may still get machines.
 	ConditionMachinesUsable = "MachinesUsable"
+	// ConditionRolloutProceeding is false while drifted machines stay because the last machine that was made from what the Provisioner and its
+	// template say now came to nothing. It is no part of the root.
+	ConditionRolloutProceeding = "RolloutProceeding"
 )
 
 // Reasons that conditions and events carry.
@@ -71,6 +76,10 @@ const (
 	ReasonSecurityGroupDrifted = "SecurityGroupDrifted"
 	ReasonInstanceTypeNotFound = "InstanceTypeNotFound"
 	ReasonHeld                 = "Held"
+	ReasonReplacementFailed    = "ReplacementFailed"
+	ReasonOvertaken            = "Overtaken"
+	ReasonCanaryFailed         = "CanaryFailed"
+	ReasonProceeding           = "Proceeding"
 	ReasonDraining             = "Draining"
 	ReasonDrained              = "Drained"
 	ReasonDrainBlocked         = "DrainBlocked"

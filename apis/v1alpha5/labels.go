@@ -29,6 +29,8 @@ const (
 	DoNotEvictAnnotation = "karpenter.sh/do-not-evict"
 	// DoNotDisruptAnnotation on a pod means the same. Set to "true" on a node it keeps voluntary disruption away from it.
 	DoNotDisruptAnnotation = "karpenter.sh/do-not-disrupt"
+	// DoNotConsolidateAnnotation set to "true" on a node or machine keeps it from going to save money; one that is expired or drifted goes.
+	DoNotConsolidateAnnotation = "karpenter.sh/do-not-consolidate"
 	// PauseDisruptionAnnotation set to "true" on the namespace kube-system keeps every node of the cluster that could stay.
 	PauseDisruptionAnnotation = "karpenter.sh/pause-disruption"
 	// ProvisionerHashAnnotation holds a hash over what machines take over from their Provisioner: on a Provisioner as it is,
@@ -51,6 +53,8 @@ const (
 	TerminationDeadlineAnnotation = "karpenter.sh/termination-deadline"
 	// MadeForAnnotation holds which pods a machine was made for, as BASIS/WORKLOAD,WORKLOAD: those of status.fruitlessLaunches.
 	MadeForAnnotation = "karpenter.sh/made-for"
+	// ReplacesAnnotation holds the name of the machine that a decision is recorded on by which this machine takes the place of others.
+	ReplacesAnnotation = "karpenter.sh/replaces"
 )
 
 // TerminationFinalizer pins Machines and their Nodes until the instance behind them is gone.

@@ -135,6 +135,9 @@ type MachineStatus struct {
 	// Launch is the intent that is written before the cloud provider is asked for an instance.
 	// +optional
 	Launch *Launch `json:"launch,omitempty"`
+	// Disruption is the decision by which the machine goes, or nil.
+	// +optional
+	Disruption *DisruptionRecord `json:"disruption,omitempty"`
 	// LastPodEventTime is when a pod last came to the Node or left it; time without pods counts from here.
 	// +optional
 	LastPodEventTime *metav1.Time `json:"lastPodEventTime,omitempty"`

@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/ptr"
 )
 
 // Provisioner says which machines kerf may add to the cluster, for which pods, and when it gives them back.
@@ -198,6 +199,11 @@ func (p *Provisioner) TemplateName() string {
 	default:
 		return ""
 	}
+}
+
+// Consolidates reports whether machines may go that are not needed as they are.
+func (p *Provisioner) Consolidates() bool {
+	return p.Spec.Consolidation != nil && ptr.Deref(p.Spec.Consolidation.Enabled, false)
 }
 
 // TTLUntilExpired returns how long a machine may live; false when it may live for ever. Long times are cut in the same way as in

@@ -68,7 +68,7 @@ func (p *process) act(ctx context.Context) error {
 				IgnorePreferences:   o.PreferencePolicy == options.PreferenceIgnore,
 				MinValuesBestEffort: o.MinValuesPolicy == options.MinValuesBestEffort,
 			}},
-			PauseDisruption:     o.PauseDisruption,
+			Consolidation:       consolidationOf(&o),
 			RegistrationTimeout: o.RegistrationTimeout, VisibilityWindow: visibilityWindow,
 			Drain: drain.Policy{
 				BarePods: drain.Hold(o.HoldBarePods), SystemPods: drain.Hold(o.HoldSystemPods), SystemPodsFor: o.HoldSystemPodsFor,

@@ -43,6 +43,14 @@ type Settings struct {
 	Drain drain.Policy
 	// PauseDisruption keeps every machine that could stay.
 	PauseDisruption bool
+	// Brake says when so much is amiss that machines are kept.
+	Brake BrakeSettings
+	// Disruption says what a move has to be worth.
+	Disruption disruption.Settings
+	// SettleFor is how long no pod has to come to a node, or leave it, before the machine may go to save money.
+	SettleFor time.Duration
+	// ReplacementPatience is how long a machine may take to be ready that takes the place of another.
+	ReplacementPatience time.Duration
 }
 
 // Controller decides over one Machine at a time.
@@ -54,14 +62,37 @@ type Controller struct {
 	rations     *rations
 	settler     *machines.Settler
 	journal     journal.Journal
+	pass        *pass
 }
 
-// NewController returns a controller; live reads past the cache.
-func NewController(client client.Client, live client.Reader, nominations Nominations, settings Settings, journal journal.Journal) *Controller {
-	rations := &rations{client: client, pausedBySetting: settings.PauseDisruption, recorded: map[string]string{}}
+// World is what decisions are made on.
+type World struct {
+	Client client.Client
+	// Live reads past the cache.
+	Live        client.Reader
+	Nominations Nominations
+	Market      Market
+}
+
+// NewController returns a controller.
+func NewController(world World, settings Settings, journal journal.Journal) *Controller {
+	rations := &rations{
+		client: world.Client, pausedBySetting: settings.PauseDisruption, recorded: map[string]string{},
+		brake: &brake{client: world.Client, settings: settings.Brake},
+	}
+	ledger := newLedger(journal.Clock.Now())
+	executor := &executor{
+		client: world.Client, live: world.Live, policy: settings.Drain, journal: journal, held: rations.held, market: world.Market,
+		ledger: ledger, patience: settings.ReplacementPatience, buys: map[string]bool{},
+	}
 	return &Controller{
-		client: client, nominations: nominations, policy: settings.Drain, settler: machines.NewSettler(), journal: journal, rations: rations,
-		executor: &executor{client: client, live: live, policy: settings.Drain, journal: journal, paused: rations.paused},
+		client: world.Client, nominations: world.Nominations, policy: settings.Drain, settler: machines.NewSettler(), journal: journal,
+		rations: rations, executor: executor,
+		pass: &pass{
+			client: world.Client, market: world.Market, nominations: world.Nominations, policy: settings.Drain, settings: settings.Disruption,
+			settling: settling{lasting: settings.SettleFor}, ledger: ledger, rations: rations, executor: executor, journal: journal,
+			said: map[string]time.Time{},
+		},
 	}
 }
 
@@ -74,8 +105,12 @@ func NewController(client client.Client, live client.Reader, nominations Nominat
 
 // Register adds the controller to a manager.
 func (c *Controller) Register(mgr ctrl.Manager) error {
+	if err := mgr.Add(c.pass); err != nil {
+		return fmt.Errorf("adding the pass over all machines: %w", err)
+	}
 	return ctrl.NewControllerManagedBy(mgr).Named("consolidation").
 		For(&v1alpha5.Machine{}, builder.WithPredicates(machines.Woken())).
+		Watches(&v1alpha5.Machine{}, handler.EnqueueRequestsFromMapFunc(concerned)).
 		Watches(&v1alpha5.Provisioner{}, handler.EnqueueRequestsFromMapFunc(c.machinesOf)).
 		Watches(&corev1.Node{}, machines.EnqueueForNode(mgr.GetClient()), builder.WithPredicates(machines.NodeWoken())). // its do-not-disrupt comes and goes
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(c.everything), builder.WithPredicates(pauses())).
@@ -86,6 +121,26 @@ func (c *Controller) Register(mgr ctrl.Manager) error {
 // machinesOf maps a Provisioner to its Machines: a changed ttlSecondsAfterEmpty, or budget, holds for all of them at once.
 func (c *Controller) machinesOf(ctx context.Context, object client.Object) []reconcile.Request {
 	return c.requests(ctx, client.MatchingLabels{v1alpha5.ProvisionerNameLabel: object.GetName()})
+}
+
+// concerned maps a Machine to those that a command takes with it, or in whose place it was made.
+func concerned(_ context.Context, object client.Object) []reconcile.Request {
+	machine, ok := object.(*v1alpha5.Machine)
+	if !ok {
+		return nil
+	}
+	var names []string
+	if lead := machine.Annotations[v1alpha5.ReplacesAnnotation]; lead != "" {
+		names = append(names, lead)
+	}
+	if record := machine.Status.Disruption; record.Leads() {
+		for _, of := range record.Machines {
+			names = append(names, of.Name)
+		}
+	}
+	return lo.FilterMap(names, func(name string, _ int) (reconcile.Request, bool) {
+		return reconcile.Request{NamespacedName: types.NamespacedName{Name: name}}, name != machine.Name
+	})
 }
 
 func (c *Controller) requests(ctx context.Context, of ...client.ListOption) []reconcile.Request {
@@ -107,6 +162,10 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	conditions := machines.Conditions(machine)
+	if machine.DeletionTimestamp.IsZero() && machine.Status.Disruption != nil {
+		result, err := c.executor.drive(ctx, machine)
+		return c.settler.Settle(request, result, err)
+	}
 	if !machine.DeletionTimestamp.IsZero() || !conditions.IsTrue(v1alpha5.ConditionInitialized) {
 		return c.settler.Settle(request, reconcile.Result{})
 	}
@@ -167,6 +226,13 @@ func (c *Controller) candidate(ctx context.Context, machine *v1alpha5.Machine) (
 		candidate.PricePerHour = price
 	}
 	candidate.EmptySince = emptySince(machine)
+	if lead := machine.Annotations[v1alpha5.ReplacesAnnotation]; lead != "" {
+		var other v1alpha5.Machine
+		if err := c.client.Get(ctx, client.ObjectKey{Name: lead}, &other); client.IgnoreNotFound(err) != nil {
+			return candidate, fmt.Errorf("getting machine %s: %w", lead, err)
+		}
+		candidate.Nominated = candidate.Nominated || other.Status.Disruption.Replaces(machine.Name)
+	}
 	onNode, err := machines.Pods(ctx, c.client, machine.Status.NodeName)
 	if err != nil {
 		return candidate, err

@@ -46,7 +46,11 @@ func newHouse(t *testing.T, modifiers ...builders.ProvisionerModifier) *house {
 }
 
 func (h *house) with(c client.Client) *Controller {
-	return NewController(c, h.Client, h.expected, Settings{}, h.Journal)
+	return h.newController(c, Settings{})
+}
+
+func (h *house) newController(c client.Client, settings Settings) *Controller {
+	return NewController(World{Client: c, Live: h.Client, Nominations: h.expected}, settings, h.Journal)
 }
 
 // empty says that the machine's last pod has just left.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/klog/v2"
@@ -26,8 +28,34 @@ type executor struct {
 	live    client.Reader
 	policy  drain.Policy
 	journal journal.Journal
-	// paused returns who has paused disruption.
-	paused func(context.Context) (string, error)
+	market  Market
+	ledger  *ledger
+	// patience is how long what takes the place of machines may take to be ready.
+	patience time.Duration
+	// held returns what keeps all machines that could stay, "" for nothing.
+	held func(context.Context) (string, error)
+
+	mu sync.Mutex
+	// buys maps the name of a machine -> that those are being made that take its place.
+	buys map[string]bool
+}
+
+// buying notes that machines are being made that take the place of another: that they are not there yet says nothing until it ends.
+func (e *executor) buying(lead string) (end func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.buys[lead] = true
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		delete(e.buys, lead)
+	}
+}
+
+func (e *executor) isBuying(lead string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.buys[lead]
 }
 
 // record writes a decision down; writing wakes the Machine again, and only then is anything done to its Node.
@@ -64,7 +92,6 @@ func (e *executor) carryOut(ctx context.Context, cached *v1alpha5.Machine) error
 	if err != nil {
 		return err
 	}
-	told := []client.Object{machine}
 	if node != nil {
 		stored := node.DeepCopy()
 		machines.Disrupt(node, e.journal.Clock.Now())
@@ -75,11 +102,21 @@ func (e *executor) carryOut(ctx context.Context, cached *v1alpha5.Machine) error
 			if err != nil {
 				return err
 			}
-			return e.giveBack(ctx, machine, node, reason, why)
+			// That the machine is not empty is for marking to say.
+			ctrl.LoggerFrom(ctx).Info("giving node back", "machine", klog.KObj(machine), "node", node.Name, "why", why)
+			return e.release(ctx, machine, reason, why)
 		}
+	}
+	return e.remove(ctx, machine, node)
+}
+
+// remove deletes a machine that is decided on, and says so.
+func (e *executor) remove(ctx context.Context, machine *v1alpha5.Machine, node *corev1.Node) error {
+	condition := machines.Conditions(machine).Get(v1alpha5.ConditionDisrupting)
+	told := []client.Object{machine}
+	if node != nil {
 		told = append(told, node)
 	}
-	condition := machines.Conditions(machine).Get(v1alpha5.ConditionDisrupting)
 	e.journal.Metrics.MachinesDisrupted.WithLabelValues(machine.ProvisionerName(), condition.Reason).Inc()
 	for _, object := range told {
 		e.journal.Events.Publish(events.Event{Object: object, Reason: events.ReasonDisrupting, Message: condition.Reason + ": " + condition.Message})
@@ -93,11 +130,8 @@ func (e *executor) carryOut(ctx context.Context, cached *v1alpha5.Machine) error
 
 // kept returns what keeps a Node now, "" for nothing.
 func (e *executor) kept(ctx context.Context, machine *v1alpha5.Machine, node *corev1.Node) (reason, why string, err error) {
-	if protected(machine, node) {
-		return v1alpha5.ReasonHeld, "it is annotated with " + v1alpha5.DoNotDisruptAnnotation, nil
-	}
-	if by, err := e.paused(ctx); err != nil || by != "" {
-		return v1alpha5.ReasonHeld, "disruption is paused by " + by, err
+	if by, err := e.held(ctx); err != nil || by != "" {
+		return v1alpha5.ReasonHeld, by, err
 	}
 	onNode, err := machines.LivePods(ctx, e.live, node.Name)
 	if err != nil {
@@ -106,25 +140,5 @@ func (e *executor) kept(ctx context.Context, machine *v1alpha5.Machine, node *co
 	if workload := slices.IndexFunc(onNode, pods.IsReschedulable); workload >= 0 {
 		return v1alpha5.ReasonNotEmpty, fmt.Sprintf("pod %s came to the node", klog.KObj(onNode[workload])), nil
 	}
-	budgets, err := machines.Budgets(ctx, e.live, onNode)
-	if err != nil {
-		return "", "", err
-	}
-	if holding := drain.Holding(onNode, budgets, e.policy, e.journal.Clock.Now()); len(holding) > 0 {
-		return v1alpha5.ReasonHeld, fmt.Sprintf("pod %s keeps the node: %s", klog.KObj(holding[0].Pod), holding[0].Message), nil
-	}
-	return "", "", nil
-}
-
-// giveBack undoes a decision that the world has overtaken. That the machine is not empty is for marking to say.
-func (e *executor) giveBack(ctx context.Context, machine *v1alpha5.Machine, node *corev1.Node, reason, why string) error {
-	stored := node.DeepCopy()
-	node.Spec.Taints = slices.DeleteFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.Key == v1alpha5.DisruptedTaintKey })
-	if _, err := machines.WriteNode(ctx, e.client, stored, node); err != nil {
-		return fmt.Errorf("letting pods come again: %w", err)
-	}
-	ctrl.LoggerFrom(ctx).Info("giving node back", "machine", klog.KObj(machine), "node", node.Name, "why", why)
-	before := machine.DeepCopy()
-	machines.Conditions(machine).False(v1alpha5.ConditionDisrupting, reason, why)
-	return machines.Write(ctx, e.client, before, machine)
+	return e.asksToStay(ctx, machine, node, onNode)
 }

@@ -25,6 +25,7 @@ type rations struct {
 	client client.Reader
 	// pausedBySetting is a pause that lasts as long as the process.
 	pausedBySetting bool
+	brake           *brake
 
 	// mu lets one decision at a time be counted and recorded, of those that count.
 	mu sync.Mutex
@@ -40,6 +41,11 @@ func (r *rations) record(ctx context.Context, machine *v1alpha5.Machine, budgets
 	paused, err := r.paused(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if paused == "" {
+		if braked, err := r.brake.pulled(ctx); err != nil || braked != "" {
+			return &disruption.Hold{Command: c, Why: braked}, err
+		}
 	}
 	account := disruption.Account{Budgets: budgets}
 	// Most provisioners have no budget for empty machines: then nobody waits for anybody.
@@ -138,6 +144,15 @@ func (r *rations) paused(ctx context.Context) (string, error) {
 		return "the annotation " + v1alpha5.PauseDisruptionAnnotation + " of namespace " + metav1.NamespaceSystem, nil
 	}
 	return "", nil
+}
+
+// held returns what keeps all machines that could stay, "" for nothing.
+func (r *rations) held(ctx context.Context) (string, error) {
+	by, err := r.paused(ctx)
+	if err != nil || by != "" {
+		return "disruption is paused by " + by, err
+	}
+	return r.brake.pulled(ctx)
 }
 
 func isPaused(namespace *corev1.Namespace) bool {

@@ -252,7 +252,7 @@ func TestTheEndOfAPauseWakesWhatItHeld(t *testing.T) {
 	h.pause("true")
 	defer h.pause("false")
 	h.Manage(func(mgr ctrl.Manager) error {
-		return NewController(mgr.GetClient(), mgr.GetAPIReader(), h.expected, Settings{}, h.Journal).Register(mgr)
+		return NewController(World{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Nominations: h.expected, Market: newYard(t)}, Settings{}, h.Journal).Register(mgr)
 	})
 	watch, err := h.Client.Watch(t.Context(), &v1alpha5.MachineList{}, client.MatchingLabels{v1alpha5.ProvisionerNameLabel: h.provisioner.Name})
 	if err != nil {
@@ -284,7 +284,7 @@ func TestTheEndOfAPauseWakesWhatItHeld(t *testing.T) {
 
 func TestAPauseBySettingLastsAsLongAsTheProcess(t *testing.T) {
 	h := street(t, 1)[0]
-	h.controller = NewController(h.Client, h.Client, h.expected, Settings{PauseDisruption: true}, h.Journal)
+	h.controller = h.newController(h.Client, Settings{PauseDisruption: true})
 	if round([]*house{h}) != 0 {
 		t.Error("a machine goes")
 	}

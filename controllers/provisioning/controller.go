@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -58,6 +59,13 @@ type Controller struct {
 	// inherited says that the Machines count that a process before this one made.
 	inherited bool
 	settings  Settings
+
+	// mu lets one decision at a time be made and carried out.
+	mu sync.Mutex
+	// decided counts the decisions by which pods are expected somewhere.
+	decided int64
+	// surveyed is what the last survey said may be bought.
+	surveyed catalogue
 }
 
 // Settings are what decisions hang on beside the world.
@@ -110,22 +118,13 @@ func (c *Controller) Start(ctx context.Context) error {
 
 // Provision makes one decision for all pods that nothing can host, and creates its Machines.
 func (c *Controller) Provision(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	defer c.journal.Pulse.Begin("deciding on pods")()
 	log := ctrl.LoggerFrom(ctx)
-	if err := c.inherit(ctx); err != nil {
-		return err
-	}
-	if err := c.confirm(ctx); err != nil {
-		return err
-	}
-	// Nodes are looked at before provisioners: what changes meanwhile makes kerf buy too little rather than too much.
 	now := c.journal.Clock.Now()
-	snapshot := c.cluster.Snapshot(now)
-	offers, err := c.gatherCatalogue(ctx, snapshot, now)
+	snapshot, offers, err := c.look(ctx, now)
 	if err != nil {
-		return err
-	}
-	if err := c.restrain(ctx, snapshot, &offers, now); err != nil {
 		return err
 	}
 	steered, waiting := offers.steer(snapshot, now)
@@ -145,12 +144,32 @@ func (c *Controller) Provision(ctx context.Context) error {
 	log.V(verbosity).Info("decided on pending pods", "pods", len(asked.Pods), "machines", len(plan.Machines),
 		"placedOnNodes", len(plan.Placements), "unplaced", len(plan.Unplaced), "costPerHour", plan.CostPerHour,
 		"timesLowerBound", plan.Ratio(), "cutShort", plan.CutShort)
+	if len(plan.Machines)+len(plan.Placements) > 0 {
+		c.decided++
+	}
 	c.nominate(plan.Placements)
 	c.reportUnplaced(plan.Unplaced, offers, waiting)
 	admitted, held := offers.admit(plan.Machines, c.pace, now)
 	c.batcher.Decided(len(admitted) > 0)
 	c.hold(ctx, held)
 	return c.create(ctx, log, admitted, offers)
+}
+
+// look returns what a decision is made on.
+func (c *Controller) look(ctx context.Context, now time.Time) (state.Snapshot, catalogue, error) {
+	if err := c.inherit(ctx); err != nil {
+		return state.Snapshot{}, catalogue{}, err
+	}
+	if err := c.confirm(ctx); err != nil {
+		return state.Snapshot{}, catalogue{}, err
+	}
+	// Nodes are looked at before provisioners: what changes meanwhile makes kerf buy too little rather than too much.
+	snapshot := c.cluster.Snapshot(now)
+	offers, err := c.gatherCatalogue(ctx, snapshot, now)
+	if err != nil {
+		return state.Snapshot{}, catalogue{}, err
+	}
+	return snapshot, offers, c.restrain(ctx, snapshot, &offers, now)
 }
 
 // hold has the pods of machines planned for anew that are not made now: the next plan knows what else is left for them.
@@ -218,12 +237,16 @@ func (c *Controller) create(ctx context.Context, log logr.Logger, planned []solv
 	if err != nil {
 		return err
 	}
+	return c.createAll(ctx, log, list, planned)
+}
+
+func (c *Controller) createAll(ctx context.Context, log logr.Logger, list []*v1alpha5.Machine, planned []solver.Machine) error {
 	var group errgroup.Group
 	group.SetLimit(creations)
 	for i, machine := range list {
 		group.Go(func() error { return c.createOne(ctx, log, machine, &planned[i]) })
 	}
-	err = group.Wait()
+	err := group.Wait()
 	if err != nil { // it may have been made all the same: the next decision counts what there is
 		c.inherited = false
 	}

@@ -46,6 +46,17 @@ func (e *expectations) planned(snapshot state.Snapshot, problem *solver.Problem)
 			kept[pod.UID], out[pod.UID] = e.placed[pod.UID], name
 		}
 	}
+	// Pods that are to move ask for a place only once their node begins to go.
+	for _, entry := range snapshot.Entries {
+		if entry.Machine == nil || entry.Machine.Status.Disruption == nil || len(e.placed) == 0 {
+			continue
+		}
+		for uid := range entry.Pods {
+			if name, placed := e.placed[uid]; placed && names[name] != "" {
+				kept[uid] = name
+			}
+		}
+	}
 	e.placed = kept
 	return out
 }

@@ -1,11 +1,7 @@
 package provisioning
 
 import (
-	"hash/fnv"
-	"maps"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,8 +20,6 @@ const (
 	shortLife = 10 * time.Minute
 	// onItsWayFor is how long a machine that is not ready keeps others from being tried.
 	onItsWayFor = 30 * time.Minute
-	// namedWorkloads is how many workloads a machine tells that it was made for: those of a machine full of different pods.
-	namedWorkloads = 110
 )
 
 // fate is what came of a machine.
@@ -45,35 +39,6 @@ type fate struct {
 	open, onItsWay bool
 }
 
-// workloadOf returns what stands for the pods of one owner, or for a pod of its own.
-func workloadOf(pod *corev1.Pod) string {
-	uid := pod.UID
-	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
-		uid = owner.UID
-	}
-	sum := fnv.New32a()
-	_, _ = sum.Write([]byte(uid)) // a hash takes everything
-	return strconv.FormatUint(uint64(sum.Sum32()), 16)
-}
-
-// madeFor returns the annotation of a machine that is made from basis for pods, and madeFrom what it says.
-func madeFor(basis string, list []*corev1.Pod) string {
-	workloads := map[string]bool{}
-	for _, pod := range list {
-		workloads[workloadOf(pod)] = true
-	}
-	sorted := slices.Sorted(maps.Keys(workloads))
-	return basis + "/" + strings.Join(sorted[:min(len(sorted), namedWorkloads)], ",")
-}
-
-func madeFrom(machine *v1alpha5.Machine) (basis string, workloads []string) {
-	basis, list, _ := strings.Cut(machine.Annotations[v1alpha5.MadeForAnnotation], "/")
-	if list == "" {
-		return basis, nil
-	}
-	return basis, strings.Split(list, ",")
-}
-
 // patience maps a workload -> when the pod of it was made that has waited for longest.
 type patience map[string]time.Time
 
@@ -83,7 +48,7 @@ func patienceOf(pending []*corev1.Pod) patience {
 		if !pods.IsProvisionable(pod) {
 			continue
 		}
-		workload, at := workloadOf(pod), pod.CreationTimestamp.Time
+		workload, at := machines.WorkloadOf(pod), pod.CreationTimestamp.Time
 		if oldest, ok := out[workload]; !ok || at.Before(oldest) {
 			out[workload] = at
 		}
@@ -96,7 +61,7 @@ func patienceOf(pending []*corev1.Pod) patience {
 func fateOf(entry state.Entry, ended bool, waiting patience, now time.Time) fate {
 	machine := entry.Machine
 	out := fate{machine: machine}
-	out.basis, out.workloads = madeFrom(machine)
+	out.basis, out.workloads = machines.MadeFrom(machine)
 	leaving := ended || !machine.DeletionTimestamp.IsZero()
 	out.open = !leaving
 	if machine.Status.ProviderID == "" {
@@ -126,7 +91,7 @@ func (f *fate) serve(entry state.Entry) {
 	there := map[string]bool{}
 	for _, pod := range entry.Pods {
 		if pods.IsReschedulable(pod) {
-			f.used, there[workloadOf(pod)] = true, true
+			f.used, there[machines.WorkloadOf(pod)] = true, true
 		}
 	}
 	for _, workload := range f.workloads {

@@ -43,7 +43,7 @@ func nodeGoes(minute float64) builders.NodeModifier {
 func madeOf(node []builders.NodeModifier, modifiers ...builders.MachineModifier) state.Entry {
 	m := builders.Machine("m", "p", modifiers...)
 	m.CreationTimestamp = at(0)
-	m.Annotations = map[string]string{v1alpha5.MadeForAnnotation: madeFor("basis", []*corev1.Pod{
+	m.Annotations = map[string]string{v1alpha5.MadeForAnnotation: machines.MadeFor("basis", []*corev1.Pod{
 		builders.Pod(builders.Name("a")), builders.Pod(builders.Name("b")),
 	})}
 	entry := state.Entry{Machine: m}
@@ -60,7 +60,7 @@ func TestWhatCameOfAMachine(t *testing.T) {
 	failed := func(m *v1alpha5.Machine) {
 		machines.Conditions(m).False(v1alpha5.ConditionRegistered, v1alpha5.ReasonNeverJoined, "")
 	}
-	a, b := workloadOf(builders.Pod(builders.Name("a"))), workloadOf(builders.Pod(builders.Name("b")))
+	a, b := machines.WorkloadOf(builders.Pod(builders.Name("a"))), machines.WorkloadOf(builders.Pod(builders.Name("b")))
 	there, there2 := []builders.NodeModifier{}, []builders.NodeModifier{nodeGoes(2)}
 	since := patience{a: noon(), b: noon()}
 	type verdict struct {

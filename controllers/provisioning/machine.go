@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/uuid"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/pkg/solver"
 )
 
@@ -31,7 +32,7 @@ func buildMachines(planned []solver.Machine, c catalogue, policy v1alpha5.MinVal
 			machine.Spec.MinValuesPolicy = policy
 		}
 		maps.Copy(machine.Annotations, c.hashes[planned[i].Provisioner])
-		machine.Annotations[v1alpha5.MadeForAnnotation] = madeFor(c.bases[planned[i].Provisioner], planned[i].Pods)
+		machine.Annotations[v1alpha5.MadeForAnnotation] = machines.MadeFor(c.bases[planned[i].Provisioner], planned[i].Pods)
 		key, err := json.Marshal(launchKey(machine))
 		if err != nil {
 			return nil, fmt.Errorf("encoding machine of provisioner %s: %w", planned[i].Provisioner, err)
@@ -87,7 +88,7 @@ func buildMachine(planned *solver.Machine, provisioner *v1alpha5.Provisioner) *v
 	})
 	return &v1alpha5.Machine{
 		ObjectMeta: metav1.ObjectMeta{
-			Name: newName(provisioner), Labels: labels, Annotations: annotations,
+			Name: machines.NewName(provisioner.Name), Labels: labels, Annotations: annotations,
 			Finalizers:      []string{v1alpha5.TerminationFinalizer},
 			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(provisioner, v1alpha5.GroupVersion().WithKind("Provisioner"))},
 		},
@@ -98,14 +99,6 @@ func buildMachine(planned *solver.Machine, provisioner *v1alpha5.Provisioner) *v
 			Kubelet:   provisioner.Spec.KubeletConfiguration, MachineTemplateRef: templateReference(provisioner),
 		},
 	}
-}
-
-// newName returns a name for a machine, which no other has. It is not left to the API server to choose: to make the machine a second
-// time, where the first had no answer, must not make two.
-func newName(provisioner *v1alpha5.Provisioner) string {
-	const random = 10 // characters of the suffix, which are hexadecimal: a million machines share one with a chance of less than a half
-	id := strings.ReplaceAll(string(uuid.NewUUID()), "-", "")
-	return provisioner.Name + "-" + id[len(id)-random:]
 }
 
 // minValues returns what a machine still has to have to choose from when it is launched, nil for nothing.

@@ -16,6 +16,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
 	"github.com/kerf-autoscaler/kerf/pkg/events"
+	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/pkg/problem"
 	"github.com/kerf-autoscaler/kerf/pkg/solver"
 	"github.com/kerf-autoscaler/kerf/pkg/state"
@@ -161,7 +162,7 @@ func (c *catalogue) steers(now time.Time) bool {
 // steered returns the pod as it is to be planned for, and notes why it keeps away from a provisioner. One that may have its machine
 // on the way does not: it is expected there.
 func (c *catalogue) steered(pod *corev1.Pod, now time.Time, why map[types.UID]string) *corev1.Pod {
-	workload := workloadOf(pod)
+	workload := machines.WorkloadOf(pod)
 	var away, told []string
 	for _, name := range slices.Sorted(maps.Keys(c.restraints)) {
 		r := c.restraints[name]
@@ -213,7 +214,7 @@ func (r *restraint) restrains(planned *solver.Machine) bool {
 	}
 	var doubted []string
 	for _, pod := range planned.Pods {
-		workload := workloadOf(pod)
+		workload := machines.WorkloadOf(pod)
 		row := r.rows.of(workload)
 		if row == nil || row.RecoveryTime != nil {
 			return false

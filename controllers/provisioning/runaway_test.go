@@ -11,6 +11,7 @@ import (
 
 	awsv1alpha1 "github.com/kerf-autoscaler/kerf/apis/v1alpha1"
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/test/builders"
 )
 
@@ -91,7 +92,7 @@ func TestOnePodWhoseMachinesComeToNothingGetsFewOfThem(t *testing.T) {
 			if first > 5 || len(o.made) > 30 || len(o.made) < 15 {
 				t.Errorf("%d machines in the first hour, %d in a day; want at most 5 and 30, and at least one now and then", first, len(o.made))
 			}
-			row := o.rows().of(workloadOf(o.pods["a"]))
+			row := o.rows().of(machines.WorkloadOf(o.pods["a"]))
 			if row == nil || row.Reason != tc.reason || int(row.Failures) < len(o.made)-1 {
 				t.Errorf("on record of %d machines: %+v, want reason %s", len(o.made), row, tc.reason)
 			}
@@ -144,7 +145,7 @@ func TestPodsGoOnAtOnceWhenAMachineOfAnotherPodJoins(t *testing.T) {
 	if len(o.made) != made+2 {
 		t.Errorf("%d machines were made, want one for the new pod and, as it joined, one for the old", len(o.made)-made)
 	}
-	if o.rows().waiting(workloadOf(o.pods["a"]), o.clock.Now()) {
+	if o.rows().waiting(machines.WorkloadOf(o.pods["a"]), o.clock.Now()) {
 		t.Errorf("the old pod still waits: %+v", o.rows())
 	}
 }
@@ -152,13 +153,13 @@ func TestPodsGoOnAtOnceWhenAMachineOfAnotherPodJoins(t *testing.T) {
 func TestAPodThatFitsNoNodeDoesNotHoldUpOthers(t *testing.T) {
 	small := joinsAs(builders.Allocatable("1500m", "4Gi", 29))
 	live := func(o *ordeal, m *v1alpha5.Machine, age time.Duration) {
-		if _, made := madeFrom(m); slices.Contains(made, workloadOf(o.pods["poison"])) {
+		if _, made := machines.MadeFrom(m); slices.Contains(made, machines.WorkloadOf(o.pods["poison"])) {
 			emptied(40*time.Second, small)(o, m, age)
 			return
 		}
 		small(o, m, age)
 		for name, pod := range o.pods {
-			if _, made := madeFrom(m); m.Status.NodeName != "" && pod.Spec.NodeName == "" && slices.Contains(made, workloadOf(pod)) {
+			if _, made := machines.MadeFrom(m); m.Status.NodeName != "" && pod.Spec.NodeName == "" && slices.Contains(made, machines.WorkloadOf(pod)) {
 				o.bind(m, name)
 			}
 		}

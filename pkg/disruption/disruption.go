@@ -99,6 +99,15 @@ type Command struct {
 	Cost float64
 }
 
+// Order has machines made that take the place of others.
+type Order struct {
+	// Machines to make, by the Names at the same places.
+	Machines []solver.Machine
+	Names    []string
+	// For is the name of the machine that the command is recorded on.
+	For string
+}
+
 // Target is a machine that goes.
 type Target struct {
 	// Machine and Node are its names.

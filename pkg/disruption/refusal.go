@@ -18,6 +18,8 @@ const (
 	ReasonHeld = "Held"
 	// ReasonBudget says that spec.disruption.budgets let no more machines go now.
 	ReasonBudget = "BudgetUsedUp"
+	// ReasonCanary says that it has still to show whether what comes in place of machines works.
+	ReasonCanary = "CanaryOnTrial"
 	// ReasonUnsettled says that pods have come or gone a short while ago.
 	ReasonUnsettled = "Unsettled"
 	// ReasonMovedLately says that a pod there was moved a short while ago.

@@ -45,6 +45,7 @@ const (
 	ReasonDrifted              = "Drifted"
 	ReasonDisrupting           = "Disrupting"
 	ReasonDisruptionHeld       = "DisruptionHeld"
+	ReasonDisruptionTakenBack  = "DisruptionTakenBack"
 	ReasonEvicted              = "Evicted"
 	ReasonDeleted              = "Deleted"
 	ReasonFailedDraining       = "FailedDraining"
@@ -57,6 +58,11 @@ const (
 	ReasonDeletionResumed      = "DeletionResumed"
 	ReasonFailedTemplate       = "FailedTemplate"
 	ReasonFailedConsistency    = "FailedConsistencyCheck"
+
+	// Of machines that are decided on together.
+	ReasonDeprovisioningLaunching = "DeprovisioningLaunching"
+	ReasonDeprovisioningBlocked   = "DeprovisioningBlocked"
+	ReasonUnconsolidatable        = "Unconsolidatable"
 
 	// Of machines whose instance the cloud ends, or may.
 	ReasonSpotInterrupted        = "SpotInterrupted"

@@ -3,6 +3,7 @@ package metrics
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -51,6 +52,8 @@ type Metrics struct {
 	MachinesTerminated *prometheus.CounterVec
 	// MachinesFruitless counts machines that turned out to be of no use, where several did at once those of one provisioner as one, by provisioner and reason.
 	MachinesFruitless *prometheus.CounterVec
+	// Deprovisioning are the figures of decisions on machines that are there.
+	Deprovisioning
 	// LaunchFailures counts refused launches, by provisioner and reason.
 	LaunchFailures *prometheus.CounterVec
 	// Usage is the capacity that a provisioner has launched, by resource.
@@ -90,7 +93,7 @@ type Metrics struct {
 // New returns the collectors, registered.
 func New(registry prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{
-		Life: newLife(), Interruption: newInterruption(), registry: registry,
+		Life: newLife(), Interruption: newInterruption(), Deprovisioning: newDeprovisioning(), registry: registry,
 		MachinesCreated:     counters("created", "Machines made.", LabelProvisioner),
 		MachinesLaunched:    counters("launched", "Instances that came for Machines.", LabelProvisioner, LabelInstanceType, LabelZone, LabelCapacityType),
 		MachinesRegistered:  counters("registered", "Nodes that joined.", LabelProvisioner),
@@ -167,7 +170,7 @@ func (m *Metrics) Add(c prometheus.Collector) error {
 }
 
 func (m *Metrics) collectors() []prometheus.Collector {
-	return append(append(m.Life.collectors(), m.Interruption.collectors()...),
+	return append(slices.Concat(m.Life.collectors(), m.Interruption.collectors(), m.Deprovisioning.collectors()),
 		m.MachinesCreated, m.MachinesLaunched, m.MachinesRegistered, m.MachinesInitialized, m.MachinesDrifted, m.MachinesDisrupted,
 		m.MachinesTerminated, m.MachinesFruitless, m.LaunchFailures, m.Usage, m.Limit, m.SchedulingDuration, m.UnplacedPods,
 		m.PlanCost, m.PlanLowerBound, m.PlansCutShort, m.PodsEvicted, m.PodsDeleted,

@@ -79,6 +79,8 @@ type Options struct {
 	HoldSystemPodsFor time.Duration
 	// PauseDisruption keeps every node that could stay.
 	PauseDisruption bool
+	// Consolidation says when machines are given back.
+	Consolidation Consolidation
 	// LaunchTemplateTTL is how long an unused launch template is kept.
 	LaunchTemplateTTL time.Duration
 	// CapacityBackoffMax is how long, at most, an offering is left alone that the cloud had nothing of.

@@ -59,6 +59,7 @@ func (o *Options) Validate() error {
 	o.validateServers(&refused)
 	o.validatePlans(&refused)
 	o.validateHolds(&refused)
+	o.Consolidation.validate(&refused)
 	// Fractions are asked whether they are right, not whether they are wrong: NaN is neither.
 	refused.when(!(o.VMMemoryOverheadPercent >= 0 && o.VMMemoryOverheadPercent < 1), "vm-memory-overhead-percent",
 		"%g is not a fraction from 0 to below 1", o.VMMemoryOverheadPercent)

@@ -1,0 +1,197 @@
+package consolidation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/machines"
+)
+
+// commandRecheck is how soon a command is looked at again that waits for machines.
+const commandRecheck = 5 * time.Second
+
+// drive carries out the command that is recorded on a machine, as far as it can be now: its machines are closed to new pods, those that take
+// their place become ready, it still holds what the command was decided on, and the machines go.
+func (e *executor) drive(ctx context.Context, cached *v1alpha5.Machine) (reconcile.Result, error) {
+	machine, err := e.recorded(ctx, cached)
+	if err != nil || machine == nil {
+		return reconcile.Result{}, err
+	}
+	if !machine.Status.Disruption.Leads() {
+		return reconcile.Result{}, e.follow(ctx, machine)
+	}
+	members, err := e.members(ctx, machine)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if machine.Status.Disruption.Committed {
+		return reconcile.Result{}, e.finish(ctx, machine, members)
+	}
+	ready, failed, err := e.replacements(ctx, machine)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if failed != "" {
+		return reconcile.Result{}, e.takeBack(ctx, machine, v1alpha5.ReasonReplacementFailed, failed)
+	}
+	if err := e.close(ctx, machine, members); err != nil {
+		return reconcile.Result{}, err
+	}
+	if reason, why, err := e.against(ctx, machine, members, ready); err != nil || reason != "" {
+		if err != nil {
+			return reconcile.Result{}, err
+		}
+		return reconcile.Result{}, e.takeBack(ctx, machine, reason, why)
+	}
+	if !ready {
+		return reconcile.Result{RequeueAfter: commandRecheck}, nil
+	}
+	if err := e.commit(ctx, machine, members); err != nil {
+		return reconcile.Result{}, err
+	}
+	return reconcile.Result{}, e.finish(ctx, machine, members)
+}
+
+// recorded returns the Machine as the API server itself has it, nil when there is no command on its record any more.
+func (e *executor) recorded(ctx context.Context, cached *v1alpha5.Machine) (*v1alpha5.Machine, error) {
+	machine, err := e.current(ctx, v1alpha5.RecordedMachine{Name: cached.Name, UID: cached.UID})
+	if err != nil || machine == nil || machine.Status.Disruption == nil {
+		return nil, err
+	}
+	return machine, nil
+}
+
+// current returns a Machine as the API server itself has it, nil when it is gone or about to go.
+func (e *executor) current(ctx context.Context, of v1alpha5.RecordedMachine) (*v1alpha5.Machine, error) {
+	machine := &v1alpha5.Machine{}
+	if err := e.live.Get(ctx, client.ObjectKey{Name: of.Name}, machine); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("getting machine %s: %w", of.Name, err)
+	}
+	if of.UID != "" && machine.UID != of.UID || !machine.DeletionTimestamp.IsZero() {
+		return nil, nil
+	}
+	return machine, nil
+}
+
+// members returns the machines of a command that are still there, the lead as it is given.
+func (e *executor) members(ctx context.Context, lead *v1alpha5.Machine) ([]*v1alpha5.Machine, error) {
+	out := make([]*v1alpha5.Machine, 0, len(lead.Status.Disruption.Machines))
+	for _, of := range lead.Status.Disruption.Machines {
+		if of.UID == lead.UID {
+			out = append(out, lead)
+			continue
+		}
+		machine, err := e.current(ctx, of)
+		if err != nil {
+			return nil, err
+		}
+		if machine != nil {
+			out = append(out, machine)
+		}
+	}
+	return out, nil
+}
+
+// follow gives a machine back whose lead knows nothing of it, or goes by itself.
+func (e *executor) follow(ctx context.Context, machine *v1alpha5.Machine) error {
+	lead, err := e.current(ctx, v1alpha5.RecordedMachine{Name: machine.Status.Disruption.Lead})
+	if err != nil || lead != nil && lead.Status.Disruption.Takes(machine) {
+		return err
+	}
+	return e.release(ctx, machine, v1alpha5.ReasonOvertaken, "machine "+machine.Status.Disruption.Lead+", which it was to go with, has gone or stays")
+}
+
+// replacements reports whether all machines are ready that are made in place of others, and why they never will be, "" if they may.
+func (e *executor) replacements(ctx context.Context, lead *v1alpha5.Machine) (ready bool, failed string, err error) {
+	record := lead.Status.Disruption
+	ready = true
+	for _, name := range record.Replacements {
+		machine, err := e.current(ctx, v1alpha5.RecordedMachine{Name: name})
+		switch {
+		case err != nil:
+			return false, "", err
+		case machine == nil && e.isBuying(lead.Name):
+			ready = false
+		case machine == nil:
+			return false, fmt.Sprintf("machine %s, which was to take its place, is not there", name), nil
+		case machines.Conditions(machine).IsTrue(v1alpha5.ConditionInitialized):
+		default:
+			ready = false
+		}
+	}
+	if waited := e.journal.Clock.Since(record.Time.Time); !ready && waited > e.patience {
+		return false, fmt.Sprintf("what was to take its place is not ready after %s", waited.Round(time.Second)), nil
+	}
+	return ready, "", nil
+}
+
+// close puts the command on record of those machines that follow, and keeps new pods off all their Nodes.
+func (e *executor) close(ctx context.Context, lead *v1alpha5.Machine, members []*v1alpha5.Machine) error {
+	decided := machines.Conditions(lead).Get(v1alpha5.ConditionDisrupting)
+	for _, machine := range members {
+		if machine != lead && (machine.Status.Disruption == nil || machine.Status.Disruption.Lead != lead.Name) {
+			stored := machine.DeepCopy()
+			machine.Status.Disruption = &v1alpha5.DisruptionRecord{Lead: lead.Name, Time: lead.Status.Disruption.Time}
+			machines.Conditions(machine).True(v1alpha5.ConditionDisrupting, decided.Reason, "together with machine "+lead.Name+": "+decided.Message)
+			machines.Conditions(machine).Clear(v1alpha5.ConditionDisruptable)
+			if err := machines.Write(ctx, e.client, stored, machine); err != nil {
+				return err
+			}
+		}
+		node, err := machines.LiveNode(ctx, e.live, machine)
+		if err != nil || node == nil {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		stored := node.DeepCopy()
+		machines.Disrupt(node, e.journal.Clock.Now())
+		if _, err := machines.WriteNode(ctx, e.client, stored, node); err != nil {
+			return fmt.Errorf("keeping new pods away: %w", err)
+		}
+	}
+	return nil
+}
+
+// commit notes that there is no way back, and what is moved.
+func (e *executor) commit(ctx context.Context, lead *v1alpha5.Machine, members []*v1alpha5.Machine) error {
+	moving, err := e.moving(ctx, members)
+	if err != nil {
+		return err
+	}
+	stored := lead.DeepCopy()
+	lead.Status.Disruption.Committed = true
+	if err := machines.Write(ctx, e.client, stored, lead); err != nil {
+		return err
+	}
+	e.ledger.add(moving, e.journal.Clock.Now())
+	if len(lead.Status.Disruption.Replacements) > 0 {
+		e.journal.Metrics.ReplacementsInitialized.Observe(e.journal.Clock.Since(lead.Status.Disruption.Time.Time).Seconds())
+	}
+	return nil
+}
+
+// finish deletes the machines of a command, the lead last: as long as it is there somebody knows what is to be done.
+func (e *executor) finish(ctx context.Context, lead *v1alpha5.Machine, members []*v1alpha5.Machine) error {
+	for _, machine := range append(slices.DeleteFunc(slices.Clone(members), func(m *v1alpha5.Machine) bool { return m == lead }), lead) {
+		node, err := machines.LiveNode(ctx, e.live, machine)
+		if err != nil {
+			return err
+		}
+		if err := e.remove(ctx, machine, node); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,207 @@
+package consolidation
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/samber/lo"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/disruption"
+	"github.com/kerf-autoscaler/kerf/pkg/drain"
+	"github.com/kerf-autoscaler/kerf/pkg/journal"
+	"github.com/kerf-autoscaler/kerf/pkg/problem"
+)
+
+const (
+	// passEvery is how often it is looked whether anything has changed that a decision depends on.
+	passEvery = 10 * time.Second
+	// decidedAnew is how long after a decision another one is made though nothing has changed that is looked at: prices, for one, have.
+	decidedAnew = 5 * time.Minute
+)
+
+// pass decides over all machines at once, for every reason but emptiness: which are due, and which are not worth what they cost.
+type pass struct {
+	client      client.Client
+	market      Market
+	nominations Nominations
+	policy      drain.Policy
+	settings    disruption.Settings
+	settling    settling
+	ledger      *ledger
+	rations     *rations
+	executor    *executor
+	journal     journal.Journal
+
+	// seen is what the last decision was made on, and again when time alone may change it.
+	seen  uint64
+	again time.Time
+	// rollouts are those of the last input.
+	rollouts map[string]rollout
+	// said maps the name of a machine -> when it was said last why it stays.
+	said map[string]time.Time
+	// held is what kept the last pass from deciding.
+	held string
+}
+
+// Start decides time and again until ctx ends. A pass that fails is repeated.
+func (p *pass) Start(ctx context.Context) error {
+	ctx = ctrl.LoggerInto(ctx, ctrl.LoggerFrom(ctx).WithName("consolidation"))
+	ticker := p.journal.Clock.NewTicker(passEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C():
+		}
+		if err := p.run(ctx); err != nil && ctx.Err() == nil {
+			ctrl.LoggerFrom(ctx).Error(err, "consolidation pass ended early")
+		}
+	}
+}
+
+// run makes one decision, and writes it down.
+func (p *pass) run(ctx context.Context) error {
+	if kept, err := p.kept(ctx); err != nil || kept {
+		return err
+	}
+	facts, edition, err := p.market.Survey(ctx)
+	if err != nil {
+		return err
+	}
+	defer p.journal.Pulse.Begin("deciding on machines")()
+	now := p.journal.Clock.Now()
+	p.ledger.notice(facts.Snapshot, now)
+	in, err := p.input(ctx, facts, now)
+	if err != nil {
+		return err
+	}
+	seen := fingerprint(facts, in)
+	if seen == p.seen && now.Before(p.again) {
+		return nil
+	}
+	in.World = problem.Simulate(facts)
+	decision := p.decide(ctx, in)
+	p.seen, p.again = seen, now.Add(decidedAnew)
+	if !decision.Again.IsZero() && decision.Again.Before(p.again) {
+		p.again = decision.Again
+	}
+	for i := range decision.Commands {
+		if err := p.begin(ctx, &decision.Commands[i], facts, edition); err != nil {
+			return err
+		}
+		p.seen = 0 // what comes next depends on what became of this
+	}
+	told, err := p.tell(ctx, facts, decision.Refusals)
+	if !told {
+		p.seen = 0
+	}
+	return err
+}
+
+// decide asks for what is due first: it goes whatever it costs.
+func (p *pass) decide(ctx context.Context, in *disruption.Input) disruption.Decision {
+	measured := func(name string, method disruption.Method) disruption.Method {
+		return func(ctx context.Context, in *disruption.Input) disruption.Decision {
+			start := p.journal.Clock.Now()
+			defer func() {
+				p.journal.Metrics.DeprovisioningDuration.WithLabelValues(name).Observe(p.journal.Clock.Since(start).Seconds())
+			}()
+			return method(ctx, in)
+		}
+	}
+	return disruption.Decide(ctx, in, measured("expiration", disruption.Expiration), measured("drift", disruption.Drift),
+		measured("consolidation", disruption.Consolidation))
+}
+
+// kept reports whether no machine that could stay may go now, and tells of the first and the last time.
+func (p *pass) kept(ctx context.Context) (bool, error) {
+	by, err := p.executor.held(ctx)
+	if err != nil {
+		return false, err
+	}
+	if by != p.held {
+		ctrl.LoggerFrom(ctx).Info("whether machines may go that could stay has changed", "kept", by != "", "why", by)
+		p.held, p.seen = by, 0
+	}
+	return by != "", nil
+}
+
+// input returns what a decision depends on.
+func (p *pass) input(ctx context.Context, facts problem.Facts, now time.Time) (*disruption.Input, error) {
+	in := &disruption.Input{Now: now, Settings: p.settings, Allowed: map[disruption.Quota]int{}}
+	in.Settings.Moves = p.ledger.moves(now)
+	in.Settings.NodeFee = facts.Settings.NodeFee
+	var err error
+	if in.Candidates, err = p.candidates(ctx, facts, now); err != nil {
+		return nil, err
+	}
+	counts := map[string]int{}
+	for i := range in.Candidates {
+		c := &in.Candidates[i]
+		if c.ExpiresAt.Before(now) && !c.ExpiresAt.IsZero() {
+			counts[disruption.ReasonExpired]++
+		}
+		if c.Drifted != "" {
+			counts[disruption.ReasonDrifted]++
+		}
+		if c.Consolidate {
+			counts[disruption.ReasonUnderutilized]++
+		}
+	}
+	for _, reason := range []string{disruption.ReasonExpired, disruption.ReasonDrifted, disruption.ReasonUnderutilized} {
+		p.journal.Metrics.DeprovisioningEligible.WithLabelValues(reason).Set(float64(counts[reason]))
+	}
+	return in, p.allow(ctx, in, facts)
+}
+
+// allow says how many machines of each provisioner may go for which reason.
+func (p *pass) allow(ctx context.Context, in *disruption.Input, facts problem.Facts) error {
+	for _, name := range lo.Uniq(lo.Map(in.Candidates, func(c disruption.Candidate, _ int) string { return c.Provisioner })) {
+		account, err := p.rations.account(ctx, facts.Offers[name].Provisioner)
+		if err != nil {
+			return err
+		}
+		for _, reason := range []string{disruption.ReasonExpired, disruption.ReasonDrifted, disruption.ReasonUnderutilized} {
+			allowance := disruption.Allowed(account.Budgets, v1alpha5.DisruptionReason(reason), account.Fleet, in.Now)
+			if allowance.Machines != disruption.Unbounded {
+				in.Allowed[disruption.Quota{Provisioner: name, Reason: reason}] = allowance.Machines
+			}
+		}
+	}
+	p.rollouts = rollouts(facts, in.Now)
+	for name, rollout := range p.rollouts {
+		quota := disruption.Quota{Provisioner: name, Reason: disruption.ReasonDrifted}
+		left, bounded := in.Allowed[quota]
+		if most := rollout.most(); most != disruption.Unbounded && (!bounded || most < left) {
+			in.Allowed[quota] = most
+		}
+	}
+	return nil
+}
+
+// begin records a command and has its replacements made. A decision that was overtaken is made anew by the next pass.
+func (p *pass) begin(ctx context.Context, command *disruption.Command, facts problem.Facts, edition int64) error {
+	lead, err := p.record(ctx, command, facts)
+	if err != nil || lead == nil {
+		return err
+	}
+	if len(command.Replacements) == 0 {
+		return nil
+	}
+	defer p.executor.buying(lead.Name)()
+	bought, err := p.market.Buy(ctx, edition, disruption.Order{
+		Machines: command.Replacements, Names: lead.Status.Disruption.Replacements, For: lead.Name,
+	})
+	if err != nil {
+		return fmt.Errorf("replacing machine %s: %w", lead.Name, err) // what was made all the same is found by its name
+	}
+	if !bought {
+		return p.executor.takeBack(ctx, lead, v1alpha5.ReasonOvertaken, "something else was decided on meanwhile")
+	}
+	return nil
+}

@@ -1,0 +1,137 @@
+package consolidation
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/disruption"
+	"github.com/kerf-autoscaler/kerf/pkg/events"
+	"github.com/kerf-autoscaler/kerf/pkg/machines"
+	"github.com/kerf-autoscaler/kerf/pkg/problem"
+	"github.com/kerf-autoscaler/kerf/pkg/state"
+)
+
+const (
+	// mostTold is how many machines a pass says of why they stay: those of a large cluster that kerf is new to are told of one after the other.
+	mostTold = 50
+	// saidAgain is how long after it was said why a machine stays the same reason is put into other words: figures change all the time.
+	saidAgain = time.Hour
+)
+
+// tell has each machine say why it stays, once for each change, and reports whether nothing is left to say.
+func (p *pass) tell(ctx context.Context, facts problem.Facts, refusals []disruption.Refusal) (bool, error) {
+	of, counts := map[string]disruption.Refusal{}, map[string]int{}
+	for _, refusal := range refusals {
+		refusal = p.rolling(refusal, facts)
+		of[refusal.Machine] = refusal
+		counts[refusal.Reason]++
+	}
+	p.journal.Metrics.DeprovisioningRefused.Reset()
+	for reason, n := range counts {
+		p.journal.Metrics.DeprovisioningRefused.WithLabelValues(reason).Set(float64(n))
+	}
+	left, now, there := mostTold, p.journal.Clock.Now(), map[string]bool{}
+	defer func() { maps.DeleteFunc(p.said, func(name string, _ time.Time) bool { return !there[name] }) }()
+	for i := range facts.Snapshot.Entries {
+		if machine := facts.Snapshot.Entries[i].Machine; machine != nil {
+			there[machine.Name] = true
+		}
+	}
+	for i := range facts.Snapshot.Entries {
+		entry := &facts.Snapshot.Entries[i]
+		if entry.Machine == nil || entry.Deleting() || entry.Machine.Status.Disruption != nil {
+			continue
+		}
+		refusal := of[entry.Machine.Name]
+		if !p.isNews(entry.Machine, refusal, now) {
+			continue
+		}
+		if left == 0 {
+			return false, nil
+		}
+		left--
+		if err := p.say(ctx, entry, refusal); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// rolling puts the refusal of a drifted machine into other words that a roll-out keeps, not a budget.
+func (p *pass) rolling(refusal disruption.Refusal, facts problem.Facts) disruption.Refusal {
+	if refusal.Reason != disruption.ReasonBudget || len(p.rollouts) == 0 {
+		return refusal
+	}
+	for i := range facts.Snapshot.Entries {
+		machine := facts.Snapshot.Entries[i].Machine
+		if machine == nil || machine.Name != refusal.Machine || !machines.Conditions(machine).IsTrue(v1alpha5.ConditionDrifted) {
+			continue
+		}
+		switch r := p.rollouts[machine.ProvisionerName()]; {
+		case r.failed:
+			refusal.Reason, refusal.Message = v1alpha5.ReasonCanaryFailed, "drifted, and the last machine that was made in place of one like it came to nothing"
+		case !r.proven:
+			refusal.Reason, refusal.Message = disruption.ReasonCanary, "drifted, and waits for the first machine of its provisioner that takes another one's place to be ready"
+		}
+	}
+	return refusal
+}
+
+// isNews reports whether a machine does not say yet why it stays. What will be over in a moment is said only where nothing was said before.
+func (p *pass) isNews(machine *v1alpha5.Machine, refusal disruption.Refusal, now time.Time) bool {
+	said := machines.Conditions(machine).Get(v1alpha5.ConditionDisruptable)
+	switch {
+	case refusal.Reason == "":
+		return said != nil && !now.Before(p.said[machine.Name].Add(saidAgain)) // it may be decided on in the next pass
+	case said == nil:
+		return true
+	case refusal.Reason == disruption.ReasonUnsettled || refusal.Reason == disruption.ReasonNominated:
+		return false
+	case said.Reason != refusal.Reason:
+		return true
+	default:
+		return said.Message != refusal.Message && !now.Before(p.said[machine.Name].Add(saidAgain))
+	}
+}
+
+// say writes down why a machine stays, on itself and for its node.
+func (p *pass) say(ctx context.Context, entry *state.Entry, refusal disruption.Refusal) error {
+	machine := entry.Machine.DeepCopy()
+	p.said[machine.Name] = p.journal.Clock.Now()
+	set := machines.Conditions(machine)
+	if refusal.Reason == "" {
+		set.Clear(v1alpha5.ConditionDisruptable)
+	} else {
+		set.False(v1alpha5.ConditionDisruptable, refusal.Reason, refusal.Message)
+	}
+	if err := machines.Write(ctx, p.client, entry.Machine, machine); err != nil {
+		if apierrors.IsConflict(err) {
+			return nil // the next pass says it
+		}
+		return err
+	}
+	if refusal.Reason == "" {
+		return nil
+	}
+	ctrl.LoggerFrom(ctx).V(1).Info("machine stays", "machine", klog.KObj(machine), "node", machine.Status.NodeName,
+		"reason", refusal.Reason, "why", refusal.Message)
+	reason := events.ReasonUnconsolidatable
+	if refusal.Reason == disruption.ReasonHeld || refusal.Reason == disruption.ReasonProtected {
+		reason = events.ReasonDeprovisioningBlocked
+	}
+	told := []client.Object{machine}
+	if entry.Node != nil {
+		told = append(told, entry.Node)
+	}
+	for _, object := range told {
+		p.journal.Events.Publish(events.Event{Object: object, Reason: reason, Message: refusal.Reason + ": " + refusal.Message})
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package consolidation
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/disruption"
+	"github.com/kerf-autoscaler/kerf/pkg/machines"
+	"github.com/kerf-autoscaler/kerf/pkg/problem"
+)
+
+// doubt is how long after a replacement failed no other drifted machine of the provisioner is replaced, until its status says the same.
+const doubt = 5 * time.Minute
+
+// rollout is how far a provisioner's machines have come on their way to what is asked for now.
+type rollout struct {
+	// since is when the first of those machines was found to have drifted that are still there.
+	since time.Time
+	// proven says that a machine was made after that and is ready.
+	proven bool
+	// going is how many drifted machines are on their way out.
+	going int
+	// failed says that the last machine that was made came to nothing.
+	failed bool
+}
+
+// most returns how many more drifted machines may go: one, as a canary, until it shows that what comes in their place works.
+func (r rollout) most() int {
+	switch {
+	case r.failed:
+		return 0
+	case r.proven:
+		return disruption.Unbounded
+	default:
+		return max(0, 1-r.going)
+	}
+}
+
+// rollouts maps a provisioner with drifted machines -> how far it has come.
+func rollouts(facts problem.Facts, now time.Time) map[string]rollout {
+	out := map[string]rollout{}
+	for i := range facts.Snapshot.Entries {
+		machine := facts.Snapshot.Entries[i].Machine
+		if machine == nil {
+			continue
+		}
+		set := machines.Conditions(machine)
+		drifted := set.Get(v1alpha5.ConditionDrifted)
+		if drifted == nil || !set.IsTrue(v1alpha5.ConditionDrifted) {
+			continue
+		}
+		name := machine.ProvisionerName()
+		r := out[name]
+		if r.since.IsZero() || drifted.LastTransitionTime.Time.Before(r.since) {
+			r.since = drifted.LastTransitionTime.Time
+		}
+		if goes := set.Get(v1alpha5.ConditionDisrupting); facts.Snapshot.Entries[i].Deleting() || set.IsTrue(v1alpha5.ConditionDisrupting) {
+			r.going++
+		} else if goes != nil && goes.Reason == v1alpha5.ReasonReplacementFailed && now.Sub(goes.LastTransitionTime.Time) < doubt {
+			r.failed = true
+		}
+		out[name] = r
+	}
+	for name, r := range out {
+		offer, known := facts.Offers[name]
+		r.failed = r.failed || known && meta.IsStatusConditionFalse(offer.Provisioner.Status.Conditions, v1alpha5.ConditionRolloutProceeding)
+		out[name] = r
+	}
+	for i := range facts.Snapshot.Entries {
+		machine := facts.Snapshot.Entries[i].Machine
+		if machine == nil {
+			continue
+		}
+		r, drifting := out[machine.ProvisionerName()]
+		set := machines.Conditions(machine)
+		if drifting && machine.DeletionTimestamp.IsZero() && set.IsTrue(v1alpha5.ConditionInitialized) && !set.IsTrue(v1alpha5.ConditionDrifted) &&
+			machine.CreationTimestamp.After(r.since) {
+			r.proven = true
+			out[machine.ProvisionerName()] = r
+		}
+	}
+	return out
+}
