@@ -103,5 +103,6 @@ const (
 	ReasonUsable               = "Usable"
 	ReasonNeverJoined          = "NeverJoined"
 	ReasonNodeDeleted          = "NodeDeleted"
+	ReasonNeverReady           = "NeverReady"
 	ReasonPodsStayedAway       = "PodsStayedAway"
 )

@@ -50,6 +50,8 @@ func (f *FruitlessLaunch) String() string {
 	switch f.Reason {
 	case ReasonNeverJoined:
 		became = "did not join the cluster; check its image, its subnet's routes and its role"
+	case ReasonNeverReady:
+		became = "became a node that was never ready for pods; check its startup taints, its network and its devices"
 	case ReasonNodeDeleted:
 		became = "lost its node to somebody who deleted it"
 	case ReasonPodsStayedAway:

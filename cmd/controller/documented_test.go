@@ -98,7 +98,7 @@ func TestTheTableOfEventsHasThoseThatThereAre(t *testing.T) {
 	}
 	want := map[string]bool{}
 	for _, reason := range []string{ // of conditions that events have too
-		v1alpha5.ReasonNodeDeleted, v1alpha5.ReasonPodsStayedAway,
+		v1alpha5.ReasonNodeDeleted, v1alpha5.ReasonNeverReady, v1alpha5.ReasonPodsStayedAway,
 		"FleetRefused", "Unauthorized", "NothingLaunched", "SpotServiceLinkedRoleMissing",
 	} {
 		want[reason] = true

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/samber/lo"
+	"golang.org/x/sync/semaphore"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
@@ -78,7 +79,7 @@ type World struct {
 func NewController(world World, settings Settings, journal journal.Journal) *Controller {
 	rations := &rations{
 		client: world.Client, pausedBySetting: settings.PauseDisruption, recorded: map[string]string{},
-		brake: &brake{client: world.Client, settings: settings.Brake},
+		turn: semaphore.NewWeighted(1), brake: &brake{client: world.Client, settings: settings.Brake},
 	}
 	ledger := newLedger(journal.Clock.Now())
 	executor := &executor{

@@ -2,6 +2,7 @@ package consolidation
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
@@ -11,12 +12,6 @@ import (
 
 // account returns what the budgets of a provisioner count.
 func (r *rations) account(ctx context.Context, provisioner *v1alpha5.Provisioner) (disruption.Account, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.accountOf(ctx, provisioner)
-}
-
-func (r *rations) accountOf(ctx context.Context, provisioner *v1alpha5.Provisioner) (disruption.Account, error) {
 	fleet, err := r.fleet(ctx, provisioner.Name)
 	return disruption.Account{Budgets: provisioner.Budgets(), Fleet: fleet}, err
 }
@@ -26,14 +21,16 @@ func (r *rations) accountOf(ctx context.Context, provisioner *v1alpha5.Provision
 func (r *rations) grant(ctx context.Context, c *disruption.Command, facts problem.Facts, there map[string]*v1alpha5.Machine, now time.Time,
 	write func() error,
 ) (*disruption.Hold, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	if err := r.turn.Acquire(ctx, 1); err != nil {
+		return nil, fmt.Errorf("waiting for another decision: %w", err)
+	}
+	defer r.turn.Release(1)
 	accounts := map[string]disruption.Account{}
 	for _, target := range c.Machines {
 		if _, known := accounts[target.Provisioner]; known {
 			continue
 		}
-		account, err := r.accountOf(ctx, facts.Offers[target.Provisioner].Provisioner)
+		account, err := r.account(ctx, facts.Offers[target.Provisioner].Provisioner)
 		if err != nil {
 			return nil, err
 		}
@@ -44,7 +41,7 @@ func (r *rations) grant(ctx context.Context, c *disruption.Command, facts proble
 		return &held[0], nil
 	}
 	for _, target := range c.Machines { // before it is known whether it was written: what had no answer may have been
-		r.recorded[target.Machine] = there[target.Machine].ResourceVersion
+		r.remember(there[target.Machine])
 	}
 	return nil, write()
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -27,8 +28,9 @@ type rations struct {
 	pausedBySetting bool
 	brake           *brake
 
-	// mu lets one decision at a time be counted and recorded, of those that count.
-	mu sync.Mutex
+	// turn lets one decision at a time be counted and recorded, of those that count.
+	turn *semaphore.Weighted
+	mu   sync.Mutex
 	// recorded maps the name of a machine -> the version on which a decision was recorded: a cache that shows that version does not show
 	// the decision.
 	recorded map[string]string
@@ -51,8 +53,10 @@ func (r *rations) record(ctx context.Context, machine *v1alpha5.Machine, budgets
 	// Most provisioners have no budget for empty machines: then nobody waits for anybody.
 	counts := slices.ContainsFunc(budgets, func(b v1alpha5.Budget) bool { return b.About(v1alpha5.DisruptionReason(c.Reason)) })
 	if counts {
-		r.mu.Lock()
-		defer r.mu.Unlock()
+		if err := r.turn.Acquire(ctx, 1); err != nil {
+			return nil, fmt.Errorf("waiting for another decision: %w", err)
+		}
+		defer r.turn.Release(1)
 		if account.Fleet, err = r.fleet(ctx, machine.ProvisionerName()); err != nil {
 			return nil, err
 		}
@@ -64,7 +68,7 @@ func (r *rations) record(ctx context.Context, machine *v1alpha5.Machine, budgets
 		return &held[0], nil
 	}
 	if counts { // before it is known whether it was written: what had no answer may have been
-		r.recorded[machine.Name] = machine.ResourceVersion
+		r.remember(machine)
 	}
 	return nil, write()
 }
@@ -117,11 +121,20 @@ func (r *rations) fleet(ctx context.Context, provisioner string) (disruption.Fle
 
 // decided reports whether it is decided that a machine goes, be it that the cache does not show that yet.
 func (r *rations) decided(m *v1alpha5.Machine) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.recorded[m.Name] == m.ResourceVersion {
 		return true
 	}
 	delete(r.recorded, m.Name)
 	return machines.Conditions(m).IsTrue(v1alpha5.ConditionDisrupting)
+}
+
+// remember notes that a decision is recorded on a machine as it is in the cache.
+func (r *rations) remember(m *v1alpha5.Machine) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.recorded[m.Name] = m.ResourceVersion
 }
 
 // gone forgets a machine that is there no more.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/samber/lo"
@@ -108,7 +109,8 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	judgeSpec(set, provisioner)
 	judgeTemplate(set, provisioner, template)
 	judgeLimits(set, provisioner)
-	result := reconcile.Result{RequeueAfter: judgeMachines(set, provisioner, template, c.clock.Now())}
+	now := c.clock.Now()
+	result := reconcile.Result{RequeueAfter: soonest(judgeMachines(set, provisioner, template, now), judgeRollout(set, provisioner, template, list.Items, now))}
 	c.measure(provisioner)
 	if equality.Semantic.DeepEqual(stored.Status, provisioner.Status) {
 		return result, nil
@@ -118,6 +120,11 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, fmt.Errorf("writing status of provisioner %s: %w", provisioner.Name, err)
 	}
 	return result, nil
+}
+
+// soonest returns the shortest time; 0 is never.
+func soonest(times ...time.Duration) time.Duration {
+	return lo.Min(lo.Filter(times, func(d time.Duration, _ int) bool { return d > 0 }))
 }
 
 // stamp notes the Provisioner's hash on it, for those who compare it with that of its machines.

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
@@ -66,4 +67,41 @@ func TestThatMachinesCameToNothingIsForgottenInTime(t *testing.T) {
 	r.Clock.Step(result.RequeueAfter)
 	r.look()
 	r.expect(t, v1alpha5.ConditionMachinesUsable, metav1.ConditionTrue, v1alpha5.ReasonUsable, "")
+}
+
+func TestARolloutStandsStillAfterItsCanaryFailed(t *testing.T) {
+	r := newReport(t)
+	template := r.template(resolved(""))
+	r.look()
+	if r.Reload(r.provisioner); meta.FindStatusCondition(r.provisioner.Status.Conditions, v1alpha5.ConditionRolloutProceeding) != nil {
+		t.Error("nothing has drifted, and it speaks of a roll-out")
+	}
+	machine := builders.Machine(r.Name("machine"), r.provisioner.Name)
+	r.Create(machine)
+	workbench.Update(r.Bench, machine, func(m *v1alpha5.Machine) {
+		m.Status.Conditions = []metav1.Condition{{
+			Type: v1alpha5.ConditionDrifted, Status: metav1.ConditionTrue, Reason: v1alpha5.ReasonAMIDrifted, LastTransitionTime: metav1.NewTime(r.Clock.Now()),
+		}}
+	})
+	r.look()
+	r.expect(t, v1alpha5.ConditionRolloutProceeding, metav1.ConditionTrue, v1alpha5.ReasonProceeding, "1 machines have drifted")
+	failed := v1alpha5.FruitlessLaunch{
+		Basis: drift.Basis(r.provisioner, template), Failures: 1, Reason: v1alpha5.ReasonNeverJoined, Machine: "canary",
+		MachineCreated: metav1.NewTime(r.Clock.Now()), FailureTime: metav1.NewTime(r.Clock.Now()), RetryTime: metav1.NewTime(r.Clock.Now()),
+	}
+	note := func(row v1alpha5.FruitlessLaunch) {
+		workbench.Update(r.Bench, r.provisioner, func(p *v1alpha5.Provisioner) { p.Status.FruitlessLaunches = []v1alpha5.FruitlessLaunch{row} })
+		r.look()
+	}
+	note(failed)
+	r.expect(t, v1alpha5.ConditionRolloutProceeding, metav1.ConditionFalse, v1alpha5.ReasonCanaryFailed, "machine canary, the last that was made")
+	r.expect(t, v1alpha5.ConditionReady, metav1.ConditionTrue, v1alpha5.ConditionReady, "") // pods still get machines
+	recovered := failed
+	recovered.RecoveryTime = &metav1.Time{Time: r.Clock.Now()}
+	note(recovered)
+	r.expect(t, v1alpha5.ConditionRolloutProceeding, metav1.ConditionTrue, v1alpha5.ReasonProceeding, "")
+	note(failed)
+	r.Clock.Step(7 * time.Hour)
+	r.look()
+	r.expect(t, v1alpha5.ConditionRolloutProceeding, metav1.ConditionTrue, v1alpha5.ReasonProceeding, "")
 }

@@ -5,11 +5,11 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -60,8 +60,8 @@ type Controller struct {
 	inherited bool
 	settings  Settings
 
-	// mu lets one decision at a time be made and carried out.
-	mu sync.Mutex
+	// turn lets one decision at a time be made and carried out.
+	turn *semaphore.Weighted
 	// decided counts the decisions by which pods are expected somewhere.
 	decided int64
 	// surveyed is what the last survey said may be bought.
@@ -89,6 +89,7 @@ func NewController(world World, batcher *Batcher[types.UID], synced <-chan struc
 	return &Controller{
 		client: world.Client, live: world.Live, provider: world.Provider, cluster: world.Cluster,
 		batcher: batcher, synced: synced, journal: journal, settings: settings, pace: pace{},
+		turn: semaphore.NewWeighted(1),
 	}
 }
 
@@ -118,8 +119,10 @@ func (c *Controller) Start(ctx context.Context) error {
 
 // Provision makes one decision for all pods that nothing can host, and creates its Machines.
 func (c *Controller) Provision(ctx context.Context) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	if err := c.turn.Acquire(ctx, 1); err != nil {
+		return fmt.Errorf("waiting for another decision: %w", err)
+	}
+	defer c.turn.Release(1)
 	defer c.journal.Pulse.Begin("deciding on pods")()
 	log := ctrl.LoggerFrom(ctx)
 	now := c.journal.Clock.Now()

@@ -79,6 +79,8 @@ func fateOf(entry state.Entry, ended bool, waiting patience, now time.Time) fate
 		out.reason, out.failed = v1alpha5.ReasonNeverJoined, out.workloads
 	case leaving && lostNode(entry) && readyFor < shortLife:
 		out.reason, out.failed = v1alpha5.ReasonNodeDeleted, out.workloads
+	case leaving && readyFor == 0 && gaveUp(machine):
+		out.reason, out.failed = v1alpha5.ReasonNeverReady, out.workloads
 	case readyFor == 0:
 	case conditions.IsTrue(v1alpha5.ConditionDisrupting), !leaving && settled:
 		out.shun(waiting)
@@ -123,6 +125,12 @@ func lostNode(entry state.Entry) bool {
 	}
 	wasReady := machines.Conditions(entry.Machine).IsTrue(v1alpha5.ConditionInitialized)
 	return !entry.Node.DeletionTimestamp.After(entry.Machine.DeletionTimestamp.Time) && (machines.NodeIsReady(entry.Node) || !wasReady)
+}
+
+// gaveUp reports whether a machine goes that others were to give their place to, because it was not ready in time.
+func gaveUp(machine *v1alpha5.Machine) bool {
+	going := machines.Conditions(machine).Get(v1alpha5.ConditionDisrupting)
+	return machine.Annotations[v1alpha5.ReplacesAnnotation] != "" && going != nil && going.Reason == v1alpha5.ReasonReplacementFailed
 }
 
 // readyFor returns how long a machine has been ready for pods, or was until it had to go; 0 where it never was.

@@ -20,8 +20,10 @@ func (c *Controller) Survey(ctx context.Context) (problem.Facts, int64, error) {
 	case <-ctx.Done():
 		return problem.Facts{}, 0, ctx.Err()
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	if err := c.turn.Acquire(ctx, 1); err != nil {
+		return problem.Facts{}, 0, fmt.Errorf("waiting for another decision: %w", err)
+	}
+	defer c.turn.Release(1)
 	snapshot, offers, err := c.look(ctx, c.journal.Clock.Now())
 	if err != nil {
 		return problem.Facts{}, 0, fmt.Errorf("surveying the cluster: %w", err)
@@ -48,8 +50,10 @@ func (c *Controller) Foresee(ctx context.Context) (solver.Plan, error) {
 // Buy creates machines by what an edition of the survey said, and reports whether it did. It does not if pods were decided on since, or if
 // the machines have to wait for others to show that there is capacity: then the decision is to be made anew.
 func (c *Controller) Buy(ctx context.Context, edition int64, order disruption.Order) (bool, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	if err := c.turn.Acquire(ctx, 1); err != nil {
+		return false, fmt.Errorf("waiting for another decision: %w", err)
+	}
+	defer c.turn.Release(1)
 	if edition != c.decided {
 		return false, nil
 	}

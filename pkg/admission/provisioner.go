@@ -35,7 +35,7 @@ func Provisioner(p *v1alpha5.Provisioner) Verdict {
 			"pod has come; %d or more keeps nodes from coming and going", *ttl, shortTTL)
 	}
 	if len(errs) == 0 { // of what is wrong nobody needs to know what it would do
-		warnings.unacted(spec, &p.Spec)
+		warnings.lifetime(spec, &p.Spec)
 		warnings.taints(spec.Child("taints"), p.Spec.Taints)
 		warnings.taints(spec.Child("startupTaints"), p.Spec.StartupTaints)
 		warnings.requirements(spec.Child("requirements"), p.Spec.Requirements)
@@ -45,13 +45,13 @@ func Provisioner(p *v1alpha5.Provisioner) Verdict {
 	return Verdict{Errors: errs, Warnings: warnings}
 }
 
-// unacted notes what is accepted, so that manifests apply as they are, and what nothing comes of yet.
-func (r *remarks) unacted(path *field.Path, spec *v1alpha5.ProvisionerSpec) {
-	if spec.TTLSecondsUntilExpired != nil {
-		r.add(path.Child("ttlSecondsUntilExpired"), "this version of kerf does not act on it: nodes do not expire")
-	}
-	if spec.Consolidation != nil && lo.FromPtr(spec.Consolidation.Enabled) {
-		r.add(path.Child("consolidation", "enabled"), "this version of kerf does not act on it: underused nodes stay; ttlSecondsAfterEmpty removes empty ones")
+// shortestLife is how many seconds a node should live at least: what it takes to start one, and to move pods, is paid for each time.
+const shortestLife = 3600
+
+// lifetime notes that nodes are to be replaced all the time.
+func (r *remarks) lifetime(path *field.Path, spec *v1alpha5.ProvisionerSpec) {
+	if ttl := spec.TTLSecondsUntilExpired; ttl != nil && *ttl < shortestLife {
+		r.add(path.Child("ttlSecondsUntilExpired"), "below an hour: each node is replaced, and its pods are moved, before it has been of much use")
 	}
 }
 

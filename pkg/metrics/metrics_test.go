@@ -41,6 +41,10 @@ func TestNamesAndLabelsOfMetrics(t *testing.T) {
 	m.MessagesReceived.WithLabelValues("spot_interrupted").Inc()
 	m.MessagesDropped.WithLabelValues("malformed").Inc()
 	m.ActionsPerformed.WithLabelValues(metrics.ActionDrain).Inc()
+	m.DeprovisioningActions.WithLabelValues("replace", "Underutilized").Inc()
+	m.DeprovisioningEligible.WithLabelValues("Underutilized").Set(1)
+	m.DeprovisioningRefused.WithLabelValues("Needed").Set(1)
+	m.DeprovisioningDuration.WithLabelValues("consolidation").Observe(0.1)
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -55,6 +59,12 @@ func TestNamesAndLabelsOfMetrics(t *testing.T) {
 		got[family.GetName()] = labels
 	}
 	want := map[string][]string{
+		"karpenter_deprovisioning_actions_performed":                          {"action", "reason"},
+		"karpenter_deprovisioning_eligible_machines":                          {"reason"},
+		"karpenter_deprovisioning_refused_machines":                           {"reason"},
+		"karpenter_deprovisioning_evaluation_duration_seconds":                {"method"},
+		"karpenter_deprovisioning_replacement_machine_initialized_seconds":    {},
+		"karpenter_deprovisioning_replacement_machine_launch_failure_counter": {},
 		"karpenter_interruption_received_messages":                   {"message_type"},
 		"karpenter_interruption_deleted_messages":                    {},
 		"karpenter_interruption_dropped_messages":                    {"reason"},

@@ -40,6 +40,10 @@ func defaults() options.Options {
 		ClusterName: "c", BatchIdle: time.Second, BatchMax: 10 * time.Second,
 		ExpendableBelow: -10, PreferencePolicy: "Respect", MinValuesPolicy: "Strict", FallbackPriceRatio: 1.5,
 		LaunchTimeout: 5 * time.Minute, RegistrationTimeout: 15 * time.Minute, LaunchTemplateTTL: time.Minute,
+		Consolidation: options.Consolidation{
+			Horizon: 4 * time.Hour, EvictionCost: 0.005, SettleFor: 5 * time.Minute, MovedPodsRest: time.Hour, MinSpotAlternatives: 15,
+			MaxTotalUnready: 45, OKTotalUnready: 3,
+		},
 		HoldBarePods: "Voluntary", HoldSystemPods: "Voluntary", HoldSystemPodsFor: time.Hour, HoldLocalStorage: "Never",
 		CapacityBackoffMax: 30 * time.Minute, AWSAPIShare: 1, RebalancePolicy: options.RebalanceTell,
 		VMMemoryOverheadPercent: 0.075, MetricsPort: 8080, HealthProbePort: 8081,
@@ -94,6 +98,13 @@ func settings() map[string]struct {
 		"capacity-backoff-max":            {"10m", func(o *options.Options) { o.CapacityBackoffMax = 10 * time.Minute }},
 		"aws-api-share":                   {"0.5", func(o *options.Options) { o.AWSAPIShare = 0.5 }},
 		"pause-disruption":                {"true", func(o *options.Options) { o.PauseDisruption = true }},
+		"consolidation-horizon":           {"1h", func(o *options.Options) { o.Consolidation.Horizon = time.Hour }},
+		"eviction-cost":                   {"0.1", func(o *options.Options) { o.Consolidation.EvictionCost = 0.1 }},
+		"consolidation-settle-duration":   {"0s", func(o *options.Options) { o.Consolidation.SettleFor = 0 }},
+		"moved-pods-rest":                 {"2h", func(o *options.Options) { o.Consolidation.MovedPodsRest = 2 * time.Hour }},
+		"min-spot-alternatives":           {"5", func(o *options.Options) { o.Consolidation.MinSpotAlternatives = 5 }},
+		"max-total-unready-percentage":    {"0", func(o *options.Options) { o.Consolidation.MaxTotalUnready = 0 }},
+		"ok-total-unready-count":          {"0", func(o *options.Options) { o.Consolidation.OKTotalUnready = 0 }},
 		"launch-template-ttl":             {"3m", func(o *options.Options) { o.LaunchTemplateTTL = 3 * time.Minute }},
 		"reserved-enis":                   {"1", func(o *options.Options) { o.ReservedENIs = 1 }},
 		"prefix-delegation":               {"true", func(o *options.Options) { o.PrefixDelegation = true }},
@@ -121,7 +132,8 @@ func settings() map[string]struct {
 }
 
 func TestEverySettingIsAFlagAndAnEnvironmentVariable(t *testing.T) {
-	if fields := reflect.TypeFor[options.Options]().NumField(); len(settings()) != fields {
+	fields := reflect.TypeFor[options.Options]().NumField() + reflect.TypeFor[options.Consolidation]().NumField() - 1
+	if len(settings()) != fields {
 		t.Errorf("%d settings are tested, there are %d", len(settings()), fields)
 	}
 	for flag, tc := range settings() {

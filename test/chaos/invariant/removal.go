@@ -104,6 +104,7 @@ func (l lostNodes) unfounded(v *history.View, machine *v1alpha5.Machine, now tim
 	node, id := machine.Status.NodeName, history.InstanceID(machine.Status.ProviderID)
 	disrupting := history.True(machine, v1alpha5.ConditionDisrupting)
 	switch pod := workloadOn(v, node); {
+	case machine.Status.Disruption != nil: // a decision by which its pods move as well
 	case disrupting && pod != "":
 		return fmt.Sprintf("removed as empty with pod %s on its node %s", pod, node)
 	case disrupting, node != "" && l.marked[node], node == "" && l.deleted[id]:
