@@ -152,7 +152,7 @@ func (c *Controller) Provision(ctx context.Context) error {
 	}
 	c.nominate(plan.Placements)
 	c.reportUnplaced(plan.Unplaced, offers, waiting)
-	admitted, held := offers.admit(plan.Machines, c.pace, now)
+	admitted, held := offers.admit(withoutUndecided(plan.Machines, snapshot), c.pace, now)
 	c.batcher.Decided(len(admitted) > 0)
 	c.hold(ctx, held)
 	return c.create(ctx, log, admitted, offers)

@@ -3,13 +3,17 @@ package provisioning
 import (
 	"context"
 	"fmt"
+	"slices"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/disruption"
 	"github.com/kerf-autoscaler/kerf/pkg/problem"
 	"github.com/kerf-autoscaler/kerf/pkg/solver"
+	"github.com/kerf-autoscaler/kerf/pkg/state"
 )
 
 // Survey returns what a decision on machines is made on that are there, and the edition of it, by which machines can be bought. It waits
@@ -69,4 +73,28 @@ func (c *Controller) Buy(ctx context.Context, edition int64, order disruption.Or
 		machine.Annotations[v1alpha5.ReplacesAnnotation] = order.For
 	}
 	return true, c.createAll(ctx, ctrl.LoggerFrom(ctx).WithName("provisioning"), list, order.Machines)
+}
+
+// withoutUndecided returns the machines but for those that only pods would come to whose node is closed to others and may be given back, or
+// just was: what was bought in its place is for them, and if that fails they stay where they are.
+func withoutUndecided(planned []solver.Machine, snapshot state.Snapshot) []solver.Machine {
+	undecided := map[types.UID]bool{}
+	for i := range snapshot.Entries {
+		entry := &snapshot.Entries[i]
+		if entry.Machine == nil || !entry.Deleting() || !entry.Machine.DeletionTimestamp.IsZero() {
+			continue
+		}
+		if record := entry.Machine.Status.Disruption; record != nil && record.Committed {
+			continue
+		}
+		for uid := range entry.Pods {
+			undecided[uid] = true
+		}
+	}
+	if len(undecided) == 0 {
+		return planned
+	}
+	return slices.DeleteFunc(slices.Clone(planned), func(m solver.Machine) bool {
+		return !slices.ContainsFunc(m.Pods, func(p *corev1.Pod) bool { return !undecided[p.UID] })
+	})
 }

@@ -38,7 +38,7 @@ func run(ctx context.Context, arguments []string) error {
 	flags.StringVar(&s.directory, "directory", "", "directory that keeps logs and data of the demo's world; a temporary one when empty")
 	flags.StringVar(&s.region, "region", "us-east-1", "AWS region that is simulated; prices are real on-demand ones only in us-east-1")
 	flags.Usage = func() {
-		fmt.Fprintf(os.Stderr, `demo shows what kerf does, start to end, in about two minutes. It needs no cluster, no AWS account and no network.
+		fmt.Fprintf(os.Stderr, `demo shows what kerf does, start to end, in about five minutes. It needs no cluster, no AWS account and no network.
 
 It starts a real Kubernetes control plane, simulated AWS and kerf, applies the manifests in examples/ with kubectl,
 scales them up and down, prints what happens as it happens, and checks the outcome. Its last line is

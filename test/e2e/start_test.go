@@ -62,7 +62,8 @@ func (w *world) examplesApply(t *testing.T) {
 	if err := w.Apply(t.Context(), "examples"); err != nil {
 		t.Fatal(err)
 	}
-	out, err := w.Kubectl(t.Context(), "wait", "--for=condition=Ready", "--timeout=60s", "provisioner/default", "awsnodetemplate/default")
+	out, err := w.Kubectl(t.Context(), "wait", "--for=condition=Ready", "--timeout=60s", "provisioner/default", "awsnodetemplate/default",
+		"provisioner/consolidated", "awsnodetemplate/consolidated")
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -77,21 +78,23 @@ func (w *world) examplesApply(t *testing.T) {
 				running[p.Labels["app"]]++
 			}
 		}
-		if running["nginx"] != 1 || running["echoserver"] != 1 {
-			return errors.New("nginx or echoserver does not run")
+		if running["nginx"] != 1 || running["echoserver"] != 1 || running["shop"] != 12 || running["till"] != 3 {
+			return fmt.Errorf("of nginx, echoserver, shop or till some do not run: %v", running)
 		}
 		return nil
 	})
-	for _, file := range []string{"nginx-to-scaleout.yaml", "echoserver.yaml", "inflate.yaml", "backend-app-hpa.yaml"} {
+	for _, file := range []string{"nginx-to-scaleout.yaml", "echoserver.yaml", "inflate.yaml", "backend-app-hpa.yaml", "shop.yaml"} {
 		if _, err := w.Kubectl(t.Context(), "delete", "--wait=false", "-f", "../../examples/"+file); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := w.Kubectl(t.Context(), "delete", "--wait=false", "provisioner/default"); err != nil {
-		t.Fatal(err)
-	}
-	w.awaitClean(t, "default")
-	if _, err := w.Kubectl(t.Context(), "delete", "awsnodetemplate/default"); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"default", "consolidated"} {
+		if _, err := w.Kubectl(t.Context(), "delete", "--wait=false", "provisioner/"+name); err != nil {
+			t.Fatal(err)
+		}
+		w.awaitClean(t, name)
+		if _, err := w.Kubectl(t.Context(), "delete", "awsnodetemplate/"+name); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

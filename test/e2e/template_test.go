@@ -24,7 +24,11 @@ import (
 )
 
 // configured is a kubelet configuration of which every part differs from what kubelets do by themselves.
+// Machines that have drifted stay.
 func configured(s *v1alpha5.ProvisionerSpec) {
+	s.Disruption = &v1alpha5.Disruption{Budgets: []v1alpha5.Budget{{
+		Nodes: new("0"), Reasons: []v1alpha5.DisruptionReason{v1alpha5.DisruptionDrifted},
+	}}}
 	s.KubeletConfiguration = &v1alpha5.KubeletConfiguration{
 		ClusterDNS: []string{"10.0.0.53"}, ContainerRuntime: new("containerd"), MaxPods: new(int32(20)), PodsPerCore: new(int32(10)),
 		SystemReserved: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m")},
