@@ -59,7 +59,7 @@ clean: ## Remove bin/.
 
 ##@ Test
 
-.PHONY: test bench fuzz conformance peer-bench scale webhook-load chaos chaos-live worlds
+.PHONY: test bench fuzz conformance peer-bench scale webhook-load hpa chaos chaos-live worlds
 test: control-plane ## Run every test.
 	@$(BUILD) controller helm
 	@$(BUILD) compile "compiling with the race detector" -race ./...
@@ -76,6 +76,12 @@ scale: control-plane ## Launch, register and terminate MACHINES machines on the 
 webhook-load: control-plane ## Make 10,000 changes through the webhook while its certificates rotate; none may fail.
 	@$(BUILD) controller webhookload
 	@bin/webhookload-runner $(ARGS)
+
+# How long a minute of its half-hour takes; with a real one all times are the defaults of Kubernetes. make test has it in 2s.
+MINUTE ?= 60s
+hpa: control-plane ## Have the HorizontalPodAutoscaler scale a workload 2, 3, 5, 3, 2 and count what it costs; half an hour, or less with MINUTE=10s.
+	@$(BUILD) controller
+	@$(STEP) "cycle of an autoscaler" env KERF_HPA_MINUTE=$(MINUTE) $(GO) test -count=1 -timeout 3h -v ./test/hpa
 
 CLUSTERS ?= 2000
 conformance: SEED ?= 1

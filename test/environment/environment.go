@@ -47,6 +47,8 @@ type Options struct {
 	Kubelets kubelets.Options
 	// NodeMonitorGracePeriod is how long a node may be silent before it counts as unreachable; 0 is Kubernetes' default.
 	NodeMonitorGracePeriod time.Duration
+	// ControlPlaneArguments maps a program of the control plane -> flags that follow its usual ones, and so replace them.
+	ControlPlaneArguments map[cluster.ComponentName][]string
 	// AWSUnreachable starts with the way to AWS shut; see SetAWSReachable.
 	AWSUnreachable bool
 	// CredentialsRefused starts with AWS knowing no credentials of the controller; see SetCredentialsAccepted.
@@ -195,7 +197,7 @@ func (e *Environment) openKubeletLog() (err error) {
 }
 
 func (e *Environment) startCluster(ctx context.Context, options Options) (err error) {
-	settings := cluster.Options{NodeMonitorGracePeriod: options.NodeMonitorGracePeriod}
+	settings := cluster.Options{NodeMonitorGracePeriod: options.NodeMonitorGracePeriod, Arguments: options.ControlPlaneArguments}
 	if options.Audit {
 		settings.AuditUsers = []string{audit.Account{Namespace: Namespace, Name: ServiceAccount}.User()}
 	}

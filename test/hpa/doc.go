@@ -1,0 +1,2 @@
+// Package hpa holds no code: its tests have the HorizontalPodAutoscaler of Kubernetes scale a workload out and back, in a whole world.
+package hpa
