@@ -77,7 +77,7 @@ webhook-load: control-plane ## Make 10,000 changes through the webhook while its
 	@$(BUILD) controller webhookload
 	@bin/webhookload-runner $(ARGS)
 
-# How long a minute of its half-hour takes; with a real one all times are the defaults of Kubernetes. make test has it in 2s.
+# How long a minute of its half-hour takes; with a real one all times are the defaults of Kubernetes. make test has the end of it in 5s.
 MINUTE ?= 60s
 hpa: control-plane ## Have the HorizontalPodAutoscaler scale a workload 2, 3, 5, 3, 2 and count what it costs; half an hour, or less with MINUTE=10s.
 	@$(BUILD) controller
