@@ -77,7 +77,9 @@ func (w way) moves() int {
 	return 0
 }
 
-// needed returns, sorted, which of kerf's nodes have to be there in the end. Those that are not kerf's have room for all pods.
+// needed returns, sorted, which of kerf's nodes have to be there in the end. Those that are not kerf's have room for all pods, but it is the
+// ReplicaSet that chooses whose pod goes: the youngest, where the ages of pods differ in their powers of two, as they do in the whole script with
+// real minutes; else any, and then a pod may stay on kerf's.
 func (w way) needed(nodes []string, pods []corev1.Pod) []string {
 	var out []string
 	for _, n := range nodes {
@@ -105,6 +107,7 @@ func TestNodesFollowAnAutoscalerOutAndBack(t *testing.T) {
 	}
 	for name, way := range ways() {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := startWorld(t, minute)
 			m := startMeter(t.Context(), t, w)
 			m.load.Store(script()[0].load)

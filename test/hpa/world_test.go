@@ -69,8 +69,8 @@ func startWorld(t *testing.T, minute time.Duration) *world {
 
 // populate makes the nodes that are not kerf's, a Provisioner that gives back in one of the ways, and the workload with its autoscaler.
 //
-// There is room for the first two replicas, on a node for each: a ReplicaSet gives up pods that share a node with others of theirs first, so one
-// node for both would end up with one, and the last pod on kerf's.
+// There is room for the first two replicas, on a node for each: a ReplicaSet gives up first what shares a node with others of its pods, so of two
+// on one node one would always go, and the last pod on kerf's stay.
 func (w *world) populate(way way) {
 	w.t.Helper()
 	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
