@@ -3,6 +3,7 @@ package consolidation
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/samber/lo"
@@ -13,6 +14,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/disruption"
 	"github.com/kerf-autoscaler/kerf/pkg/drain"
 	"github.com/kerf-autoscaler/kerf/pkg/journal"
+	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/pkg/problem"
 )
 
@@ -67,6 +69,9 @@ func (p *pass) Start(ctx context.Context) error {
 // run makes one decision, and writes it down.
 func (p *pass) run(ctx context.Context) error {
 	if kept, err := p.kept(ctx); err != nil || kept {
+		return err
+	}
+	if asked, err := p.asked(ctx); err != nil || !asked {
 		return err
 	}
 	facts, edition, err := p.market.Survey(ctx)
@@ -129,6 +134,27 @@ func (p *pass) kept(ctx context.Context) (bool, error) {
 		p.held, p.seen = by, 0
 	}
 	return by != "", nil
+}
+
+// asked reports whether anybody asks for more than that empty machines go: to look at a whole cluster costs something.
+func (p *pass) asked(ctx context.Context) (bool, error) {
+	var provisioners v1alpha5.ProvisionerList
+	if err := p.client.List(ctx, &provisioners, client.UnsafeDisableDeepCopy); err != nil {
+		return false, fmt.Errorf("listing provisioners: %w", err)
+	}
+	for i := range provisioners.Items {
+		if _, expires := provisioners.Items[i].TTLUntilExpired(); expires || provisioners.Items[i].Consolidates() {
+			return true, nil
+		}
+	}
+	var list v1alpha5.MachineList
+	if err := p.client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return false, fmt.Errorf("listing machines: %w", err)
+	}
+	return slices.ContainsFunc(list.Items, func(m v1alpha5.Machine) bool {
+		// What was said of a machine has to be taken back in the end.
+		return machines.Conditions(&m).IsTrue(v1alpha5.ConditionDrifted) || machines.Conditions(&m).Get(v1alpha5.ConditionDisruptable) != nil
+	}), nil
 }
 
 // input returns what a decision depends on.

@@ -1,0 +1,146 @@
+package consolidation
+
+import (
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/disruption"
+	"github.com/kerf-autoscaler/kerf/pkg/machines"
+	"github.com/kerf-autoscaler/kerf/pkg/problem"
+	"github.com/kerf-autoscaler/kerf/pkg/state"
+	"github.com/kerf-autoscaler/kerf/test/builders"
+)
+
+// state of a machine, as conditions say it; since is how long before now.
+func stated(conditionType string, status metav1.ConditionStatus, reason string, since time.Duration) builders.MachineModifier {
+	return func(m *v1alpha5.Machine) {
+		m.Status.Conditions = append(m.Status.Conditions, metav1.Condition{
+			Type: conditionType, Status: status, Reason: reason, LastTransitionTime: metav1.NewTime(noon().Add(-since)),
+		})
+	}
+}
+
+func noon() time.Time { return time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC) }
+
+func made(ago time.Duration) builders.MachineModifier {
+	return func(m *v1alpha5.Machine) { m.CreationTimestamp = metav1.NewTime(noon().Add(-ago)) }
+}
+
+func TestHowFarARolloutHasCome(t *testing.T) {
+	drifted := stated(v1alpha5.ConditionDrifted, metav1.ConditionTrue, v1alpha5.ReasonAMIDrifted, time.Hour)
+	ready := stated(v1alpha5.ConditionInitialized, metav1.ConditionTrue, "Initialized", time.Minute)
+	goes := stated(v1alpha5.ConditionDisrupting, metav1.ConditionTrue, disruption.ReasonDrifted, time.Minute)
+	back := func(reason string, since time.Duration) builders.MachineModifier {
+		return stated(v1alpha5.ConditionDisrupting, metav1.ConditionFalse, reason, since)
+	}
+	old := func(modifiers ...builders.MachineModifier) *v1alpha5.Machine {
+		return builders.Machine("old", "p", append(modifiers, made(24*time.Hour), ready, drifted)...)
+	}
+	other := func(modifiers ...builders.MachineModifier) *v1alpha5.Machine {
+		return builders.Machine("other", "p", append(modifiers, ready)...)
+	}
+	tests := map[string]struct {
+		machines []*v1alpha5.Machine
+		stands   bool
+		want     int
+	}{
+		"the first one may go":             {[]*v1alpha5.Machine{old()}, false, 1},
+		"one goes":                         {[]*v1alpha5.Machine{old(goes), old()}, false, 0},
+		"one was made since, and is ready": {[]*v1alpha5.Machine{old(goes), old(), other(made(time.Minute))}, false, disruption.Unbounded},
+		"one was made before, and the change is not about it": {[]*v1alpha5.Machine{old(), other(made(2 * time.Hour))}, false, 1},
+		"one was made since, and is not ready":                {[]*v1alpha5.Machine{old(), builders.Machine("new", "p", made(time.Minute))}, false, 1},
+		"one was made since, for another provisioner":         {[]*v1alpha5.Machine{old(), builders.Machine("new", "q", made(time.Minute), ready)}, false, 1},
+		"the last one came to nothing a moment ago":           {[]*v1alpha5.Machine{old(back(v1alpha5.ReasonReplacementFailed, time.Minute)), old()}, false, 0},
+		"the last one came to nothing long ago":               {[]*v1alpha5.Machine{old(back(v1alpha5.ReasonReplacementFailed, time.Hour)), old()}, false, 1},
+		"the last one was overtaken":                          {[]*v1alpha5.Machine{old(back(v1alpha5.ReasonOvertaken, time.Minute)), old()}, false, 1},
+		"its status says that it stands still":                {[]*v1alpha5.Machine{old(), other(made(time.Minute))}, true, 0},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			provisioner := builders.Provisioner("p")
+			if tc.stands {
+				provisioner.Status.Conditions = []metav1.Condition{{Type: v1alpha5.ConditionRolloutProceeding, Status: metav1.ConditionFalse}}
+			}
+			facts := problem.Facts{Offers: problem.Offers{"p": problem.NewOffer(provisioner, nil)}}
+			for _, machine := range tc.machines {
+				facts.Snapshot.Entries = append(facts.Snapshot.Entries, state.Entry{Machine: machine})
+			}
+			if got := rollouts(facts, noon())["p"].most(); got != tc.want {
+				t.Errorf("%d more may go, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestANodeSettlesOnceItsPodsStay(t *testing.T) {
+	s := settling{lasting: time.Minute}
+	node := builders.Node("n")
+	pods := map[types.UID]*corev1.Pod{}
+	add := func(name string, modifiers ...builders.PodModifier) {
+		pod := builders.Pod(append(modifiers, builders.Name(name), builders.OnNode("n"))...)
+		pods[pod.UID] = pod
+	}
+	at := func(after time.Duration) time.Duration {
+		s.look(state.Snapshot{Entries: []state.Entry{{Node: node, Pods: pods}}}, noon().Add(after))
+		return s.at(node).Sub(noon())
+	}
+	if got := at(0); got != time.Minute {
+		t.Errorf("a node that was never seen is settled after %s", got)
+	}
+	add("a")
+	if got := at(10 * time.Second); got != 70*time.Second {
+		t.Errorf("a pod came after 10 s, and it is settled after %s", got)
+	}
+	add("job", builders.OwnedBy("batch/v1", "Job", "j"))
+	add("daemon", builders.OwnedBy("apps/v1", "DaemonSet", "d"))
+	if got := at(20 * time.Second); got != 70*time.Second {
+		t.Errorf("pods came that say nothing, and it is settled after %s", got)
+	}
+	clear(pods)
+	if got := at(30 * time.Second); got != 90*time.Second {
+		t.Errorf("the pod left after 30 s, and it is settled after %s", got)
+	}
+}
+
+func TestAMoveIsInVainAfterWhichAMachineIsBoughtForItsPods(t *testing.T) {
+	moved := builders.Pod(builders.Name("moved"), builders.OwnedBy("apps/v1", "ReplicaSet", "a"))
+	other := builders.Pod(builders.Name("other"), builders.OwnedBy("apps/v1", "ReplicaSet", "b"))
+	for name, tc := range map[string]struct {
+		after    time.Duration
+		pod      *corev1.Pod
+		replaces bool
+		want     bool
+	}{
+		"for a pod like it, soon":            {time.Minute, moved, false, true},
+		"for a pod like it, much later":      {10 * time.Minute, moved, false, false},
+		"for another pod":                    {time.Minute, other, false, false},
+		"in the place of another machine":    {time.Minute, moved, true, false},
+		"for a pod like it, a moment before": {-2 * time.Second, moved, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLedger(noon().Add(-time.Hour))
+			l.notice(state.Snapshot{}, noon())
+			l.add([]*corev1.Pod{moved}, noon())
+			machine := builders.Machine("m", "p", made(-tc.after), func(m *v1alpha5.Machine) {
+				m.Annotations = map[string]string{v1alpha5.MadeForAnnotation: machines.MadeFor("basis", []*corev1.Pod{tc.pod})}
+				if tc.replaces {
+					m.Annotations[v1alpha5.ReplacesAnnotation] = "another"
+				}
+			})
+			l.notice(state.Snapshot{}, noon().Add(tc.after-time.Second))
+			l.notice(state.Snapshot{Entries: []state.Entry{{Machine: machine}}}, noon().Add(tc.after))
+			memory := l.moves(noon().Add(tc.after))
+			if got := len(memory.InVain) > 0; got != tc.want {
+				t.Errorf("in vain is %t, want %t", got, tc.want)
+			}
+			if len(memory.ByOwner) != 1 {
+				t.Errorf("it remembers %v", memory.ByOwner)
+			}
+		})
+	}
+}
