@@ -7,7 +7,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/utils/ptr"
 )
 
 // Provisioner says which machines kerf may add to the cluster, for which pods, and when it gives them back.
@@ -203,7 +202,7 @@ func (p *Provisioner) TemplateName() string {
 
 // Consolidates reports whether machines may go that are not needed as they are.
 func (p *Provisioner) Consolidates() bool {
-	return p.Spec.Consolidation != nil && ptr.Deref(p.Spec.Consolidation.Enabled, false)
+	return p.Spec.Consolidation != nil && p.Spec.Consolidation.Enabled != nil && *p.Spec.Consolidation.Enabled
 }
 
 // TTLUntilExpired returns how long a machine may live; false when it may live for ever. Long times are cut in the same way as in

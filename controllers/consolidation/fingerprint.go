@@ -15,7 +15,7 @@ import (
 // candidates and what is allowed of them, nodes as they are to pods, pods, and provisioners. A heartbeat of a node changes nothing.
 func fingerprint(facts problem.Facts, in *disruption.Input) uint64 {
 	sum := fnv.New64a()
-	write := func(format string, arguments ...any) { fmt.Fprintf(sum, format, arguments...) } // a hash takes everything
+	write := func(format string, arguments ...any) { _, _ = fmt.Fprintf(sum, format, arguments...) } // a hash takes everything
 	for i := range in.Candidates {
 		c := in.Candidates[i]
 		write("%v|", c)

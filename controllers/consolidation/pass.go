@@ -212,14 +212,11 @@ func (p *pass) allow(ctx context.Context, in *disruption.Input, facts problem.Fa
 
 // begin records a command and has its replacements made. A decision that was overtaken is made anew by the next pass.
 func (p *pass) begin(ctx context.Context, command *disruption.Command, facts problem.Facts, edition int64) error {
+	defer p.executor.buying(command.Machines[0].Machine)() // who sees the record must not miss what is about to be made
 	lead, err := p.record(ctx, command, facts)
-	if err != nil || lead == nil {
+	if err != nil || lead == nil || len(command.Replacements) == 0 {
 		return err
 	}
-	if len(command.Replacements) == 0 {
-		return nil
-	}
-	defer p.executor.buying(lead.Name)()
 	bought, err := p.market.Buy(ctx, edition, disruption.Order{
 		Machines: command.Replacements, Names: lead.Status.Disruption.Replacements, For: lead.Name,
 	})

@@ -75,6 +75,16 @@ func TestAMachineGoesOnceItsReplacementIsReady(t *testing.T) {
 	}
 }
 
+func TestWhatIsAboutToBeMadeIsNotMissed(t *testing.T) {
+	y := newYard(t)
+	machine := y.machine("m5.4xlarge", "500m")
+	y.beforehand = func(order disruption.Order) { y.Reconcile(y.controller, order.For) }
+	y.pass(2 * time.Minute)
+	if y.record(machine) == nil || y.sold != 1 {
+		t.Errorf("on record: %v; %d bought", machine.Status.Disruption, y.sold)
+	}
+}
+
 func TestAProcessGoesOnWhereAnotherEnded(t *testing.T) {
 	y, machine := replaced(t)
 	y.restart()

@@ -9,6 +9,7 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/disruption"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/pkg/problem"
+	"github.com/kerf-autoscaler/kerf/pkg/state"
 )
 
 // doubt is how long after a replacement failed no other drifted machine of the provisioner is replaced, until its status says the same.
@@ -42,30 +43,16 @@ func (r rollout) most() int {
 func rollouts(facts problem.Facts, now time.Time) map[string]rollout {
 	out := map[string]rollout{}
 	for i := range facts.Snapshot.Entries {
-		machine := facts.Snapshot.Entries[i].Machine
-		if machine == nil {
+		entry := &facts.Snapshot.Entries[i]
+		if entry.Machine == nil || !machines.Conditions(entry.Machine).IsTrue(v1alpha5.ConditionDrifted) {
 			continue
 		}
-		set := machines.Conditions(machine)
-		drifted := set.Get(v1alpha5.ConditionDrifted)
-		if drifted == nil || !set.IsTrue(v1alpha5.ConditionDrifted) {
-			continue
+		name := entry.Machine.ProvisionerName()
+		r, known := out[name]
+		if offer, offers := facts.Offers[name]; !known && offers {
+			r.failed = meta.IsStatusConditionFalse(offer.Provisioner.Status.Conditions, v1alpha5.ConditionRolloutProceeding)
 		}
-		name := machine.ProvisionerName()
-		r := out[name]
-		if r.since.IsZero() || drifted.LastTransitionTime.Time.Before(r.since) {
-			r.since = drifted.LastTransitionTime.Time
-		}
-		if goes := set.Get(v1alpha5.ConditionDisrupting); facts.Snapshot.Entries[i].Deleting() || set.IsTrue(v1alpha5.ConditionDisrupting) {
-			r.going++
-		} else if goes != nil && goes.Reason == v1alpha5.ReasonReplacementFailed && now.Sub(goes.LastTransitionTime.Time) < doubt {
-			r.failed = true
-		}
-		out[name] = r
-	}
-	for name, r := range out {
-		offer, known := facts.Offers[name]
-		r.failed = r.failed || known && meta.IsStatusConditionFalse(offer.Provisioner.Status.Conditions, v1alpha5.ConditionRolloutProceeding)
+		r.drifted(entry, now)
 		out[name] = r
 	}
 	for i := range facts.Snapshot.Entries {
@@ -73,13 +60,32 @@ func rollouts(facts problem.Facts, now time.Time) map[string]rollout {
 		if machine == nil {
 			continue
 		}
-		r, drifting := out[machine.ProvisionerName()]
-		set := machines.Conditions(machine)
-		if drifting && machine.DeletionTimestamp.IsZero() && set.IsTrue(v1alpha5.ConditionInitialized) && !set.IsTrue(v1alpha5.ConditionDrifted) &&
-			machine.CreationTimestamp.After(r.since) {
+		if r, drifting := out[machine.ProvisionerName()]; drifting && r.isProvenBy(machine) {
 			r.proven = true
 			out[machine.ProvisionerName()] = r
 		}
 	}
 	return out
+}
+
+// drifted counts a machine that has drifted.
+func (r *rollout) drifted(entry *state.Entry, now time.Time) {
+	set := machines.Conditions(entry.Machine)
+	if since := set.Get(v1alpha5.ConditionDrifted).LastTransitionTime.Time; r.since.IsZero() || since.Before(r.since) {
+		r.since = since
+	}
+	goes := set.Get(v1alpha5.ConditionDisrupting)
+	switch {
+	case entry.Deleting() || set.IsTrue(v1alpha5.ConditionDisrupting):
+		r.going++
+	case goes != nil && goes.Reason == v1alpha5.ReasonReplacementFailed && now.Sub(goes.LastTransitionTime.Time) < doubt:
+		r.failed = true
+	}
+}
+
+// isProvenBy reports whether a machine was made since the first one drifted, and works.
+func (r *rollout) isProvenBy(machine *v1alpha5.Machine) bool {
+	set := machines.Conditions(machine)
+	return machine.DeletionTimestamp.IsZero() && set.IsTrue(v1alpha5.ConditionInitialized) && !set.IsTrue(v1alpha5.ConditionDrifted) &&
+		machine.CreationTimestamp.After(r.since)
 }

@@ -40,6 +40,8 @@ type yard struct {
 	// sold counts machines that were bought; trouble is what comes of the next purchase.
 	sold    int
 	trouble error
+	// beforehand is done before anything is made.
+	beforehand func(order disruption.Order)
 	// lost says that what is bought next is made, and the answer is lost.
 	lost bool
 }
@@ -173,6 +175,9 @@ func (y *yard) Foresee(ctx context.Context) (solver.Plan, error) {
 func (y *yard) Buy(_ context.Context, edition int64, order disruption.Order) (bool, error) {
 	if edition != y.edition {
 		return false, nil
+	}
+	if y.beforehand != nil {
+		y.beforehand(order)
 	}
 	if y.trouble != nil {
 		return false, y.trouble

@@ -74,13 +74,12 @@ func fateOf(entry state.Entry, ended bool, waiting patience, now time.Time) fate
 	readyFor := readyFor(machine, now)
 	settled := readyFor >= settling
 	out.onItsWay = !leaving && !settled && now.Sub(machine.CreationTimestamp.Time) < onItsWayFor
+	if leaving {
+		out.reason = endOf(entry, readyFor)
+	}
 	switch {
-	case leaving && machine.NeverJoined():
-		out.reason, out.failed = v1alpha5.ReasonNeverJoined, out.workloads
-	case leaving && lostNode(entry) && readyFor < shortLife:
-		out.reason, out.failed = v1alpha5.ReasonNodeDeleted, out.workloads
-	case leaving && readyFor == 0 && gaveUp(machine):
-		out.reason, out.failed = v1alpha5.ReasonNeverReady, out.workloads
+	case out.reason != "":
+		out.failed = out.workloads
 	case readyFor == 0:
 	case conditions.IsTrue(v1alpha5.ConditionDisrupting), !leaving && settled:
 		out.shun(waiting)
@@ -125,6 +124,20 @@ func lostNode(entry state.Entry) bool {
 	}
 	wasReady := machines.Conditions(entry.Machine).IsTrue(v1alpha5.ConditionInitialized)
 	return !entry.Node.DeletionTimestamp.After(entry.Machine.DeletionTimestamp.Time) && (machines.NodeIsReady(entry.Node) || !wasReady)
+}
+
+// endOf returns why a machine that goes came to nothing for everybody; "" if it did not.
+func endOf(entry state.Entry, readyFor time.Duration) string {
+	switch {
+	case entry.Machine.NeverJoined():
+		return v1alpha5.ReasonNeverJoined
+	case lostNode(entry) && readyFor < shortLife:
+		return v1alpha5.ReasonNodeDeleted
+	case readyFor == 0 && gaveUp(entry.Machine):
+		return v1alpha5.ReasonNeverReady
+	default:
+		return ""
+	}
 }
 
 // gaveUp reports whether a machine goes that others were to give their place to, because it was not ready in time.

@@ -52,7 +52,7 @@ func play(ctx context.Context, s settings) error {
 		// What takes five minutes by default takes seconds, so that the second act is short; and a small spot machine, which has few cheaper
 		// instance types below it, may take the place of one that is a little larger.
 		ControllerArguments: []string{"--consolidation-settle-duration=5s", "--min-spot-alternatives=5"},
-		Progress: func(what string) { d.timeline.now("setup", "%s: ready", what) },
+		Progress:            func(what string) { d.timeline.now("setup", "%s: ready", what) },
 	})
 	if err != nil {
 		return err

@@ -80,14 +80,14 @@ func (d *show) consolidate(ctx context.Context) error {
 		return err
 	}
 	after := d.cost()
-	d.checks.expect(after < before*2/3 && d.missing(shop, fewShops) == 0 && d.missing(till, tills) == 0, "a spread-out workload consolidates",
+	d.checks.expect(after < before*2/3 && d.complete(), "a spread-out workload consolidates",
 		"$%.4f an hour became $%.4f, and all pods run", before, after)
 	return nil
 }
 
 // interrupt has EC2 take a spot instance away that pods run on, if there is one.
 func (d *show) interrupt(ctx context.Context) error {
-	victims := d.instancesOf("consolidated")
+	victims := d.consolidated()
 	at := slices.IndexFunc(victims, func(i admin.Instance) bool { return i.CapacityType == v1alpha5.CapacityTypeSpot })
 	if at < 0 {
 		d.checks.expect(false, "a spot interruption is survived", "no instance is a spot one")
@@ -119,23 +119,23 @@ func (d *show) interrupt(ctx context.Context) error {
 
 // rollOut gives the template another image. The first machine that has it is the canary for all others.
 func (d *show) rollOut(ctx context.Context) error {
-	began, count := time.Now(), len(d.instancesOf("consolidated"))
+	began, count := time.Now(), len(d.consolidated())
 	images := map[string]bool{}
-	for _, i := range d.instancesOf("consolidated") {
+	for _, i := range d.consolidated() {
 		images[i.ImageID] = true
 	}
 	if err := d.imageOf(ctx, newRelease); err != nil {
 		return err
 	}
 	renewed := func() bool {
-		return !slices.ContainsFunc(d.instancesOf("consolidated"), func(i admin.Instance) bool { return images[i.ImageID] })
+		return !slices.ContainsFunc(d.consolidated(), func(i admin.Instance) bool { return images[i.ImageID] })
 	}
 	if err := d.awaitCalm(ctx, renewed); err != nil {
 		return err
 	}
 	canary, early := d.canary(began)
-	d.checks.expect(renewed() && canary && early == 0 && d.missing(shop, fewShops) == 0 && d.missing(till, tills) == 0, "a new image is rolled out behind a canary",
-		"%d machines of the old image became %d of the new one; %d were decided on before the first new one was ready", count, len(d.instancesOf("consolidated")), early)
+	d.checks.expect(renewed() && canary && early == 0 && d.complete(), "a new image is rolled out behind a canary",
+		"%d machines of the old image became %d of the new one; %d were decided on before the first new one was ready", count, len(d.consolidated()), early)
 	return nil
 }
 
@@ -187,7 +187,7 @@ func (d *show) awaitCalm(ctx context.Context, holds func() bool) error {
 	ticker := time.NewTicker(200 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		if holds() && d.missing(shop, fewShops) == 0 && d.missing(till, tills) == 0 && d.calm() {
+		if holds() && d.complete() && d.calm() {
 			return nil
 		}
 		select {
@@ -210,11 +210,11 @@ func (d *show) calm() bool {
 	return true
 }
 
-// missing returns how many pods of a workload do not run.
-func (d *show) missing(workload string, wanted int) int {
+// complete reports whether all pods of the second act run.
+func (d *show) complete() bool {
 	d.observer.mu.Lock()
 	defer d.observer.mu.Unlock()
-	return wanted - d.observer.running(workload)
+	return d.observer.running(shop) == fewShops && d.observer.running(till) == tills
 }
 
 // running counts the pods of a workload that run. It is called with the lock held.
@@ -231,15 +231,15 @@ func (o *observer) running(workload string) int {
 // cost returns what the instances cost, US dollars per hour.
 func (d *show) cost() float64 {
 	cost := 0.0
-	for _, i := range d.instancesOf("consolidated") {
+	for _, i := range d.consolidated() {
 		cost += i.PricePerHour
 	}
 	return cost
 }
 
-// instancesOf returns the living instances of a provisioner.
-func (d *show) instancesOf(provisioner string) []admin.Instance {
+// consolidated returns the living instances of the second act.
+func (d *show) consolidated() []admin.Instance {
 	return slices.DeleteFunc(d.env.AWS().Instances(), func(i admin.Instance) bool {
-		return !alive(i) || i.Tags[v1alpha5.ProvisionerNameLabel] != provisioner
+		return !alive(i) || i.Tags[v1alpha5.ProvisionerNameLabel] != "consolidated"
 	})
 }

@@ -83,6 +83,12 @@ func (w *world) examplesApply(t *testing.T) {
 		}
 		return nil
 	})
+	w.examplesEnd(t)
+}
+
+// examplesEnd deletes what the examples made.
+func (w *world) examplesEnd(t *testing.T) {
+	t.Helper()
 	for _, file := range []string{"nginx-to-scaleout.yaml", "echoserver.yaml", "inflate.yaml", "backend-app-hpa.yaml", "shop.yaml"} {
 		if _, err := w.Kubectl(t.Context(), "delete", "--wait=false", "-f", "../../examples/"+file); err != nil {
 			t.Fatal(err)
