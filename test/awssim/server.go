@@ -90,7 +90,10 @@ func New(config Config) (*Server, error) {
 	if err := w.Faults().Set(config.Plan, w.Now()); err != nil {
 		return nil, err
 	}
-	queues := sqs.New(w, config.Queues...)
+	queues, err := sqs.New(w, config.Queues...)
+	if err != nil {
+		return nil, err
+	}
 	s := &Server{
 		world: w, queues: queues,
 		services: map[string]service{

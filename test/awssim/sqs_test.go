@@ -274,7 +274,7 @@ func (l *line) events() []string {
 }
 
 func TestTheQueueHearsWhatBecomesOfInstances(t *testing.T) {
-	l := startLine(t, awssimsqs.Config{Rules: []string{admin.DetailSpotWarning, admin.DetailStateChange}})
+	l := startLine(t, awssimsqs.Config{Rules: []awssimsqs.Rule{{DetailType: admin.DetailSpotWarning}, {DetailType: admin.DetailStateChange}}})
 	l.makeTemplate()
 	in := l.fleetOf(1, "m5.large")
 	in.TargetCapacitySpecification.DefaultTargetCapacityType = "spot"

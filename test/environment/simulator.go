@@ -44,14 +44,30 @@ func (e *Environment) startSimulator(_ context.Context, options Options) error {
 	if err != nil {
 		return err
 	}
-	queue := sqs.Config{Name: e.clusterName, Retention: retention} // as the installation makes it
-	for _, event := range policy.Events() {
-		queue.Rules = append(queue.Rules, event.DetailType)
+	queue, err := e.shippedQueue(w.AccountID)
+	if err != nil {
+		return err
 	}
 	if e.aws, err = awssim.Start(awssim.Config{World: w, Policies: shipped, Queues: []sqs.Config{queue}}); err != nil {
 		return err
 	}
 	return e.SetAWSReachable(!options.AWSUnreachable)
+}
+
+// shippedQueue describes the queue as the installation makes it, with the rules that write to it and the policy that lets them.
+func (e *Environment) shippedQueue(account string) (sqs.Config, error) {
+	queue := sqs.Config{Name: e.clusterName, Retention: retention}
+	spelled := policy.Spelling{policy.Queue: fmt.Sprintf("arn:aws:sqs:%s:%s:%s", e.region, account, queue.Name)}
+	for _, event := range policy.Events() {
+		rule := sqs.Rule{ARN: fmt.Sprintf("arn:aws:events:%s:%s:rule/%s", e.region, account, event.Name), DetailType: event.DetailType}
+		queue.Rules = append(queue.Rules, rule)
+		spelled[policy.Rule(event.Name)] = rule.ARN
+	}
+	var err error
+	if queue.Policy, err = policy.QueueAccess().Render(spelled); err != nil {
+		return sqs.Config{}, err
+	}
+	return queue, nil
 }
 
 // shippedPolicies returns the controller's IAM policies as users get them, with what the documentation has them fill in.

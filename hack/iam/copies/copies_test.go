@@ -156,6 +156,14 @@ func TestOnlyItsRulesMayWriteToTheQueueAndNobodyWithoutTLS(t *testing.T) {
 			t.Errorf("%s may write: %t, want %t", name, got, tc.want)
 		}
 	}
+	// Those of the account whose own policies allow it are refused, not just not allowed; reading is left to their policies.
+	withAll := policy.Document{Version: policy.Version, Statement: append(document.Statement,
+		policy.Statement{Effect: "Allow", Action: policy.List{"sqs:*"}, Resource: policy.List{"*"}})}
+	for action, want := range map[string]bool{"sqs:SendMessage": false, "sqs:ReceiveMessage": true} {
+		if got := allowed(t, withAll, action, queue, map[string]string{"aws:SecureTransport": "true"}); got != want {
+			t.Errorf("one who may do all may %s: %t, want %t", action, got, want)
+		}
+	}
 }
 
 func TestOnlyTheControllersServiceAccountMayTakeItsRole(t *testing.T) {

@@ -29,7 +29,8 @@ func Interruption() Document {
 }
 
 // QueueAccess is who may write to the queue: the rules, and nobody without TLS. Who else could write to it could have nodes
-// drained.
+// drained. That the rules are allowed to keeps nobody away who is of the same account: what his own policy allows him needs none of the
+// queue's. So all are refused whom no rule sends; who comes without a rule at all matches ArnNotEquals as well.
 func QueueAccess() Document {
 	var rules List
 	for _, e := range Events() {
@@ -39,6 +40,10 @@ func QueueAccess() Document {
 		{
 			Sid: "AllowRules", Effect: allow, Principal: map[string]List{"Service": {"events.amazonaws.com"}},
 			Action: List{"sqs:SendMessage"}, Resource: List{Queue}, Condition: Condition{"ArnEquals": {"aws:SourceArn": rules}},
+		},
+		{
+			Sid: "DenyOthers", Effect: deny, Principal: map[string]List{"AWS": {"*"}},
+			Action: List{"sqs:SendMessage"}, Resource: List{Queue}, Condition: Condition{"ArnNotEquals": {"aws:SourceArn": rules}},
 		},
 		{
 			Sid: "DenyHTTP", Effect: deny, Principal: map[string]List{"AWS": {"*"}},

@@ -11,6 +11,8 @@ type Ask struct {
 	Request
 	// Late requests are refused in the answer to the call, and not in place of it.
 	Late bool
+	// Policy is that of the resource; nil where it has none.
+	Policy *Document
 }
 
 // Key is the same text for the same request.
@@ -25,7 +27,10 @@ func (r Request) Key() string {
 // Because words a refusal as AWS does.
 func (d Decision) Because(principal string, r Request) string {
 	reason := fmt.Sprintf("because no identity-based policy allows the %s action", r.Action)
-	if d.Denied {
+	switch {
+	case d.Denied && d.ByResource:
+		reason = "with an explicit deny in a resource-based policy"
+	case d.Denied:
 		reason = "with an explicit deny in an identity-based policy"
 	}
 	return fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s %s", principal, r.Action, r.Resource, reason)

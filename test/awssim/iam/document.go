@@ -30,7 +30,7 @@ type Document struct {
 type Statement struct {
 	Sid          string                     `json:",omitempty"`
 	Effect       string                     // Allow or Deny
-	Principal    json.RawMessage            `json:",omitempty"` // whom a resource's policy is about; nothing here judges that
+	Principal    principals                 `json:",omitempty"` // whom a resource's policy is about
 	Action       list                       `json:",omitempty"`
 	NotAction    list                       `json:",omitempty"`
 	Resource     list                       `json:",omitempty"`
@@ -115,6 +115,9 @@ func (s *Statement) understand() error {
 		return errors.New("one of Resource and NotResource is needed")
 	}
 	if err := s.checkNames(); err != nil {
+		return err
+	}
+	if err := s.Principal.check(); err != nil {
 		return err
 	}
 	for name, keys := range s.Condition {

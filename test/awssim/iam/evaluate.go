@@ -19,6 +19,8 @@ type Decision struct {
 	Allowed bool
 	// Denied is true where a statement says no, and not just none says yes.
 	Denied bool
+	// ByResource is true where it is the resource's policy that says no.
+	ByResource bool
 	// Statements are those that decided: all that deny if one does, else all that allow.
 	Statements []Place
 }

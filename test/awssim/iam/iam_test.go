@@ -137,6 +137,8 @@ func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 		allowing(`"StringEquals": {"a": []}`):                                                       "no values",
 		allowing(`"StringEquals": {"a": "${aws:username}"}`):                                        "variable",
 		`{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "a:B", "Resource":`:   "EOF",
+		statement(`"Effect": "Deny", "Principal": {"AWS": "111122223333"}, "Action": "a:B"`):        "principal",
+		statement(`"Effect": "Deny", "Principal": ["*"], "Action": "a:B"`):                          "reading",
 		`{"Version": "2012-10-17", "Statement": [{"Effect": 1, "Action": "a:B", "Resource": "*"}]}`: "Effect",
 	} {
 		if _, err := iam.Parse(text); err == nil || !strings.Contains(err.Error(), says) {
@@ -212,5 +214,41 @@ func TestARefusalSaysWhyAndCarriesItsAccount(t *testing.T) {
 		if diff := cmp.Diff(r, account.Context); diff != "" {
 			t.Errorf("the request in its account (-want +got):\n%s", diff)
 		}
+	}
+}
+
+func TestAResourcesPolicyAndThatOfWhoAsksAreTakenTogether(t *testing.T) {
+	const user, other, events, other2 = "arn:aws:iam::1:user/a", "arn:aws:iam::1:user/b", "events.amazonaws.com", "s3.amazonaws.com"
+	about := func(effect, principal string) string {
+		return `{"Version": "2012-10-17", "Statement": [{"Effect": "` + effect + `", "Principal": ` + principal + `, "Action": "sqs:SendMessage", "Resource": "*"}]}`
+	}
+	yes, silent, no := iam.Decision{Allowed: true}, iam.Decision{}, iam.Decision{Denied: true}
+	for name, tc := range map[string]struct {
+		before iam.Decision
+		policy string
+		who    iam.Caller
+		want   iam.Decision
+	}{
+		"none allows":                         {silent, about("Allow", `{"AWS": "`+other+`"}`), iam.Identity(user), silent},
+		"the identity's allows":               {yes, about("Allow", `{"AWS": "`+other+`"}`), iam.Identity(user), yes},
+		"the resource's allows":               {silent, about("Allow", `{"AWS": "`+user+`"}`), iam.Identity(user), yes},
+		"the resource's allows all":           {silent, about("Allow", `"*"`), iam.Identity(user), yes},
+		"the identity's denies":               {no, about("Allow", `"*"`), iam.Identity(user), no},
+		"the resource's denies":               {yes, about("Deny", `{"AWS": ["`+other+`", "`+user+`"]}`), iam.Identity(user), iam.Decision{Denied: true, ByResource: true}},
+		"the resource's denies somebody else": {yes, about("Deny", `{"AWS": "`+other+`"}`), iam.Identity(user), yes},
+		"it denies a service":                 {yes, about("Deny", `{"Service": "`+events+`"}`), iam.Identity(user), yes},
+		"it allows the service":               {silent, about("Allow", `{"Service": "`+events+`"}`), iam.ServiceOf(events), yes},
+		"it allows another service":           {silent, about("Allow", `{"Service": "`+other2+`"}`), iam.ServiceOf(events), silent},
+		"it denies everyone":                  {silent, about("Deny", `{"AWS": "*"}`), iam.ServiceOf(events), iam.Decision{Denied: true, ByResource: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			document := parse(t, tc.policy)
+			if diff := cmp.Diff(tc.want, tc.before.Within(&document, tc.who, iam.Request{Action: "sqs:SendMessage", Resource: "queue"})); diff != "" {
+				t.Errorf("decision (-want +got):\n%s", diff)
+			}
+		})
+	}
+	if diff := cmp.Diff(yes, yes.Within(nil, iam.Identity(user), iam.Request{})); diff != "" {
+		t.Errorf("without a policy (-want +got):\n%s", diff)
 	}
 }

@@ -127,14 +127,15 @@ func since(i world.Instance) time.Time {
 	}
 }
 
-// publish puts an event where rules want it. The caller holds the lock.
+// publish puts an event where rules want it and may. The caller holds the lock.
 func (s *Service) publish(e admin.Event) {
 	body, err := s.body(e)
 	if err != nil { // it is text and times alone
 		return
 	}
 	for _, name := range s.names() {
-		if q := s.queues[name]; slices.Contains(q.Rules, e.DetailType) {
+		q := s.queues[name]
+		if slices.ContainsFunc(q.Rules, func(r Rule) bool { return r.DetailType == e.DetailType && q.admits(r, s.arn(name)) }) {
 			s.put(q, body, q.Copies)
 		}
 	}

@@ -38,7 +38,7 @@ func (s *Service) createQueue(r *wire.Request) (any, error) {
 	if in.QueueName == "" {
 		return nil, apierror.Missing("QueueName")
 	}
-	c := Config{Name: in.QueueName}
+	c := Config{Name: in.QueueName, Policy: in.Attributes["Policy"]}
 	for name, into := range map[string]*time.Duration{"VisibilityTimeout": &c.VisibilityTimeout, "MessageRetentionPeriod": &c.Retention} {
 		if text, ok := in.Attributes[name]; ok {
 			n, err := strconv.Atoi(text)
@@ -51,7 +51,11 @@ func (s *Service) createQueue(r *wire.Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, there := s.queues[c.Name]; !there {
-		s.queues[c.Name] = newQueue(c, s.world.Now())
+		q, err := newQueue(c, s.world.Now())
+		if err != nil {
+			return nil, apierror.New("InvalidAttributeValue", "Invalid value for the parameter Policy.")
+		}
+		s.queues[c.Name] = q
 	}
 	return s.url(r, c.Name), nil
 }

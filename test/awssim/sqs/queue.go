@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kerf-autoscaler/kerf/test/awssim/iam"
 )
 
 // Config is a queue to begin with.
@@ -18,11 +20,16 @@ type Config struct {
 	VisibilityTimeout time.Duration
 	// Retention is how long a message is kept that nobody deletes; 0 is four days, as at AWS.
 	Retention time.Duration
-	// Rules are the detail types of events that EventBridge puts here.
-	Rules []string
+	// Rules are those of EventBridge that want to put events here.
+	Rules []Rule
+	// Policy says, as JSON, who may do what with the queue, besides what their own policies say; empty is none, and then the rules may.
+	Policy string
 	// Copies is how often each message is delivered, as a queue that promises at least once may; 0 is once.
 	Copies int
 }
+
+// Rule is one of EventBridge about one type of events.
+type Rule struct{ ARN, DetailType string }
 
 // What AWS has by default.
 const (
@@ -33,6 +40,7 @@ const (
 // queue holds messages until somebody deletes them. The caller holds the lock of the service.
 type queue struct {
 	Config
+	policy   *iam.Document // nil for none
 	created  time.Time
 	serial   int // of the last message put in
 	messages []*message
@@ -50,14 +58,33 @@ type message struct {
 	receives int
 }
 
-func newQueue(c Config, now time.Time) *queue {
+func newQueue(c Config, now time.Time) (*queue, error) {
 	if c.VisibilityTimeout == 0 {
 		c.VisibilityTimeout = defaultVisibility
 	}
 	if c.Retention == 0 {
 		c.Retention = defaultRetention
 	}
-	return &queue{Config: c, created: now}
+	q := &queue{Config: c, created: now}
+	if c.Policy != "" {
+		policy, err := iam.Parse(c.Policy)
+		if err != nil {
+			return nil, err
+		}
+		q.policy = &policy
+	}
+	return q, nil
+}
+
+// admits says whether a rule may put a message in. It comes with TLS.
+func (q *queue) admits(rule Rule, arn string) bool {
+	if q.policy == nil {
+		return true
+	}
+	request := iam.Request{Action: "sqs:SendMessage", Resource: arn, Context: map[string][]string{
+		"aws:SourceArn": {rule.ARN}, "aws:SecureTransport": {"true"},
+	}}
+	return iam.Decision{}.Within(q.policy, iam.ServiceOf("events.amazonaws.com"), request).Allowed
 }
 
 // put takes a message in, so many copies of it, and returns its id.

@@ -26,12 +26,16 @@ type Service struct {
 }
 
 // New makes the endpoint of a world, with queues.
-func New(w *world.World, queues ...Config) *Service {
+func New(w *world.World, queues ...Config) (*Service, error) {
 	s := &Service{world: w, queues: map[string]*queue{}, news: make(chan struct{}), told: map[string]sight{}}
 	for _, c := range queues {
-		s.queues[c.Name] = newQueue(c, w.Now())
+		q, err := newQueue(c, w.Now())
+		if err != nil {
+			return nil, fmt.Errorf("making queue %s: %w", c.Name, err)
+		}
+		s.queues[c.Name] = q
 	}
-	return s
+	return s, nil
 }
 
 // operation carries a call out; the service's lock is not held.
@@ -93,7 +97,13 @@ func (s *Service) Asks(r *wire.Request) []iam.Ask {
 	if name == "" {
 		name = nameOf(in.QueueURL)
 	}
-	return []iam.Ask{{Request: iam.Request{Action: "sqs:" + strings.TrimSuffix(r.Action, "Batch"), Resource: s.arn(name)}}}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ask := iam.Ask{Request: iam.Request{Action: "sqs:" + strings.TrimSuffix(r.Action, "Batch"), Resource: s.arn(name)}}
+	if q, ok := s.queues[name]; ok {
+		ask.Policy = q.policy
+	}
+	return []iam.Ask{ask}
 }
 
 // Denied is how SQS refuses what policies do not allow.

@@ -158,7 +158,7 @@ func run(c *cobra.Command, f flags) error {
 func hearing(names []string) []sqs.Config {
 	all := make([]sqs.Config, 0, len(names))
 	for _, name := range names {
-		all = append(all, sqs.Config{Name: name, Rules: []string{admin.DetailSpotWarning, admin.DetailStateChange}})
+		all = append(all, sqs.Config{Name: name, Rules: []sqs.Rule{{DetailType: admin.DetailSpotWarning}, {DetailType: admin.DetailStateChange}}})
 	}
 	return all
 }
