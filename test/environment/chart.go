@@ -24,7 +24,7 @@ func (e *Environment) installChart(ctx context.Context) error {
 		"--set=clusterName="+e.clusterName,
 		"--set=clusterEndpoint="+e.cluster.Server(),
 		"--set=aws.defaultInstanceProfile="+InstanceProfile,
-		"--set=settings.aws.interruptionQueueName="+e.clusterName,
+		"--set=settings.aws.interruptionQueueName="+e.queueName(),
 		"--set=replicas=0", "--set=webhook.url=https://"+net.JoinHostPort(loopback, e.ports.webhook),
 	); err != nil {
 		return fmt.Errorf("installing the chart: %w", err)
@@ -46,6 +46,6 @@ func (e *Environment) settings() []string {
 		"--cluster-name=" + e.clusterName,
 		"--cluster-endpoint=" + e.cluster.Server(),
 		"--aws-default-instance-profile=" + InstanceProfile,
-		"--interruption-queue=" + e.clusterName,
+		"--interruption-queue=" + e.queueName(),
 	}
 }

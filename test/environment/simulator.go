@@ -56,7 +56,7 @@ func (e *Environment) startSimulator(_ context.Context, options Options) error {
 
 // shippedQueue describes the queue as the installation makes it, with the rules that write to it and the policy that lets them.
 func (e *Environment) shippedQueue(account string) (sqs.Config, error) {
-	queue := sqs.Config{Name: e.clusterName, Retention: retention}
+	queue := sqs.Config{Name: e.queueName(), Retention: retention}
 	spelled := policy.Spelling{policy.Queue: fmt.Sprintf("arn:aws:sqs:%s:%s:%s", e.region, account, queue.Name)}
 	for _, event := range policy.Events() {
 		rule := sqs.Rule{ARN: fmt.Sprintf("arn:aws:events:%s:%s:rule/%s", e.region, account, event.Name), DetailType: event.DetailType}
@@ -68,6 +68,11 @@ func (e *Environment) shippedQueue(account string) (sqs.Config, error) {
 		return sqs.Config{}, err
 	}
 	return queue, nil
+}
+
+// queueName is how the installation names the queue of interruptions.
+func (e *Environment) queueName() string {
+	return policy.Spelling{policy.Cluster: e.clusterName}.Apply(policy.QueueName)
 }
 
 // shippedPolicies returns the controller's IAM policies as users get them, with what the documentation has them fill in.

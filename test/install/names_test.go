@@ -244,13 +244,13 @@ func TestTheREADMESpeaksOfEveryFieldThatUsersSet(t *testing.T) {
 	}
 }
 
-func TestEveryStatementOfThePolicyIsExplained(t *testing.T) {
+func TestEveryStatementOfThePoliciesIsExplained(t *testing.T) {
 	explained := read(t, "docs/install/iam.md")
 	var got, want []string
-	for _, m := range regexp.MustCompile("(?m)^\\| `(Allow\\w+)` \\|").FindAllStringSubmatch(explained, -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `((?:Allow|Deny)\\w+)` \\|").FindAllStringSubmatch(explained, -1) {
 		got = append(got, m[1])
 	}
-	for _, file := range []string{"controller-policy.json", "interruption-policy.json"} {
+	for _, file := range []string{"controller-policy.json", "interruption-policy.json", "terraform/policies/queue.json.tftpl"} {
 		for _, m := range regexp.MustCompile(`"Sid": "(\w+)"`).FindAllStringSubmatch(read(t, "docs/install/"+file), -1) {
 			want = append(want, m[1])
 		}

@@ -100,7 +100,7 @@ resource "aws_eks_pod_identity_association" "controller" {
 resource "aws_sqs_queue" "interruption" {
   count = var.create_interruption_queue ? 1 : 0
 
-  name                      = var.cluster_name
+  name                      = "${var.cluster_name}-kerf"
   message_retention_seconds = 300
   sqs_managed_sse_enabled   = true
   tags                      = var.tags

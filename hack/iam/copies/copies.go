@@ -136,7 +136,7 @@ func plainSpelling() policy.Spelling {
 	}
 	arns := maps.Clone(s)
 	s[policy.NodeRole] = arns.Apply("arn:" + policy.Partition + ":iam::" + policy.Account + ":role/KarpenterNodeRole-" + policy.Cluster)
-	s[policy.Queue] = arns.Apply("arn:" + policy.Partition + ":sqs:" + policy.Region + ":" + policy.Account + ":" + policy.Cluster)
+	s[policy.Queue] = arns.Apply("arn:" + policy.Partition + ":sqs:" + policy.Region + ":" + policy.Account + ":" + policy.QueueName)
 	return s
 }
 

@@ -22,7 +22,7 @@ const installed = "../../../docs/install"
 const (
 	cluster    = "demo"
 	nodeRole   = "arn:aws:iam::111122223333:role/KarpenterNodeRole-demo"
-	queue      = "arn:aws:sqs:us-east-1:111122223333:demo"
+	queue      = "arn:aws:sqs:us-east-1:111122223333:demo-kerf"
 	rulePrefix = "arn:aws:events:us-east-1:111122223333:rule/"
 )
 

@@ -104,6 +104,7 @@ func TestTerraformAndCloudFormationNameThingsTheSame(t *testing.T) {
 		`"aws_iam_instance_profile" "node"`: {"NodeInstanceProfile", "Properties", "InstanceProfileName"},
 		`"aws_iam_policy" "controller"`:     {"ControllerPolicy", "Properties", "ManagedPolicyName"},
 		`"aws_iam_policy" "interruption"`:   {"InterruptionPolicy", "Properties", "ManagedPolicyName"},
+		`"aws_sqs_queue" "interruption"`:    {"InterruptionQueue", "Properties", "QueueName"},
 	} {
 		names := found(`(?m)^  name += "(.*)"$`, block(t, text, "resource "+resource))
 		want := strings.ReplaceAll(s.text(t, append([]string{"Resources"}, path...)...), "${ClusterName}", "${var.cluster_name}")
@@ -122,5 +123,25 @@ func TestTerraformAndCloudFormationNameThingsTheSame(t *testing.T) {
 	retention := s.text(t, "Resources", "InterruptionQueue", "Properties", "MessageRetentionPeriod")
 	if got := found(`message_retention_seconds += (\d+)`, text); !slices.Equal(got, []string{retention}) {
 		t.Errorf("messages are kept for %v seconds by Terraform and %s by CloudFormation", got, retention)
+	}
+}
+
+// Karpenter names its queue after the cluster. What a policy of kerf's is about has to be the queue that is made, and what users are told to
+// have read.
+func TestTheQueueHasAnotherNameThanKarpentersAndIsCalledByIt(t *testing.T) {
+	name := substitute(t, readStack(t).text(t, "Resources", "InterruptionQueue", "Properties", "QueueName"), cloudFormationValues())
+	resource := parse(t, substitute(t, read(t, "interruption-policy.json"), plainValues())).Statement[0].Resource[0]
+	if name == cluster || !strings.HasSuffix(resource, ":"+name) {
+		t.Errorf("the queue is named %s, the cluster %s, and the policy is about %s", name, cluster, resource)
+	}
+	for file, expression := range map[string]string{
+		"helm.md":                    `settings\.interruptionQueue="(.*)"`,
+		"manifests.md":               `INTERRUPTION_QUEUE=(.*)`,
+		"overlay/kustomization.yaml": `INTERRUPTION_QUEUE=(.*)`,
+	} {
+		told := found(expression, strings.NewReplacer("my-cluster", cluster, "${CLUSTER_NAME}", cluster).Replace(read(t, file)))
+		if diff := cmp.Diff([]string{name}, told); diff != "" {
+			t.Errorf("%s names another queue (+):\n%s", file, diff)
+		}
 	}
 }

@@ -73,8 +73,10 @@ func elsewhere(r iam.Request) []iam.Request {
 		}
 	}
 	for _, name := range []string{"other", clusterName + "-2", strings.ToUpper(clusterName)} {
-		if before, ok := strings.CutSuffix(r.Resource, clusterName); ok {
-			out = append(out, with(r, func(r *iam.Request) { r.Resource = before + name }))
+		for _, own := range []string{clusterName, queueName} {
+			if before, ok := strings.CutSuffix(r.Resource, own); ok {
+				out = append(out, with(r, func(r *iam.Request) { r.Resource = before + name }))
+			}
 		}
 	}
 	if r.Action == "iam:PassRole" {

@@ -30,6 +30,7 @@ const (
 	region      = "us-east-1"
 	account     = "111122223333"
 	clusterName = "demo"
+	queueName   = "demo-kerf"
 )
 
 // shipped returns the controller's policies, in one, as they stand in the account of the tests.
@@ -40,7 +41,7 @@ func shipped(t *testing.T) policy.Document {
 	text, err := both.Render(policy.Spelling{
 		policy.Partition: "aws", policy.Region: region, policy.Account: account, policy.Cluster: clusterName,
 		policy.NodeRole: "arn:aws:iam::" + account + ":role/KarpenterNodeRole-" + clusterName,
-		policy.Queue:    "arn:aws:sqs:" + region + ":" + account + ":" + clusterName,
+		policy.Queue:    "arn:aws:sqs:" + region + ":" + account + ":" + queueName,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +67,7 @@ func life(t *testing.T) asked {
 	reader := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(template).WithObjects(template).Build()
 	p, err := aws.New(configuration(t, server), reader, aws.Settings{
 		ClusterName: clusterName, ClusterUID: "uid", VMMemoryOverheadPercent: 0.075,
-		DefaultInstanceProfile: "KarpenterNodeInstanceProfile-" + clusterName, InterruptionQueue: clusterName,
+		DefaultInstanceProfile: "KarpenterNodeInstanceProfile-" + clusterName, InterruptionQueue: queueName,
 	}, clock)
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +109,7 @@ func simulated(t *testing.T, clock *clocktesting.FakeClock, judged func(iam.Requ
 		t.Fatal(err)
 	}
 	var one sync.Mutex // calls come side by side
-	queues := []sqs.Config{{Name: clusterName}}
+	queues := []sqs.Config{{Name: queueName}}
 	server, err := awssim.Start(awssim.Config{World: described, Queues: queues, Policies: []string{text}, Judged: func(r iam.Request, d iam.Decision) {
 		one.Lock()
 		defer one.Unlock()

@@ -1,5 +1,9 @@
 package policy
 
+// QueueName is how the copies name the queue. The name of the cluster alone is that of Karpenter's own: where both are set up while nodes are
+// moved, neither stack could make the other's queue, and a message would reach one of the two readers.
+const QueueName = Cluster + "-kerf"
+
 // Event is what EventBridge tells of instances.
 type Event struct {
 	// Name of the rule, without what makes it unique.
