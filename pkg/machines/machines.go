@@ -25,6 +25,8 @@ const (
 	IndexMachineProviderID = "machine.status.providerID"
 	// IndexMachineInstance indexes Machines by the part of status.providerID that tells one instance from all others.
 	IndexMachineInstance = "machine.status.instance"
+	// IndexMachineAwaiting indexes by Awaiting the Machines that have asked for an instance, or are about to, and have none on record.
+	IndexMachineAwaiting = "machine.status.launch.awaiting"
 	// IndexMachineLaunchGroup indexes Machines by the name of their launch group.
 	IndexMachineLaunchGroup = "machine.spec.launchGroup.name"
 	// IndexPodNodeName indexes Pods by spec.nodeName.
@@ -91,6 +93,24 @@ func ByInstance(ctx context.Context, reader client.Reader, id string) ([]v1alpha
 		return nil, fmt.Errorf("listing machines with instance %s: %w", id, err)
 	}
 	return list.Items, nil
+}
+
+// Awaiting is what IndexMachineAwaiting says of the Machines that it finds.
+const Awaiting = "true"
+
+// AwaitsInstance reports whether an instance of the cloud may be the Machine's without that being on record: the intent to launch is
+// written, and no answer is. A Machine that is being deleted ends what it finds, and needs no answer.
+func AwaitsInstance(machine *v1alpha5.Machine) bool {
+	return machine.Status.Launch != nil && machine.Status.ProviderID == "" && machine.DeletionTimestamp.IsZero()
+}
+
+// AnyAwaitsInstance reports whether that is so of any Machine.
+func AnyAwaitsInstance(ctx context.Context, reader client.Reader) (bool, error) {
+	var list v1alpha5.MachineList
+	if err := reader.List(ctx, &list, client.MatchingFields{IndexMachineAwaiting: Awaiting}, client.UnsafeDisableDeepCopy); err != nil {
+		return false, fmt.Errorf("listing machines that await their instances: %w", err)
+	}
+	return len(list.Items) > 0, nil
 }
 
 // Pods returns the pods bound to a Node.

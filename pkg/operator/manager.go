@@ -134,6 +134,12 @@ func Index(ctx context.Context, indexer client.FieldIndexer) error {
 		{&v1alpha5.Machine{}, machines.IndexMachineInstance, func(o client.Object) []string {
 			return nonEmpty(machines.InstanceID(o.(*v1alpha5.Machine).Status.ProviderID))
 		}},
+		{&v1alpha5.Machine{}, machines.IndexMachineAwaiting, func(o client.Object) []string {
+			if machines.AwaitsInstance(o.(*v1alpha5.Machine)) {
+				return []string{machines.Awaiting}
+			}
+			return nil
+		}},
 		{&v1alpha5.Machine{}, machines.IndexMachineLaunchGroup, func(o client.Object) []string {
 			if group := o.(*v1alpha5.Machine).Spec.LaunchGroup; group != nil {
 				return nonEmpty(group.Name)

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
@@ -36,8 +37,12 @@ func (i *indexer) IndexField(_ context.Context, _ client.Object, field string, v
 func TestIndexesLeaveOutWhatHasNoValue(t *testing.T) {
 	grouped := &v1alpha5.Machine{}
 	grouped.Spec.LaunchGroup = &v1alpha5.LaunchGroup{Name: "group"}
-	launched := &v1alpha5.Machine{}
+	asking := &v1alpha5.Machine{}
+	asking.Status.Launch = &v1alpha5.Launch{Group: "group"}
+	launched := asking.DeepCopy()
 	launched.Status.ProviderID = "fake:///i-1"
+	going := asking.DeepCopy()
+	going.DeletionTimestamp = &metav1.Time{Time: time.Now()}
 	tests := map[string]struct {
 		index     string
 		full, not client.Object
@@ -49,6 +54,9 @@ func TestIndexesLeaveOutWhatHasNoValue(t *testing.T) {
 			&storagev1.VolumeAttachment{}, "node"},
 		"machines by provider id":   {machines.IndexMachineProviderID, launched, &v1alpha5.Machine{}, "fake:///i-1"},
 		"machines by instance":      {machines.IndexMachineInstance, launched, &v1alpha5.Machine{}, "i-1"},
+		"machines without answer":   {machines.IndexMachineAwaiting, asking, launched, machines.Awaiting},
+		"machines that ask nobody":  {machines.IndexMachineAwaiting, asking, &v1alpha5.Machine{}, machines.Awaiting},
+		"machines that go":          {machines.IndexMachineAwaiting, asking, going, machines.Awaiting},
 		"machines by launch group":  {machines.IndexMachineLaunchGroup, grouped, &v1alpha5.Machine{}, "group"},
 		"machines of no known name": {machines.IndexMachineLaunchGroup, grouped, &v1alpha5.Machine{Spec: v1alpha5.MachineSpec{LaunchGroup: &v1alpha5.LaunchGroup{}}}, "group"},
 	}

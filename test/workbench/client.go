@@ -72,6 +72,9 @@ func indexed(index string, object runtime.Object) (string, bool) {
 	case machines.IndexMachineInstance:
 		machine, ok := object.(*v1alpha5.Machine)
 		return machines.InstanceID(machine.Status.ProviderID), ok
+	case machines.IndexMachineAwaiting:
+		machine, ok := object.(*v1alpha5.Machine)
+		return machines.Awaiting, ok && machines.AwaitsInstance(machine)
 	case machines.IndexMachineLaunchGroup:
 		machine, ok := object.(*v1alpha5.Machine)
 		if !ok || machine.Spec.LaunchGroup == nil {
@@ -93,7 +96,7 @@ func listByIndex(ctx context.Context, c client.WithWatch, list client.ObjectList
 	wanted := o.FieldSelector.Requirements()[0]
 	names := []string{
 		machines.IndexNodeProviderID, machines.IndexPodNodeName, machines.IndexMachineProviderID, machines.IndexMachineLaunchGroup,
-		machines.IndexMachineInstance, machines.IndexAttachmentNodeName,
+		machines.IndexMachineInstance, machines.IndexMachineAwaiting, machines.IndexAttachmentNodeName,
 	}
 	if !slices.Contains(names, wanted.Field) {
 		return c.List(ctx, list, options...)

@@ -3,6 +3,7 @@ package interruption
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -20,12 +21,41 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/metrics"
 )
 
-// act does what a message means to the Machines of one instance. Instances that no Machine has are others'.
+// actOnAll does what a message means to the Machines of its instances. Unclaimed says that a Machine may turn out to have one of them.
+func (c *Controller) actOnAll(ctx context.Context, message *messages.Message) (unclaimed bool, err error) {
+	var errs []error
+	for _, id := range message.Instances {
+		err := c.act(ctx, message, id)
+		if errors.Is(err, errUnclaimed) {
+			unclaimed = true
+			continue
+		}
+		errs = append(errs, err)
+	}
+	return unclaimed, errors.Join(errs...)
+}
+
+// errUnclaimed says that no Machine has an instance on record, and that one may be about to: its launch is answered and not written down,
+// or the process ended in between. Everybody else's instances look the same as long as that lasts.
+const errUnclaimed = unclaimedError("no machine has the instance yet")
+
+type unclaimedError string
+
+func (e unclaimedError) Error() string { return string(e) }
+
+// act does what a message means to the Machines of one instance. Instances that no Machine has, or is about to, are others'.
 func (c *Controller) act(ctx context.Context, message *messages.Message, id string) error {
 	defer c.turns.take(id)()
-	list, err := machines.ByInstance(ctx, c.client, id)
+	awaited, err := c.awaited(ctx, message.Kind) // first: a launch that is written down meanwhile is in the list
 	if err != nil {
 		return err
+	}
+	list, err := machines.ByInstance(ctx, c.client, id)
+	switch {
+	case err != nil:
+		return err
+	case len(list) == 0 && awaited:
+		return errUnclaimed
 	}
 	for i := range list {
 		if c.decide(message, &list[i]).nothing() { // the cache is enough to do nothing
@@ -36,6 +66,15 @@ func (c *Controller) act(ctx context.Context, message *messages.Message, id stri
 		}
 	}
 	return nil
+}
+
+// awaited reports whether a message of a kind waits for Machines that have asked for an instance and do not know it yet. States do not:
+// Machines are compared with those of their instances anyhow, and an account is full of messages about states of others' instances.
+func (c *Controller) awaited(ctx context.Context, kind messages.Kind) (bool, error) {
+	if kind == messages.Stopping || kind == messages.Terminating {
+		return false, nil
+	}
+	return machines.AnyAwaitsInstance(ctx, c.client)
 }
 
 func (c *Controller) decide(message *messages.Message, machine *v1alpha5.Machine) decision {

@@ -34,6 +34,8 @@ const (
 const (
 	droppedStale     = "stale"
 	droppedUnhandled = "unhandled"
+	// droppedUnclaimed is of messages about instances that no Machine came to have in all that time.
+	droppedUnclaimed = "unclaimed"
 )
 
 // Queue is where messages come from.
@@ -221,12 +223,14 @@ func (c *Controller) handle(ctx context.Context, home messages.Home, delivered *
 		logger.V(1).Info("dropping message", "reason", droppedStale, "kind", message.Kind, "time", message.Time)
 		return true
 	}
-	var errs []error
-	for _, id := range message.Instances {
-		errs = append(errs, c.act(ctx, &message, id))
-	}
-	err = errors.Join(errs...)
+	unclaimed, err := c.actOnAll(ctx, &message)
 	switch {
+	case err == nil && unclaimed && delivered.Deliveries < mostDeliveries:
+		logger.V(1).Info("message waits for machines whose instances are not known yet", "kind", message.Kind, "deliveries", delivered.Deliveries)
+		return false
+	case err == nil && unclaimed:
+		recorded.MessagesDropped.WithLabelValues(droppedUnclaimed).Inc()
+		return true
 	case err == nil:
 		recorded.MessageLatency.Observe(max(c.journal.Clock.Since(message.Time), 0).Seconds())
 		return true
