@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/kerf-autoscaler/kerf/hack/iam/policy"
 	"github.com/kerf-autoscaler/kerf/test/awssim"
@@ -15,9 +14,6 @@ import (
 	"github.com/kerf-autoscaler/kerf/test/awssim/sqs"
 	"github.com/kerf-autoscaler/kerf/test/kubelets"
 )
-
-// retention is how long the queue keeps messages.
-const retention = 5 * time.Minute
 
 // startSimulator starts AWS as it would be around this cluster: EKS knows its endpoint, authority and version, and IAM lets the controller do what
 // the policy that kerf ships allows.
@@ -56,7 +52,7 @@ func (e *Environment) startSimulator(_ context.Context, options Options) error {
 
 // shippedQueue describes the queue as the installation makes it, with the rules that write to it and the policy that lets them.
 func (e *Environment) shippedQueue(account string) (sqs.Config, error) {
-	queue := sqs.Config{Name: e.queueName(), Retention: retention}
+	queue := sqs.Config{Name: e.queueName(), Retention: policy.QueueRetention}
 	spelled := policy.Spelling{policy.Queue: fmt.Sprintf("arn:aws:sqs:%s:%s:%s", e.region, account, queue.Name)}
 	for _, event := range policy.Events() {
 		rule := sqs.Rule{ARN: fmt.Sprintf("arn:aws:events:%s:%s:rule/%s", e.region, account, event.Name), DetailType: event.DetailType}

@@ -12,15 +12,18 @@ const (
 	notice = 2 * time.Minute
 	// margin is how long before that the drain has to be over, so that the instance can be terminated in order.
 	margin = 10 * time.Second
-	// staleAfter is the age from which on a message tells of the past: what it announced has shown by then, also to those who compare
-	// EC2 with the cluster.
+	// staleAfter is the age from which on a message tells of the past, however long the queue has kept it: what it announced has shown by
+	// then, also to those who compare EC2 with the cluster.
 	staleAfter = 10 * time.Minute
-	// announcedFor is the same of changes that are announced days before.
+	// announcedFor is the same of changes that are announced days before, as long as they are not over.
 	announcedFor = 14 * 24 * time.Hour
 )
 
-// stale reports whether a message is too old to go by.
+// stale reports whether a message is too old to go by, or what it announces is over.
 func stale(message *messages.Message, now time.Time) bool {
+	if !message.Over.IsZero() && now.After(message.Over) {
+		return true
+	}
 	most := staleAfter
 	if message.Kind == messages.ScheduledChange {
 		most = announcedFor
@@ -52,7 +55,7 @@ func decide(message *messages.Message, machine *v1alpha5.Machine, replaceOnRebal
 	told, leaving := machine.Annotations[v1alpha5.InterruptedAnnotation] == reason, !machine.DeletionTimestamp.IsZero()
 	switch message.Kind {
 	case messages.SpotInterrupted, messages.ReservationInterrupted:
-		d := decision{reason: reason, mark: message.Kind == messages.SpotInterrupted && !told, remove: !leaving}
+		d := decision{reason: reason, mark: short(message, now) && !told, remove: !leaving}
 		if by := deadline(message.Time, now); machine.ReclaimTime().IsZero() || by.Before(machine.ReclaimTime()) {
 			d.deadline = by
 		}
@@ -76,6 +79,12 @@ func decide(message *messages.Message, machine *v1alpha5.Machine, replaceOnRebal
 	default:
 		return decision{}
 	}
+}
+
+// short reports whether a message says that EC2 has too little of an offering now. That it was short when it took an instance back some
+// minutes ago, as the message of a queue tells that nobody has read for a while, says nothing any more.
+func short(message *messages.Message, now time.Time) bool {
+	return message.Kind == messages.SpotInterrupted && now.Sub(message.Time) < notice
 }
 
 // spotOnly reports whether messages of a kind are about spot instances alone.

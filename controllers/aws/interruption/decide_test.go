@@ -47,9 +47,13 @@ func TestWhatAMessageMeansToAMachine(t *testing.T) {
 		"a warning": {kind: messages.SpotInterrupted, want: decision{reason: spot, mark: true, remove: true, deadline: by}},
 		"a warning that was under way": {
 			kind: messages.SpotInterrupted, age: 30 * time.Second, want: decision{reason: spot, mark: true, remove: true, deadline: by.Add(-30 * time.Second)}},
-		"a warning from the future": {kind: messages.SpotInterrupted, age: -time.Hour, want: decision{reason: spot, mark: true, remove: true, deadline: by}},
-		"a warning that is over":    {kind: messages.SpotInterrupted, age: 5 * time.Minute, want: decision{reason: spot, mark: true, remove: true, deadline: by}},
-		"a warning again":           {kind: messages.SpotInterrupted, machine: []builders.MachineModifier{told(spot, by), leaving}},
+		"a warning from the future":          {kind: messages.SpotInterrupted, age: -time.Hour, want: decision{reason: spot, mark: true, remove: true, deadline: by}},
+		"a warning that is over":             {kind: messages.SpotInterrupted, age: 5 * time.Minute, want: decision{reason: spot, remove: true, deadline: by}},
+		"a warning whose notice is not over": {kind: messages.SpotInterrupted, age: 2*time.Minute - 1, want: decision{reason: spot, mark: true, remove: true, deadline: by}},
+		"a warning whose notice just is":     {kind: messages.SpotInterrupted, age: 2 * time.Minute, want: decision{reason: spot, remove: true, deadline: by}},
+		"an old warning while it is drained": {
+			kind: messages.SpotInterrupted, age: 5 * time.Minute, machine: []builders.MachineModifier{told(v1alpha5.ReasonRebalance, by), leaving}},
+		"a warning again": {kind: messages.SpotInterrupted, machine: []builders.MachineModifier{told(spot, by), leaving}},
 		"a warning again that came from the future": {
 			kind: messages.SpotInterrupted, age: -time.Hour, machine: []builders.MachineModifier{told(spot, by.Add(-time.Minute)), leaving}},
 		"a warning again that was not carried out": {
@@ -91,6 +95,8 @@ func TestWhatIsLongPastIsStale(t *testing.T) {
 		want bool
 	}{
 		"now":                              {messages.SpotInterrupted, 0, false},
+		"a recommendation of an hour ago":  {messages.Rebalance, time.Hour, true},
+		"a reservation of an hour ago":     {messages.ReservationInterrupted, time.Hour, true},
 		"in time":                          {messages.SpotInterrupted, 10 * time.Minute, false},
 		"too late":                         {messages.SpotInterrupted, 10*time.Minute + 1, true},
 		"a state of yesterday":             {messages.Stopping, 24 * time.Hour, true},
@@ -144,6 +150,21 @@ func TestAnyHistoryOfMessagesKeepsThePromises(t *testing.T) {
 		}
 		if deletions > 1 {
 			t.Errorf("seed %d: deleted %d times", seed, deletions)
+		}
+	}
+}
+
+func TestAChangeThatIsOverIsStale(t *testing.T) {
+	for name, tc := range map[string]struct {
+		over time.Time
+		want bool
+	}{
+		"it does not say until when": {time.Time{}, false},
+		"it is going on":             {noon().Add(time.Second), false},
+		"it is over":                 {noon().Add(-time.Second), true},
+	} {
+		if got := stale(&messages.Message{Kind: messages.ScheduledChange, Time: noon().Add(-time.Hour), Over: tc.over}, noon()); got != tc.want {
+			t.Errorf("%s: stale %t, want %t", name, got, tc.want)
 		}
 	}
 }

@@ -94,14 +94,14 @@ resource "aws_eks_pod_identity_association" "controller" {
   tags            = var.tags
 }
 
-# The queue of events that announce the end of an instance. A message that nobody has read after five minutes is about an
-# instance that is gone.
+# The queue of events that announce the end of an instance. Messages are kept for four days, for changes that AWS announces
+# days before and once: kerf may be down over a long weekend. It drops what is too old to go by.
 
 resource "aws_sqs_queue" "interruption" {
   count = var.create_interruption_queue ? 1 : 0
 
   name                      = "${var.cluster_name}-kerf"
-  message_retention_seconds = 300
+  message_retention_seconds = 345600
   sqs_managed_sse_enabled   = true
   tags                      = var.tags
 }

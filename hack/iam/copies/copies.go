@@ -89,7 +89,11 @@ func cloudFormation() (string, error) {
 		return "", err
 	}
 	var out strings.Builder
-	if err := rendered.Execute(&out, struct{ Events []policy.Event }{policy.Events()}); err != nil {
+	data := struct {
+		Events    []policy.Event
+		Retention int // seconds
+	}{policy.Events(), int(policy.QueueRetention.Seconds())}
+	if err := rendered.Execute(&out, data); err != nil {
 		return "", err
 	}
 	return out.String(), nil

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -123,6 +124,10 @@ func TestTerraformAndCloudFormationNameThingsTheSame(t *testing.T) {
 	retention := s.text(t, "Resources", "InterruptionQueue", "Properties", "MessageRetentionPeriod")
 	if got := found(`message_retention_seconds += (\d+)`, text); !slices.Equal(got, []string{retention}) {
 		t.Errorf("messages are kept for %v seconds by Terraform and %s by CloudFormation", got, retention)
+	}
+	const weekend, most = 3 * 24 * 60 * 60, 14 * 24 * 60 * 60 // a long one; SQS keeps nothing for longer than a fortnight
+	if seconds, err := strconv.Atoi(retention); err != nil || seconds <= weekend || seconds > most {
+		t.Errorf("messages are kept for %s seconds (%v), want more than %d and at most %d", retention, err, weekend, most)
 	}
 }
 

@@ -1,8 +1,15 @@
 package policy
 
+import "time"
+
 // QueueName is how the copies name the queue. The name of the cluster alone is that of Karpenter's own: where both are set up while nodes are
 // moved, neither stack could make the other's queue, and a message would reach one of the two readers.
 const QueueName = Cluster + "-kerf"
+
+// QueueRetention is how long the queue keeps what nobody reads. A change that AWS schedules is announced once, days before: that has to outlast a
+// kerf that does not run over a long weekend. What else waits that long is dropped by its age when it is read; it is all that kerf has
+// to go through before it hears news again, so that it is not the fortnight that SQS could keep.
+const QueueRetention = 4 * 24 * time.Hour
 
 // Event is what EventBridge tells of instances.
 type Event struct {

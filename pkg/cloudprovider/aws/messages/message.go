@@ -44,6 +44,8 @@ type Message struct {
 	ID string
 	// Time is when the event happened, by the clock of its source.
 	Time time.Time
+	// Over is when what a ScheduledChange announces is over; zero where that is not told.
+	Over time.Time
 	// Instances are the ids of those that it is about, each once, in the order of the event; empty for Other.
 	Instances []string
 }

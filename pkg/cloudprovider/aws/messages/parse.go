@@ -71,7 +71,26 @@ func Parse(body string, home Home) (Message, error) {
 		return Message{}, err
 	}
 	message.Kind, message.Instances = kind, unique(ids)
+	if kind == ScheduledChange {
+		message.Over = over(event.Detail)
+	}
 	return message, nil
+}
+
+// over returns when the change of a health event is over; zero where the event does not say, or in no form that is known.
+func over(detail json.RawMessage) time.Time {
+	var d struct {
+		End string `json:"endTime"`
+	}
+	if err := json.Unmarshal(detail, &d); err != nil {
+		return time.Time{}
+	}
+	for _, layout := range []string{time.RFC1123, time.RFC3339} {
+		if at, err := time.Parse(layout, d.End); err == nil {
+			return at.UTC()
+		}
+	}
+	return time.Time{}
 }
 
 // about reads an event that names one instance and says no more.

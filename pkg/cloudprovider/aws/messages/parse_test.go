@@ -98,6 +98,22 @@ func TestEventsAreOfTheKindThatTheyAnnounce(t *testing.T) {
 	}
 }
 
+func TestAChangeTellsUntilWhenItLasts(t *testing.T) {
+	for end, want := range map[string]time.Time{
+		"Fri, 27 Jan 2023 06:02:51 GMT": time.Date(2023, 1, 27, 6, 2, 51, 0, time.UTC),
+		"2023-01-27T06:02:51Z":          time.Date(2023, 1, 27, 6, 2, 51, 0, time.UTC),
+		"in a while":                    {},
+		"":                              {},
+	} {
+		got, err := messages.Parse(event("aws.health", "AWS Health Event", map[string]any{
+			"service": "EC2", "eventTypeCategory": "scheduledChange", "endTime": end, "affectedEntities": []map[string]string{{"entityValue": id}},
+		}, nil), home())
+		if err != nil || got.Kind != messages.ScheduledChange || !got.Over.Equal(want) {
+			t.Errorf("%q: %+v (%v), want %s", end, got, err, want)
+		}
+	}
+}
+
 func TestWhatCannotBeBelievedSaysWhy(t *testing.T) {
 	with := func(key string, value any) string { return warning(map[string]any{key: value}) }
 	instance := func(id any) string { return with("detail", map[string]any{"instance-id": id}) }
