@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"time"
 
 	"k8s.io/utils/clock"
 
@@ -42,6 +43,9 @@ func (m *measured) List(ctx context.Context) ([]*v1alpha5.Machine, error) {
 func (m *measured) InstanceTypes(ctx context.Context, provisioner *v1alpha5.Provisioner) (cloudprovider.InstanceTypes, error) {
 	return measure(m, "InstanceTypes", func() (cloudprovider.InstanceTypes, error) { return m.provider.InstanceTypes(ctx, provisioner) })
 }
+
+// Surveyed asks nobody, so that there is nothing to measure.
+func (m *measured) Surveyed() time.Time { return m.provider.Surveyed() }
 
 func (m *measured) Drifted(ctx context.Context, machine *v1alpha5.Machine) (drift.Finding, error) {
 	return measure(m, "Drifted", func() (drift.Finding, error) { return m.provider.Drifted(ctx, machine) })

@@ -3,6 +3,7 @@ package cloudprovider
 
 import (
 	"context"
+	"time"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/drift"
@@ -32,6 +33,9 @@ type Provider interface {
 	// InstanceTypes returns what may be launched from the provisioner's template, in order of name. It does not look at the
 	// provisioner's requirements. Errors: NotReadyError when the template does not exist or found nothing.
 	InstanceTypes(ctx context.Context, provisioner *v1alpha5.Provisioner) (InstanceTypes, error)
+	// Surveyed returns when the cloud told all that InstanceTypes answers from; zero while it does not answer. InstanceTypes goes by the
+	// last answer then: what is missing in that says no more, and what is there is there no longer for sure.
+	Surveyed() time.Time
 	// Drifted returns in what a launched Machine is not what its template asks for now, by what is on record of the Machine and of the
 	// template; the cloud is not asked. A fact that is not on record is not compared. Errors: NotReadyError when there is nothing to
 	// compare with, as the template does not exist or is not resolved.

@@ -18,7 +18,8 @@ import (
 const (
 	// driftPeriod is how often a Machine is compared that no event has led to.
 	driftPeriod = 5 * time.Minute
-	// missingFor is how long an instance type has to be missing to count as gone: an answer of the cloud may leave one out.
+	// missingFor is how long an instance type has to be missing to count as gone: an answer of the cloud may leave one out. An answer
+	// that comes so long after the first without it has to be without it too: the time alone, in which nobody may have asked, tells nothing.
 	missingFor = time.Hour
 )
 
@@ -55,16 +56,18 @@ func (d *drifted) mark(ctx context.Context, machine *v1alpha5.Machine, provision
 }
 
 // markType looks whether the Machine's instance type is still on offer to its Provisioner, and returns when that is to be looked at
-// again. Since when it is not is on record as Drifted=Unknown.
+// again. Since when it is not is on record as Drifted=Unknown, which an outage takes back: what was missing before it began may have been
+// the first of it, so that the time counts anew from the first answer after it.
 func (d *drifted) markType(ctx context.Context, machine *v1alpha5.Machine, provisioner *v1alpha5.Provisioner) time.Duration {
 	known := machines.Conditions(machine).Get(v1alpha5.ConditionDrifted)
 	counting := known != nil && known.Reason == v1alpha5.ReasonInstanceTypeNotFound
-	list, read := d.catalogues.of(ctx, provisioner)
-	if !read && counting {
+	settled := counting && known.Status == metav1.ConditionTrue
+	list, surveyed := d.catalogues.of(ctx, provisioner)
+	if surveyed.IsZero() && settled {
 		return driftPeriod
 	}
 	name, missing := machine.Labels[corev1.LabelInstanceTypeStable], ""
-	if read && name != "" {
+	if !surveyed.IsZero() && name != "" {
 		missing = list.Missing(name, drift.Requirements(provisioner))
 	}
 	if missing == "" {
@@ -72,21 +75,16 @@ func (d *drifted) markType(ctx context.Context, machine *v1alpha5.Machine, provi
 		return driftPeriod
 	}
 	found := drift.Finding{Reason: v1alpha5.ReasonInstanceTypeNotFound, Message: missing}
-	if counting && known.Status == metav1.ConditionTrue {
+	left := missingFor
+	if counting {
+		left -= surveyed.Sub(known.LastTransitionTime.Time)
+	}
+	if settled || counting && left <= 0 {
 		d.state(machine, metav1.ConditionTrue, found)
 		return driftPeriod
 	}
-	if !counting {
-		d.state(machine, metav1.ConditionUnknown, found)
-		return missingFor
-	}
-	left := missingFor - d.clock.Since(known.LastTransitionTime.Time)
-	if left > 0 {
-		d.state(machine, metav1.ConditionUnknown, found)
-		return left
-	}
-	d.state(machine, metav1.ConditionTrue, found)
-	return driftPeriod
+	d.state(machine, metav1.ConditionUnknown, found)
+	return max(min(left, missingFor), catalogueAge)
 }
 
 // state writes a finding down. The transition has the time of the clock that it is measured by.

@@ -264,14 +264,6 @@ func TestAnInstanceTypeIsGoneOnceItWasMissingForAnHour(t *testing.T) {
 			lose(s)
 			start := s.Clock.Now()
 			s.want(metav1.ConditionUnknown, v1alpha5.ReasonInstanceTypeNotFound)
-			// What cannot be read says nothing, neither that it is there nor that it is gone, however long that lasts.
-			s.Clock.Step(2 * time.Hour)
-			s.cloud.Fail(fake.OperationInstanceTypes, errors.New("no connection"))
-			s.want(metav1.ConditionUnknown, v1alpha5.ReasonInstanceTypeNotFound)
-			s.cloud.Fail(fake.OperationInstanceTypes, nil)
-			s.cloud.Offer(nil)
-			s.Clock.Step(catalogueAge)
-			s.want(metav1.ConditionUnknown, v1alpha5.ReasonInstanceTypeNotFound)
 			s.Clock.SetTime(start.Add(missingFor - time.Minute))
 			s.controller = NewController(s.Client, s.cloud, s.Journal) // the hour is on record, not in memory
 			lose(s)
@@ -288,6 +280,60 @@ func TestAnInstanceTypeIsGoneOnceItWasMissingForAnHour(t *testing.T) {
 			s.want("", "")
 		})
 	}
+}
+
+// What cannot be read says nothing, neither that it is there nor that it is gone, however long that lasts.
+func TestTheHourOfAMissingTypeDoesNotRunThroughAnOutage(t *testing.T) {
+	for name, outage := range map[string]struct{ begin, end func(*subject) }{
+		"it fails": {
+			func(s *subject) { s.cloud.Fail(fake.OperationInstanceTypes, errors.New("no connection")) },
+			func(s *subject) { s.cloud.Fail(fake.OperationInstanceTypes, nil) }},
+		"it holds nothing": {
+			func(s *subject) { s.cloud.Offer(nil) },
+			func(s *subject) { s.cloud.Offer(fake.Make(fake.Shape{Name: "m5.xlarge", Zones: []string{s.Zone}})) }},
+		"it is known from before": {
+			func(s *subject) { s.cloud.Freeze(time.Time{}) },
+			func(s *subject) { s.cloud.Thaw() }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSubject(t)
+			s.Clock.Step(catalogueAge)
+			s.cloud.Offer(fake.Make(fake.Shape{Name: "m5.xlarge", Zones: []string{s.Zone}}))
+			s.want(metav1.ConditionUnknown, v1alpha5.ReasonInstanceTypeNotFound)
+			s.Clock.Step(50 * time.Minute)
+			outage.begin(s)
+			s.want("", "")
+			s.Clock.Step(2 * time.Hour)
+			s.want("", "")
+			outage.end(s)
+			s.Clock.Step(catalogueAge)
+			s.want(metav1.ConditionUnknown, v1alpha5.ReasonInstanceTypeNotFound)
+			s.Clock.Step(missingFor - time.Minute)
+			s.want(metav1.ConditionUnknown, v1alpha5.ReasonInstanceTypeNotFound)
+			s.Clock.Step(time.Minute + time.Second)
+			s.want(metav1.ConditionTrue, v1alpha5.ReasonInstanceTypeNotFound)
+			s.Clock.Step(catalogueAge)
+			outage.begin(s)
+			s.want(metav1.ConditionTrue, v1alpha5.ReasonInstanceTypeNotFound) // what is stated stays
+		})
+	}
+}
+
+// The adapter of AWS asks for all types twice a day and answers from memory in between.
+func TestOneAnswerWithoutATypeIsNoHourWithoutIt(t *testing.T) {
+	s := newSubject(t)
+	s.Clock.Step(catalogueAge)
+	s.cloud.Offer(fake.Make(fake.Shape{Name: "m5.xlarge", Zones: []string{s.Zone}}))
+	s.cloud.Freeze(s.Clock.Now())
+	first := s.Clock.Now()
+	s.want(metav1.ConditionUnknown, v1alpha5.ReasonInstanceTypeNotFound)
+	s.Clock.Step(10 * time.Hour)
+	if again := s.want(metav1.ConditionUnknown, v1alpha5.ReasonInstanceTypeNotFound); again != driftPeriod {
+		t.Errorf("it is looked at again after %s", again)
+	}
+	s.cloud.Freeze(first.Add(12 * time.Hour)) // the next answer
+	s.Clock.Step(2*time.Hour + catalogueAge)
+	s.want(metav1.ConditionTrue, v1alpha5.ReasonInstanceTypeNotFound)
 }
 
 func TestATypeThatIsSoldOutIsNotGone(t *testing.T) {

@@ -17,6 +17,12 @@ const (
 	taskTimeout = 2 * time.Minute
 )
 
+// Names of the tasks that read what may be launched.
+const (
+	readingTypes     = "reading instance types"
+	readingOfferings = "reading offerings"
+)
+
 // Task is something to do again and again.
 type Task struct {
 	// Name of what it does, e.g. "reading instance types".
@@ -32,8 +38,8 @@ type Task struct {
 func (p *Provider) Tasks() []Task {
 	tasks := []Task{
 		{Name: "reading cluster facts", Interval: fastInterval, Run: p.cluster.Load},
-		{Name: "reading instance types", Interval: slowInterval, Run: p.types.LoadTypes},
-		{Name: "reading offerings", Interval: slowInterval, Run: p.types.LoadOfferings},
+		{Name: readingTypes, Interval: slowInterval, Run: p.types.LoadTypes},
+		{Name: readingOfferings, Interval: slowInterval, Run: p.types.LoadOfferings},
 		{Name: "reading spot prices", Interval: fastInterval, Run: p.prices.LoadSpot},
 		{Name: "sweeping launch templates", Interval: max(p.settings.LaunchTemplateTTL/2, time.Second), Leader: true, Run: p.launchTemplates.Sweep},
 	}
@@ -45,8 +51,9 @@ func (p *Provider) Tasks() []Task {
 		tasks[i].Run = func(ctx context.Context) error {
 			ctx, cancel := context.WithTimeout(ctx, taskTimeout)
 			defer cancel()
+			began := p.clock.Now()
 			err := t.Run(ctx)
-			p.health.note(t.Name, err)
+			p.health.note(t.Name, began, err)
 			return err
 		}
 	}
@@ -60,30 +67,56 @@ func (p *Provider) Ready() error {
 		errs = append(errs, p.health.reason("reading cluster facts", err))
 	}
 	if _, err := p.types.Snapshot(); err != nil {
-		errs = append(errs, p.health.reason("reading instance types", err), p.health.reason("reading offerings", nil))
+		errs = append(errs, p.health.reason(readingTypes, err), p.health.reason(readingOfferings, nil))
 	}
 	return errors.Join(errs...)
+}
+
+// Surveyed returns since when the older is known of what types there are and of where they are offered; zero if the last attempt to read
+// one of them has failed.
+func (p *Provider) Surveyed() time.Time {
+	types, offerings := p.health.succeeded(readingTypes), p.health.succeeded(readingOfferings)
+	if offerings.Before(types) {
+		return offerings
+	}
+	return types
 }
 
 // health remembers how tasks went last. It is safe for concurrent use.
 type health struct {
 	mu   sync.Mutex
-	last map[string]error // name of a task -> how its last run ended
+	last map[string]run // name of a task -> its last run
 }
 
-func newHealth() *health { return &health{last: map[string]error{}} }
+// run is when a task began, and how it ended.
+type run struct {
+	began time.Time
+	err   error
+}
 
-func (h *health) note(task string, err error) {
+func newHealth() *health { return &health{last: map[string]run{}} }
+
+func (h *health) note(task string, began time.Time, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.last[task] = err
+	h.last[task] = run{began, err}
+}
+
+// succeeded returns when the last run of the task began; zero if it failed, or there was none.
+func (h *health) succeeded(task string) time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.last[task].err != nil {
+		return time.Time{}
+	}
+	return h.last[task].began
 }
 
 // reason returns how the task failed last, or the fallback when it has not.
 func (h *health) reason(task string, fallback error) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if err := h.last[task]; err != nil {
+	if err := h.last[task].err; err != nil {
 		return fmt.Errorf("%s: %w", task, err)
 	}
 	return fallback

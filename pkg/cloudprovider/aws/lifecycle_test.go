@@ -219,6 +219,44 @@ func TestAnIsolatedVPCHasNoWayToThePriceList(t *testing.T) {
 	}
 }
 
+func TestWhatMayBeLaunchedIsAsOldAsTheOlderOfItsAnswers(t *testing.T) {
+	s := startSim(t)
+	s.attempts = 1
+	p := s.freshProvider(clusterUID)
+	if at := p.Surveyed(); !at.IsZero() {
+		t.Errorf("before all answers it is %s", at)
+	}
+	first := s.clock.Now()
+	s.run(p, "reading instance types", "reading offerings")
+	s.clock.Step(time.Hour)
+	if at := p.Surveyed(); !at.Equal(first) {
+		t.Errorf("an hour after the answers it is %s, want %s", at, first)
+	}
+	s.run(p, "reading instance types")
+	if at := p.Surveyed(); !at.Equal(first) {
+		t.Errorf("with offerings of an hour ago it is %s, want %s", at, first)
+	}
+	set := func(keys ...string) {
+		if err := s.World().Configure(world.Settings{AccessKeyIDs: &keys}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set("AKIDOTHER")
+	for _, task := range p.Tasks() {
+		if task.Name == "reading offerings" && task.Run(t.Context()) == nil {
+			t.Error("offerings are read with refused credentials")
+		}
+	}
+	if at := p.Surveyed(); !at.IsZero() {
+		t.Errorf("while AWS refuses to tell it is %s", at)
+	}
+	set(world.DefaultAccessKeyID)
+	s.run(p, "reading offerings")
+	if at := p.Surveyed(); !at.Equal(s.clock.Now()) {
+		t.Errorf("once AWS answers again it is %s, want %s", at, s.clock.Now())
+	}
+}
+
 func TestBeforeAWSAnswersTheProviderIsNotReadyAndSaysWhy(t *testing.T) {
 	s := startSim(t)
 	if err := s.provider.Ready(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
@@ -81,6 +82,20 @@ func (p *Provider) Offer(instanceTypes cloudprovider.InstanceTypes) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.instanceTypes = instanceTypes
+}
+
+// Freeze makes what is on offer known from a time, and from no later one: zero is that the cloud does not answer since.
+func (p *Provider) Freeze(at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.frozen = &at
+}
+
+// Thaw takes Freeze back.
+func (p *Provider) Thaw() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.frozen = nil
 }
 
 // LoseAnswers makes the next n calls of Create do their work and then return an error, as when a connection breaks.

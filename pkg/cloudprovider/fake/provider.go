@@ -46,6 +46,7 @@ type Provider struct {
 	calls     map[Operation]int    // operation -> how often it was called
 	launches  int                  // requests that were served, repeats left out
 	made      int                  // instances ever made
+	frozen    *time.Time           // when the cloud last told what is on offer; nil is now
 	outdated  []drift.Finding      // what was changed since the first edition of what instances are made from
 }
 
@@ -189,6 +190,19 @@ func (p *Provider) InstanceTypes(context.Context, *v1alpha5.Provisioner) (cloudp
 		out = append(out, &copied)
 	}
 	return out, nil
+}
+
+// Surveyed returns the present time, unless InstanceTypes fails or the catalogue is Frozen.
+func (p *Provider) Surveyed() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.faults[OperationInstanceTypes] != nil {
+		return time.Time{}
+	}
+	if p.frozen != nil {
+		return *p.frozen
+	}
+	return p.now()
 }
 
 // Drifted returns what was changed first since the machine's edition.
