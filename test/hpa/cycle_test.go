@@ -66,6 +66,9 @@ func ways() map[string]way {
 		"ttlSecondsAfterEmpty": {change: func(s *v1alpha5.ProvisionerSpec, minute time.Duration) {
 			s.TTLSecondsAfterEmpty = new(int64(minute / 2 / time.Second)) // what the example has, in these minutes
 		}},
+		"consolidation": {moving: true, change: func(s *v1alpha5.ProvisionerSpec, _ time.Duration) {
+			s.TTLSecondsAfterEmpty, s.Consolidation = nil, &v1alpha5.Consolidation{Enabled: new(true)}
+		}},
 	}
 }
 

@@ -47,6 +47,7 @@ func startWorld(t *testing.T, minute time.Duration) *world {
 	t.Helper()
 	e, err := environment.Start(t.Context(), environment.Options{
 		Root: "../..", BootDelay: minute / 2, ShutdownDelay: minute / 4,
+		ControllerArguments: []string{"--consolidation-settle-duration=" + (5 * minute).String()}, // the default, in these minutes
 		ControlPlaneArguments: map[cluster.ComponentName][]string{cluster.ControllerManager: {
 			"--horizontal-pod-autoscaler-sync-period=" + (minute / 4).String(),
 			"--horizontal-pod-autoscaler-downscale-stabilization=" + (5 * minute).String(),
