@@ -15,6 +15,8 @@ import (
 const (
 	// fewEnough candidates are tried in all combinations.
 	fewEnough = 5
+	// fewToSwap candidates are swapped for others until none is better.
+	fewToSwap = 16
 	// mostTogether bounds how many machines are bought anew together: beyond that plans take longer and save hardly more.
 	mostTogether = 32
 )
@@ -41,10 +43,13 @@ func Consolidation(ctx context.Context, in *Input) Decision {
 			s.verdicts[c.Machine] = Refusal{Machine: c.Machine, Reason: reason, Message: why}
 			continue
 		}
+		if why := s.tooDear(c); why != "" {
+			s.verdicts[c.Machine] = Refusal{Machine: c.Machine, Reason: ReasonNotWorthIt, Message: why}
+			continue
+		}
 		s.order = append(s.order, c)
 	}
 	s.sort()
-	s.withinBudget()
 	s.run(ctx)
 	for i := range s.best.moves {
 		out.Commands = append(out.Commands, b.command(&s.best.moves[i]))
@@ -57,6 +62,8 @@ func Consolidation(ctx context.Context, in *Input) Decision {
 		out.Refusals = append(out.Refusals, refusal)
 	}
 	out.Refusals = firstOfEach(out.Refusals)
+	out.again(s.again)
+	out.Waning = s.waning()
 	return out
 }
 
@@ -86,10 +93,13 @@ func (s *search) bars(c *Candidate) (reason, why string, until time.Time) {
 		return reason, why, until
 	}
 	if s.moved == nil {
-		s.moved = s.movedLately()
+		s.moved = map[types.UID]time.Time{}
+		if !s.settings.Eager {
+			s.moved = s.movedLately()
+		}
 	}
 	switch {
-	case s.in.Now.Before(c.SettledAt):
+	case s.in.Now.Before(c.SettledAt) && !c.Waning:
 		return ReasonUnsettled, "pods have come or gone a short while ago", c.SettledAt
 	case c.PricePerHour <= 0:
 		return ReasonPriceUnknown, "nobody knows what it costs", time.Time{}
@@ -100,6 +110,18 @@ func (s *search) bars(c *Candidate) (reason, why string, until time.Time) {
 		}
 	}
 	return reason, why, until
+}
+
+// tooDear returns why a machine is not worth being emptied even if its pods cost nothing elsewhere, "" if it may be.
+func (s *search) tooDear(c *Candidate) string {
+	moving := s.in.World.Displaced(c.Node)
+	m := move{candidates: []*Candidate{c}, saving: c.PricePerHour + s.settings.NodeFee, cost: s.settings.costOf(c, moving, s.in.Now)}
+	if m.saving > s.leastSaving(&m) {
+		return ""
+	}
+	s.soonest(s.paysFrom(&m))
+	return fmt.Sprintf("without it $%.4f/h would be saved at most, which is $%.4f while that is taken to last; moving %d pods is taken to cost $%.4f",
+		m.saving, m.saving*s.horizon(&m), len(moving), m.cost)
 }
 
 func (s *search) movedLately() map[types.UID]time.Time {
@@ -119,40 +141,46 @@ func (s *search) sort() {
 	slices.SortStableFunc(s.order, func(a, b *Candidate) int { return cmp.Compare(promise[b], promise[a]) })
 }
 
-// withinBudget leaves out what budgets do not let go now.
-func (s *search) withinBudget() {
+// withinBudget returns the first that budgets let go together. The others are only tried where those are of no use.
+func (s *search) withinBudget() []*Candidate {
 	left := s.in.quotas()
-	s.order = slices.DeleteFunc(s.order, func(c *Candidate) bool {
+	var out []*Candidate
+	for _, c := range s.order {
 		if left.take(Quota{c.Provisioner, ReasonUnderutilized}) {
-			return false
+			out = append(out, c)
+			continue
 		}
 		s.verdicts[c.Machine] = overBudget(c, ReasonUnderutilized)
-		return true
-	})
+	}
+	return out
 }
 
 // run tries sets of candidates, the more promising the earlier, until the effort is spent.
 func (s *search) run(ctx context.Context) {
 	s.alone = map[string]int{}
-	if len(s.order) <= fewEnough {
-		s.combinations(ctx)
-		return
-	}
-	for n := len(s.order); n > 1; n /= 2 {
-		s.consider(ctx, s.order[:n], false)
-		if n <= mostTogether {
-			s.consider(ctx, s.order[:n], true)
+	within := s.withinBudget()
+	if len(within) <= fewEnough {
+		s.combinations(ctx, within)
+	} else {
+		for n := len(within); n > 1; n /= 2 {
+			s.consider(ctx, within[:n], false)
+			if n <= mostTogether {
+				s.consider(ctx, within[:n], true)
+			}
+		}
+		for _, c := range within {
+			s.consider(ctx, []*Candidate{c}, true)
 		}
 	}
-	for _, c := range s.order {
-		s.consider(ctx, []*Candidate{c}, true)
-	}
 	s.grow(ctx)
+	if len(s.order) <= fewToSwap {
+		s.swap(ctx)
+	}
 }
 
 // combinations tries all sets there are, the small ones first.
-func (s *search) combinations(ctx context.Context) {
-	n := len(s.order)
+func (s *search) combinations(ctx context.Context, among []*Candidate) {
+	n := len(among)
 	sets := make([]int, 0, 1<<n)
 	for bits := 1; bits < 1<<n; bits++ {
 		sets = append(sets, bits)
@@ -160,7 +188,7 @@ func (s *search) combinations(ctx context.Context) {
 	slices.SortStableFunc(sets, func(a, b int) int { return cmp.Compare(ones(a), ones(b)) })
 	for _, bits := range sets {
 		var set []*Candidate
-		for i, c := range s.order {
+		for i, c := range among {
 			if bits&(1<<i) != 0 {
 				set = append(set, c)
 			}
@@ -177,15 +205,56 @@ func ones(bits int) int {
 	return n
 }
 
-// grow adds candidates one at a time to the best set for as long as that makes it better.
+// grow adds candidates one at a time to the best set, as far as budgets go, for as long as that makes it better.
 func (s *search) grow(ctx context.Context) {
 	for _, c := range s.order {
 		set := s.best.candidates()
-		if slices.Contains(set, c) || len(set) == 0 || len(set) >= mostTogether {
+		if slices.Contains(set, c) || len(set) >= mostTogether {
 			continue
 		}
-		s.consider(ctx, append(set, c), true)
+		if set = append(set, c); s.allowed(set) {
+			s.consider(ctx, set, true)
+		}
 	}
+}
+
+// swap starts anew from each candidate, as what is best to begin with need not be part of the best set, and puts candidates in the place
+// of one or two others for as long as that makes the set better.
+func (s *search) swap(ctx context.Context) {
+	best := s.best
+	for _, c := range s.order {
+		s.best = outcome{}
+		s.consider(ctx, []*Candidate{c}, true)
+		s.climb(ctx)
+		if s.best.worth > best.worth+cent {
+			best = s.best
+		}
+	}
+	s.best = best
+	s.climb(ctx)
+}
+
+// climb changes the best set by one or two candidates for as long as that makes it better.
+func (s *search) climb(ctx context.Context) {
+	for before := -1.0; s.best.worth > before+cent; {
+		before = s.best.worth
+		s.grow(ctx)
+		for _, c := range s.order {
+			set := s.best.candidates()
+			for i := 0; i < len(set) && !slices.Contains(set, c); i++ {
+				other := slices.Clone(set)
+				if other[i] = c; s.allowed(other) {
+					s.consider(ctx, other, true)
+				}
+			}
+		}
+	}
+}
+
+// allowed reports whether budgets let all of a set go.
+func (s *search) allowed(set []*Candidate) bool {
+	left := s.in.quotas()
+	return !slices.ContainsFunc(set, func(c *Candidate) bool { return !left.take(Quota{c.Provisioner, ReasonUnderutilized}) })
 }
 
 func (o *outcome) candidates() []*Candidate {

@@ -12,7 +12,7 @@ import (
 
 // Defaults of Settings.
 const (
-	DefaultEvictionCost         = 0.005
+	DefaultEvictionCost         = 0.1
 	DefaultHorizon              = 4 * time.Hour
 	DefaultLineageRest          = time.Hour
 	DefaultLeastSpotAlternative = 15
@@ -24,6 +24,8 @@ const (
 	overlap = 4 * time.Minute
 	// quickStart is how long an ordinary pod takes to start; one that takes longer costs more to move in proportion.
 	quickStart = 30 * time.Second
+	// longestHorizon is for how long a saving is taken to last at most.
+	longestHorizon = 7 * day
 	// mostStart bounds that: a pod that was pulled or probed for an hour once need not be so again.
 	mostStart = 10 * time.Minute
 )
@@ -32,7 +34,8 @@ const (
 type Settings struct {
 	// EvictionCost is what moving an ordinary pod is taken to cost, US dollars: one of priority 0 that is ready within 30 s.
 	EvictionCost float64
-	// Horizon is for how long a saving is taken to last. A move has to save more in this time than it costs.
+	// Horizon is for how long a saving is taken to last at least. A move has to save more in the time that it is taken to last than it
+	// costs; where nothing comes or goes that time becomes longer.
 	Horizon time.Duration
 	// Eager makes moves for any saving, whatever they cost.
 	Eager bool

@@ -73,6 +73,8 @@ type Candidate struct {
 	InstanceType, CapacityType string
 	// Consolidate says that its provisioner asks for what saves money, and nobody that this machine be left out.
 	Consolidate bool
+	// Waning says that it was found best to be left to empty by itself.
+	Waning bool
 	// SettledAt is from when on it may go to save money: for some time before nothing has come to it or left it.
 	SettledAt time.Time
 	// ExpiresAt is when it is too old; zero for never.
@@ -141,6 +143,8 @@ type Decision struct {
 	Refusals []Refusal
 	// Again is when time alone may make a difference; zero for never.
 	Again time.Time
+	// Waning are the machines that are best left to empty by themselves, in order of name.
+	Waning []Target
 }
 
 // again notes that time alone may make a difference.
@@ -160,6 +164,7 @@ func Decide(ctx context.Context, in *Input, methods ...Method) Decision {
 		decision := method(ctx, in)
 		out.Refusals = append(out.Refusals, decision.Refusals...)
 		out.again(decision.Again)
+		out.Waning = append(out.Waning, decision.Waning...)
 		if len(decision.Commands) > 0 {
 			out.Commands = decision.Commands
 			break

@@ -45,7 +45,34 @@ func TestPodsFromBeforeTheMemoryRestInCaseTheyWereMoved(t *testing.T) {
 	}
 }
 
-func TestMovesInVainAreRepeatedEverMoreSeldom(t *testing.T) {
+func TestWhatCameForAMovedPodRestsAndNoOtherLike(t *testing.T) {
+	moves := Moves{Since: noon().Add(-24 * time.Hour)}
+	moves.Add([]*corev1.Pod{born("a", 5*time.Hour)}, noon().Add(-50*time.Minute))
+	came, late, later := born("a", 50*time.Minute-time.Second), born("a", 40*time.Minute), born("a", 5*time.Minute)
+	tests := map[string]struct {
+		pods []*corev1.Pod
+		want []*corev1.Pod
+	}{
+		"the one that came at once": {[]*corev1.Pod{came, late, later}, []*corev1.Pod{came}},
+		"one that came late":        {[]*corev1.Pod{late, later}, []*corev1.Pod{late}},
+		"it has gone since":         {[]*corev1.Pod{later}, nil},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := moves.resting(tc.pods, noon(), time.Hour)
+			if len(got) != len(tc.want) {
+				t.Errorf("%d pods rest, want %d", len(got), len(tc.want))
+			}
+			for _, pod := range tc.want {
+				if !got[pod.UID].Equal(pod.CreationTimestamp.Add(time.Hour)) {
+					t.Errorf("%s rests until %s, want an hour from when it was made", pod.Name, got[pod.UID])
+				}
+			}
+		})
+	}
+}
+
+func TestMovesOfOneLineageOrInVainAreRepeatedEverMoreSeldom(t *testing.T) {
 	tests := []struct {
 		moved, vain int
 		want        time.Duration
@@ -130,7 +157,7 @@ func TestWhatItCostsToMoveAPod(t *testing.T) {
 		"a critical one":                       {born("a", 10*time.Hour, priority(2_000_000_000)), 10},
 		"one that may rather go":               {born("a", 10*time.Hour, builders.Annotation(corev1.PodDeletionCost, "-67108864")), 0.5},
 		"one whose word nobody understands":    {born("a", 10*time.Hour, builders.Annotation(corev1.PodDeletionCost, "dear")), 1},
-		"one of a job, which begins anew":      {builders.Pod(job, func(p *corev1.Pod) { p.CreationTimestamp = metav1.NewTime(noon().Add(-2 * time.Hour)) }), 1 + 2*0.2/0.005},
+		"one of a job, which begins anew":      {builders.Pod(job, func(p *corev1.Pod) { p.CreationTimestamp = metav1.NewTime(noon().Add(-2 * time.Hour)) }), 1 + 2*0.2/DefaultEvictionCost},
 		"one that is no job's, however old":    {born("a", 1000*time.Hour), 1},
 		"one that asks for more than is known": {born("a", 10*time.Hour, priority(-2_000_000_000)), 0.1},
 	}

@@ -39,6 +39,8 @@ type bench struct {
 	guests map[*corev1.Pod]*guest
 	// motion says that pods are about to come to nodes.
 	motion bool
+	// again is when time alone makes something worth it; zero for never.
+	again time.Time
 	// obliged makes moves whatever they cost.
 	obliged bool
 }
@@ -124,6 +126,13 @@ func (b *bench) closed(nodes []solver.Node) []solver.Node {
 		}
 	}
 	return out
+}
+
+// soonest notes that time alone makes something worth it.
+func (b *bench) soonest(at time.Time) {
+	if at.After(b.in.Now) && (b.again.IsZero() || at.Before(b.again)) {
+		b.again = at
+	}
 }
 
 // spent reports whether no more sets are to be tried.

@@ -3,6 +3,7 @@ package disruption
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/cloudprovider"
@@ -43,8 +44,9 @@ func (b *bench) finish(set []*Candidate, p part, machines []solver.Machine) move
 	}
 	least := b.leastSaving(&out)
 	if out.saving <= least {
+		b.soonest(b.paysFrom(&out))
 		return refuse(ReasonNotWorthIt, "without it $%.4f/h would be saved, which is $%.4f in %s; moving %d pods is taken to cost $%.4f",
-			out.saving, out.saving*b.horizon(&out), b.settings.Horizon, out.pods, out.cost)
+			out.saving, out.saving*b.horizon(&out), time.Duration(b.horizon(&out)*float64(time.Hour)).Round(time.Minute), out.pods, out.cost)
 	}
 	if why := b.restrict(&out, out.saving-max(least, cent)); why != "" {
 		return refuse(ReasonNotWorthIt, "%s", why)
@@ -52,15 +54,35 @@ func (b *bench) finish(set []*Candidate, p part, machines []solver.Machine) move
 	return out
 }
 
-// horizon is for how many hours the saving lasts: no longer than the machines would have been there.
+// horizon is for how many hours the saving lasts: no longer than the machines would have been there. Where nothing has come or gone for
+// long, it is taken to last half as long again.
 func (b *bench) horizon(m *move) float64 {
-	out := b.settings.Horizon
+	quiet := longestHorizon
+	for _, c := range m.candidates {
+		quiet = min(quiet, b.in.Now.Sub(c.SettledAt)/2)
+	}
+	out := max(b.settings.Horizon, quiet)
 	for _, c := range m.candidates {
 		if !c.ExpiresAt.IsZero() {
 			out = min(out, c.ExpiresAt.Sub(b.in.Now))
 		}
 	}
 	return max(out.Hours(), 0)
+}
+
+// paysFrom is when the saving of a move will be taken to last for long enough to pay back what it costs; zero for never.
+func (b *bench) paysFrom(m *move) time.Time {
+	asked := m.cost / m.saving
+	if m.saving <= cent || asked >= longestHorizon.Hours() {
+		return time.Time{}
+	}
+	var out time.Time
+	for _, c := range m.candidates {
+		if at := c.SettledAt.Add(time.Duration(2 * asked * float64(time.Hour))).Add(time.Second); at.After(out) {
+			out = at
+		}
+	}
+	return out
 }
 
 // leastSaving is what a move has to save per hour to pay back what it costs, US dollars.

@@ -2,6 +2,7 @@ package timelapse_test
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -17,7 +18,7 @@ import (
 )
 
 // TestADayOfChurn lives through the same day with different policies: deployments follow the sun, jobs come every five minutes, and
-// something is rolled out every two hours. All of it takes a minute; without KERF_DAY it is an hour of the day.
+// something is rolled out every two hours. All of it takes some minutes; without KERF_DAY it is an hour of the day.
 func TestADayOfChurn(t *testing.T) {
 	length := time.Hour
 	if os.Getenv("KERF_DAY") != "" {
@@ -49,6 +50,9 @@ func TestADayOfChurn(t *testing.T) {
 			t.Errorf("%s: %d pods are left without a node", policy.name, c.Pending())
 		}
 		t.Logf("%-20s $%7.2f, %4d launches, %5d evictions, %4d commands", policy.name, c.DollarHours, c.Launches, c.Evictions, c.Commands)
+		for _, reason := range slices.Sorted(maps.Keys(c.Kept)) {
+			t.Logf("%-20s $%7.2f of it for machines that stay: %s", "", c.Kept[reason], reason)
+		}
 	}
 	off, eager, calm := figures[0], figures[1], figures[2]
 	if calm.DollarHours > off.DollarHours {
@@ -70,20 +74,21 @@ type day struct {
 	r     *rand.Rand
 	start time.Time
 	apps  []*app
-	// ends maps when jobs end -> their pods.
-	ends map[time.Time][]string
+	// last maps the names of pods of jobs -> for how long they run, once they are on a node.
+	last map[string]time.Duration
 	jobs int
 }
 
 // app is a deployment.
 type app struct {
-	id, size, generation int
-	pods                 []string
-	cpu, memory          string
+	id, size, want, revision, born int
+	// pods are of the ReplicaSet of the revision, old ones of those before.
+	pods, old   []string
+	cpu, memory string
 }
 
 func newDay(c *timelapse.Cluster) *day {
-	d := &day{c: c, r: rand.New(rand.NewPCG(7, 7)), start: c.Now, ends: map[time.Time][]string{}} //nolint:gosec // the same day for all
+	d := &day{c: c, r: rand.New(rand.NewPCG(7, 7)), start: c.Now, last: map[string]time.Duration{}} //nolint:gosec // the same day for all
 	for i := range 30 {
 		d.apps = append(d.apps, &app{
 			id: i, size: 2 + d.r.IntN(12), cpu: fmt.Sprintf("%dm", 100*(1+d.r.IntN(15))), memory: fmt.Sprintf("%dMi", 256*(1+d.r.IntN(16))),
@@ -102,11 +107,17 @@ func (d *day) pass() {
 	if since%(2*time.Hour) == time.Hour {
 		d.rollOut(d.apps[d.r.IntN(len(d.apps))])
 	}
-	over := map[string]bool{}
-	for _, name := range d.ends[d.c.Now] {
-		over[name] = true
+	bound := d.c.Bound()
+	for _, a := range d.apps {
+		d.step(a, bound)
 	}
-	delete(d.ends, d.c.Now)
+	over := map[string]bool{}
+	for name, length := range d.last {
+		if at, runs := bound[name]; runs && d.c.Now.Sub(at) >= length {
+			over[name] = true
+			delete(d.last, name)
+		}
+	}
 	d.c.Remove(over)
 }
 
@@ -114,47 +125,43 @@ func (d *day) pass() {
 func (d *day) scale(since time.Duration) {
 	for _, a := range d.apps {
 		sun := 1 - 0.8*math.Cos(2*math.Pi*since.Hours()/24)
-		want := max(1, int(math.Round(float64(a.size)*sun))+d.r.IntN(5)/4)
-		for len(a.pods) < want {
-			d.grow(a)
-		}
-		d.shrink(a, len(a.pods)-want)
+		a.want = max(1, int(math.Round(float64(a.size)*sun))+d.r.IntN(5)/4)
 	}
+}
+
+// step does what the Deployment controller does by default: while there are pods of an old revision, a quarter more than are wanted may
+// be there, and a quarter fewer may run.
+func (d *day) step(a *app, bound map[string]time.Time) {
+	for len(a.pods) < a.want && (len(a.old) == 0 || len(a.pods)+len(a.old) < a.want+(a.want+3)/4) {
+		d.grow(a)
+	}
+	like := slices.Concat(a.pods, a.old)
+	a.pods = d.c.ScaleDown(a.pods, like, len(a.pods)-a.want)
+	if len(a.old) == 0 {
+		return
+	}
+	running := 0
+	for _, name := range like {
+		if _, runs := bound[name]; runs {
+			running++
+		}
+	}
+	a.old = d.c.ScaleDown(a.old, like, min(len(a.old), running-(a.want-a.want/4)))
 }
 
 func (d *day) grow(a *app) {
-	a.generation++
-	name := fmt.Sprintf("app-%d-%d", a.id, a.generation)
+	a.born++
+	name := fmt.Sprintf("app-%d-%d", a.id, a.born)
 	a.pods = append(a.pods, name)
 	labels := map[string]string{"app": fmt.Sprint("app-", a.id)}
-	d.c.Add(builders.Pod(builders.Name(name), builders.Labels(labels), builders.OwnedBy("apps/v1", "ReplicaSet", labels["app"]),
+	d.c.Add(builders.Pod(builders.Name(name), builders.Labels(labels), builders.OwnedBy("apps/v1", "ReplicaSet", fmt.Sprintf("app-%d-%d", a.id, a.revision)),
 		builders.CPU(a.cpu), builders.Memory(a.memory)))
 }
 
-// shrink ends the youngest pods.
-func (d *day) shrink(a *app, n int) {
-	if n <= 0 {
-		return
-	}
-	gone := map[string]bool{}
-	for _, name := range a.pods[len(a.pods)-n:] {
-		gone[name] = true
-	}
-	a.pods = slices.Clone(a.pods[:len(a.pods)-n])
-	d.c.Remove(gone)
-}
-
+// rollOut begins another revision.
 func (d *day) rollOut(a *app) {
-	old := len(a.pods)
-	for range old {
-		d.grow(a)
-	}
-	gone := map[string]bool{}
-	for _, name := range a.pods[:old] {
-		gone[name] = true
-	}
-	a.pods = slices.Clone(a.pods[old:])
-	d.c.Remove(gone)
+	a.revision++
+	a.old, a.pods = append(a.old, a.pods...), nil
 }
 
 // runJobs starts some jobs of a few minutes.
@@ -164,7 +171,6 @@ func (d *day) runJobs() {
 		name := fmt.Sprint("job-", d.jobs)
 		d.c.Add(builders.Pod(builders.Name(name), builders.OwnedBy("batch/v1", "Job", name), builders.CPU("500m"), builders.Memory("512Mi"),
 			func(p *corev1.Pod) { p.Spec.RestartPolicy = corev1.RestartPolicyNever }))
-		at := d.c.Now.Add(time.Duration(60+10*d.r.IntN(12)) * time.Second)
-		d.ends[at] = append(d.ends[at], name)
+		d.last[name] = time.Duration(60+10*d.r.IntN(12)) * time.Second
 	}
 }

@@ -47,6 +47,7 @@ type Options struct {
 	Off bool
 	// DecideEvery is how often it is decided what goes; at each tick by default.
 	DecideEvery time.Duration
+	Steer       int
 }
 
 // Figures are what living through some time has cost.
@@ -65,6 +66,8 @@ type Cluster struct {
 	OnCommand func(disruption.Command)
 	// Moved maps the name of a pod, which it keeps when it is made anew -> how often it was moved.
 	Moved map[string]int
+	// Kept maps the reason why machines stay -> what they cost meanwhile, US dollars.
+	Kept map[string]float64
 	// Held maps a node -> why it must stay.
 	Held map[string]string
 
@@ -82,6 +85,9 @@ type Cluster struct {
 	changes, seen int
 	again         time.Time
 	born          int
+	// waning has the names of machines that are left to empty by themselves, stays why machines stay, both by the last decision.
+	waning map[string]bool
+	stays  []disruption.Refusal
 }
 
 // machine is an instance, from its launch to its end.
@@ -105,7 +111,7 @@ type machine struct {
 func New(options Options) *Cluster {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	return &Cluster{
-		Options: options, Now: now, Moved: map[string]int{}, Held: map[string]string{}, model: state.NewCluster(),
+		Options: options, Now: now, Moved: map[string]int{}, Kept: map[string]float64{}, Held: map[string]string{}, model: state.NewCluster(),
 		machines: map[string]*machine{}, pods: map[types.UID]*corev1.Pod{}, planned: map[types.UID]string{}, moves: disruption.Moves{Since: now.Add(-24 * time.Hour)},
 	}
 }

@@ -43,7 +43,7 @@ func (c *Cluster) disappoint(pod *corev1.Pod) {
 			return true
 		}
 		owners := m.owners()
-		if owner == nil || !slices.Contains(owners, owner.UID) {
+		if owner == nil || pod.CreationTimestamp.Time.Before(m.at) || pod.CreationTimestamp.Sub(m.at) >= Tick || !slices.Contains(owners, owner.UID) {
 			return false
 		}
 		c.moves.Disappoint(owners, c.Now)
@@ -51,9 +51,19 @@ func (c *Cluster) disappoint(pod *corev1.Pod) {
 	})
 }
 
+// account adds what machines cost that stay to why they do.
+func (c *Cluster) account() {
+	for _, refusal := range c.stays {
+		if m := c.machines[refusal.Machine]; m != nil && !m.going {
+			c.Kept[refusal.Reason] += m.price * Tick.Hours()
+		}
+	}
+}
+
 // disrupt goes on with commands and decides on new ones.
 func (c *Cluster) disrupt(ctx context.Context) {
 	c.commands = slices.DeleteFunc(c.commands, c.carryOut)
+	c.account()
 	same := c.changes == c.seen && (c.again.IsZero() || c.Now.Before(c.again))
 	if same || c.Now.Sub(c.decided) < c.DecideEvery {
 		return
@@ -71,6 +81,11 @@ func (c *Cluster) disrupt(ctx context.Context) {
 	}
 	decision := disruption.Decide(ctx, in, methods...)
 	c.again = decision.Again
+	c.stays = decision.Refusals
+	c.waning = map[string]bool{}
+	for _, target := range decision.Waning {
+		c.waning[target.Machine] = true
+	}
 	for _, decided := range decision.Commands {
 		if c.OnCommand != nil {
 			c.OnCommand(decided)
@@ -138,6 +153,7 @@ func (c *Cluster) candidates() []disruption.Candidate {
 			Machine: m.object.Name, Node: m.object.Name, Provisioner: provisioner.Name, PricePerHour: m.price,
 			InstanceType: m.instanceType, CapacityType: m.capacityType, Consolidate: !c.Off, SettledAt: m.changed.Add(c.SettleFor),
 			Held: c.Held[m.object.Name], Nominated: c.Now.Before(m.expected),
+			Waning: c.waning[m.object.Name],
 		}
 		if len(c.on(m.object.Name)) == 0 {
 			candidate.EmptySince = m.changed

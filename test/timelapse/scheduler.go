@@ -2,6 +2,7 @@ package timelapse
 
 import (
 	"context"
+	"math"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -55,9 +56,14 @@ func tied(pod *corev1.Pod) bool {
 		pod.Spec.Affinity != nil && (pod.Spec.Affinity.PodAffinity != nil || pod.Spec.Affinity.PodAntiAffinity != nil)
 }
 
-// roomiest returns the node on which the larger part of cpu and memory is left, "" for none.
+// discouraged is how much less a node is liked with a taint of the effect PreferNoSchedule, in parts of what an empty one is liked for: the
+// scheduler weighs such taints three times as much as room.
+const discouraged = 3
+
+// roomiest returns the node on which the larger part of cpu and memory is left, "" for none. Machines that are to empty by themselves
+// are tainted, so that pods go there last.
 func (c *Cluster) roomiest(pod *corev1.Pod, free map[string]corev1.ResourceList) string {
-	best, name := -1.0, ""
+	best, name := math.Inf(-1), ""
 	for _, m := range c.inOrder() {
 		room, there := free[m.object.Name]
 		if !there {
@@ -67,7 +73,11 @@ func (c *Cluster) roomiest(pod *corev1.Pod, free map[string]corev1.ResourceList)
 		if !fits(left) || !accepts(m, pod) {
 			continue
 		}
-		if share := (part(left, m, corev1.ResourceCPU) + part(left, m, corev1.ResourceMemory)) / 2; share > best {
+		share := (part(left, m, corev1.ResourceCPU) + part(left, m, corev1.ResourceMemory)) / 2
+		if c.waning[m.object.Name] {
+			share -= discouraged
+		}
+		if share > best {
 			best, name = share, m.object.Name
 		}
 	}

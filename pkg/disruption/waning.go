@@ -1,0 +1,58 @@
+package disruption
+
+import (
+	"cmp"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const (
+	// waningShare is which part of all machines is best left to empty by itself, in percent: enough that most controllers have a pod
+	// there to take away, and so few that they are soon empty.
+	waningShare = 15
+	// ofOneMind makes those stay the choice that are it already, unless others are worth twice as much.
+	ofOneMind = 2
+)
+
+// waning returns the machines that are best left to empty by themselves: those that cost most for each pod that would have to go before
+// they are empty. Pods come and go anyway; if new ones go elsewhere, and those there are the first that their controllers take away, then
+// what a move would buy comes for nothing.
+func (s *search) waning() []Target {
+	if s.settings.Eager {
+		return nil
+	}
+	promise := map[*Candidate]float64{}
+	var all []*Candidate
+	going := s.best.candidates()
+	for i := range s.in.Candidates {
+		c := &s.in.Candidates[i]
+		if !c.Consolidate || c.Protected || c.PricePerHour <= 0 || slices.Contains(going, c) {
+			continue
+		}
+		promise[c] = c.PricePerHour / (0.3 + float64(staying(s.in.World.Displaced(c.Node))))
+		if c.Waning {
+			promise[c] *= ofOneMind
+		}
+		all = append(all, c)
+	}
+	slices.SortStableFunc(all, func(a, b *Candidate) int { return cmp.Compare(promise[b], promise[a]) })
+	var out []Target
+	for _, c := range all[:min(len(all), (len(s.in.Candidates)*waningShare+99)/100)] {
+		out = append(out, c.target())
+	}
+	slices.SortFunc(out, func(a, b Target) int { return cmp.Compare(a.Machine, b.Machine) })
+	return out
+}
+
+// staying counts the pods that do not end by themselves.
+func staying(pods []*corev1.Pod) int {
+	n := 0
+	for _, pod := range pods {
+		if owner := metav1.GetControllerOfNoCopy(pod); owner == nil || owner.Kind != "Job" {
+			n++
+		}
+	}
+	return n
+}
