@@ -23,8 +23,8 @@ type Consolidation struct {
 }
 
 func (c *Consolidation) flags(flags *pflag.FlagSet) {
-	flags.DurationVar(&c.Horizon, "consolidation-horizon", 4*time.Hour, "a saving is taken to last for this long: pods are moved to save money only if that saves more in this time than moving them is taken to cost")
-	flags.Float64Var(&c.EvictionCost, "eviction-cost", 0.005, "what moving an ordinary pod is taken to cost, in US dollars; a pod costs more that is important or slow to start, and a pod of a job what it has run for")
+	flags.DurationVar(&c.Horizon, "consolidation-horizon", 4*time.Hour, "a saving is taken to last for at least this long, and for longer where pods neither come nor go: pods are moved to save money only if that saves more in this time than moving them is taken to cost")
+	flags.Float64Var(&c.EvictionCost, "eviction-cost", 0.1, "what moving an ordinary pod is taken to cost, in US dollars; a pod costs more that is important or slow to start, and a pod of a job what it has run for")
 	flags.DurationVar(&c.SettleFor, "consolidation-settle-duration", 5*time.Minute, "a node goes to save money once no pod has come to it or left it for this long, those of jobs and DaemonSets aside")
 	flags.DurationVar(&c.MovedPodsRest, "moved-pods-rest", time.Hour, "pods that were moved to save money, or came in their place, are not moved again for this long, and for longer each time")
 	flags.IntVar(&c.MinSpotAlternatives, "min-spot-alternatives", 15, "a spot machine takes the place of another spot machine only if it has this many instance types to choose from")

@@ -41,7 +41,7 @@ func defaults() options.Options {
 		ExpendableBelow: -10, PreferencePolicy: "Respect", MinValuesPolicy: "Strict", FallbackPriceRatio: 1.5,
 		LaunchTimeout: 5 * time.Minute, RegistrationTimeout: 15 * time.Minute, LaunchTemplateTTL: time.Minute,
 		Consolidation: options.Consolidation{
-			Horizon: 4 * time.Hour, EvictionCost: 0.005, SettleFor: 5 * time.Minute, MovedPodsRest: time.Hour, MinSpotAlternatives: 15,
+			Horizon: 4 * time.Hour, EvictionCost: 0.1, SettleFor: 5 * time.Minute, MovedPodsRest: time.Hour, MinSpotAlternatives: 15,
 			MaxTotalUnready: 45, OKTotalUnready: 3,
 		},
 		HoldBarePods: "Voluntary", HoldSystemPods: "Voluntary", HoldSystemPodsFor: time.Hour, HoldLocalStorage: "Never",
@@ -99,7 +99,7 @@ func settings() map[string]struct {
 		"aws-api-share":                   {"0.5", func(o *options.Options) { o.AWSAPIShare = 0.5 }},
 		"pause-disruption":                {"true", func(o *options.Options) { o.PauseDisruption = true }},
 		"consolidation-horizon":           {"1h", func(o *options.Options) { o.Consolidation.Horizon = time.Hour }},
-		"eviction-cost":                   {"0.1", func(o *options.Options) { o.Consolidation.EvictionCost = 0.1 }},
+		"eviction-cost":                   {"0.2", func(o *options.Options) { o.Consolidation.EvictionCost = 0.2 }},
 		"consolidation-settle-duration":   {"0s", func(o *options.Options) { o.Consolidation.SettleFor = 0 }},
 		"moved-pods-rest":                 {"2h", func(o *options.Options) { o.Consolidation.MovedPodsRest = 2 * time.Hour }},
 		"min-spot-alternatives":           {"5", func(o *options.Options) { o.Consolidation.MinSpotAlternatives = 5 }},

@@ -50,8 +50,8 @@ func play(ctx context.Context, s settings) error {
 	env, err := environment.Start(ctx, environment.Options{
 		Directory: s.directory, Region: s.region,
 		// What takes five minutes by default takes seconds, so that the second act is short; and a small spot machine, which has few cheaper
-		// instance types below it, may take the place of one that is a little larger.
-		ControllerArguments: []string{"--consolidation-settle-duration=5s", "--min-spot-alternatives=5"},
+		// instance types below it, may take the place of one that is a little larger, for the sake of a little money.
+		ControllerArguments: []string{"--consolidation-settle-duration=5s", "--min-spot-alternatives=5", "--eviction-cost=0.005"},
 		Progress:            func(what string) { d.timeline.now("setup", "%s: ready", what) },
 	})
 	if err != nil {
