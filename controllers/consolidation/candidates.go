@@ -41,7 +41,7 @@ func (p *pass) candidates(ctx context.Context, facts problem.Facts, now time.Tim
 		}
 		c := candidateOf(entry, offer)
 		c.Nominated = awaited[c.Machine] || p.nominations.Nominated(c.Machine, now) || p.nominations.Nominated(c.Node, now)
-		c.SettledAt = p.settling.at(entry.Node)
+		c.SettledAt = p.settling.at(entry.Node, now)
 		if c.Consolidate || c.Drifted != "" || !c.ExpiresAt.IsZero() && !now.Before(c.ExpiresAt) {
 			c.Held, c.HeldUntil = p.holding(entry, budgets, now)
 		}

@@ -79,31 +79,44 @@ func TestHowFarARolloutHasCome(t *testing.T) {
 
 func TestANodeSettlesOnceItsPodsStay(t *testing.T) {
 	s := settling{lasting: time.Minute}
-	node := builders.Node("n")
+	old, node := builders.Node("old"), builders.Node("n")
 	pods := map[types.UID]*corev1.Pod{}
 	add := func(name string, modifiers ...builders.PodModifier) {
 		pod := builders.Pod(append(modifiers, builders.Name(name), builders.OnNode("n"))...)
 		pods[pod.UID] = pod
 	}
-	at := func(after time.Duration) time.Duration {
-		s.look(state.Snapshot{Entries: []state.Entry{{Node: node, Pods: pods}}}, noon().Add(after))
-		return s.at(node).Sub(noon())
+	of := func(node *corev1.Node, after time.Duration, entries ...state.Entry) time.Duration {
+		s.look(state.Snapshot{Entries: entries}, noon().Add(after))
+		return s.at(node, noon().Add(after)).Sub(noon())
 	}
-	if got := at(0); got != time.Minute {
+	old.CreationTimestamp = metav1.NewTime(noon().Add(-24 * time.Hour))
+	came := metav1.NewTime(noon().Add(-time.Hour))
+	resident := builders.Pod(builders.Name("resident"), func(p *corev1.Pod) { p.Status.StartTime = &came })
+	there := state.Entry{Node: old, Pods: map[types.UID]*corev1.Pod{resident.UID: resident}}
+	if got := of(old, 0, there); got != time.Minute {
+		t.Errorf("what left it before the first look is not known, and it is settled after %s", got)
+	}
+	if got := of(old, 2*time.Minute, there); got != -59*time.Minute {
+		t.Errorf("its last pod came an hour before the first look, and it is settled after %s", got)
+	}
+	at := func(after time.Duration) time.Duration {
+		return of(node, after, there, state.Entry{Node: node, Pods: pods})
+	}
+	if got := at(200 * time.Second); got != 260*time.Second {
 		t.Errorf("a node that was never seen is settled after %s", got)
 	}
 	add("a")
-	if got := at(10 * time.Second); got != 70*time.Second {
-		t.Errorf("a pod came after 10 s, and it is settled after %s", got)
+	if got := at(210 * time.Second); got != 270*time.Second {
+		t.Errorf("a pod came after 210 s, and it is settled after %s", got)
 	}
 	add("job", builders.OwnedBy("batch/v1", "Job", "j"))
 	add("daemon", builders.OwnedBy("apps/v1", "DaemonSet", "d"))
-	if got := at(20 * time.Second); got != 70*time.Second {
+	if got := at(220 * time.Second); got != 270*time.Second {
 		t.Errorf("pods came that say nothing, and it is settled after %s", got)
 	}
 	clear(pods)
-	if got := at(30 * time.Second); got != 90*time.Second {
-		t.Errorf("the pod left after 30 s, and it is settled after %s", got)
+	if got := at(230 * time.Second); got != 290*time.Second {
+		t.Errorf("the pod left after 230 s, and it is settled after %s", got)
 	}
 }
 

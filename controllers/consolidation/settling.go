@@ -16,6 +16,8 @@ import (
 type settling struct {
 	// lasting is how long nothing has to come or go.
 	lasting time.Duration
+	// began is the first look.
+	began time.Time
 	// nodes maps the UID of a Node -> what was found last.
 	nodes map[types.UID]found
 }
@@ -26,8 +28,12 @@ type found struct {
 	since time.Time
 }
 
-// look notes what is there. A node that is seen for the first time has changed just now: what left it before nobody knows.
+// look notes what is there. Of nodes that are there at the first look it is known when the last pod came, and not when one left.
 func (s *settling) look(snapshot state.Snapshot, now time.Time) {
+	first := s.nodes == nil
+	if first {
+		s.began = now
+	}
 	seen := make(map[types.UID]found, len(s.nodes))
 	for i := range snapshot.Entries {
 		entry := &snapshot.Entries[i]
@@ -35,6 +41,9 @@ func (s *settling) look(snapshot state.Snapshot, now time.Time) {
 			continue
 		}
 		is := found{pods: lastingPods(entry.Pods), since: now}
+		if first {
+			is.since = lastCame(entry)
+		}
 		if was, known := s.nodes[entry.Node.UID]; known && was.pods == is.pods {
 			is.since = was.since
 		}
@@ -43,17 +52,37 @@ func (s *settling) look(snapshot state.Snapshot, now time.Time) {
 	s.nodes = seen
 }
 
-// at returns when the node will be settled if nothing comes or goes.
-func (s *settling) at(node *corev1.Node) time.Time { return s.nodes[node.UID].since.Add(s.lasting) }
+// at returns since when the node is settled, or when it will be if nothing comes or goes.
+func (s *settling) at(node *corev1.Node, now time.Time) time.Time {
+	if known := s.began.Add(s.lasting); now.Before(known) { // until then a pod may have left before the first look
+		return known
+	}
+	return s.nodes[node.UID].since.Add(s.lasting)
+}
+
+// lastCame returns when the last pod came that a node is settled by, or the node itself.
+func lastCame(entry *state.Entry) time.Time {
+	at := entry.Node.CreationTimestamp.Time
+	for _, pod := range entry.Pods {
+		if lasts(pod) && pod.Status.StartTime != nil && pod.Status.StartTime.After(at) {
+			at = pod.Status.StartTime.Time
+		}
+	}
+	return at
+}
 
 // lastingPods returns a number that stands for the pods that a node is settled by.
 func lastingPods(onNode map[types.UID]*corev1.Pod) uint64 {
 	sum := uint64(0)
 	for uid, pod := range onNode {
-		owner := metav1.GetControllerOfNoCopy(pod)
-		if pods.IsReschedulable(pod) && (owner == nil || owner.Kind != "Job") {
+		if lasts(pod) {
 			sum += version(string(uid), "")
 		}
 	}
 	return sum
+}
+
+func lasts(pod *corev1.Pod) bool {
+	owner := metav1.GetControllerOfNoCopy(pod)
+	return pods.IsReschedulable(pod) && (owner == nil || owner.Kind != "Job")
 }
