@@ -11,7 +11,9 @@ import (
 const (
 	// waningShare is which part of all machines is best left to empty by itself, in percent: enough that most controllers have a pod
 	// there to take away, and so few that they are soon empty.
-	waningShare = 15
+	waningShare = 20
+	// waningAtLeast is how many they are in a small cluster, as long as that is not more than half of it.
+	waningAtLeast = 4
 	// ofOneMind makes those stay the choice that are it already, unless others are worth twice as much.
 	ofOneMind = 2
 )
@@ -39,7 +41,8 @@ func (s *search) waning() []Target {
 	}
 	slices.SortStableFunc(all, func(a, b *Candidate) int { return cmp.Compare(promise[b], promise[a]) })
 	var out []Target
-	for _, c := range all[:min(len(all), (len(s.in.Candidates)*waningShare+99)/100)] {
+	n := len(s.in.Candidates)
+	for _, c := range all[:min(len(all), max((n*waningShare+99)/100, min(waningAtLeast, n/2)))] {
 		out = append(out, c.target())
 	}
 	slices.SortFunc(out, func(a, b Target) int { return cmp.Compare(a.Machine, b.Machine) })
