@@ -83,7 +83,7 @@ func exhaust(ctx context.Context, in *Input) (float64, []string) {
 	return most, best
 }
 
-// small is a cluster of three to eight machines, with pods that are spread, choose zones or keep off each other.
+// small is a cluster of three to seven machines, with pods that are spread, choose zones or keep off each other.
 func small(seed uint64) *Input {
 	r := rand.New(rand.NewPCG(seed, 11)) //nolint:gosec // the same clusters each time
 	var all cloudprovider.InstanceTypes
@@ -100,7 +100,7 @@ func small(seed uint64) *Input {
 		all = append(all, builders.InstanceType(fmt.Sprint("size-", size), modifiers...))
 	}
 	model, in := state.NewCluster(), &Input{Now: noon(), Settings: Settings{Eager: true, LeastSpotAlternatives: 1, Effort: 1 << 40}}
-	for i := range 3 + r.IntN(6) {
+	for i := range 3 + r.IntN(5) {
 		in.Candidates = append(in.Candidates, member(model, r, all, fmt.Sprint("node-", i)))
 	}
 	in.World = problem.Simulate(problem.Facts{
