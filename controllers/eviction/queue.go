@@ -140,11 +140,12 @@ func (q *Queue) next(ctx context.Context) bool {
 	return true
 }
 
-// Evict evicts exactly this pod. A pod that is gone, or replaced by another of its name, is no error.
+// Evict evicts exactly this pod, as it was when it was judged: its owner may have asked since for it to be left alone. One that is gone, that
+// another of its name has replaced, or that has changed is no error: whoever drains its node sees it anew.
 func (q *Queue) Evict(ctx context.Context, pod *corev1.Pod) error {
 	eviction := &policyv1.Eviction{
 		ObjectMeta:    metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name},
-		DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &pod.UID}},
+		DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &pod.UID, ResourceVersion: &pod.ResourceVersion}},
 	}
 	err := q.client.SubResource("eviction").Create(ctx, pod.DeepCopy(), eviction)
 	switch {
@@ -152,7 +153,7 @@ func (q *Queue) Evict(ctx context.Context, pod *corev1.Pod) error {
 		q.journal.Metrics.PodsEvicted.Inc()
 		q.journal.Events.Publish(events.Event{Object: pod, Reason: events.ReasonEvicted, Message: "Evicted from node " + pod.Spec.NodeName + ", which is being removed"})
 		return nil
-	case apierrors.IsNotFound(err), apierrors.IsConflict(err): // conflict: the name has another UID now
+	case apierrors.IsNotFound(err), apierrors.IsConflict(err): // conflict: the name has another UID now, or the pod another version
 		return nil
 	case apierrors.IsTooManyRequests(err):
 		message := fmt.Sprintf("Not evicted from node %s yet: %s", pod.Spec.NodeName, err)

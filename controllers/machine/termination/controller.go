@@ -62,11 +62,12 @@ type step interface {
 // NewController returns a controller that ends Machines of provider. live reads past the cache.
 func NewController(client client.Client, live client.Reader, provider cloudprovider.Provider, evictor Evictor, settings Settings, journal journal.Journal) *Controller {
 	seen := machines.NewSightings(journal.Clock)
+	drain := &drainStep{client: client, live: live, provider: provider, evictor: evictor, policy: settings.Drain, journal: journal}
 	return &Controller{client: client, live: live, seen: seen, settler: machines.NewSettler(), journal: journal, steps: []step{
 		interruptionStep{},
-		&drainStep{client: client, live: live, provider: provider, evictor: evictor, policy: settings.Drain, journal: journal},
+		drain,
 		&volumesStep{client: client, live: live, clock: journal.Clock},
-		&instanceStep{live: live, provider: provider, window: settings.VisibilityWindow, seen: seen, clock: journal.Clock},
+		&instanceStep{live: live, provider: provider, drain: drain, window: settings.VisibilityWindow, seen: seen, clock: journal.Clock},
 		&nodeStep{client: client},
 	}}
 }

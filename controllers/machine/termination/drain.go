@@ -183,6 +183,19 @@ func (d *drainStep) lastLook(ctx context.Context, machine *v1alpha5.Machine, nod
 	return d.look(ctx, machine, there, d.livePods)
 }
 
+// confirm looks once more at Nodes that are drained, and begins anew with what it finds there. A drain that was given up is not looked at
+// again: nothing is waited for any more.
+func (d *drainStep) confirm(ctx context.Context, machine *v1alpha5.Machine, nodes []corev1.Node) error {
+	if drained := machines.Conditions(machine).Get(v1alpha5.ConditionDrained); drained == nil || drained.Reason != v1alpha5.ReasonDrained {
+		return nil
+	}
+	seen, err := d.lastLook(ctx, machine, nodes)
+	if err == nil && !seen.next.Done() {
+		err = errOccupied
+	}
+	return err
+}
+
 // act asks for the eviction of the pods that are due, takes back what was asked before and is no longer to be, and deletes
 // those whose time is up.
 func (d *drainStep) act(ctx context.Context, onNode []*corev1.Pod, next *drain.Step) error {

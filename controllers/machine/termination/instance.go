@@ -29,14 +29,15 @@ const (
 type instanceStep struct {
 	live     client.Reader
 	provider cloudprovider.Provider
+	drain    *drainStep
 	// window is how long the cloud may take to show an instance that it has launched.
 	window time.Duration
 	seen   *machines.Sightings
 	clock  clock.PassiveClock
 }
 
-// errJoined says that a Node has come meanwhile, and perhaps pods to it.
-var errJoined = errors.New("its node has joined meanwhile")
+// errOccupied says that a Node has come meanwhile, or pods to one.
+var errOccupied = errors.New("its node has joined meanwhile, or pods have come to it")
 
 func (i *instanceStep) reconcile(ctx context.Context, machine *v1alpha5.Machine, nodes []corev1.Node) (bool, time.Duration, error) {
 	conditions := machines.Conditions(machine)
@@ -48,7 +49,7 @@ func (i *instanceStep) reconcile(ctx context.Context, machine *v1alpha5.Machine,
 	}
 	err := i.provider.Delete(ctx, machine, i.undisturbed(machine, nodes))
 	switch {
-	case errors.Is(err, errJoined): // what was drained before was nothing
+	case errors.Is(err, errOccupied): // what was drained before was nothing, or not all
 		conditions.Clear(v1alpha5.ConditionDrained)
 		conditions.Clear(v1alpha5.ConditionVolumesDetached)
 		return false, time.Millisecond, nil
@@ -64,16 +65,17 @@ func (i *instanceStep) reconcile(ctx context.Context, machine *v1alpha5.Machine,
 	}
 }
 
-// undisturbed asks whether a Machine without a Node has none still, after whatever EC2 had the end of its instance wait for. Nodes that were
-// seen are drained, and take no pods.
+// undisturbed asks whether a Machine without a Node has none still, after whatever EC2 or volumes had the end of its instance wait for, and
+// whether nothing has come to those that are drained: the API server accepts pods for tainted nodes, and schedulers may not have seen the
+// taint. What comes after this last look ends with the instance before its kubelet has run it.
 func (i *instanceStep) undisturbed(machine *v1alpha5.Machine, seen []corev1.Node) cloudprovider.Agreement {
 	return func(ctx context.Context) error {
 		if len(seen) > 0 {
-			return nil
+			return i.drain.confirm(ctx, machine, seen)
 		}
 		nodes, err := machines.LiveNodes(ctx, i.live, machine)
 		if err == nil && slices.ContainsFunc(nodes, unheld) {
-			err = errJoined
+			err = errOccupied
 		}
 		return err
 	}
