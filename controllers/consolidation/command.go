@@ -41,7 +41,8 @@ func (e *executor) drive(ctx context.Context, cached *v1alpha5.Machine) (reconci
 	if failed != "" {
 		return reconcile.Result{}, e.takeBack(ctx, machine, v1alpha5.ReasonReplacementFailed, failed)
 	}
-	if err := e.close(ctx, machine, members); err != nil {
+	wait, err := e.closeAll(ctx, machine, members)
+	if err != nil {
 		return reconcile.Result{}, err
 	}
 	if reason, why, err := e.against(ctx, machine, members, ready); err != nil || reason != "" {
@@ -52,6 +53,9 @@ func (e *executor) drive(ctx context.Context, cached *v1alpha5.Machine) (reconci
 	}
 	if !ready {
 		return reconcile.Result{RequeueAfter: commandRecheck}, nil
+	}
+	if wait > 0 {
+		return reconcile.Result{RequeueAfter: wait}, nil
 	}
 	if err := e.commit(ctx, machine, members); err != nil {
 		return reconcile.Result{}, err
@@ -135,8 +139,10 @@ func (e *executor) replacements(ctx context.Context, lead *v1alpha5.Machine) (re
 	return ready, "", nil
 }
 
-// close puts the command on record of those machines that follow, and keeps new pods off all their Nodes.
-func (e *executor) close(ctx context.Context, lead *v1alpha5.Machine, members []*v1alpha5.Machine) error {
+// closeAll puts the command on record of those machines that follow, and keeps new pods off all their Nodes. It returns how long to wait until
+// those have come that schedulers were about to bind there.
+func (e *executor) closeAll(ctx context.Context, lead *v1alpha5.Machine, members []*v1alpha5.Machine) (time.Duration, error) {
+	var longest time.Duration
 	decided := machines.Conditions(lead).Get(v1alpha5.ConditionDisrupting)
 	for _, machine := range members {
 		if machine != lead && (machine.Status.Disruption == nil || machine.Status.Disruption.Lead != lead.Name) {
@@ -145,23 +151,23 @@ func (e *executor) close(ctx context.Context, lead *v1alpha5.Machine, members []
 			machines.Conditions(machine).True(v1alpha5.ConditionDisrupting, decided.Reason, "together with machine "+lead.Name+": "+decided.Message)
 			machines.Conditions(machine).Clear(v1alpha5.ConditionDisruptable)
 			if err := machines.Write(ctx, e.client, stored, machine); err != nil {
-				return err
+				return 0, err
 			}
 		}
 		node, err := machines.LiveNode(ctx, e.live, machine)
-		if err != nil || node == nil {
-			if err != nil {
-				return err
-			}
+		if err != nil {
+			return 0, err
+		}
+		if node == nil {
 			continue
 		}
-		stored := node.DeepCopy()
-		machines.Disrupt(node, e.journal.Clock.Now())
-		if _, err := machines.WriteNode(ctx, e.client, stored, node); err != nil {
-			return fmt.Errorf("keeping new pods away: %w", err)
+		wait, err := e.close(ctx, node)
+		if err != nil {
+			return 0, err
 		}
+		longest = max(longest, wait)
 	}
-	return nil
+	return longest, nil
 }
 
 // commit notes that there is no way back, and what is moved.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/samber/lo"
-	"golang.org/x/sync/semaphore"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
@@ -19,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
@@ -52,6 +52,8 @@ type Settings struct {
 	SettleFor time.Duration
 	// ReplacementPatience is how long a machine may take to be ready that takes the place of another.
 	ReplacementPatience time.Duration
+	// EmptyWindow is the time in which at most a tenth of all machines go for being empty, or ten of them; 0 lets any number go.
+	EmptyWindow time.Duration
 }
 
 // Controller decides over one Machine at a time.
@@ -61,6 +63,7 @@ type Controller struct {
 	policy      drain.Policy
 	executor    *executor
 	rations     *rations
+	stirs       *stirs
 	settler     *machines.Settler
 	journal     journal.Journal
 	pass        *pass
@@ -77,18 +80,15 @@ type World struct {
 
 // NewController returns a controller.
 func NewController(world World, settings Settings, journal journal.Journal) *Controller {
-	rations := &rations{
-		client: world.Client, pausedBySetting: settings.PauseDisruption, recorded: map[string]string{},
-		turn: semaphore.NewWeighted(1), brake: &brake{client: world.Client, settings: settings.Brake},
-	}
+	rations, stirs := newRations(world.Client, settings), newStirs(journal.Clock)
 	ledger := newLedger(journal.Clock.Now())
 	executor := &executor{
 		client: world.Client, live: world.Live, policy: settings.Drain, journal: journal, held: rations.held, market: world.Market,
-		ledger: ledger, patience: settings.ReplacementPatience, buys: map[string]bool{},
+		ledger: ledger, patience: settings.ReplacementPatience, buys: map[string]bool{}, stirs: stirs,
 	}
 	return &Controller{
 		client: world.Client, nominations: world.Nominations, policy: settings.Drain, settler: machines.NewSettler(), journal: journal,
-		rations: rations, executor: executor,
+		rations: rations, executor: executor, stirs: stirs,
 		pass: &pass{
 			client: world.Client, market: world.Market, nominations: world.Nominations, policy: settings.Drain, settings: settings.Disruption,
 			settling: settling{lasting: settings.SettleFor}, ledger: ledger, rations: rations, executor: executor, journal: journal,
@@ -112,8 +112,11 @@ func (c *Controller) Register(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("consolidation").
 		For(&v1alpha5.Machine{}, builder.WithPredicates(machines.Woken())).
 		Watches(&v1alpha5.Machine{}, handler.EnqueueRequestsFromMapFunc(concerned)).
-		Watches(&v1alpha5.Provisioner{}, handler.EnqueueRequestsFromMapFunc(c.machinesOf)).
+		Watches(&v1alpha5.Provisioner{}, handler.EnqueueRequestsFromMapFunc(c.machinesOf),
+																	builder.WithPredicates(predicate.GenerationChangedPredicate{})). // its status counts what it has, at each launch and removal
 		Watches(&corev1.Node{}, machines.EnqueueForNode(mgr.GetClient()), builder.WithPredicates(machines.NodeWoken())). // its do-not-disrupt comes and goes
+		Watches(&corev1.Node{}, c.stirs.nodes()).
+		Watches(&corev1.Pod{}, c.stirs.pods()).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(c.everything), builder.WithPredicates(pauses())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 10}).
 		Complete(c)
@@ -171,7 +174,8 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 		return c.settler.Settle(request, reconcile.Result{})
 	}
 	if conditions.IsTrue(v1alpha5.ConditionDisrupting) {
-		return c.settler.Settle(request, reconcile.Result{}, c.executor.carryOut(ctx, machine))
+		wait, err := c.executor.carryOut(ctx, machine)
+		return c.settler.Settle(request, reconcile.Result{RequeueAfter: wait}, err)
 	}
 	candidate, err := c.candidate(ctx, machine)
 	if err != nil {
@@ -226,7 +230,6 @@ func (c *Controller) candidate(ctx context.Context, machine *v1alpha5.Machine) (
 	if price, err := strconv.ParseFloat(machine.Annotations[v1alpha5.PriceAnnotation], 64); err == nil {
 		candidate.PricePerHour = price
 	}
-	candidate.EmptySince = emptySince(machine)
 	if lead := machine.Annotations[v1alpha5.ReplacesAnnotation]; lead != "" {
 		var other v1alpha5.Machine
 		if err := c.client.Get(ctx, client.ObjectKey{Name: lead}, &other); client.IgnoreNotFound(err) != nil {
@@ -255,9 +258,11 @@ func (c *Controller) candidate(ctx context.Context, machine *v1alpha5.Machine) (
 	if err := c.client.Get(ctx, client.ObjectKey{Name: machine.ProvisionerName()}, &provisioner); client.IgnoreNotFound(err) != nil {
 		return candidate, fmt.Errorf("getting provisioner %s: %w", machine.ProvisionerName(), err)
 	}
-	if ttl, ok := provisioner.TTLAfterEmpty(); ok {
+	ttl, ok := provisioner.TTLAfterEmpty()
+	if ok {
 		candidate.TTLAfterEmpty = &ttl
 	}
+	candidate.EmptySince = emptySince(machine, c.stirs.last(machine.Status.NodeName), ttl)
 	return candidate, nil
 }
 
@@ -266,15 +271,20 @@ func protected(machine *v1alpha5.Machine, node *corev1.Node) bool {
 	return node.Annotations[v1alpha5.DoNotDisruptAnnotation] == "true" || machine.Annotations[v1alpha5.DoNotDisruptAnnotation] == "true"
 }
 
-// emptySince returns when the machine emptied; zero while it is not empty. A node that was given back to a pod starts anew.
-func emptySince(machine *v1alpha5.Machine) time.Time {
+// restsFor is how long a node that was given back is left alone. The API server has shown what a cache did not: decided upon at once, again
+// and again, it would be given back for as long as the cache lags.
+const restsFor = 10 * time.Second
+
+// emptySince returns when the machine emptied, or was last stirred by pods that came and went so soon that nobody has written it down; zero
+// while it is not empty. A node that was given back starts anew, and does not go before it has rested, however short its time to live.
+func emptySince(machine *v1alpha5.Machine, stirred time.Time, ttl time.Duration) time.Time {
 	conditions := machines.Conditions(machine)
 	if !conditions.IsTrue(v1alpha5.ConditionEmpty) || machine.Status.LastPodEventTime == nil {
 		return time.Time{}
 	}
-	since := machine.Status.LastPodEventTime.Time
-	if back := conditions.Get(v1alpha5.ConditionDisrupting); back != nil && back.LastTransitionTime.After(since) {
-		return back.LastTransitionTime.Time
+	since := []time.Time{machine.Status.LastPodEventTime.Time, stirred}
+	if back := conditions.Get(v1alpha5.ConditionDisrupting); back != nil {
+		since = append(since, back.LastTransitionTime.Time, back.LastTransitionTime.Add(restsFor-ttl))
 	}
-	return since
+	return slices.MaxFunc(since, time.Time.Compare)
 }

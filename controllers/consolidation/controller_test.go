@@ -62,7 +62,15 @@ func (h *house) empty() {
 	})
 }
 
-func (h *house) look() time.Duration { return h.Reconcile(h.controller, h.machine.Name).RequeueAfter }
+// look looks at the machine, and once more where it waits for schedulers to see that its node takes no new pods.
+func (h *house) look() time.Duration {
+	again := h.Reconcile(h.controller, h.machine.Name).RequeueAfter
+	if again > 0 && again <= 2*taintSettles && h.tainted() {
+		h.Clock.Step(2 * taintSettles) // the taint's time is rounded up
+		again = h.Reconcile(h.controller, h.machine.Name).RequeueAfter
+	}
+	return again
+}
 
 func (h *house) decided() bool {
 	h.Reload(h.machine)
@@ -184,8 +192,9 @@ func TestAPodThatCameGivesTheNodeBack(t *testing.T) {
 
 	// Once the pod has left, the same machine goes after all.
 	h.Delete(pod, client.GracePeriodSeconds(0))
+	h.Clock.SetTime(time.Now()) // conditions are dated by the real one
 	h.empty()
-	h.Clock.Step(time.Second)
+	h.Clock.Step(restsFor + time.Second)
 	h.look()
 	h.look()
 	if !h.going() {
@@ -238,6 +247,8 @@ func TestARestartGoesOnWithWhatWasDecided(t *testing.T) {
 	h.look()
 
 	// The process ends after it tainted the node and before it deleted the machine.
+	h.Reconcile(h.controller, h.machine.Name)
+	h.Clock.Step(2 * taintSettles)
 	ended := errors.New("the process ended")
 	dying := interceptor.NewClient(h.Client, interceptor.Funcs{
 		Delete: func(context.Context, client.WithWatch, client.Object, ...client.DeleteOption) error { return ended },
@@ -272,13 +283,13 @@ func TestTheNodeIsGivenBackBeforeTheDecisionIsTakenBack(t *testing.T) {
 	h := newHouse(t, builders.TTLAfterEmpty(0))
 	h.Clock.Step(time.Second)
 	h.look()
+	h.Reconcile(h.controller, h.machine.Name) // the taint is on
 	h.RunningPod(h.Namespace(), h.node.Name)
 	ended := errors.New("the process ended")
-	patches := 0
 	dying := interceptor.NewClient(h.Client, interceptor.Funcs{
 		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, o ...client.PatchOption) error {
-			if patches++; patches > 1 {
-				return ended // the taint is on, taking it off fails
+			if _, ok := object.(*corev1.Node); ok {
+				return ended // taking it off fails
 			}
 			return c.Patch(ctx, object, patch, o...)
 		},

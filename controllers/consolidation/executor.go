@@ -30,6 +30,7 @@ type executor struct {
 	journal journal.Journal
 	market  Market
 	ledger  *ledger
+	stirs   *stirs
 	// patience is how long what takes the place of machines may take to be ready.
 	patience time.Duration
 	// held returns what keeps all machines that could stay, "" for nothing.
@@ -58,6 +59,9 @@ func (e *executor) isBuying(lead string) bool {
 	return e.buys[lead]
 }
 
+// taintSettles is how long schedulers are given to see that a Node takes no new pods before its pods are listed for the last time.
+const taintSettles = time.Second
+
 // record writes a decision down; writing wakes the Machine again, and only then is anything done to its Node.
 func (e *executor) record(ctx context.Context, machine *v1alpha5.Machine, command disruption.Command) error {
 	stored := machine.DeepCopy()
@@ -82,32 +86,35 @@ func (e *executor) standing(ctx context.Context, cached *v1alpha5.Machine) (*v1a
 }
 
 // carryOut keeps new pods off the Node, makes sure that nothing keeps it as the API server sees it, and deletes the Machine. A pod
-// that came in between gives the node back, and so does whatever asks for it to stay.
-func (e *executor) carryOut(ctx context.Context, cached *v1alpha5.Machine) error {
+// that came in between gives the node back, and so does whatever asks for it to stay. It returns when to go on, 0 where nothing is left to do.
+//
+// What is promised: nothing that was on the Node when its pods were listed last, which is after schedulers have had their time to see the
+// taint, and no wish written to the Machine before its deletion is overlooked. The API server accepts a pod for any node at any time, so one
+// may still come between that list and the deletion. It is then drained like any other: evicted through the eviction API, or, if it must not
+// be disrupted, left alone, and the Machine with it, until it has ended or is let go, or the terminationGracePeriod is over.
+func (e *executor) carryOut(ctx context.Context, cached *v1alpha5.Machine) (time.Duration, error) {
 	machine, err := e.standing(ctx, cached)
 	if err != nil || machine == nil {
-		return err
+		return 0, err
 	}
 	node, err := machines.LiveNode(ctx, e.live, machine)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if node != nil {
-		stored := node.DeepCopy()
-		machines.Disrupt(node, e.journal.Clock.Now())
-		if _, err := machines.WriteNode(ctx, e.client, stored, node); err != nil {
-			return fmt.Errorf("keeping new pods away: %w", err)
-		}
 		if reason, why, err := e.kept(ctx, machine, node); err != nil || reason != "" {
 			if err != nil {
-				return err
+				return 0, err
 			}
 			// That the machine is not empty is for marking to say.
 			ctrl.LoggerFrom(ctx).Info("giving node back", "machine", klog.KObj(machine), "node", node.Name, "why", why)
-			return e.release(ctx, machine, reason, why)
+			return 0, e.release(ctx, machine, reason, why)
+		}
+		if wait, err := e.close(ctx, node); err != nil || wait > 0 {
+			return wait, err
 		}
 	}
-	return e.remove(ctx, machine, node)
+	return 0, e.remove(ctx, machine, node)
 }
 
 // remove deletes a machine that is decided on, and says so.
@@ -117,19 +124,40 @@ func (e *executor) remove(ctx context.Context, machine *v1alpha5.Machine, node *
 	if node != nil {
 		told = append(told, node)
 	}
+	// Exactly what was judged is deleted: whoever has written to it since may have asked for it to stay.
+	judged := client.Preconditions{UID: &machine.UID, ResourceVersion: &machine.ResourceVersion}
+	if err := e.client.Delete(ctx, machine.DeepCopy(), judged); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("deleting machine %s: %w", machine.Name, err)
+	}
 	e.journal.Metrics.MachinesDisrupted.WithLabelValues(machine.ProvisionerName(), condition.Reason).Inc()
 	for _, object := range told {
 		e.journal.Events.Publish(events.Event{Object: object, Reason: events.ReasonDisrupting, Message: condition.Reason + ": " + condition.Message})
 	}
 	ctrl.LoggerFrom(ctx).Info("removing machine", "machine", klog.KObj(machine), "node", machine.Status.NodeName, "reason", condition.Reason)
-	if err := e.client.Delete(ctx, machine, client.Preconditions{UID: &machine.UID}); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("deleting machine %s: %w", machine.Name, err)
-	}
 	return nil
+}
+
+// close keeps new pods off a Node, and returns how long to wait until those have come that schedulers were about to bind to it: they are
+// looked for after that.
+func (e *executor) close(ctx context.Context, node *corev1.Node) (time.Duration, error) {
+	stored := node.DeepCopy()
+	machines.Disrupt(node, e.journal.Clock.Now())
+	changed, err := machines.WriteNode(ctx, e.client, stored, node)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("keeping new pods away: %w", err)
+	case changed: // however long the write has taken
+		return taintSettles, nil
+	default:
+		return taintSettles - machines.DisruptedFor(node, e.journal.Clock.Now()), nil
+	}
 }
 
 // kept returns what keeps a Node now, "" for nothing.
 func (e *executor) kept(ctx context.Context, machine *v1alpha5.Machine, node *corev1.Node) (reason, why string, err error) {
+	if e.stirred(machine) {
+		return v1alpha5.ReasonNotEmpty, "a pod has come to the node since it was decided, or left it", nil
+	}
 	if by, err := e.held(ctx); err != nil || by != "" {
 		return v1alpha5.ReasonHeld, by, err
 	}
@@ -141,4 +169,16 @@ func (e *executor) kept(ctx context.Context, machine *v1alpha5.Machine, node *co
 		return v1alpha5.ReasonNotEmpty, fmt.Sprintf("pod %s came to the node", klog.KObj(onNode[workload])), nil
 	}
 	return e.asksToStay(ctx, machine, node, onNode)
+}
+
+// stirred reports whether a Machine that goes for being empty is to wait anew: somebody has seen a pod on its Node since. That it has
+// left again by now does not make the decision right.
+func (e *executor) stirred(machine *v1alpha5.Machine) bool {
+	conditions := machines.Conditions(machine)
+	decided, last := conditions.Get(v1alpha5.ConditionDisrupting), machine.Status.LastPodEventTime
+	if decided.Reason != disruption.ReasonEmpty {
+		return false
+	}
+	return !conditions.IsTrue(v1alpha5.ConditionEmpty) || last != nil && last.After(decided.LastTransitionTime.Time) ||
+		e.stirs.last(machine.Status.NodeName).After(decided.LastTransitionTime.Add(time.Second)) // the API keeps whole seconds
 }

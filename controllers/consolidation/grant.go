@@ -11,9 +11,9 @@ import (
 )
 
 // account returns what the budgets of a provisioner count.
-func (r *rations) account(ctx context.Context, provisioner *v1alpha5.Provisioner) (disruption.Account, error) {
-	fleet, err := r.fleet(ctx, provisioner.Name)
-	return disruption.Account{Budgets: provisioner.Budgets(), Fleet: fleet}, err
+func (r *rations) account(ctx context.Context, provisioner *v1alpha5.Provisioner, now time.Time) (disruption.Account, error) {
+	counted, err := r.census(ctx, provisioner.Name, now, true)
+	return disruption.Account{Budgets: provisioner.Budgets(), Fleet: counted.fleet}, err
 }
 
 // grant has a command written down that takes machines which it was decided on as they are there, unless budgets hold it that others have
@@ -30,7 +30,7 @@ func (r *rations) grant(ctx context.Context, c *disruption.Command, facts proble
 		if _, known := accounts[target.Provisioner]; known {
 			continue
 		}
-		account, err := r.account(ctx, facts.Offers[target.Provisioner].Provisioner)
+		account, err := r.account(ctx, facts.Offers[target.Provisioner].Provisioner, now)
 		if err != nil {
 			return nil, err
 		}

@@ -188,7 +188,7 @@ func (p *pass) input(ctx context.Context, facts problem.Facts, now time.Time) (*
 // allow says how many machines of each provisioner may go for which reason.
 func (p *pass) allow(ctx context.Context, in *disruption.Input, facts problem.Facts) error {
 	for _, name := range lo.Uniq(lo.Map(in.Candidates, func(c disruption.Candidate, _ int) string { return c.Provisioner })) {
-		account, err := p.rations.account(ctx, facts.Offers[name].Provisioner)
+		account, err := p.rations.account(ctx, facts.Offers[name].Provisioner, in.Now)
 		if err != nil {
 			return err
 		}

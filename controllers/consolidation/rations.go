@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/semaphore"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
@@ -34,6 +33,20 @@ type rations struct {
 	// recorded maps the name of a machine -> the version on which a decision was recorded: a cache that shows that version does not show
 	// the decision.
 	recorded map[string]string
+	// emptyWindow is the time in which a tenth of the machines may go for being empty; 0 lets any number go.
+	emptyWindow time.Duration
+	// emptied maps the name of a machine -> when it was decided that it goes for being empty: those that are gone are on no record any more.
+	emptied map[string]time.Time
+	// counted maps the name of a provisioner -> what was counted of it last.
+	counted map[string]census
+}
+
+func newRations(client client.Reader, settings Settings) *rations {
+	return &rations{
+		client: client, pausedBySetting: settings.PauseDisruption, emptyWindow: settings.EmptyWindow,
+		brake: &brake{client: client, settings: settings.Brake}, turn: semaphore.NewWeighted(1),
+		recorded: map[string]string{}, emptied: map[string]time.Time{}, counted: map[string]census{},
+	}
 }
 
 // record has a decision about a machine written down, unless something holds it, which is what it returns.
@@ -49,28 +62,49 @@ func (r *rations) record(ctx context.Context, machine *v1alpha5.Machine, budgets
 			return &disruption.Hold{Command: c, Why: braked}, err
 		}
 	}
-	account := disruption.Account{Budgets: budgets}
-	// Most provisioners have no budget for empty machines: then nobody waits for anybody.
-	counts := slices.ContainsFunc(budgets, func(b v1alpha5.Budget) bool { return b.About(v1alpha5.DisruptionReason(c.Reason)) })
-	if counts {
+	// Most provisioners have no budget for empty machines: then nobody waits for anybody, but for the cap.
+	about := slices.ContainsFunc(budgets, func(b v1alpha5.Budget) bool { return b.About(v1alpha5.DisruptionReason(c.Reason)) })
+	capped := r.emptyWindow > 0 && c.Reason == disruption.ReasonEmpty
+	if about || capped {
 		if err := r.turn.Acquire(ctx, 1); err != nil {
 			return nil, fmt.Errorf("waiting for another decision: %w", err)
 		}
 		defer r.turn.Release(1)
-		if account.Fleet, err = r.fleet(ctx, machine.ProvisionerName()); err != nil {
-			return nil, err
+	}
+	var counted census
+	for _, anew := range []bool{false, true} { // what was counted a moment ago may hold a machine, and never let one go
+		if about || capped {
+			if counted, err = r.census(ctx, machine.ProvisionerName(), now, anew); err != nil {
+				return nil, err
+			}
+		}
+		account := disruption.Account{Budgets: budgets, Fleet: counted.fleet}
+		if hold := r.hold(c, disruption.Rations{Now: now, Paused: paused, Accounts: map[string]disruption.Account{machine.ProvisionerName(): account}}, counted, capped); hold != nil {
+			return hold, nil
+		}
+		if !counted.at.Before(now) {
+			break
 		}
 	}
-	granted, held := disruption.Ration([]disruption.Command{c}, disruption.Rations{
-		Now: now, Paused: paused, Accounts: map[string]disruption.Account{machine.ProvisionerName(): account},
-	})
-	if len(granted) == 0 {
-		return &held[0], nil
-	}
-	if counts { // before it is known whether it was written: what had no answer may have been
+	if about || capped { // before it is known whether it was written: what had no answer may have been
 		r.remember(machine)
 	}
+	if capped {
+		r.empties(machine, now)
+	}
 	return nil, write()
+}
+
+// hold returns what holds a command by what was counted; nil for nothing.
+func (r *rations) hold(c disruption.Command, allowed disruption.Rations, counted census, capped bool) *disruption.Hold {
+	if _, held := disruption.Ration([]disruption.Command{c}, allowed); len(held) > 0 {
+		return &held[0]
+	}
+	if !capped || counted.emptied < counted.mostEmpty {
+		return nil
+	}
+	return &disruption.Hold{Command: c, Until: allowed.Now.Add(r.emptyWindow), Why: fmt.Sprintf(
+		"%d empty nodes have begun to go within %s, and of %d nodes %d may", counted.emptied, r.emptyWindow, counted.total, counted.mostEmpty)}
 }
 
 // recheck says when a machine that is held is looked at again; 0 where the end of a pause wakes it.
@@ -83,40 +117,6 @@ func recheck(hold *disruption.Hold, now time.Time) time.Duration {
 	default:
 		return min(rationRecheck, hold.Until.Sub(now))
 	}
-}
-
-// fleet counts the machines of a provisioner.
-func (r *rations) fleet(ctx context.Context, provisioner string) (disruption.Fleet, error) {
-	ofProvisioner := client.MatchingLabels{v1alpha5.ProvisionerNameLabel: provisioner}
-	var list v1alpha5.MachineList
-	if err := r.client.List(ctx, &list, ofProvisioner, client.UnsafeDisableDeepCopy); err != nil {
-		return disruption.Fleet{}, fmt.Errorf("listing machines of provisioner %s: %w", provisioner, err)
-	}
-	var nodes corev1.NodeList
-	if err := r.client.List(ctx, &nodes, ofProvisioner, client.UnsafeDisableDeepCopy); err != nil {
-		return disruption.Fleet{}, fmt.Errorf("listing nodes of provisioner %s: %w", provisioner, err)
-	}
-	ready := sets.New[string]()
-	for i := range nodes.Items {
-		if machines.NodeIsReady(&nodes.Items[i]) {
-			ready.Insert(nodes.Items[i].Name)
-		}
-	}
-	var out disruption.Fleet
-	for i := range list.Items {
-		m := &list.Items[i]
-		conditions := machines.Conditions(m)
-		ending := conditions.Get(v1alpha5.ConditionTerminated)
-		if !conditions.IsTrue(v1alpha5.ConditionInitialized) || conditions.IsTrue(v1alpha5.ConditionTerminated) ||
-			ending != nil && ending.Reason == v1alpha5.ReasonTerminating {
-			continue
-		}
-		out.Total++
-		if !m.DeletionTimestamp.IsZero() || r.decided(m) || !ready.Has(m.Status.NodeName) {
-			out.Unavailable++
-		}
-	}
-	return out, nil
 }
 
 // decided reports whether it is decided that a machine goes, be it that the cache does not show that yet.
@@ -135,6 +135,14 @@ func (r *rations) remember(m *v1alpha5.Machine) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.recorded[m.Name] = m.ResourceVersion
+	clear(r.counted)
+}
+
+// empties notes that it is decided that a machine goes for being empty.
+func (r *rations) empties(m *v1alpha5.Machine, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.emptied[m.Name] = now
 }
 
 // gone forgets a machine that is there no more.
@@ -142,6 +150,7 @@ func (r *rations) gone(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.recorded, name)
+	clear(r.counted)
 }
 
 // paused returns who has paused disruption, "" if nobody has.

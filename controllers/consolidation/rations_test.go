@@ -115,6 +115,7 @@ func TestWhatABudgetHoldsGoesOnceItMay(t *testing.T) {
 		t.Errorf("told: %q", first.Told.Lines())
 	}
 	first.Release(first.machine)
+	first.Clock.Step(censusLasts)
 	if round(houses[1:]) != 1 {
 		t.Error("the first is gone, and the second stays")
 	}
@@ -185,6 +186,7 @@ func TestDecisionsThatACacheDoesNotShowYetCount(t *testing.T) {
 	first.look()
 	first.Reload(first.machine)
 	controller.rations.client = first.behind(first.machine, second.machine)
+	first.Clock.Step(censusLasts)
 	second.Reconcile(controller, second.machine.Name)
 	if first.decided() || !second.decided() {
 		t.Errorf("the first is decided on: %t, the second: %t", first.decided(), second.decided())
@@ -274,6 +276,8 @@ func TestTheEndOfAPauseWakesWhatItHeld(t *testing.T) {
 		select {
 		case <-deadline:
 			t.Fatal("the machine stays after the pause")
+		case <-time.After(100 * time.Millisecond):
+			h.Clock.Step(time.Second) // it waits for schedulers to see the taint
 		case change := <-watch.ResultChan():
 			if machine, ok := change.Object.(*v1alpha5.Machine); ok && !machine.DeletionTimestamp.IsZero() {
 				return

@@ -214,6 +214,7 @@ func (y *yard) drive(list ...*v1alpha5.Machine) {
 		for _, machine := range list {
 			y.Reconcile(y.controller, machine.Name)
 		}
+		y.Clock.Step(2 * taintSettles)
 	}
 }
 

@@ -79,6 +79,8 @@ type Options struct {
 	HoldSystemPodsFor time.Duration
 	// PauseDisruption keeps every node that could stay.
 	PauseDisruption bool
+	// EmptyWindow is the time in which at most a tenth of all nodes go for being empty, or ten of them; 0 lets any number go.
+	EmptyWindow time.Duration
 	// Consolidation says when machines are given back.
 	Consolidation Consolidation
 	// LaunchTemplateTTL is how long an unused launch template is kept.

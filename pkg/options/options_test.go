@@ -98,6 +98,7 @@ func settings() map[string]struct {
 		"capacity-backoff-max":            {"10m", func(o *options.Options) { o.CapacityBackoffMax = 10 * time.Minute }},
 		"aws-api-share":                   {"0.5", func(o *options.Options) { o.AWSAPIShare = 0.5 }},
 		"pause-disruption":                {"true", func(o *options.Options) { o.PauseDisruption = true }},
+		"empty-window":                    {"10s", func(o *options.Options) { o.EmptyWindow = 10 * time.Second }},
 		"consolidation-horizon":           {"1h", func(o *options.Options) { o.Consolidation.Horizon = time.Hour }},
 		"eviction-cost":                   {"0.2", func(o *options.Options) { o.Consolidation.EvictionCost = 0.2 }},
 		"consolidation-settle-duration":   {"0s", func(o *options.Options) { o.Consolidation.SettleFor = 0 }},

@@ -123,6 +123,7 @@ func (o *Options) validateHolds(refused *refusals) {
 		refused.when(hold.value != HoldNever && hold.value != HoldVoluntary && hold.value != HoldAlways, hold.flag,
 			"%q is not %s, %s or %s", hold.value, HoldNever, HoldVoluntary, HoldAlways)
 	}
+	refused.when(o.EmptyWindow < 0, "empty-window", "%s is negative", o.EmptyWindow)
 	refused.when(o.HoldSystemPodsFor < 0, "hold-system-pods-for", "%s is negative", o.HoldSystemPodsFor)
 }
 
