@@ -59,7 +59,7 @@ clean: ## Remove bin/.
 
 ##@ Test
 
-.PHONY: test bench fuzz conformance peer-bench scale webhook-load hpa chaos chaos-live worlds
+.PHONY: test bench fuzz conformance peer-bench scale webhook-load hpa chaos chaos-live empty-race worlds
 test: control-plane ## Run every test.
 	@$(BUILD) controller helm
 	@$(BUILD) compile "compiling with the race detector" -race ./...
@@ -93,6 +93,11 @@ conformance: ## Hold plans for CLUSTERS made-up clusters, from SEED on, against 
 RUNS ?= 5000
 chaos: control-plane ## Run kerf in worlds in which everything goes wrong: each crash point of a launch, RUNS seeds (100000 for a night), LIVE worlds on a real API server, and bugs put in on purpose.
 	@$(GO) run ./test/chaos/cmd/chaos -seeds $(RUNS) -live $(LIVE) $(if $(SEED),-seed $(SEED)) $(if $(POINT),-point $(POINT)) $(if $(PHASE),-phase $(PHASE)) $(ARGS)
+
+# RACE=n replays one and prints its history.
+RACES ?= 10000
+empty-race: ## Have pods come to empty nodes at every moment of their end, in RACES worlds in which watches lag by up to half a minute; none may be lost.
+	@$(GO) run ./test/chaos/cmd/chaos -seeds 0 -every 0 -live 0 -races $(RACES) $(if $(RACE),-race $(RACE)) $(ARGS)
 
 # LIVE=n is how many worlds; SEED=n replays one and prints its history.
 LIVE ?= 50

@@ -16,7 +16,7 @@ import (
 // work is what a process of "make chaos" is to do; without it, the package's tests are ordinary ones.
 //
 //nolint:gochecknoglobals // flags of a test binary are
-var work = flag.String("chaos.work", "", "seeds FROM TO REMAINDER OF | points MACHINES EVERY ALIKE REMAINDER OF | hunt NAME MOST | show SEED | show POINT PHASE MACHINES")
+var work = flag.String("chaos.work", "", "seeds FROM TO REMAINDER OF | races FROM TO REMAINDER OF | points MACHINES EVERY ALIKE REMAINDER OF | hunt NAME MOST | hunt-in-race NAME MOST | show SEED | race SEED | show POINT PHASE MACHINES")
 
 // TestWorker does what a process of "make chaos" is told, and reports on the third file that it was given.
 func TestWorker(t *testing.T) {
@@ -32,17 +32,27 @@ func TestWorker(t *testing.T) {
 	case "seeds":
 		scan(t, rest, &a, &b, &share.Remainder, &share.Of)
 		job.Seeds(t, a, b, share, tell)
+	case "races":
+		scan(t, rest, &a, &b, &share.Remainder, &share.Of)
+		job.Races(t, a, b, share, tell)
 	case "points":
 		var scope job.Scope
 		scan(t, rest, &scope.Machines, &scope.Every, &scope.Alike, &share.Remainder, &share.Of)
 		job.Points(t, scope, share, tell)
-	case "hunt":
+	case "hunt", "hunt-in-race":
 		var most int
 		scan(t, rest, &name, &most)
-		tell(job.Hunt(t, name, most))
+		draw := world.Draw
+		if kind != "hunt" {
+			draw = world.DrawRace
+		}
+		tell(job.Hunt(t, name, most, draw))
 	case "show":
 		scan(t, rest, &a)
 		show(t, world.Draw(a), world.Run(t, world.Draw(a)))
+	case "race":
+		scan(t, rest, &a)
+		show(t, world.DrawRace(a), world.Run(t, world.DrawRace(a)))
 	case "point":
 		var call, machines int
 		scan(t, rest, &call, &name, &machines)

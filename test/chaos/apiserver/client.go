@@ -29,6 +29,8 @@ type Request struct {
 	Sub string
 	// Body tells requests apart that are alike in all else, such as two creations of generated names.
 	Body string
+	// On is the node whose pods are listed.
+	On string
 }
 
 // Gate decides on each request when it is carried out, and whether its caller gets to know the answer. It calls do once or not at
@@ -89,7 +91,11 @@ func (c *Client) List(ctx context.Context, list client.ObjectList, options ...cl
 		return c.cache.list(kind, list, &selected)
 	}
 	var failed error
-	told := c.gate(ctx, Request{Verb: "list", Kind: kind}, func() {
+	request := Request{Verb: "list", Kind: kind}
+	if selected.FieldSelector != nil {
+		request.On, _ = selected.FieldSelector.RequiresExactMatch("spec.nodeName")
+	}
+	told := c.gate(ctx, request, func() {
 		failed = fill(list, c.store.of(kind), &selected, liveFields)
 	})
 	return errors.Join(told, failed)

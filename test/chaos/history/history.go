@@ -15,6 +15,7 @@ type Event struct {
 	Process int
 	Call    *Call
 	Write   *Write
+	Read    *Read
 	Told    *Told
 	Mark    *Mark
 }
@@ -66,6 +67,13 @@ func (w *Write) Object() client.Object {
 		return w.After
 	}
 	return w.Before
+}
+
+// Read is a look of kerf's past its caches at a Node, or at the pods on it. Only worlds in which that matters keep them.
+type Read struct {
+	// Kind is Node, or Pod for those on it.
+	Kind string
+	Node string
 }
 
 // Told is an event that kerf published.

@@ -48,6 +48,8 @@ func (e *Event) Line(start time.Time) string {
 		return when + e.Call.line()
 	case e.Write != nil:
 		return when + e.Write.line()
+	case e.Read != nil:
+		return when + "kerf looks at " + e.Read.Kind + " of " + e.Read.Node
 	case e.Told != nil:
 		return when + "tells " + e.Told.UID + " " + e.Told.Reason + ": " + e.Told.Message
 	case e.Mark != nil:

@@ -1,7 +1,6 @@
 // Package invariant judges histories: each promise of kerf is one pure function, which returns where the promise was broken.
 //
-// Two promises are not judged here, as no history of one process in memory could break them: that what is removed by choice is
-// replaced before, and that only the leader acts. The first is about consolidation, the second about two processes.
+// One promise is not judged here, as no history of one process in memory could break it: that only the leader acts.
 package invariant
 
 import (
@@ -46,8 +45,14 @@ func All() []Invariant {
 		{ExactEvictions, exactEvictions},
 		{FinalizerOrder, finalizerOrder},
 		{Reversible, reversible},
+		{ReplacedBefore, replacedBefore},
+		{NoSurplus, noSurplus},
 		{EventuallyStable, eventuallyStable},
 		{BlastRadius, blastRadius},
+		{NothingLost, nothingLost},
+		{Undisturbed, undisturbed},
+		{EmptyWhenDeleted, emptyWhenDeleted},
+		{EmptyForItsTime, emptyForItsTime},
 	}
 }
 
@@ -74,8 +79,14 @@ const (
 	ExactEvictions       = "exact evictions"
 	FinalizerOrder       = "finalizer order"
 	Reversible           = "reversible"
+	ReplacedBefore       = "replaced before"
+	NoSurplus            = "no surplus"
 	EventuallyStable     = "eventually stable"
 	BlastRadius          = "blast radius"
+	NothingLost          = "nothing lost"
+	Undisturbed          = "undisturbed"
+	EmptyWhenDeleted     = "empty when deleted"
+	EmptyForItsTime      = "empty for its time"
 )
 
 // finding collects violations of one promise.

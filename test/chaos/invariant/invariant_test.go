@@ -1,6 +1,7 @@
 package invariant
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -91,10 +92,8 @@ func has(id string) func(*v1alpha5.Machine) {
 
 func joined(m *v1alpha5.Machine) { m.Status.NodeName = "n" }
 
-func is(condition string) func(*v1alpha5.Machine) {
-	return func(m *v1alpha5.Machine) {
-		m.Status.Conditions = append(m.Status.Conditions, metav1.Condition{Type: condition, Status: metav1.ConditionTrue})
-	}
+func disrupting(m *v1alpha5.Machine) {
+	m.Status.Conditions = append(m.Status.Conditions, metav1.Condition{Type: v1alpha5.ConditionDisrupting, Status: metav1.ConditionTrue})
 }
 
 func deleting(m *v1alpha5.Machine) {
@@ -184,8 +183,8 @@ func TestEachPromiseCanBeBroken(t *testing.T) {
 			write("kubelet", "create", nil, node()).write(history.ByKerf, "create", nil, machine("m", "g", has("i-1"), joined)).
 			write(history.ByKerf, "delete", machine("m", "g", has("i-1"), joined), machine("m", "g", has("i-1"), joined, deleting))},
 		"a machine removed as empty that is not": {AbsenceIsNoEvidence, newStory().fleet("t", 1, "g", "i-1").write("scheduler", "update", nil, pod("n")).
-			write(history.ByKerf, "create", nil, machine("m", "g", has("i-1"), joined, is(v1alpha5.ConditionDisrupting))).
-			write(history.ByKerf, "delete", machine("m", "g", has("i-1"), joined, is(v1alpha5.ConditionDisrupting)), machine("m", "g", has("i-1"), joined, deleting))},
+			write(history.ByKerf, "create", nil, machine("m", "g", has("i-1"), joined, disrupting)).
+			write(history.ByKerf, "delete", machine("m", "g", has("i-1"), joined, disrupting), machine("m", "g", has("i-1"), joined, deleting))},
 		"two machines for a pod": {NoDoubleProvisioning, newStory().write("user", "create", nil, pod("")).wait(time.Minute).
 			write(history.ByKerf, "create", nil, machine("m", "g")).write(history.ByKerf, "create", nil, machine("o", "g"))},
 		"more cores than are allowed": {LimitsHold, newStory().write("user", "create", nil, provisioner("2")).
@@ -210,6 +209,15 @@ func TestEachPromiseCanBeBroken(t *testing.T) {
 		"no end at all": {EventuallyStable, newStory().mark(history.MarkCalm)},
 		"another cluster's instance": {BlastRadius, newStory().add(history.Event{Call: &history.Call{
 			By: "other", Made: []history.Instance{{ID: "i-9", ClusterUID: "other"}}}}).terminate("i-9")},
+		"an instance ended below a pod that runs":          {NothingLost, emptying().looks("Pod").write("scheduler", "update", nil, running()).terminate("i-1")},
+		"an instance ended below a pod that was seen":      {NothingLost, emptying().write("scheduler", "update", nil, pod("n")).looks("Pod").terminate("i-1")},
+		"a pod evicted that must not be":                   {Undisturbed, newStory().write(history.ByKerf, "evict", protected(), nil)},
+		"a machine deleted whose node takes pods":          {EmptyWhenDeleted, emptying().looks("Node").looks("Pod").removed()},
+		"a machine deleted without a look after the taint": {EmptyWhenDeleted, emptying().looks("Pod").write(history.ByKerf, "update", node(), node(disrupted)).removed()},
+		"a machine deleted over a pod that was there": {EmptyWhenDeleted, emptying().write(history.ByKerf, "update", node(), node(disrupted)).
+			write("scheduler", "update", nil, pod("n")).looks("Pod").removed()},
+		"a machine deleted before its time": {EmptyForItsTime, emptying().write("user", "create", nil, builders.Provisioner("p", builders.TTLAfterEmpty(60))).
+			write("scheduler", "update", nil, pod("n")).write("kubelet", "delete", pod("n"), nil).wait(59 * time.Second).removed()},
 		"too many calls": {BoundedCalls, often(200)},
 	}
 	for name, tc := range tests {
@@ -230,6 +238,50 @@ func TestEachPromiseCanBeBroken(t *testing.T) {
 		if !broken {
 			t.Errorf("no story breaks %q", invariant.Name)
 		}
+	}
+}
+
+// emptying is a machine whose node is ready, and that is to go for being empty.
+func emptying() *story {
+	n := node()
+	n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
+	m := machine("m", "g", has("i-1"), joined, disrupting)
+	return newStory().fleet("t", 1, "g", "i-1").write("kubelet", "create", nil, n).write(history.ByKerf, "status", machine("m", "g", has("i-1"), joined), m)
+}
+
+// removed has kerf delete the machine.
+func (s *story) removed() *story {
+	m := machine("m", "g", has("i-1"), joined, disrupting)
+	return s.write(history.ByKerf, "delete", m, machine("m", "g", has("i-1"), joined, deleting))
+}
+
+// looks has kerf look past its caches.
+func (s *story) looks(kind string) *story {
+	return s.add(history.Event{Process: 1, Read: &history.Read{Kind: kind, Node: "n"}})
+}
+
+func running() *corev1.Pod {
+	p := pod("n")
+	p.Status.Phase = corev1.PodRunning
+	return p
+}
+
+func protected() *corev1.Pod {
+	p := pod("n")
+	p.Annotations = map[string]string{v1alpha5.DoNotDisruptAnnotation: "true"}
+	return p
+}
+
+// What comes after the last look is a moment that nobody can close.
+func TestAPodThatComesAfterTheLastLookIsNoFault(t *testing.T) {
+	disrupted := v1alpha5.DisruptedTaint()
+	s := emptying().write(history.ByKerf, "update", node(), node(disrupted)).looks("Pod").write("scheduler", "update", nil, pod("n")).removed()
+	if got := slices.Concat(emptyWhenDeleted(&s.History), absenceIsNoEvidence(&s.History)); len(got) > 0 {
+		t.Errorf("violations: %v", got)
+	}
+	s = emptying().looks("Pod").write("scheduler", "update", nil, pod("n")).terminate("i-1")
+	if got := nothingLost(&s.History); len(got) > 0 {
+		t.Errorf("violations: %v", got)
 	}
 }
 

@@ -85,12 +85,13 @@ const (
 
 // lostNodes is what could be seen of nodes that are lost, by name.
 type lostNodes struct {
+	looks
 	gone    map[string]time.Time // when it went
 	marked  map[string]bool      // it was deleted
 	deleted map[string]bool      // the same, by the id of its instance: its machine may not know it yet
 }
 
-func (l lostNodes) see(e *history.Event, node *corev1.Node) {
+func (l lostNodes) note(e *history.Event, node *corev1.Node) {
 	if e.Write.After == nil {
 		l.gone[node.Name] = e.At
 	}
@@ -103,11 +104,11 @@ func (l lostNodes) see(e *history.Event, node *corev1.Node) {
 func (l lostNodes) unfounded(v *history.View, machine *v1alpha5.Machine, now time.Time, terms *history.Terms) string {
 	node, id := machine.Status.NodeName, history.InstanceID(machine.Status.ProviderID)
 	disrupting := history.True(machine, v1alpha5.ConditionDisrupting)
-	switch pod := workloadOn(v, node); {
-	case machine.Status.Disruption != nil: // a decision by which its pods move as well
-	case disrupting && pod != "":
+	switch pod := l.workloadOn(v, node); {
+	case decidedTogether(v, machine): // its pods move as well
+	case disrupting && pod != "" && machine.Status.Disruption == nil:
 		return fmt.Sprintf("removed as empty with pod %s on its node %s", pod, node)
-	case disrupting, node != "" && l.marked[node], node == "" && l.deleted[id]:
+	case disrupting && machine.Status.Disruption == nil, node != "" && l.marked[node], node == "" && l.deleted[id]:
 	case node != "" && !l.gone[node].IsZero() && now.Sub(l.gone[node]) >= vanishedFor-slack-terms.Skew:
 	case !hasJoined(v, machine) && neverJoined(machine, now, terms.Registration-terms.Skew):
 	default:
@@ -120,13 +121,14 @@ func (l lostNodes) unfounded(v *history.View, machine *v1alpha5.Machine, now tim
 // node was deleted or never came, or nothing was on it.
 func absenceIsNoEvidence(h *history.History) []Violation {
 	f := find(AbsenceIsNoEvidence)
-	lost := lostNodes{gone: map[string]time.Time{}, marked: map[string]bool{}, deleted: map[string]bool{}}
+	lost := lostNodes{looks: newLooks(), gone: map[string]time.Time{}, marked: map[string]bool{}, deleted: map[string]bool{}}
 	h.Walk(func(v *history.View, e *history.Event) {
+		lost.see(v, e)
 		if e.Write == nil {
 			return
 		}
 		if node, ok := e.Write.Object().(*corev1.Node); ok {
-			lost.see(e, node)
+			lost.note(e, node)
 			return
 		}
 		before, life := givenUp(v, e.Write)
@@ -169,10 +171,10 @@ func hasJoined(v *history.View, machine *v1alpha5.Machine) bool {
 	return false
 }
 
-// workloadOn returns a pod that runs on a node; "" when there is none.
-func workloadOn(v *history.View, node string) string {
-	for _, pod := range v.Pods {
-		if node != "" && pod.Spec.NodeName == node && pod.DeletionTimestamp.IsZero() {
+// workloadOn returns a pod that runs on a node, and has not come since kerf looked; "" when there is none.
+func (l looks) workloadOn(v *history.View, node string) string {
+	for uid, pod := range workloadOf(v, node) {
+		if pod.DeletionTimestamp.IsZero() && !l.cameSince(node, uid) {
 			return pod.Name
 		}
 	}

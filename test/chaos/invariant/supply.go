@@ -32,12 +32,12 @@ func noDoubleProvisioning(h *history.History) []Violation {
 		case *corev1.Node:
 			lost[object.Name] = lost[object.Name] || e.Write.After == nil && e.Write.By != history.ByKerf
 		case *corev1.Pod:
-			demand = append(demand, sample{e.At, pods(v)})
+			demand = append(demand, sample{e.At, wanting(v)})
 		case *v1alpha5.Machine:
 			if !provisions(e.Write) {
 				return
 			}
-			most := fitting(pods(v), object)
+			most := fitting(wanting(v), object)
 			since := e.At.Add(-h.Terms.Staleness - h.Terms.Pause - settlesIn)
 			for _, d := range slices.Backward(demand) {
 				most = max(most, fitting(d.pods, object))
@@ -45,7 +45,7 @@ func noDoubleProvisioning(h *history.History) []Violation {
 					break
 				}
 			}
-			if supply := usable(v, object, lost); supply*h.Terms.PodsPerMachine > most {
+			if supply := usable(v, object, lost, since); supply*h.Terms.PodsPerMachine > most {
 				f.add(e.At, e.Write.After.GetName(), "machine %s makes %d for %d pods", e.Write.After.GetName(), supply, most)
 			}
 		}
@@ -69,8 +69,8 @@ func forOrphan(machine *v1alpha5.Machine) bool {
 	return machine.Annotations[v1alpha5.OrphanAnnotation] != ""
 }
 
-// pods returns the pods that need a machine.
-func pods(v *history.View) []*corev1.Pod {
+// wanting returns the pods that need a machine.
+func wanting(v *history.View) []*corev1.Pod {
 	var out []*corev1.Pod
 	for _, pod := range v.Pods {
 		if pod.Labels[shapeLabel] != "" {
@@ -95,19 +95,26 @@ func fitting(pods []*corev1.Pod, machine *v1alpha5.Machine) int {
 	return n
 }
 
-// usable returns how many machines of the kind of one could take pods, for all that kerf can know.
-func usable(v *history.View, like *v1alpha5.Machine, lost map[string]bool) int {
+// usable returns how many machines of the kind of one could take pods, for all that kerf can know. One that was about to go since some time,
+// and was given back, could not.
+func usable(v *history.View, like *v1alpha5.Machine, lost map[string]bool, since time.Time) int {
 	n := 0
 	for _, machine := range v.Machines {
 		if !agree(known(machine, v1alpha5.CapacityTypeLabel), known(like, v1alpha5.CapacityTypeLabel)) ||
 			!agree(known(machine, corev1.LabelTopologyZone), known(like, corev1.LabelTopologyZone)) {
 			continue
 		}
-		if machine.DeletionTimestamp.IsZero() && !forOrphan(machine) && !failing(v, machine) && !unreachable(v, machine) && !lost[machine.Status.NodeName] {
+		if machine.DeletionTimestamp.IsZero() && !forOrphan(machine) && !failing(v, machine) && !unreachable(v, machine) && !lost[machine.Status.NodeName] && !leaving(machine, since) {
 			n++
 		}
 	}
 	return n
+}
+
+// leaving reports whether it was decided lately that a machine goes, or that it stays after all.
+func leaving(machine *v1alpha5.Machine, since time.Time) bool {
+	decided := history.Condition(machine, v1alpha5.ConditionDisrupting)
+	return decided != nil && !decided.LastTransitionTime.Time.Before(since)
 }
 
 // known returns the value that the machine has or will have of a label; "" where that is open.

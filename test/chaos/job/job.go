@@ -88,12 +88,22 @@ func Seeds(t *testing.T, from, to uint64, share Share, tell func(Report)) {
 	}
 }
 
-// Hunt runs worlds until one shows a bug, at most so many, and reports on the last one.
-func Hunt(t *testing.T, name string, most int) Report {
+// Races does the same with the seeds of the race between emptiness and pods.
+func Races(t *testing.T, from, to uint64, share Share, tell func(Report)) {
+	t.Helper()
+	for seed := from; seed <= to; seed++ {
+		if share.has(int(seed % 1_000_000)) { //nolint:gosec // small
+			tell(Run(t, "race", fmt.Sprint("RACE=", seed), world.DrawRace(seed)))
+		}
+	}
+}
+
+// Hunt runs worlds of a kind until one shows a bug, at most so many, and reports on the last one.
+func Hunt(t *testing.T, name string, most int, draw func(seed uint64) world.Plan) Report {
 	t.Helper()
 	var report Report
 	for i := 1; i <= most; i++ {
-		report = Run(t, "mutant", name, world.Draw(uint64(i))) //nolint:gosec // small
+		report = Run(t, "mutant", name, draw(uint64(i))) //nolint:gosec // small
 		report.Iteration = i
 		if report.Broken() {
 			break

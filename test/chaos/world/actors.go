@@ -10,9 +10,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/pods"
 	simulated "github.com/kerf-autoscaler/kerf/test/awssim/world"
 	"github.com/kerf-autoscaler/kerf/test/chaos/apiserver"
 )
@@ -61,6 +63,11 @@ type actors struct {
 	// back are the instances whose kubelets have left -> when they come back; nameless are the nodes that have no provider id -> until when.
 	back, nameless map[string]time.Time
 	stepped        int
+	// guests are those that come to nodes in a race or leave them, given maps a pod -> when its kubelet got it, closed the name of a node ->
+	// since when it has been tainted.
+	guests []guest
+	given  map[types.UID]time.Time
+	closed map[string]time.Time
 	// calmed is when all was calm, drained when the machines were deleted after that.
 	calmed, drained time.Time
 	// launch is how many calls kerf had made by then.
@@ -70,7 +77,7 @@ type actors struct {
 func newActors(w *World) *actors {
 	return &actors{
 		w: w, wanted: map[int]int{}, silent: map[string]time.Time{}, joined: map[string]bool{}, dumb: map[string]bool{},
-		back: map[string]time.Time{}, nameless: map[string]time.Time{},
+		back: map[string]time.Time{}, nameless: map[string]time.Time{}, given: map[types.UID]time.Time{}, closed: map[string]time.Time{},
 	}
 }
 
@@ -85,10 +92,11 @@ func (a *actors) act(now time.Time) time.Time {
 		return due
 	}
 	a.seen, a.acted, a.due = len(a.w.store.Changes()), now, time.Time{}
+	a.host(now)
 	a.own()
 	a.runNodes(now)
 	a.runPods(now)
-	a.schedule()
+	a.schedule(now)
 	a.collect()
 	if err := a.w.store.CountBudgets(byCluster); err != nil {
 		a.w.fail(err)
@@ -270,6 +278,9 @@ func (a *actors) runPods(now time.Time) {
 				return
 			}
 			a.w.store.Remove(byKubelet, pod)
+		case pods.IsTerminal(pod):
+		case a.begins(pod, now).After(now):
+			a.again(a.begins(pod, now))
 		case pod.Status.Phase != corev1.PodRunning:
 			change(a, byKubelet, pod, func(p *corev1.Pod) { p.Status.Phase = corev1.PodRunning })
 		}
@@ -277,12 +288,13 @@ func (a *actors) runPods(now time.Time) {
 }
 
 // schedule binds pods to nodes that have room for them, and says of the others that there is none.
-func (a *actors) schedule() {
+func (a *actors) schedule(now time.Time) {
 	free := map[string]int64{} // node -> millicores
 	var open []*corev1.Node
 	each(a, "Node", func(node *corev1.Node) {
 		free[node.Name] = node.Status.Allocatable.Cpu().MilliValue()
-		if node.DeletionTimestamp.IsZero() && !node.Spec.Unschedulable && len(node.Spec.Taints) == 0 && ready(node) != nil && ready(node).Status == corev1.ConditionTrue {
+		a.close(node, now)
+		if node.DeletionTimestamp.IsZero() && !node.Spec.Unschedulable && ready(node) != nil && ready(node).Status == corev1.ConditionTrue {
 			open = append(open, node)
 		}
 	})
@@ -296,7 +308,9 @@ func (a *actors) schedule() {
 	})
 	slices.SortStableFunc(pending, func(x, y *corev1.Pod) int { return cmp.Compare(x.CreationTimestamp.Unix(), y.CreationTimestamp.Unix()) })
 	for _, pod := range pending {
-		i := slices.IndexFunc(open, func(n *corev1.Node) bool { return free[n.Name] >= millicores(pod) && selects(pod, n) })
+		i := slices.IndexFunc(open, func(n *corev1.Node) bool {
+			return free[n.Name] >= millicores(pod) && selects(pod, n) && a.open(n, pod, now)
+		})
 		if i >= 0 {
 			free[open[i].Name] -= millicores(pod)
 			change(a, byScheduler, pod, func(p *corev1.Pod) {

@@ -18,6 +18,10 @@ func (p *Plan) Classes() []string {
 	add(len(p.Freezes) > 0, ClassFreeze)
 	add(len(p.Behind) > 0, ClassBehind)
 	add(len(p.Clocks) > 0, ClassClock)
+	if p.Race != nil {
+		add(len(p.Race.Ambushes) > 0, ClassAmbush)
+		add(p.Race.SchedulerLag > 0, ClassSchedulerLag)
+	}
 	for _, w := range p.Windows {
 		add(true, w.Class)
 	}

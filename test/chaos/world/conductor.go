@@ -109,6 +109,10 @@ func (w *World) pass(ctx context.Context, now time.Time) time.Time {
 // choices returns what could happen now, and when more could.
 func (w *World) choices(now time.Time) (out []choice, next time.Time) {
 	for _, c := range w.gate.list() {
+		if c.held.After(now) {
+			next = earliest(next, c.held)
+			continue
+		}
 		out = append(out, choice{call: c})
 	}
 	if w.process == nil {
@@ -132,7 +136,7 @@ func (w *World) take(c choice) {
 	}
 	call := c.call
 	if !call.counts {
-		w.answer(call)
+		w.inRace(call, func() { w.answer(call) })
 		if w.doomed != "" && call.key == w.doomed {
 			w.doomed = ""
 			synctest.Wait()
@@ -150,7 +154,7 @@ func (w *World) take(c choice) {
 	})
 	switch {
 	case i < 0:
-		w.carryOut(call)
+		w.inRace(call, func() { w.carryOut(call) })
 	case w.plan.Crashes[i].Phase == Before:
 		w.crash("before " + short(call.key))
 	case w.plan.Crashes[i].Phase == Lost:
@@ -201,7 +205,9 @@ func (w *World) over(now time.Time) bool {
 		w.keep(entry{over: true})
 		w.actors.calmed = now
 		w.calmAWS()
+		w.actors.keepAll()
 		w.actors.makeRoom()
+		w.actors.release()
 		w.mark(history.MarkCalm, "")
 		return false
 	}

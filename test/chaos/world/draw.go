@@ -109,7 +109,7 @@ func (d dice) steps(plan *Plan) []Step {
 		out = append(out, Step{
 			At: d.in(5*time.Second, plan.Calm-time.Second), Number: d.IntN(8),
 			Action: pick(d, StepScale, StepShrink, StepDeletePods, StepDeleteMachine, StepDeleteNode, StepReclaim, StepLimit, StepTemplate,
-				StepProvisioner, StepDumb, StepTerminate, StepAmbush, StepRestart, StepStrip, StepRejoin),
+				StepProvisioner, StepDumb, StepTerminate, StepAmbush, StepRestart, StepStrip, StepRejoin, StepExpire, StepConsolidate),
 		})
 	}
 	slices.SortStableFunc(out, func(a, b Step) int { return int(a.At - b.At) })

@@ -42,7 +42,7 @@ func (w *World) furnish() error {
 	})
 	modifiers := []builders.ProvisionerModifier{
 		builders.Requirement(v1alpha5.CapacityTypeLabel, corev1.NodeSelectorOpIn, v1alpha5.CapacityTypeSpot, v1alpha5.CapacityTypeOnDemand),
-		builders.TTLAfterEmpty(30),
+		builders.TTLAfterEmpty(w.plan.ttl()),
 	}
 	if w.plan.Limit > 0 {
 		modifiers = append(modifiers, builders.Limit(corev1.ResourceCPU, fmt.Sprint(w.plan.Limit*coresPerMachine)))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/kerf-autoscaler/kerf/test/chaos/apiserver"
 )
@@ -23,6 +24,8 @@ type parked struct {
 	counts bool
 	// api is what is asked of the API server; nil for AWS.
 	api *apiserver.Request
+	// held is until when it takes its time.
+	held time.Time
 	// decided gets what becomes of it.
 	decided chan decision
 }
@@ -84,7 +87,7 @@ func (g *gate) take(c *parked, d decision) {
 // askAPI is the gate of a process's clients.
 func (p *process) askAPI(_ context.Context, request apiserver.Request, do func()) error {
 	key := "api " + request.Verb + " " + request.Kind + " " + request.Name + " " + request.Sub + " " + request.Body
-	d := p.world.gate.pass(&parked{process: p, key: key, counts: request.Write, api: &request})
+	d := p.world.gate.pass(&parked{process: p, key: key, counts: request.Write, api: &request, held: p.world.heldUntil(key)})
 	if !d.skip {
 		before := len(p.world.store.Changes())
 		do()
@@ -92,6 +95,7 @@ func (p *process) askAPI(_ context.Context, request apiserver.Request, do func()
 			p.world.keepWrites(before)
 		}
 		p.world.recordWrites(p.number)
+		p.world.recordRead(p.number, &request)
 	}
 	return d.err
 }

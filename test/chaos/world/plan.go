@@ -90,6 +90,8 @@ type Plan struct {
 	Drain bool
 	// Orphaned says that nodes whose instance is gone are removed, as a cloud controller does.
 	Orphaned bool
+	// Race is what comes to nodes that are about to go; nil for no race.
+	Race *Race `json:",omitempty"`
 	// Shuffle draws the order of what could happen next; else it is first come, first served.
 	Shuffle bool
 }

@@ -46,6 +46,10 @@ const (
 	StepTemplate = "edit-template"
 	// StepProvisioner edits the provisioner.
 	StepProvisioner = "edit-provisioner"
+	// StepExpire has machines expire that are as old as the world is, until all is calm.
+	StepExpire = "expire"
+	// StepConsolidate has machines go to save money, empty ones included.
+	StepConsolidate = "consolidate"
 	// StepDumb has one of the instances that are not nodes yet never become one.
 	StepDumb = "never-joins"
 )
@@ -97,7 +101,9 @@ func (a *actors) do(step Step) bool {
 		return a.lose(step)
 	case StepReclaim, StepTerminate, StepDumb:
 		return a.strike(step)
-	case StepLimit, StepProvisioner, StepTemplate:
+	case StepVisit:
+		return a.takeVisit(step.Number)
+	case StepLimit, StepProvisioner, StepTemplate, StepExpire, StepConsolidate:
 		return a.edit(step)
 	case StepDeleteProvisioner, StepReplaceProvisioner:
 		return a.supplant("Provisioner", step.Action == StepReplaceProvisioner)
@@ -197,14 +203,29 @@ func (a *actors) edit(step Step) bool {
 	}
 	each(a, "Provisioner", func(p *v1alpha5.Provisioner) {
 		change(a, byUser, p, func(p *v1alpha5.Provisioner) {
-			if step.Action == StepLimit {
+			switch step.Action {
+			case StepLimit:
 				p.Spec.Limits = limit(step.Number)
-				return
+			case StepExpire:
+				p.Spec.TTLSecondsUntilExpired = new(int64(max(30, a.w.since().Seconds())))
+			case StepConsolidate:
+				p.Spec.TTLSecondsAfterEmpty, p.Spec.Consolidation = nil, &v1alpha5.Consolidation{Enabled: new(true)}
+			default:
+				p.Spec.Labels = map[string]string{"edited": fmt.Sprint(step.Number)}
 			}
-			p.Spec.Labels = map[string]string{"edited": fmt.Sprint(step.Number)}
 		})
 	})
 	return true
+}
+
+// keepAll has machines live for ever, or the last ones would be replaced without end.
+func (a *actors) keepAll() {
+	each(a, "Provisioner", func(p *v1alpha5.Provisioner) {
+		if p.Spec.TTLSecondsUntilExpired != nil {
+			change(a, byUser, p, func(p *v1alpha5.Provisioner) { p.Spec.TTLSecondsUntilExpired = nil })
+		}
+	})
+	a.w.recordWrites(0)
 }
 
 // drain deletes all machines, and pods are not replaced any more.

@@ -77,6 +77,8 @@ type World struct {
 	known     map[string]simulated.State // id of an instance -> its state when it was last looked at
 	// tape is kept of the first process; nil for none.
 	tape *Tape
+	// sprung counts, for each ambush, the moments that it was in wait for.
+	sprung map[int]int
 
 	mu      sync.Mutex
 	history history.History
@@ -121,7 +123,7 @@ func run(ctx context.Context, plan Plan, before func(*World)) Result {
 	ctrl.SetLogger(logr.Discard())
 	w := &World{
 		plan: plan, start: time.Now(), gate: newGate(), hits: map[string]int{}, actions: map[string]int{}, answered: map[string]int{},
-		known: map[string]simulated.State{},
+		known: map[string]simulated.State{}, sprung: map[int]int{},
 		rand:  rand.New(rand.NewPCG(plan.Seed, 1)), //nolint:gosec // to be repeated, not to be secret
 		names: newStream(plan.Seed),
 	}
@@ -313,6 +315,9 @@ func live(state simulated.State) bool {
 // lag says when a process sees a change of a kind that was made at a time.
 func (w *World) lag(kind string, at time.Time) time.Time {
 	due := at
+	if w.plan.settledBefore(at.Sub(w.start)) {
+		return due
+	}
 	if lag, ok := w.plan.Lags[kind]; ok {
 		// A function of the change, not of when it is asked for.
 		spread := lag.Most - lag.Least

@@ -65,8 +65,12 @@ func (c *campaign) run(ctx context.Context) error {
 			return err
 		}
 		for _, m := range mutant.All() {
-			if c.mutant == "" || c.mutant == m.Name {
-				errands = append(errands, errand{"mutant", sick, fmt.Sprintf("hunt %s %d", m.Name, huntMost), m.Name})
+			if c.mutant == m.Name || c.mutant == "" && (m.Race || c.seeds > 0) { // who runs races alone hunts what races find
+				hunt := "hunt"
+				if m.Race {
+					hunt = "hunt-in-race"
+				}
+				errands = append(errands, errand{"mutant", sick, fmt.Sprintf("%s %s %d", hunt, m.Name, huntMost), m.Name})
 			}
 		}
 	}
@@ -118,6 +122,9 @@ func (c *campaign) exploration(binary string) []errand {
 	}
 	for from := 1; from <= c.seeds; from += portion {
 		out = append(out, errand{kind: "seed", binary: binary, work: fmt.Sprintf("seeds %d %d 0 1", from, min(from+portion-1, c.seeds))})
+	}
+	for from := 1; from <= c.races; from += portion {
+		out = append(out, errand{kind: "race", binary: binary, work: fmt.Sprintf("races %d %d 0 1", from, min(from+portion-1, c.races))})
 	}
 	return out
 }
@@ -225,6 +232,9 @@ func (c *campaign) replay(ctx context.Context) error {
 		return err
 	}
 	work := fmt.Sprintf("show %d", c.seed)
+	if c.race != 0 {
+		work = fmt.Sprintf("race %d", c.race)
+	}
 	if c.point != 0 {
 		work = fmt.Sprintf("point %d %s %d", c.point, c.phase, c.machines)
 	}

@@ -16,6 +16,8 @@ import (
 type settings struct {
 	seeds    int
 	seed     uint64
+	races    int
+	race     uint64
 	point    int
 	phase    string
 	machines int
@@ -40,6 +42,8 @@ func run(ctx context.Context) error {
 	var s settings
 	flag.IntVar(&s.seeds, "seeds", 5000, "how many seeds to run")
 	flag.Uint64Var(&s.seed, "seed", 0, "replay this seed and print its history")
+	flag.IntVar(&s.races, "races", 250, "how many seeds to run of worlds in which pods race with emptiness")
+	flag.Uint64Var(&s.race, "race", 0, "replay this seed of the race and print its history")
 	flag.IntVar(&s.point, "point", 0, "replay the crash at this call of the launch and print its history")
 	flag.StringVar(&s.phase, "phase", "before", "where at the call of -point the process ends: before, applied-without-answer, after")
 	flag.IntVar(&s.machines, "machines", 20, "how many machines are launched at once where every crash point is tried")
@@ -60,7 +64,7 @@ func run(ctx context.Context) error {
 		return fmt.Errorf("looking for the repository: %w", err)
 	}
 	c := &campaign{settings: s, root: root, directory: directory, out: os.Stdout, tally: newTally()}
-	if s.seed != 0 || s.point != 0 {
+	if s.seed != 0 || s.point != 0 || s.race != 0 {
 		return c.replay(ctx)
 	}
 	return errors.Join(c.run(ctx), c.tally.verdict(os.Stdout))

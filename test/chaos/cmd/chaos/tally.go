@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kerf-autoscaler/kerf/test/chaos/job"
+	"github.com/kerf-autoscaler/kerf/test/chaos/world"
 )
 
 // shownAtOnce is how many broken runs are told of as they come.
@@ -24,6 +25,7 @@ type tally struct {
 	// wrong, and how much happened in them.
 	runs, hit, calls, events map[string]int
 	planned, struck          map[string]int // class of faults -> runs
+	came                     map[string]int // the same -> how often it struck
 	// points is how many crash points the runs of that kind stand for.
 	points int
 	// spent maps what was done -> the processor's time that it took.
@@ -37,7 +39,7 @@ type tally struct {
 func newTally() *tally {
 	return &tally{
 		begun: time.Now(), runs: map[string]int{}, hit: map[string]int{}, calls: map[string]int{}, events: map[string]int{},
-		planned: map[string]int{}, struck: map[string]int{}, spent: map[string]time.Duration{},
+		planned: map[string]int{}, struck: map[string]int{}, came: map[string]int{}, spent: map[string]time.Duration{},
 	}
 }
 
@@ -73,6 +75,9 @@ func (t *tally) take(out io.Writer, r job.Report) {
 	if r.Hit() {
 		t.hit[r.Kind]++
 	}
+	for class, n := range r.Hits {
+		t.came[class] += n
+	}
 	for _, class := range r.Planned {
 		t.planned[class]++
 		if r.Hits[class] > 0 {
@@ -90,8 +95,8 @@ func (t *tally) take(out io.Writer, r job.Report) {
 func (t *tally) progress(out io.Writer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	fmt.Fprintf(out, "%6s  %d crash points, %d seeds, %d mutants; %d broken runs\n", //nolint:errcheck // nobody to tell
-		time.Since(t.begun).Round(time.Second), t.runs["point"], t.runs["seed"], len(t.hunts), len(t.broken))
+	fmt.Fprintf(out, "%6s  %d crash points, %d seeds, %d races, %d mutants; %d broken runs\n", //nolint:errcheck // nobody to tell
+		time.Since(t.begun).Round(time.Second), t.runs["point"], t.runs["seed"], t.runs["race"], len(t.hunts), len(t.broken))
 }
 
 // verdict prints all figures, and returns what is wrong.
@@ -108,11 +113,15 @@ func (t *tally) verdict(out io.Writer) error {
 	if t.points > 0 {
 		say("\nthe runs of kind point stand for %d crash points: the others leave the same world behind as one of these\n", t.points)
 	}
+	if t.runs["race"] > 0 {
+		say("\nin the runs of kind race pods came %d times at a moment of a machine's end, and %d times at any time; %d were bound late to a tainted node\n",
+			t.came[world.ClassAmbush], t.came[world.StepVisit], t.came[world.ClassSchedulerLag])
+	}
 	say("\n%-8s %16s\n", "part", "processor time")
 	for _, part := range slices.Sorted(maps.Keys(t.spent)) {
 		say("%-8s %16s\n", part, t.spent[part].Round(time.Second))
 	}
-	say("\n%d violations in %d runs, %s\n", len(t.broken), t.runs["point"]+t.runs["seed"], time.Since(t.begun).Round(time.Second))
+	say("\n%d violations in %d runs, %s\n", len(t.broken), t.runs["point"]+t.runs["seed"]+t.runs["race"], time.Since(t.begun).Round(time.Second))
 	if len(t.broken) > 0 {
 		errs = append(errs, fmt.Errorf("%d runs broke a promise; replay one with make chaos %s", len(t.broken), t.broken[0].Name))
 	}
