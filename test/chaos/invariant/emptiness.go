@@ -89,7 +89,7 @@ func nothingLost(h *history.History) []Violation {
 			}
 			for uid, pod := range workloadOf(v, node.Name) {
 				switch {
-				case pods.IsTerminating(pod) && !e.At.Before(pod.DeletionTimestamp.Time):
+				case pods.IsTerminating(pod) && !e.At.Before(pod.DeletionTimestamp.Add(-h.Terms.Skew)): // by a clock that is ahead
 				case pod.Status.Phase == corev1.PodRunning:
 					f.add(e.At, pod.Name, "pod %s ran on node %s when its instance %s was ended", pod.Name, node.Name, id)
 				case !seen.cameSince(node.Name, uid):

@@ -93,6 +93,7 @@ func ending() []Mutant {
 		}},
 		{Name: "drained-once", Does: "a machine that counted as drained is not looked at again when its node joins after that", patches: []patch{
 			{terminationDir + "drain.go", "\ttaint := v1alpha5.DisruptedTaint()\n\treturn !slices", "\tif mutant(\"drained-once\") {\n\t\treturn false\n\t}\n\ttaint := v1alpha5.DisruptedTaint()\n\treturn !slices"},
+			{terminationDir + "drain.go", "drained == nil || drained.Reason != v1alpha5.ReasonDrained {", "drained == nil || drained.Reason != v1alpha5.ReasonDrained || mutant(\"drained-once\") {"},
 		}},
 	}
 }
@@ -135,7 +136,7 @@ func deciding() []Mutant {
 		{Name: "empty-by-mark", Does: "a machine marked as empty goes without another look at its pods", patches: []patch{
 			{"controllers/consolidation/executor.go", "\tif workload := slices.IndexFunc(onNode, pods.IsReschedulable); workload >= 0 {", "\tif workload := slices.IndexFunc(onNode, pods.IsReschedulable); workload >= 0 && !mutant(\"empty-by-mark\") {"},
 		}},
-		{Name: "taint-stays", Does: "a node that is given back keeps its taint", patches: []patch{
+		{Name: "taint-stays", Race: true, Does: "a node that is given back keeps its taint", patches: []patch{
 			{"controllers/consolidation/executor.go", "return t.Key == v1alpha5.DisruptedTaintKey })", "return t.Key == v1alpha5.DisruptedTaintKey && !mutant(\"taint-stays\") })"},
 		}},
 	}
