@@ -5,6 +5,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
@@ -140,7 +142,7 @@ func emptyWhenDeleted(h *history.History) []Violation {
 			return
 		}
 		before, life := givenUp(v, e.Write)
-		if before == nil || life == nil || !life.Live() || !history.True(before, v1alpha5.ConditionDisrupting) {
+		if before == nil || life == nil || !life.Live() || !forEmptiness(before) {
 			return
 		}
 		if why := seen.overlooked(v, before); why != "" {
@@ -148,6 +150,12 @@ func emptyWhenDeleted(h *history.History) []Violation {
 		}
 	}, nil)
 	return f.out
+}
+
+// forEmptiness reports whether it is decided that a machine goes for being empty.
+func forEmptiness(machine *v1alpha5.Machine) bool {
+	decided := meta.FindStatusCondition(machine.Status.Conditions, v1alpha5.ConditionDisrupting)
+	return decided != nil && decided.Status == metav1.ConditionTrue && decided.Reason == v1alpha5.ReasonEmpty && machine.Status.Disruption == nil
 }
 
 // overlooked says what should have kept a machine; "" for nothing that could have been seen.
@@ -192,7 +200,7 @@ func emptyForItsTime(h *history.History) []Violation {
 			stirred[node] = append(stirred[node], e.At)
 		}
 		before, life := givenUp(v, e.Write)
-		if before == nil || life == nil || !life.Live() || !history.True(before, v1alpha5.ConditionDisrupting) {
+		if before == nil || life == nil || !life.Live() || !forEmptiness(before) {
 			return
 		}
 		provisioner := v.Provisioners[before.ProvisionerName()]

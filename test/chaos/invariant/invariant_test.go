@@ -93,7 +93,22 @@ func has(id string) func(*v1alpha5.Machine) {
 func joined(m *v1alpha5.Machine) { m.Status.NodeName = "n" }
 
 func disrupting(m *v1alpha5.Machine) {
-	m.Status.Conditions = append(m.Status.Conditions, metav1.Condition{Type: v1alpha5.ConditionDisrupting, Status: metav1.ConditionTrue})
+	m.Status.Conditions = append(m.Status.Conditions, metav1.Condition{
+		Type: v1alpha5.ConditionDisrupting, Status: metav1.ConditionTrue, Reason: v1alpha5.ReasonEmpty,
+	})
+}
+
+// replacedBy says that a machine goes once another one is ready, or does so by now.
+func replacedBy(name string, committed bool) func(*v1alpha5.Machine) {
+	return func(m *v1alpha5.Machine) {
+		m.Status.Disruption = &v1alpha5.DisruptionRecord{
+			Machines: []v1alpha5.RecordedMachine{{Name: m.Name, UID: m.UID}}, Replacements: []string{name}, Committed: committed,
+		}
+	}
+}
+
+func inPlaceOf(name string) func(*v1alpha5.Machine) {
+	return func(m *v1alpha5.Machine) { m.Annotations = map[string]string{v1alpha5.ReplacesAnnotation: name} }
 }
 
 func deleting(m *v1alpha5.Machine) {
@@ -218,6 +233,12 @@ func TestEachPromiseCanBeBroken(t *testing.T) {
 			write("scheduler", "update", nil, pod("n")).looks("Pod").removed()},
 		"a machine deleted before its time": {EmptyForItsTime, emptying().write("user", "create", nil, builders.Provisioner("p", builders.TTLAfterEmpty(60))).
 			write("scheduler", "update", nil, pod("n")).write("kubelet", "delete", pod("n"), nil).wait(59 * time.Second).removed()},
+		"a machine that goes before what replaces it is ready": {ReplacedBefore, newStory().write(history.ByKerf, "create", nil, machine("new", "g")).
+			write(history.ByKerf, "status", nil, machine("m", "g", replacedBy("new", false))).write(history.ByKerf, "status", nil, machine("m", "g", replacedBy("new", true)))},
+		"a machine that goes and nothing replaces it": {ReplacedBefore, newStory().write(history.ByKerf, "status", nil, machine("m", "g", replacedBy("new", false))).
+			write(history.ByKerf, "status", nil, machine("m", "g", replacedBy("new", true)))},
+		"a machine of no use": {NoSurplus, newStory().write(history.ByKerf, "create", nil, machine("new", "g", has("i-1"), joined, inPlaceOf("m"))).
+			wait(6 * time.Minute).mark(history.MarkEnd)},
 		"too many calls": {BoundedCalls, often(200)},
 	}
 	for name, tc := range tests {

@@ -59,10 +59,11 @@ type sample struct {
 	pods []*corev1.Pod
 }
 
-// provisions reports whether a write makes a machine for pods, rather than one by which an instance that nobody has is drained.
+// provisions reports whether a write makes a machine for pods that have none, rather than one in place of others, or one by which an instance
+// that nobody has is drained.
 func provisions(w *history.Write) bool {
 	machine, ok := w.Object().(*v1alpha5.Machine)
-	return ok && w.Verb == "create" && w.By == history.ByKerf && !forOrphan(machine)
+	return ok && w.Verb == "create" && w.By == history.ByKerf && !forOrphan(machine) && machine.Annotations[v1alpha5.ReplacesAnnotation] == ""
 }
 
 func forOrphan(machine *v1alpha5.Machine) bool {
@@ -114,7 +115,7 @@ func usable(v *history.View, like *v1alpha5.Machine, lost map[string]bool, since
 // leaving reports whether it was decided lately that a machine goes, or that it stays after all.
 func leaving(machine *v1alpha5.Machine, since time.Time) bool {
 	decided := history.Condition(machine, v1alpha5.ConditionDisrupting)
-	return decided != nil && !decided.LastTransitionTime.Time.Before(since)
+	return machine.Status.Disruption != nil || decided != nil && !decided.LastTransitionTime.Time.Before(since)
 }
 
 // known returns the value that the machine has or will have of a label; "" where that is open.

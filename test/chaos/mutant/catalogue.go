@@ -46,7 +46,7 @@ func launching() []Mutant {
 		}},
 		{Name: "finalizer-after-launch", Does: "a machine gets its finalizer once it has its instance", patches: []patch{
 			{lifecycleDir + "controller.go", "\tif controllerutil.AddFinalizer(", "\tif (machine.Status.ProviderID != \"\" || !mutant(\"finalizer-after-launch\")) && controllerutil.AddFinalizer("},
-			{"controllers/provisioning/machine.go", "\treturn &v1alpha5.Machine{\n\t\tObjectMeta: metav1.ObjectMeta{\n\t\t\tName: newName(provisioner), Labels: labels, Annotations: annotations,\n\t\t\tFinalizers:      []string{v1alpha5.TerminationFinalizer},", "\tfinalizers := []string{v1alpha5.TerminationFinalizer}\n\tif mutant(\"finalizer-after-launch\") {\n\t\tfinalizers = nil\n\t}\n\treturn &v1alpha5.Machine{\n\t\tObjectMeta: metav1.ObjectMeta{\n\t\t\tName: newName(provisioner), Labels: labels, Annotations: annotations,\n\t\t\tFinalizers:      finalizers,"},
+			{"controllers/provisioning/machine.go", "\treturn &v1alpha5.Machine{\n\t\tObjectMeta: metav1.ObjectMeta{\n\t\t\tName: machines.NewName(provisioner.Name), Labels: labels, Annotations: annotations,\n\t\t\tFinalizers:      []string{v1alpha5.TerminationFinalizer},", "\tfinalizers := []string{v1alpha5.TerminationFinalizer}\n\tif mutant(\"finalizer-after-launch\") {\n\t\tfinalizers = nil\n\t}\n\treturn &v1alpha5.Machine{\n\t\tObjectMeta: metav1.ObjectMeta{\n\t\t\tName: machines.NewName(provisioner.Name), Labels: labels, Annotations: annotations,\n\t\t\tFinalizers:      finalizers,"},
 		}},
 		{Name: "instances-unsorted", Does: "places in an answer are given in the order in which EC2 tells the instances, which is any", patches: []patch{
 			{awsDir + "fleet/answer.go", "\tanswer.Instances = slices.CompactFunc(answer.Instances, func(a, b Instance) bool { return a.ID == b.ID })\n", "\tanswer.Instances = slices.CompactFunc(answer.Instances, func(a, b Instance) bool { return a.ID == b.ID })\n\tif mutant(\"instances-unsorted\") {\n\t\trand.Shuffle(len(answer.Instances), func(i, k int) { answer.Instances[i], answer.Instances[k] = answer.Instances[k], answer.Instances[i] })\n\t}\n"},
@@ -137,7 +137,7 @@ func deciding() []Mutant {
 			{"controllers/consolidation/executor.go", "\tif workload := slices.IndexFunc(onNode, pods.IsReschedulable); workload >= 0 {", "\tif workload := slices.IndexFunc(onNode, pods.IsReschedulable); workload >= 0 && !mutant(\"empty-by-mark\") {"},
 		}},
 		{Name: "taint-stays", Race: true, Does: "a node that is given back keeps its taint", patches: []patch{
-			{"controllers/consolidation/executor.go", "return t.Key == v1alpha5.DisruptedTaintKey })", "return t.Key == v1alpha5.DisruptedTaintKey && !mutant(\"taint-stays\") })"},
+			{"controllers/consolidation/takeback.go", "return t.Key == v1alpha5.DisruptedTaintKey })", "return t.Key == v1alpha5.DisruptedTaintKey && !mutant(\"taint-stays\") })"},
 		}},
 	}
 }
