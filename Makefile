@@ -89,10 +89,10 @@ conformance: ## Hold plans for CLUSTERS made-up clusters, from SEED on, against 
 	@$(BUILD) conformance
 	@bin/conformance-runner --clusters=$(CLUSTERS) --seed=$(SEED) $(ARGS)
 
-# How many seeds; 100000 take a night. SEED=n replays one, POINT=n PHASE=p a crash of the launch, and each prints its history.
+# How many seeds; 100000 take a night. SEED=n replays one, POINT=n PHASE=p a crash of the launch, or with CHOICE=c one after that, and each prints its history.
 RUNS ?= 5000
 chaos: control-plane ## Run kerf in worlds in which everything goes wrong: each crash point of a launch, RUNS seeds (100000 for a night), LIVE worlds on a real API server, and bugs put in on purpose.
-	@$(GO) run ./test/chaos/cmd/chaos -seeds $(RUNS) -live $(LIVE) $(if $(SEED),-seed $(SEED)) $(if $(POINT),-point $(POINT)) $(if $(PHASE),-phase $(PHASE)) $(ARGS)
+	@$(GO) run ./test/chaos/cmd/chaos -seeds $(RUNS) -live $(LIVE) $(if $(SEED),-seed $(SEED)) $(if $(POINT),-point $(POINT)) $(if $(PHASE),-phase $(PHASE)) $(if $(CHOICE),-choice $(CHOICE)) $(ARGS)
 
 # RACE=n replays one and prints its history.
 RACES ?= 10000

@@ -30,6 +30,10 @@ func TestASampleOfTheCrashPointsOfALaunchAndItsEndKeepsAllPromises(t *testing.T)
 	job.Points(t, job.Scope{Machines: 6, Every: 11}, job.Share{}, expectWhole(t))
 }
 
+func TestASampleOfTheCrashPointsAfterAChoiceKeepsAllPromises(t *testing.T) {
+	job.Choices(t, 17, job.Share{}, expectWhole(t))
+}
+
 // regressions are worlds in which a promise was once broken.
 func regressions() map[string]world.Plan {
 	return map[string]world.Plan{

@@ -16,7 +16,7 @@ import (
 // work is what a process of "make chaos" is to do; without it, the package's tests are ordinary ones.
 //
 //nolint:gochecknoglobals // flags of a test binary are
-var work = flag.String("chaos.work", "", "seeds FROM TO REMAINDER OF | races FROM TO REMAINDER OF | points MACHINES EVERY ALIKE REMAINDER OF | hunt NAME MOST | hunt-in-race NAME MOST | show SEED | race SEED | show POINT PHASE MACHINES")
+var work = flag.String("chaos.work", "", "seeds FROM TO REMAINDER OF | races FROM TO REMAINDER OF | points MACHINES EVERY ALIKE REMAINDER OF | choices EVERY REMAINDER OF | choice CHOICE POINT PHASE | hunt NAME MOST | hunt-in-race NAME MOST | show SEED | race SEED | show POINT PHASE MACHINES")
 
 // TestWorker does what a process of "make chaos" is told, and reports on the third file that it was given.
 func TestWorker(t *testing.T) {
@@ -39,6 +39,18 @@ func TestWorker(t *testing.T) {
 		var scope job.Scope
 		scan(t, rest, &scope.Machines, &scope.Every, &scope.Alike, &share.Remainder, &share.Of)
 		job.Points(t, scope, share, tell)
+	case "choices":
+		var every int
+		scan(t, rest, &every, &share.Remainder, &share.Of)
+		job.Choices(t, every, share, tell)
+	case "choice":
+		var call int
+		var phase string
+		scan(t, rest, &name, &call, &phase)
+		_, tape := world.Record(t, world.Choose(world.Choice(name)))
+		plan := world.Choose(world.Choice(name))
+		plan.Crashes = []world.Crash{{Call: call, Phase: world.Phase(phase)}}
+		show(t, plan, world.Resume(t, plan, tape))
 	case "hunt", "hunt-in-race":
 		var most int
 		scan(t, rest, &name, &most)

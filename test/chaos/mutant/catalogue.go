@@ -26,6 +26,7 @@ func All() []Mutant {
 	out = append(out, ending()...)
 	out = append(out, collecting()...)
 	out = append(out, deciding()...)
+	out = append(out, choosing()...)
 	return append(out, racing()...)
 }
 

@@ -115,6 +115,9 @@ func (c *campaign) beside(ctx context.Context, wait *func() error) error {
 func (c *campaign) exploration(binary string) []errand {
 	var out []errand
 	if c.every > 0 {
+		for i := range c.workers {
+			out = append(out, errand{kind: "point", binary: binary, work: fmt.Sprintf("choices %d %d %d", c.every, i, c.workers)})
+		}
 		parts := 4 * c.workers // the last part is short, so that no process is left alone for long
 		for i := range parts {
 			out = append(out, errand{kind: "point", binary: binary, work: fmt.Sprintf("points %d %d %t %d %d", c.machines, c.every, c.alike, i, parts)})
@@ -237,6 +240,9 @@ func (c *campaign) replay(ctx context.Context) error {
 	}
 	if c.point != 0 {
 		work = fmt.Sprintf("point %d %s %d", c.point, c.phase, c.machines)
+		if c.choice != "" {
+			work = fmt.Sprintf("choice %s %d %s", c.choice, c.point, c.phase)
+		}
 	}
 	command := c.command(ctx, errand{binary: binary, work: work})
 	command.Stdout, command.Stderr = c.out, os.Stderr

@@ -20,6 +20,7 @@ type settings struct {
 	race     uint64
 	point    int
 	phase    string
+	choice   string
 	machines int
 	every    int
 	alike    bool
@@ -46,6 +47,7 @@ func run(ctx context.Context) error {
 	flag.Uint64Var(&s.race, "race", 0, "replay this seed of the race and print its history")
 	flag.IntVar(&s.point, "point", 0, "replay the crash at this call of the launch and print its history")
 	flag.StringVar(&s.phase, "phase", "before", "where at the call of -point the process ends: before, applied-without-answer, after")
+	flag.StringVar(&s.choice, "choice", "", "say that -point is a call after machines have to go by choice: drift, expire, consolidate, empty")
 	flag.IntVar(&s.machines, "machines", 20, "how many machines are launched at once where every crash point is tried")
 	flag.IntVar(&s.every, "every", 1, "try each crash point, or every second, third, ...; 0 tries none")
 	flag.BoolVar(&s.alike, "alike", false, "try crash points as well that leave the same world behind as one that is tried")
