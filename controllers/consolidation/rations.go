@@ -57,10 +57,8 @@ func (r *rations) record(ctx context.Context, machine *v1alpha5.Machine, budgets
 	if err != nil {
 		return nil, err
 	}
-	if paused == "" {
-		if braked, err := r.brake.pulled(ctx); err != nil || braked != "" {
-			return &disruption.Hold{Command: c, Why: braked}, err
-		}
+	if braked, err := r.brake.pulled(ctx); err != nil || braked != "" && paused == "" {
+		return &disruption.Hold{Command: c, Why: braked}, err
 	}
 	// Most provisioners have no budget for empty machines: then nobody waits for anybody, but for the cap.
 	about := slices.ContainsFunc(budgets, func(b v1alpha5.Budget) bool { return b.About(v1alpha5.DisruptionReason(c.Reason)) })
@@ -71,20 +69,9 @@ func (r *rations) record(ctx context.Context, machine *v1alpha5.Machine, budgets
 		}
 		defer r.turn.Release(1)
 	}
-	var counted census
-	for _, anew := range []bool{false, true} { // what was counted a moment ago may hold a machine, and never let one go
-		if about || capped {
-			if counted, err = r.census(ctx, machine.ProvisionerName(), now, anew); err != nil {
-				return nil, err
-			}
-		}
-		account := disruption.Account{Budgets: budgets, Fleet: counted.fleet}
-		if hold := r.hold(c, disruption.Rations{Now: now, Paused: paused, Accounts: map[string]disruption.Account{machine.ProvisionerName(): account}}, counted, capped); hold != nil {
-			return hold, nil
-		}
-		if !counted.at.Before(now) {
-			break
-		}
+	asked := rationing{provisioner: machine.ProvisionerName(), budgets: budgets, paused: paused, now: now, counts: about || capped, capped: capped}
+	if hold, err := r.holds(ctx, c, asked); err != nil || hold != nil {
+		return hold, err
 	}
 	if about || capped { // before it is known whether it was written: what had no answer may have been
 		r.remember(machine)
@@ -93,6 +80,37 @@ func (r *rations) record(ctx context.Context, machine *v1alpha5.Machine, budgets
 		r.empties(machine, now)
 	}
 	return nil, write()
+}
+
+// rationing is what a command is held by: the budgets of its provisioner, a pause, and the cap; counts says that machines have to be counted.
+type rationing struct {
+	provisioner    string
+	budgets        []v1alpha5.Budget
+	paused         string
+	now            time.Time
+	counts, capped bool
+}
+
+// holds returns what holds a command; nil for nothing. What was counted a moment ago may hold a machine, and never let one go.
+func (r *rations) holds(ctx context.Context, c disruption.Command, asked rationing) (*disruption.Hold, error) {
+	var counted census
+	for _, anew := range []bool{false, true} {
+		if asked.counts {
+			var err error
+			if counted, err = r.census(ctx, asked.provisioner, asked.now, anew); err != nil {
+				return nil, err
+			}
+		}
+		account := disruption.Account{Budgets: asked.budgets, Fleet: counted.fleet}
+		allowed := disruption.Rations{Now: asked.now, Paused: asked.paused, Accounts: map[string]disruption.Account{asked.provisioner: account}}
+		if hold := r.hold(c, allowed, counted, asked.capped); hold != nil {
+			return hold, nil
+		}
+		if !counted.at.Before(asked.now) {
+			break
+		}
+	}
+	return nil, nil
 }
 
 // hold returns what holds a command by what was counted; nil for nothing.

@@ -33,9 +33,7 @@ func (o *Options) flags() *pflag.FlagSet {
 	flags.StringVar(&o.HoldSystemPods, "hold-system-pods", HoldVoluntary, "pods of kube-system that no PodDisruptionBudget is about: Never, Voluntary or Always, as above")
 	flags.DurationVar(&o.HoldSystemPodsFor, "hold-system-pods-for", time.Hour, "older pods of kube-system are held no longer")
 	flags.StringVar(&o.HoldLocalStorage, "hold-local-storage", HoldNever, "pods with a hostPath or an emptyDir that is not in memory: Never, Voluntary or Always, as above")
-	flags.BoolVar(&o.PauseDisruption, "pause-disruption", false, "remove no node that could stay, in the whole cluster; the annotation karpenter.sh/pause-disruption=true of the namespace kube-system does the same without a restart")
-	flags.DurationVar(&o.EmptyWindow, "empty-window", 0, "within this time at most a tenth of all nodes, or ten, begin to be removed for being empty; 0 lets any number go")
-	o.Consolidation.flags(flags)
+	o.giving(flags)
 	flags.DurationVar(&o.LaunchTemplateTTL, "launch-template-ttl", time.Minute, "a launch template unused for this long is deleted")
 	flags.DurationVar(&o.CapacityBackoffMax, "capacity-backoff-max", 30*time.Minute, "an instance type that AWS has no capacity of in a zone is left alone for 45s, and twice as long after each try in vain, up to this; for pods that nothing else serves it is tried every 45s")
 	flags.StringVar(&o.InterruptionQueue, "interruption-queue", "", "name of the SQS queue that tells of the ends of instances, so that nodes are drained and replaced before; empty reads none")
@@ -70,4 +68,11 @@ AWS credentials and region come from the SDK's default chain (AWS_REGION, IRSA, 
 %s`, flags.FlagUsages())
 	}
 	return flags
+}
+
+// giving is about machines that are given back.
+func (o *Options) giving(flags *pflag.FlagSet) {
+	flags.BoolVar(&o.PauseDisruption, "pause-disruption", false, "remove no node that could stay, in the whole cluster; the annotation karpenter.sh/pause-disruption=true of the namespace kube-system does the same without a restart")
+	flags.DurationVar(&o.EmptyWindow, "empty-window", 0, "within this time at most a tenth of all nodes, or ten, begin to be removed for being empty; 0 lets any number go")
+	o.Consolidation.flags(flags)
 }

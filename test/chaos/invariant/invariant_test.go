@@ -98,11 +98,11 @@ func disrupting(m *v1alpha5.Machine) {
 	})
 }
 
-// replacedBy says that a machine goes once another one is ready, or does so by now.
-func replacedBy(name string, committed bool) func(*v1alpha5.Machine) {
+// replaced says that a machine goes once the one called new is ready, or does so by now.
+func replaced(committed bool) func(*v1alpha5.Machine) {
 	return func(m *v1alpha5.Machine) {
 		m.Status.Disruption = &v1alpha5.DisruptionRecord{
-			Machines: []v1alpha5.RecordedMachine{{Name: m.Name, UID: m.UID}}, Replacements: []string{name}, Committed: committed,
+			Machines: []v1alpha5.RecordedMachine{{Name: m.Name, UID: m.UID}}, Replacements: []string{"new"}, Committed: committed,
 		}
 	}
 }
@@ -234,9 +234,9 @@ func TestEachPromiseCanBeBroken(t *testing.T) {
 		"a machine deleted before its time": {EmptyForItsTime, emptying().write("user", "create", nil, builders.Provisioner("p", builders.TTLAfterEmpty(60))).
 			write("scheduler", "update", nil, pod("n")).write("kubelet", "delete", pod("n"), nil).wait(59 * time.Second).removed()},
 		"a machine that goes before what replaces it is ready": {ReplacedBefore, newStory().write(history.ByKerf, "create", nil, machine("new", "g")).
-			write(history.ByKerf, "status", nil, machine("m", "g", replacedBy("new", false))).write(history.ByKerf, "status", nil, machine("m", "g", replacedBy("new", true)))},
-		"a machine that goes and nothing replaces it": {ReplacedBefore, newStory().write(history.ByKerf, "status", nil, machine("m", "g", replacedBy("new", false))).
-			write(history.ByKerf, "status", nil, machine("m", "g", replacedBy("new", true)))},
+			write(history.ByKerf, "status", nil, machine("m", "g", replaced(false))).write(history.ByKerf, "status", nil, machine("m", "g", replaced(true)))},
+		"a machine that goes and nothing replaces it": {ReplacedBefore, newStory().write(history.ByKerf, "status", nil, machine("m", "g", replaced(false))).
+			write(history.ByKerf, "status", nil, machine("m", "g", replaced(true)))},
 		"a machine of no use": {NoSurplus, newStory().write(history.ByKerf, "create", nil, machine("new", "g", has("i-1"), joined, inPlaceOf("m"))).
 			wait(6 * time.Minute).mark(history.MarkEnd)},
 		"too many calls": {BoundedCalls, often(200)},
