@@ -28,6 +28,7 @@ func TestKerf(t *testing.T) {
 		{"a lease that a node has left is gone", (*world).missesLease},
 		{"all that a template and a kubelet configuration say reaches nodes", (*world).honoursTemplates},
 		{"a Provisioner that describes its machines itself gets nodes, and leaves nothing", (*world).launchesFromInlineProviders},
+		{"a machine that is not what is asked for any more is replaced", (*world).replacesWhatHasDrifted},
 		{"pods leave a spot instance before it is taken away", (*world).leavesBeforeReclaim},
 		{"ends of all kinds are clean, and machines that never join are replaced", (*world).endsCleanly},
 		{"a controller killed in mid-launch resumes with one instance for each machine", (*world).survivesKills},
