@@ -52,7 +52,7 @@ type Settings struct {
 // consolidation returns the settings of that controller, with what follows from the others.
 func (s *Settings) consolidation() consolidation.Settings {
 	out := s.Consolidation
-	out.Drain = s.Drain
+	out.Drain, out.ExpendableBelow = s.Drain, s.Provisioning.ExpendableBelow
 	out.ReplacementPatience = s.LaunchTimeout + s.RegistrationTimeout + initialization
 	return out
 }

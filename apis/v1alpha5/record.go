@@ -29,6 +29,9 @@ type DisruptionRecord struct {
 	Pods int32 `json:"pods,omitempty"`
 	// Time of the decision.
 	Time metav1.Time `json:"time"`
+	// TakenBack says why the decision is taken back, once it is.
+	// +optional
+	TakenBack string `json:"takenBack,omitempty"`
 	// Committed is true once the machines have begun to go: there is no way back from here.
 	// +optional
 	Committed bool `json:"committed,omitempty"`

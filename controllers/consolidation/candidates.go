@@ -11,6 +11,8 @@ import (
 	"github.com/samber/lo"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
@@ -28,11 +30,11 @@ func (p *pass) candidates(ctx context.Context, facts problem.Facts, now time.Tim
 		return nil, err
 	}
 	p.settling.look(facts.Snapshot, now)
-	awaited := awaited(facts.Snapshot)
+	awaited, taken := recorded(facts.Snapshot)
 	var out []disruption.Candidate
 	for i := range facts.Snapshot.Entries {
 		entry := &facts.Snapshot.Entries[i]
-		if !mayGo(entry) {
+		if !mayGo(entry) || taken[entry.Machine.UID] {
 			continue
 		}
 		offer, known := facts.Offers[entry.Machine.ProvisionerName()]
@@ -53,8 +55,8 @@ func (p *pass) candidates(ctx context.Context, facts problem.Facts, now time.Tim
 
 // holding returns what keeps a machine from going for any reason, "" for nothing, and until when if time will end it.
 func (p *pass) holding(entry *state.Entry, budgets map[string][]policyv1.PodDisruptionBudget, now time.Time) (why string, until time.Time) {
-	if rested := failedAt(entry.Machine).Add(failedRest); now.Before(rested) {
-		return "the machine that was to take its place came to nothing a short while ago", rested
+	if why, rested := restsUntil(entry.Machine); now.Before(rested) {
+		return why, rested
 	}
 	onNode := lo.Values(entry.Pods)
 	holding := drain.Holding(onNode, of(budgets, onNode), p.policy, now)
@@ -65,16 +67,24 @@ func (p *pass) holding(entry *state.Entry, budgets map[string][]policyv1.PodDisr
 	return fmt.Sprintf("pod %s/%s keeps it: %s", first.Pod.Namespace, first.Pod.Name, first.Message), first.Until
 }
 
-// failedRest is for how long a machine is left alone whose replacement came to nothing.
-const failedRest = 15 * time.Minute
+const (
+	// failedRest is for how long a machine is left alone whose replacement came to nothing, and takenBackRest the same for any other reason
+	// why a decision was taken back: each try may launch instances.
+	failedRest    = 15 * time.Minute
+	takenBackRest = 3 * time.Minute
+)
 
-// failedAt returns when the replacement of a machine came to nothing; zero if none did.
-func failedAt(machine *v1alpha5.Machine) time.Time {
+// restsUntil returns why a machine is left alone of which a decision was taken back, and until when; zero if none was.
+func restsUntil(machine *v1alpha5.Machine) (why string, until time.Time) {
 	back := machines.Conditions(machine).Get(v1alpha5.ConditionDisrupting)
-	if back == nil || back.Reason != v1alpha5.ReasonReplacementFailed {
-		return time.Time{}
+	switch {
+	case back == nil || back.Status != metav1.ConditionFalse:
+		return "", time.Time{}
+	case back.Reason == v1alpha5.ReasonReplacementFailed:
+		return "the machine that was to take its place came to nothing a short while ago", back.LastTransitionTime.Add(failedRest)
+	default:
+		return "a decision on it was taken back a short while ago: " + back.Message, back.LastTransitionTime.Add(takenBackRest)
 	}
-	return back.LastTransitionTime.Time
 }
 
 // mayGo reports whether an entry is a machine that works, and of which nothing is decided.
@@ -87,17 +97,23 @@ func mayGo(entry *state.Entry) bool {
 		entry.Machine.Annotations[v1alpha5.OrphanAnnotation] == ""
 }
 
-// awaited returns the machines that are made to take the place of others that have not gone yet.
-func awaited(snapshot state.Snapshot) map[string]bool {
-	out := map[string]bool{}
+// recorded returns, of the decisions on record, the names of the machines that are made to take the place of others, and the UIDs of those
+// that go: those that follow a lead may not say so themselves yet.
+func recorded(snapshot state.Snapshot) (awaited map[string]bool, taken map[types.UID]bool) {
+	awaited, taken = map[string]bool{}, map[types.UID]bool{}
 	for i := range snapshot.Entries {
-		if machine := snapshot.Entries[i].Machine; machine != nil && machine.Status.Disruption.Leads() {
-			for _, name := range machine.Status.Disruption.Replacements {
-				out[name] = true
-			}
+		machine := snapshot.Entries[i].Machine
+		if machine == nil || !machine.Status.Disruption.Leads() {
+			continue
+		}
+		for _, name := range machine.Status.Disruption.Replacements {
+			awaited[name] = true
+		}
+		for _, of := range machine.Status.Disruption.Machines {
+			taken[of.UID] = true
 		}
 	}
-	return out
+	return awaited, taken
 }
 
 func candidateOf(entry *state.Entry, offer problem.Offer) disruption.Candidate {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -27,6 +28,9 @@ func (e *executor) drive(ctx context.Context, cached *v1alpha5.Machine) (reconci
 	if !machine.Status.Disruption.Leads() {
 		return reconcile.Result{}, e.follow(ctx, machine)
 	}
+	if e.isBuying(machine.Name) {
+		return reconcile.Result{RequeueAfter: commandRecheck}, nil
+	}
 	members, err := e.members(ctx, machine)
 	if err != nil {
 		return reconcile.Result{}, err
@@ -34,33 +38,56 @@ func (e *executor) drive(ctx context.Context, cached *v1alpha5.Machine) (reconci
 	if machine.Status.Disruption.Committed {
 		return reconcile.Result{}, e.finish(ctx, machine, members)
 	}
-	ready, failed, err := e.replacements(ctx, machine)
-	if err != nil {
+	wait, back, err := e.prepare(ctx, machine, members)
+	switch {
+	case err != nil:
 		return reconcile.Result{}, err
-	}
-	if failed != "" {
-		return reconcile.Result{}, e.takeBack(ctx, machine, v1alpha5.ReasonReplacementFailed, failed)
-	}
-	wait, err := e.closeAll(ctx, machine, members)
-	if err != nil {
-		return reconcile.Result{}, err
-	}
-	if reason, why, err := e.against(ctx, machine, members, ready); err != nil || reason != "" {
-		if err != nil {
-			return reconcile.Result{}, err
-		}
-		return reconcile.Result{}, e.takeBack(ctx, machine, reason, why)
-	}
-	if !ready {
-		return reconcile.Result{RequeueAfter: commandRecheck}, nil
-	}
-	if wait > 0 {
+	case back != nil:
+		return reconcile.Result{}, e.takeBack(ctx, machine, back.reason, back.why)
+	case wait > 0:
 		return reconcile.Result{RequeueAfter: wait}, nil
 	}
 	if err := e.commit(ctx, machine, members); err != nil {
 		return reconcile.Result{}, err
 	}
 	return reconcile.Result{}, e.finish(ctx, machine, members)
+}
+
+// objection is why a command is taken back.
+type objection struct{ reason, why string }
+
+// prepare does what comes before the machines go. It returns how long to wait until it can go on, or why it never will; neither where all
+// is ready.
+func (e *executor) prepare(ctx context.Context, lead *v1alpha5.Machine, members []*v1alpha5.Machine) (time.Duration, *objection, error) {
+	if reason, why, found := strings.Cut(lead.Status.Disruption.TakenBack, ": "); found {
+		return 0, &objection{reason, why}, nil // somebody has begun to, and did not come to the end
+	}
+	for _, machine := range members {
+		if machine != lead && machine.Status.Disruption.Leads() {
+			return 0, &objection{v1alpha5.ReasonOvertaken, "another decision is on record of machine " + machine.Name}, nil
+		}
+	}
+	ready, failed, err := e.replacements(ctx, lead)
+	if err != nil {
+		return 0, nil, err
+	}
+	if failed != "" {
+		return 0, &objection{v1alpha5.ReasonReplacementFailed, failed}, nil
+	}
+	settles, err := e.closeAll(ctx, lead, members)
+	if err != nil {
+		return 0, nil, err
+	}
+	against, passing, err := e.against(ctx, lead, members, ready)
+	switch {
+	case err != nil || against != nil:
+		return 0, against, err
+	case !ready || passing != "" && e.journal.Clock.Since(lead.Status.Disruption.Time.Time) < e.patience:
+		return commandRecheck, nil, nil
+	case passing != "":
+		return 0, &objection{v1alpha5.ReasonHeld, passing}, nil
+	}
+	return max(settles, 0), nil, nil
 }
 
 // recorded returns the Machine as the API server itself has it, nil when there is no command on its record any more.
@@ -124,8 +151,6 @@ func (e *executor) replacements(ctx context.Context, lead *v1alpha5.Machine) (re
 		switch {
 		case err != nil:
 			return false, "", err
-		case machine == nil && e.isBuying(lead.Name):
-			ready = false
 		case machine == nil:
 			return false, fmt.Sprintf("machine %s, which was to take its place, is not there", name), nil
 		case machines.Conditions(machine).IsTrue(v1alpha5.ConditionInitialized):

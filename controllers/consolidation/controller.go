@@ -50,6 +50,8 @@ type Settings struct {
 	Disruption disruption.Settings
 	// SettleFor is how long no pod has to come to a node, or leave it, before the machine may go to save money.
 	SettleFor time.Duration
+	// ExpendableBelow is the priority below which nothing is bought for pods.
+	ExpendableBelow int32
 	// ReplacementPatience is how long a machine may take to be ready that takes the place of another.
 	ReplacementPatience time.Duration
 	// EmptyWindow is the time in which at most a tenth of all machines go for being empty, or ten of them; 0 lets any number go.
@@ -84,7 +86,7 @@ func NewController(world World, settings Settings, journal journal.Journal) *Con
 	ledger := newLedger(journal.Clock.Now())
 	executor := &executor{
 		client: world.Client, live: world.Live, policy: settings.Drain, journal: journal, held: rations.held, market: world.Market,
-		ledger: ledger, patience: settings.ReplacementPatience, buys: map[string]bool{}, stirs: stirs,
+		ledger: ledger, patience: settings.ReplacementPatience, expendableBelow: settings.ExpendableBelow, buys: map[string]bool{}, stirs: stirs,
 	}
 	return &Controller{
 		client: world.Client, nominations: world.Nominations, policy: settings.Drain, settler: machines.NewSettler(), journal: journal,

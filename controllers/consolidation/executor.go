@@ -31,6 +31,8 @@ type executor struct {
 	market  Market
 	ledger  *ledger
 	stirs   *stirs
+	// expendableBelow is the priority below which pods are given way to.
+	expendableBelow int32
 	// patience is how long what takes the place of machines may take to be ready.
 	patience time.Duration
 	// held returns what keeps all machines that could stay, "" for nothing.
@@ -168,7 +170,10 @@ func (e *executor) kept(ctx context.Context, machine *v1alpha5.Machine, node *co
 	if workload := slices.IndexFunc(onNode, pods.IsReschedulable); workload >= 0 {
 		return v1alpha5.ReasonNotEmpty, fmt.Sprintf("pod %s came to the node", klog.KObj(onNode[workload])), nil
 	}
-	return e.asksToStay(ctx, machine, node, onNode)
+	if reason, why, err = e.asksToStay(ctx, machine, node, onNode); reason != "" {
+		reason = v1alpha5.ReasonHeld
+	}
+	return reason, why, err
 }
 
 // stirred reports whether a Machine that goes for being empty is to wait anew: somebody has seen a pod on its Node since. That it has

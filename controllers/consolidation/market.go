@@ -12,6 +12,8 @@ import (
 type Market interface {
 	// Survey returns what a decision on machines is made on, and its edition.
 	Survey(ctx context.Context) (problem.Facts, int64, error)
+	// Edition returns that of a survey that would be taken now.
+	Edition() int64
 	// Foresee returns what would be decided on pods now.
 	Foresee(ctx context.Context) (solver.Plan, error)
 	// Buy makes machines by an edition of the survey. It reports false, and makes none, if that is out of date.

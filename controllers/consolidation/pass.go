@@ -92,6 +92,9 @@ func (p *pass) run(ctx context.Context) error {
 	in.World = problem.Simulate(facts)
 	decision := p.decide(ctx, in)
 	p.seen, p.again = seen, now.Add(decidedAnew)
+	if len(decision.Commands) > 0 {
+		p.seen = 0 // what comes next depends on what becomes of these
+	}
 	if !decision.Again.IsZero() && decision.Again.Before(p.again) {
 		p.again = decision.Again
 	}
@@ -99,7 +102,6 @@ func (p *pass) run(ctx context.Context) error {
 		if err := p.begin(ctx, &decision.Commands[i], facts, edition); err != nil {
 			return err
 		}
-		p.seen = 0 // what comes next depends on what became of this
 	}
 	told, err := p.tell(ctx, facts, decision.Refusals)
 	if !told {
@@ -212,6 +214,9 @@ func (p *pass) allow(ctx context.Context, in *disruption.Input, facts problem.Fa
 
 // begin records a command and has its replacements made. A decision that was overtaken is made anew by the next pass.
 func (p *pass) begin(ctx context.Context, command *disruption.Command, facts problem.Facts, edition int64) error {
+	if len(command.Replacements) > 0 && p.market.Edition() != edition {
+		return nil
+	}
 	defer p.executor.buying(command.Machines[0].Machine)() // who sees the record must not miss what is about to be made
 	lead, err := p.record(ctx, command, facts)
 	if err != nil || lead == nil || len(command.Replacements) == 0 {
@@ -226,5 +231,6 @@ func (p *pass) begin(ctx context.Context, command *disruption.Command, facts pro
 	if !bought {
 		return p.executor.takeBack(ctx, lead, v1alpha5.ReasonOvertaken, "something else was decided on meanwhile")
 	}
+	p.announceLaunch(command, lead)
 	return nil
 }

@@ -6,7 +6,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/disruption"
@@ -156,12 +158,11 @@ func TestWhatIsGivenUpIsUndone(t *testing.T) {
 func TestADecisionThatIsOvertakenIsMadeAnew(t *testing.T) {
 	y := newYard(t)
 	machine := y.machine("m5.4xlarge", "500m")
-	first := y.edition
 	y.pass(0)
 	y.Clock.Step(2 * time.Minute)
 	facts, edition, err := y.Survey(t.Context())
-	if err != nil || edition != first {
-		t.Fatal(edition, err)
+	if err != nil {
+		t.Fatal(err)
 	}
 	in, err := y.controller.pass.input(t.Context(), facts, y.Clock.Now())
 	if err != nil {
@@ -169,15 +170,85 @@ func TestADecisionThatIsOvertakenIsMadeAnew(t *testing.T) {
 	}
 	in.World = problem.Simulate(facts)
 	commands := disruption.Decide(t.Context(), in, disruption.Consolidation).Commands
-	y.edition++ // it is decided on pods
+	y.edition++ // it is decided on pods, before anything is on record
 	if err := y.controller.pass.begin(t.Context(), &commands[0], facts, edition); err != nil {
 		t.Fatal(err)
 	}
+	if y.record(machine) != nil || machines.Conditions(machine).Get(v1alpha5.ConditionDisrupting) != nil {
+		t.Errorf("on record: %v", machine.Status)
+	}
+	y.beforehand = func(disruption.Order) { y.edition++ } // and again, after that
+	if y.pass(10 * time.Second); y.sold != 0 {
+		t.Errorf("%d bought", y.sold)
+	}
 	y.stays(machine, v1alpha5.ReasonOvertaken)
-	y.pass(10 * time.Second)
-	if y.record(machine) == nil || y.sold != 1 {
+	y.beforehand = nil
+	if y.pass(10 * time.Second); y.record(machine) != nil {
+		t.Error("it is tried again at once")
+	}
+	if y.pass(takenBackRest); y.record(machine) == nil || y.sold != 1 {
 		t.Errorf("on record: %v; %d bought", machine.Status.Disruption, y.sold)
 	}
+}
+
+func TestWhatWasBegunToBeTakenBackIsTakenBack(t *testing.T) {
+	y, machine := replaced(t)
+	workbench.Update(y.Bench, machine, func(m *v1alpha5.Machine) { m.Status.Disruption.TakenBack = v1alpha5.ReasonHeld + ": somebody asked" })
+	y.restart()
+	y.join(machine.Status.Disruption.Replacements[0])
+	y.drive(machine)
+	y.stays(machine, v1alpha5.ReasonHeld)
+}
+
+func TestABudgetThatIsDrawnOnIsWaitedFor(t *testing.T) {
+	y, machine := replaced(t)
+	labels := map[string]string{"app": "a"}
+	var list corev1.PodList
+	if err := y.Client.List(t.Context(), &list, client.InNamespace(y.namespace)); err != nil {
+		t.Fatal(err)
+	}
+	workbench.Update(y.Bench, &list.Items[0], func(p *corev1.Pod) { p.Labels = labels })
+	budget := y.Budget(y.namespace, 0, labels)
+	y.join(machine.Status.Disruption.Replacements[0])
+	y.drive(machine)
+	if y.record(machine) == nil || y.going(machine) {
+		t.Fatalf("on record: %v; going: %t", machine.Status.Disruption, y.going(machine))
+	}
+	y.Allow(budget, 1)
+	y.drive(machine)
+	if !y.going(machine) {
+		t.Error("the budget lets a pod go, and the machine stays")
+	}
+}
+
+func TestPodsThatGiveWayToOthersDoNotMove(t *testing.T) {
+	y := newYard(t)
+	y.settings.ExpendableBelow = problem.DefaultExpendableBelow
+	y.restart()
+	machine := y.machine("m5.4xlarge", "500m")
+	balloons := &schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: y.Name("balloons")}, Value: -20}
+	y.Create(balloons)
+	y.RunningPod(y.namespace, machine.Status.NodeName, builders.CPU("4"), func(p *corev1.Pod) { p.Spec.PriorityClassName = balloons.Name })
+	y.pass(2 * time.Minute)
+	y.join(y.record(machine).Replacements[0])
+	y.drive(machine)
+	if !y.going(machine) {
+		t.Errorf("it stays: %v", machines.Conditions(machine).Get(v1alpha5.ConditionDisrupting))
+	}
+}
+
+func TestAMachineThatIsWhatIsAskedForAgainStays(t *testing.T) {
+	y := newYard(t, func(p *v1alpha5.Provisioner) { p.Spec.Consolidation = nil })
+	machine := y.machine("m5.large", "1500m")
+	drift(y, machine)
+	y.pass(time.Second)
+	if y.record(machine) == nil {
+		t.Fatal("it has drifted, and stays")
+	}
+	workbench.Update(y.Bench, machine, func(m *v1alpha5.Machine) { machines.Conditions(m).Clear(v1alpha5.ConditionDrifted) })
+	y.join(machine.Status.Disruption.Replacements[0])
+	y.drive(machine)
+	y.stays(machine, v1alpha5.ReasonOvertaken)
 }
 
 func TestAPurchaseWithoutAnAnswerIsNoneOrOne(t *testing.T) {

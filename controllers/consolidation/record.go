@@ -59,11 +59,15 @@ func (p *pass) announce(ctx context.Context, command *disruption.Command, lead *
 	action := "delete"
 	if len(command.Replacements) > 0 {
 		action = "replace"
-		p.journal.Events.Publish(events.Event{Object: lead, Reason: events.ReasonDeprovisioningLaunching, Message: fmt.Sprintf(
-			"%s: launching %d machines in place of %d; %s", command.Reason, len(command.Replacements), len(command.Machines), command.Message)})
 	}
 	p.journal.Metrics.DeprovisioningActions.WithLabelValues(action, command.Reason).Inc()
 	ctrl.LoggerFrom(ctx).Info("decided to remove machines", "machines", names, "reason", command.Reason, "why", command.Message,
 		"pods", command.Pods, "replacements", lead.Status.Disruption.Replacements, "savingPerHour", command.SavingPerHour, "cost", command.Cost,
 		"candidates", len(facts.Snapshot.Entries))
+}
+
+// announceLaunch tells that what takes the place of machines is on its way.
+func (p *pass) announceLaunch(command *disruption.Command, lead *v1alpha5.Machine) {
+	p.journal.Events.Publish(events.Event{Object: lead, Reason: events.ReasonDeprovisioningLaunching, Message: fmt.Sprintf(
+		"%s: launching %d machines in place of %d; %s", command.Reason, len(command.Replacements), len(command.Machines), command.Message)})
 }

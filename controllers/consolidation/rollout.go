@@ -17,7 +17,7 @@ const doubt = 5 * time.Minute
 
 // rollout is how far a provisioner's machines have come on their way to what is asked for now.
 type rollout struct {
-	// since is when the first of those machines was found to have drifted that are still there.
+	// since is when the last of those machines was found to have drifted that are there.
 	since time.Time
 	// proven says that a machine was made after that and is ready.
 	proven bool
@@ -71,7 +71,7 @@ func rollouts(facts problem.Facts, now time.Time) map[string]rollout {
 // drifted counts a machine that has drifted.
 func (r *rollout) drifted(entry *state.Entry, now time.Time) {
 	set := machines.Conditions(entry.Machine)
-	if since := set.Get(v1alpha5.ConditionDrifted).LastTransitionTime.Time; r.since.IsZero() || since.Before(r.since) {
+	if since := set.Get(v1alpha5.ConditionDrifted).LastTransitionTime.Time; since.After(r.since) {
 		r.since = since
 	}
 	goes := set.Get(v1alpha5.ConditionDisrupting)
@@ -83,7 +83,7 @@ func (r *rollout) drifted(entry *state.Entry, now time.Time) {
 	}
 }
 
-// isProvenBy reports whether a machine was made since the first one drifted, and works.
+// isProvenBy reports whether a machine was made since the last one drifted, and works.
 func (r *rollout) isProvenBy(machine *v1alpha5.Machine) bool {
 	set := machines.Conditions(machine)
 	return machine.DeletionTimestamp.IsZero() && set.IsTrue(v1alpha5.ConditionInitialized) && !set.IsTrue(v1alpha5.ConditionDrifted) &&

@@ -1,6 +1,7 @@
 package consolidation
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -18,42 +19,72 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/pods"
 )
 
-// against returns what speaks against going on with a command, "" for nothing. Once its replacements are ready, and pods are about to move,
-// one that is to save money has to do so still.
-func (e *executor) against(ctx context.Context, lead *v1alpha5.Machine, members []*v1alpha5.Machine, ready bool) (reason, why string, err error) {
+// against returns what speaks against going on with a command, nil for nothing, and what speaks against it for a while only. Once its
+// replacements are ready, and pods are about to move, they still have to fit.
+func (e *executor) against(ctx context.Context, lead *v1alpha5.Machine, members []*v1alpha5.Machine, ready bool) (against *objection, passing string, err error) {
 	if by, err := e.held(ctx); err != nil || by != "" {
-		return v1alpha5.ReasonHeld, by, err
+		return &objection{v1alpha5.ReasonHeld, by}, "", err
 	}
 	for _, machine := range members {
-		node, err := machines.LiveNode(ctx, e.live, machine)
-		if err != nil || node == nil {
-			if err != nil {
-				return "", "", err
-			}
-			continue
+		found, soon, err := e.objects(ctx, lead, machine)
+		if err != nil || found != nil {
+			return found, "", err
 		}
-		onNode, err := machines.LivePods(ctx, e.live, node.Name)
-		if err != nil {
-			return "", "", err
-		}
-		if reason, why, err := e.asksToStay(ctx, machine, node, onNode); err != nil || reason != "" {
-			return reason, why, err
-		}
-	}
-	if machines.Conditions(lead).Get(v1alpha5.ConditionDisrupting).Reason != disruption.ReasonUnderutilized {
-		return "", "", nil
+		passing = cmp.Or(passing, soon)
 	}
 	moving, err := e.moving(ctx, members)
 	if err != nil {
-		return "", "", err
+		return nil, "", err
 	}
-	if planned := int(lead.Status.Disruption.Pods); len(moving) > planned {
-		return v1alpha5.ReasonOvertaken, fmt.Sprintf("%d pods would move, it was decided on %d", len(moving), planned), nil
+	planned := int(lead.Status.Disruption.Pods)
+	if machines.Conditions(lead).Get(v1alpha5.ConditionDisrupting).Reason == disruption.ReasonUnderutilized && len(moving) > planned {
+		return &objection{v1alpha5.ReasonOvertaken, fmt.Sprintf("%d pods would move, it was decided on %d", len(moving), planned)}, "", nil
 	}
-	if !ready {
-		return "", "", nil
+	if !ready || passing != "" {
+		return nil, passing, nil
 	}
-	return e.outdated(ctx, moving)
+	reason, why, err := e.outdated(ctx, moving)
+	if err != nil || reason == "" {
+		return nil, "", err
+	}
+	return &objection{reason, why}, "", nil
+}
+
+// objects returns what speaks against that a machine goes, nil for nothing, and what does for a while only: a budget of pods that is drawn on
+// is filled up again.
+func (e *executor) objects(ctx context.Context, lead, machine *v1alpha5.Machine) (against *objection, passing string, err error) {
+	node, err := machines.LiveNode(ctx, e.live, machine)
+	if err != nil || node == nil {
+		return nil, "", err
+	}
+	if why := noLonger(lead, machine, node); why != "" {
+		return &objection{v1alpha5.ReasonOvertaken, why}, "", nil
+	}
+	onNode, err := machines.LivePods(ctx, e.live, node.Name)
+	if err != nil {
+		return nil, "", err
+	}
+	reason, why, err := e.asksToStay(ctx, machine, node, onNode)
+	switch {
+	case err != nil || reason == "":
+		return nil, "", err
+	case reason == drain.ReasonBudget:
+		return nil, why, nil
+	default:
+		return &objection{v1alpha5.ReasonHeld, why}, "", nil
+	}
+}
+
+// noLonger says why a machine need not go any more, "" if it does: it was decided on for a reason that is gone.
+func noLonger(lead, machine *v1alpha5.Machine, node *corev1.Node) string {
+	set := machines.Conditions(machine)
+	switch reason := machines.Conditions(lead).Get(v1alpha5.ConditionDisrupting).Reason; {
+	case reason == disruption.ReasonDrifted && !set.IsTrue(v1alpha5.ConditionDrifted):
+		return "machine " + machine.Name + " is what is asked for again"
+	case reason == disruption.ReasonUnderutilized && (keepsItsPlace(machine) || keepsItsPlace(node)):
+		return "machine " + machine.Name + " or its node is annotated with " + v1alpha5.DoNotConsolidateAnnotation
+	}
+	return ""
 }
 
 // outdated says whether a machine would have to be bought for pods that move, or whether one has no place any more.
@@ -93,7 +124,7 @@ func (e *executor) moving(ctx context.Context, members []*v1alpha5.Machine) ([]*
 			return nil, err
 		}
 		for _, pod := range onNode {
-			if pods.IsReschedulable(pod) && !pods.IsTerminating(pod) {
+			if pods.Moves(pod, e.expendableBelow) {
 				out = append(out, pod)
 			}
 		}
@@ -110,16 +141,26 @@ func (e *executor) asksToStay(ctx context.Context, machine *v1alpha5.Machine, no
 	if err != nil {
 		return "", "", err
 	}
-	if holding := drain.Holding(onNode, budgets, e.policy, e.journal.Clock.Now()); len(holding) > 0 {
-		return v1alpha5.ReasonHeld, fmt.Sprintf("pod %s keeps node %s: %s", klog.KObj(holding[0].Pod), node.Name, holding[0].Message), nil
+	holding := drain.Holding(onNode, budgets, e.policy, e.journal.Clock.Now())
+	for i := range holding { // what lasts comes before what passes
+		if reason == "" || reason == drain.ReasonBudget {
+			reason, why = holding[i].Reason, fmt.Sprintf("pod %s keeps node %s: %s", klog.KObj(holding[i].Pod), node.Name, holding[i].Message)
+		}
 	}
-	return "", "", nil
+	return reason, why, nil
 }
 
 // takeBack undoes a command: machines that were made for it go unless pods run there already, and those that were to go stay. The record is
 // the last to go, so that a crash in between is made up for.
 func (e *executor) takeBack(ctx context.Context, lead *v1alpha5.Machine, reason, why string) error {
 	ctrl.LoggerFrom(ctx).Info("taking a decision back", "machine", klog.KObj(lead), "reason", reason, "why", why)
+	if lead.Status.Disruption.TakenBack == "" {
+		stored := lead.DeepCopy()
+		lead.Status.Disruption.TakenBack = reason + ": " + why
+		if err := machines.Write(ctx, e.client, stored, lead); err != nil {
+			return err
+		}
+	}
 	for _, name := range lead.Status.Disruption.Replacements {
 		if err := e.undo(ctx, name, reason, why); err != nil {
 			return err
@@ -137,11 +178,14 @@ func (e *executor) takeBack(ctx context.Context, lead *v1alpha5.Machine, reason,
 			return err
 		}
 	}
+	if err := e.release(ctx, lead, reason, why); err != nil {
+		return err
+	}
 	if reason == v1alpha5.ReasonReplacementFailed {
 		e.journal.Metrics.ReplacementsFailed.Inc()
 	}
 	e.journal.Events.Publish(events.Event{Object: lead, Reason: events.ReasonDisruptionTakenBack, Message: reason + ": " + why})
-	return e.release(ctx, lead, reason, why)
+	return nil
 }
 
 // undo deletes a machine that was made in place of others and has no pods.
@@ -150,8 +194,8 @@ func (e *executor) undo(ctx context.Context, name, reason, why string) error {
 	if err != nil || machine == nil {
 		return err
 	}
-	used, err := e.moving(ctx, []*v1alpha5.Machine{machine})
-	if err != nil || len(used) > 0 {
+	onNode, err := machines.LivePods(ctx, e.live, machine.Status.NodeName)
+	if err != nil || machine.Status.NodeName != "" && slices.ContainsFunc(onNode, pods.IsReschedulable) {
 		return err
 	}
 	stored := machine.DeepCopy()

@@ -164,6 +164,8 @@ func (y *yard) Survey(ctx context.Context) (problem.Facts, int64, error) {
 	}, y.edition, nil
 }
 
+func (y *yard) Edition() int64 { return y.edition }
+
 func (y *yard) Foresee(ctx context.Context) (solver.Plan, error) {
 	facts, _, err := y.Survey(ctx)
 	if err != nil {
@@ -173,11 +175,11 @@ func (y *yard) Foresee(ctx context.Context) (solver.Plan, error) {
 }
 
 func (y *yard) Buy(_ context.Context, edition int64, order disruption.Order) (bool, error) {
-	if edition != y.edition {
-		return false, nil
-	}
 	if y.beforehand != nil {
 		y.beforehand(order)
+	}
+	if edition != y.edition {
+		return false, nil
 	}
 	if y.trouble != nil {
 		return false, y.trouble

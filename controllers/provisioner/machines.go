@@ -47,7 +47,8 @@ func judgeRollout(set conditions.Set, provisioner *v1alpha5.Provisioner, templat
 	basis := drift.Basis(provisioner, template)
 	for i := range provisioner.Status.FruitlessLaunches {
 		row := &provisioner.Status.FruitlessLaunches[i]
-		if row.Workload == "" && row.Basis == basis && row.RecoveryTime == nil && now.Before(row.ForgottenAt()) {
+		became := row.Reason == v1alpha5.ReasonNeverJoined || row.Reason == v1alpha5.ReasonNeverReady
+		if became && row.Workload == "" && row.Basis == basis && row.RecoveryTime == nil && now.Before(row.ForgottenAt()) {
 			set.False(v1alpha5.ConditionRolloutProceeding, v1alpha5.ReasonCanaryFailed, fmt.Sprintf(
 				"machine %s, the last that was made, came to nothing (%s): %d drifted machines stay until one works", row.Machine, row.Reason, drifted))
 			return row.ForgottenAt().Sub(now) + time.Millisecond

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -63,7 +64,7 @@ type Controller struct {
 	// turn lets one decision at a time be made and carried out.
 	turn *semaphore.Weighted
 	// decided counts the decisions by which pods are expected somewhere.
-	decided int64
+	decided atomic.Int64
 	// surveyed is what the last survey said may be bought.
 	surveyed catalogue
 }
@@ -148,7 +149,7 @@ func (c *Controller) Provision(ctx context.Context) error {
 		"placedOnNodes", len(plan.Placements), "unplaced", len(plan.Unplaced), "costPerHour", plan.CostPerHour,
 		"timesLowerBound", plan.Ratio(), "cutShort", plan.CutShort)
 	if len(plan.Machines)+len(plan.Placements) > 0 {
-		c.decided++
+		c.decided.Add(1)
 	}
 	c.nominate(plan.Placements)
 	c.reportUnplaced(plan.Unplaced, offers, waiting)

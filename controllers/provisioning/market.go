@@ -28,19 +28,31 @@ func (c *Controller) Survey(ctx context.Context) (problem.Facts, int64, error) {
 		return problem.Facts{}, 0, fmt.Errorf("waiting for another decision: %w", err)
 	}
 	defer c.turn.Release(1)
+	facts, offers, err := c.survey(ctx)
+	c.surveyed = offers
+	return facts, c.decided.Load(), err
+}
+
+func (c *Controller) survey(ctx context.Context) (problem.Facts, catalogue, error) {
 	snapshot, offers, err := c.look(ctx, c.journal.Clock.Now())
 	if err != nil {
-		return problem.Facts{}, 0, fmt.Errorf("surveying the cluster: %w", err)
+		return problem.Facts{}, catalogue{}, fmt.Errorf("surveying the cluster: %w", err)
 	}
-	c.surveyed = offers
 	return problem.Facts{
 		Snapshot: snapshot, Offers: offers.offers, ExpendableBelow: c.settings.ExpendableBelow, Settings: c.settings.Solver,
-	}, c.decided, nil
+	}, offers, nil
 }
+
+// Edition returns that of a survey that would be taken now.
+func (c *Controller) Edition() int64 { return c.decided.Load() }
 
 // Foresee returns what the next decision on pods would be. Nothing comes of it.
 func (c *Controller) Foresee(ctx context.Context) (solver.Plan, error) {
-	facts, _, err := c.Survey(ctx)
+	if err := c.turn.Acquire(ctx, 1); err != nil {
+		return solver.Plan{}, fmt.Errorf("waiting for another decision: %w", err)
+	}
+	facts, _, err := c.survey(ctx)
+	c.turn.Release(1)
 	if err != nil {
 		return solver.Plan{}, err
 	}
@@ -58,8 +70,13 @@ func (c *Controller) Buy(ctx context.Context, edition int64, order disruption.Or
 		return false, fmt.Errorf("waiting for another decision: %w", err)
 	}
 	defer c.turn.Release(1)
-	if edition != c.decided {
+	if edition != c.decided.Load() {
 		return false, nil
+	}
+	for i := range order.Machines {
+		if _, known := c.surveyed.offers[order.Machines[i].Provisioner]; !known {
+			return false, nil
+		}
 	}
 	if _, held := c.surveyed.admit(order.Machines, c.pace, c.journal.Clock.Now()); len(held) > 0 {
 		return false, nil

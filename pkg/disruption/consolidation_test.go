@@ -247,3 +247,17 @@ func TestPodsDoNotMoveToWhatIsDueItself(t *testing.T) {
 		t.Errorf("decision (-want +got):\n%s", diff)
 	}
 }
+
+// One that cannot move does not keep the others waiting, however long it is due.
+func TestWhatCannotMoveKeepsNobodyElse(t *testing.T) {
+	s := newScene(market())
+	s.node("a", "small", "on-demand").ExpiresAt = now().Add(-2 * time.Hour)
+	s.pod(builders.CPU("500m"), builders.OnNode("a"), builders.NodeSelector(map[string]string{corev1.LabelHostname: "a"}))
+	for _, name := range []string{"b", "c"} {
+		s.node(name, "small", "on-demand", "1500m").ExpiresAt = now().Add(-time.Hour)
+	}
+	s.in.Allowed = map[disruption.Quota]int{{Provisioner: "default", Reason: disruption.ReasonExpired}: 1}
+	if diff := cmp.Diff([]string{"b > on-demand small", "a: Needed", "c: BudgetUsedUp"}, told(s.decide(t, disruption.Expiration))); diff != "" {
+		t.Errorf("decision (-want +got):\n%s", diff)
+	}
+}

@@ -45,37 +45,68 @@ func renew(ctx context.Context, in *Input, reason string, due func(*Candidate) (
 	slices.SortStableFunc(items, func(a, b overdue) int {
 		return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.candidate.Machine, b.candidate.Machine))
 	})
-	left, why := in.quotas(), map[string]string{}
-	var set []*Candidate
-	for _, it := range items {
-		c := it.candidate
-		if kept, message, until := in.keeps(c); kept != "" {
-			out.again(until)
-			out.Refusals = append(out.Refusals, Refusal{Machine: c.Machine, Reason: kept, Message: message})
-		} else if len(set) == mostTogether || !left.take(Quota{c.Provisioner, reason}) {
-			out.Refusals = append(out.Refusals, overBudget(c, reason))
-		} else {
-			set, why[c.Machine] = append(set, c), it.why
-		}
-	}
-	if len(set) == 0 {
+	if len(items) == 0 {
 		return out
 	}
 	b := newBench(ctx, in)
 	b.obliged = true
-	moves := b.try(ctx, set, true).moves
-	for i := range moves {
-		m := &moves[i]
-		if m.refusal.Reason != "" {
-			for _, c := range m.candidates {
-				out.Refusals = append(out.Refusals, Refusal{Machine: c.Machine, Reason: m.refusal.Reason, Message: m.refusal.Message})
-			}
-			continue
+	why := map[string]string{}
+	for len(items) > 0 && len(out.Commands) == 0 {
+		var set []*Candidate
+		set, items = in.nextDue(&out, items, reason, why)
+		if len(set) == 0 || b.spent(ctx) {
+			break
 		}
-		command := b.command(m)
-		command.Reason = reason
-		command.Message = why[command.Machines[0].Machine] + "; " + command.Message
-		out.Commands = append(out.Commands, command)
+		for _, m := range b.renewed(ctx, set) {
+			if m.refusal.Reason != "" {
+				for _, c := range m.candidates {
+					out.Refusals = append(out.Refusals, Refusal{Machine: c.Machine, Reason: m.refusal.Reason, Message: m.refusal.Message})
+				}
+				continue
+			}
+			command := b.command(&m)
+			command.Reason = reason
+			command.Message = why[command.Machines[0].Machine] + "; " + command.Message
+			out.Commands = append(out.Commands, command)
+		}
+	}
+	for _, it := range items {
+		out.Refusals = append(out.Refusals, overBudget(it.candidate, reason))
+	}
+	return out
+}
+
+// nextDue returns the first machines that may go together, and those behind them: where those of the first cannot move, the others are not
+// kept waiting for them. Why is noted by the names of machines.
+func (i *Input) nextDue(out *Decision, items []overdue, reason string, why map[string]string) (set []*Candidate, rest []overdue) {
+	left := i.quotas()
+	for _, it := range items {
+		c := it.candidate
+		if kept, message, until := i.keeps(c); kept != "" {
+			out.again(until)
+			out.Refusals = append(out.Refusals, Refusal{Machine: c.Machine, Reason: kept, Message: message})
+		} else if len(set) == mostTogether || !left.take(Quota{c.Provisioner, reason}) {
+			rest = append(rest, it)
+		} else {
+			set, why[c.Machine] = append(set, c), it.why
+		}
+	}
+	return set, rest
+}
+
+// renewed returns the moves of a set of machines, of each by itself where they do not go together.
+func (b *bench) renewed(ctx context.Context, set []*Candidate) []move {
+	if moves := b.try(ctx, set, true).moves; len(moves) > 0 {
+		return moves
+	}
+	if len(set) == 1 {
+		return []move{{candidates: set, refusal: Refusal{Reason: ReasonNeeded, Message: "pods that wait already would have it worse without it"}}}
+	}
+	var out []move
+	for i := range set {
+		if len(out) == 0 || out[len(out)-1].refusal.Reason != "" { // what follows was tried without what goes
+			out = append(out, b.renewed(ctx, set[i:i+1])...)
+		}
 	}
 	return out
 }

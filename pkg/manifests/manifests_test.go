@@ -207,8 +207,8 @@ func TestWhatAnAPIServerRefusesOfAPodIsAMistake(t *testing.T) {
 }
 
 func TestWarningsOfTheWebhooksHaveALine(t *testing.T) {
-	objects := text(t, "apiVersion: karpenter.sh/v1alpha5\nkind: Provisioner\nmetadata: {name: p}\nspec:\n  providerRef: {name: t}\n  consolidation:\n    enabled: true\n")
-	if len(objects.Warnings) != 1 || objects.Warnings[0].Line != 7 || !strings.Contains(objects.Warnings[0].Text, "Provisioner p: spec.consolidation.enabled") {
+	objects := text(t, "apiVersion: karpenter.sh/v1alpha5\nkind: Provisioner\nmetadata: {name: p}\nspec:\n  providerRef: {name: t}\n  consolidation:\n    enabled: true\n  ttlSecondsUntilExpired: 60\n")
+	if len(objects.Warnings) != 1 || objects.Warnings[0].Line != 8 || !strings.Contains(objects.Warnings[0].Text, "Provisioner p: spec.ttlSecondsUntilExpired") {
 		t.Errorf("got %v", objects.Warnings)
 	}
 }

@@ -115,3 +115,9 @@ func ToleratesDisruption(pod *corev1.Pod) bool { return Tolerates(pod, v1alpha5.
 func IsCritical(pod *corev1.Pod) bool {
 	return pod.Spec.PriorityClassName == "system-cluster-critical" || pod.Spec.PriorityClassName == "system-node-critical"
 }
+
+// Moves reports whether a pod will look for another place when its node goes. Those that keep the node may do so for long, and those below
+// a priority are given way to by all others: nothing is bought for them ahead of time.
+func Moves(pod *corev1.Pod, expendableBelow int32) bool {
+	return IsReschedulable(pod) && !IsTerminating(pod) && !StaysPut(pod) && !RefusesMachines(pod) && Priority(pod) >= expendableBelow
+}

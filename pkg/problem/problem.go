@@ -119,7 +119,7 @@ func (s *survey) pending() []*corev1.Pod {
 func (s *survey) displaced(entry state.Entry) []*corev1.Pod {
 	var out []*corev1.Pod
 	for _, pod := range entry.Pods {
-		if pods.IsReschedulable(pod) && !pods.IsTerminating(pod) && !pods.StaysPut(pod) && !pods.RefusesMachines(pod) && !s.expendable(pod) {
+		if pods.Moves(pod, s.ExpendableBelow) {
 			out = append(out, pod)
 		}
 	}
