@@ -21,7 +21,7 @@ const (
 	batchIdle = time.Second
 	// Bounds of what the demo expects.
 	fleetBudget  = batchIdle + 500*time.Millisecond
-	memoryBudget = 120 << 20
+	memoryBudget = 150 << 20
 	totalBudget  = 7 * time.Minute
 	// patience bounds each wait; on an idle machine the longest one takes a third of it.
 	patience = 2 * time.Minute

@@ -47,7 +47,11 @@ func startWorld(t *testing.T, minute time.Duration) *world {
 	t.Helper()
 	e, err := environment.Start(t.Context(), environment.Options{
 		Root: "../..", BootDelay: minute / 2, ShutdownDelay: minute / 4,
-		ControllerArguments: []string{"--consolidation-settle-duration=" + (5 * minute).String()}, // the default, in these minutes
+		ControllerArguments: []string{
+			"--consolidation-settle-duration=" + (5 * minute).String(), // the default, in these minutes
+			// The machine that is left over in the end is so small that moving its pod would pay only after hours without a change.
+			"--eviction-cost=0.01",
+		},
 		ControlPlaneArguments: map[cluster.ComponentName][]string{cluster.ControllerManager: {
 			"--horizontal-pod-autoscaler-sync-period=" + (minute / 4).String(),
 			"--horizontal-pod-autoscaler-downscale-stabilization=" + (5 * minute).String(),
