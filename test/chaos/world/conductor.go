@@ -148,10 +148,8 @@ func (w *World) take(c choice) {
 	w.arrive()
 	w.keep(entry{key: call.key})
 	action := actionOf(call.key)
-	w.actions[action]++
-	i := slices.IndexFunc(w.plan.Crashes, func(c Crash) bool {
-		return c.Action == "" && c.Call == w.calls || c.Action == action && c.Call == w.actions[action]
-	})
+	w.actions[action] = append(w.actions[action], w.calls)
+	i := slices.IndexFunc(w.plan.Crashes, w.due)
 	switch {
 	case i < 0:
 		w.inRace(call, func() { w.carryOut(call) })
@@ -169,6 +167,15 @@ func (w *World) take(c choice) {
 		w.doomed = "answer " + call.key
 		w.gate.take(call, decision{})
 	}
+}
+
+// due reports whether it is the call under way that a crash is at.
+func (w *World) due(c Crash) bool {
+	if c.Action == "" {
+		return c.Call == w.calls
+	}
+	calls := w.actions[c.Action]
+	return len(calls) >= c.Call && calls[c.Call-1]+c.Later == w.calls
 }
 
 // actionOf returns what a call is called: the action of AWS, or the verb of the API server.

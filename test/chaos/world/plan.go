@@ -27,7 +27,9 @@ type Crash struct {
 	// Call counts writes to the API server and calls of AWS over the whole run, from 1; with an action, calls of just that.
 	Call   int
 	Action string `json:",omitempty"`
-	Phase  Phase
+	// Later is how many calls after that of the action it is.
+	Later int `json:",omitempty"`
+	Phase Phase
 }
 
 // Lag is how far behind the store a watch is, drawn for each change.

@@ -26,6 +26,7 @@ func situations() []situation {
 		{9, dice.meet},
 		{11, dice.distort},
 		{7, dice.starve},
+		{6, dice.part},
 	}
 }
 
@@ -140,4 +141,10 @@ func (d dice) starve(plan *Plan) {
 		short.Share = 0.6 + 0.35*d.Float64()
 	}
 	plan.AWS.ICE = append(plan.AWS.ICE, short)
+}
+
+// part has a process end when some of the machines that were launched together know which instance is theirs, and others do not.
+func (d dice) part(plan *Plan) {
+	plan.Pods, plan.Shapes, plan.Limit, plan.Freezes = max(3, plan.Pods), 1, 0, nil
+	plan.Crashes = []Crash{{Action: actionLaunch, Call: 1, Later: 1 + d.IntN(plan.Pods), Phase: pick(d, Phases()...)}}
 }

@@ -57,7 +57,7 @@ type World struct {
 	processes int
 	// calls counts where a crash could have been.
 	calls   int
-	actions map[string]int // action -> calls of it among those
+	actions map[string][]int // action -> which of those are of it
 	// places are those calls, and answered maps the key of an answer that is on its way -> which of them it belongs to.
 	places   []Place
 	answered map[string]int
@@ -122,7 +122,7 @@ func inBubble(t *testing.T, plan Plan, before func(*World)) Result {
 func run(ctx context.Context, plan Plan, before func(*World)) Result {
 	ctrl.SetLogger(logr.Discard())
 	w := &World{
-		plan: plan, start: time.Now(), gate: newGate(), hits: map[string]int{}, actions: map[string]int{}, answered: map[string]int{},
+		plan: plan, start: time.Now(), gate: newGate(), hits: map[string]int{}, actions: map[string][]int{}, answered: map[string]int{},
 		known: map[string]simulated.State{}, sprung: map[int]int{},
 		rand:  rand.New(rand.NewPCG(plan.Seed, 1)), //nolint:gosec // to be repeated, not to be secret
 		names: newStream(plan.Seed),
