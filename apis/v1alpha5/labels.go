@@ -68,6 +68,15 @@ func DisruptedTaint() corev1.Taint {
 	return corev1.Taint{Key: DisruptedTaintKey, Effect: corev1.TaintEffectNoSchedule}
 }
 
+// ConsolidationCandidateTaintKey is the key of the taint that has new pods go elsewhere where they can: consolidation has found that the node
+// is best left to empty by itself.
+const ConsolidationCandidateTaintKey = "karpenter.sh/consolidation-candidate"
+
+// ConsolidationCandidateTaint returns the taint of a node that is best left to empty by itself.
+func ConsolidationCandidateTaint() corev1.Taint {
+	return corev1.Taint{Key: ConsolidationCandidateTaintKey, Effect: corev1.TaintEffectPreferNoSchedule}
+}
+
 // ebsZone is what the EBS CSI driver calls the zone. It labels every node that it runs on, and volumes ask for it; a node that is
 // yet to come will have it as soon as it can attach any.
 const ebsZone = "topology.ebs.csi.aws.com/zone"

@@ -10,7 +10,7 @@ import (
 func consolidationOf(o *options.Options) consolidation.Settings {
 	c := o.Consolidation
 	return consolidation.Settings{
-		PauseDisruption: o.PauseDisruption, EmptyWindow: o.EmptyWindow, SettleFor: c.SettleFor,
+		PauseDisruption: o.PauseDisruption, EmptyWindow: o.EmptyWindow, SettleFor: c.SettleFor, SteerNewPods: c.SteerNewPods,
 		Brake: consolidation.BrakeSettings{MostUnready: c.MaxTotalUnready, FewUnready: c.OKTotalUnready},
 		Disruption: disruption.Settings{
 			EvictionCost: c.EvictionCost, Horizon: c.Horizon, LineageRest: c.MovedPodsRest, LeastSpotAlternatives: c.MinSpotAlternatives,

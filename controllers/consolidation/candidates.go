@@ -122,7 +122,7 @@ func candidateOf(entry *state.Entry, offer problem.Offer) disruption.Candidate {
 		Machine: machine.Name, Node: node.Name, Provisioner: provisioner.Name, Protected: protected(machine, node),
 		InstanceType: machine.Labels[corev1.LabelInstanceTypeStable], CapacityType: machine.Labels[v1alpha5.CapacityTypeLabel],
 		Consolidate:  provisioner.Consolidates() && !keepsItsPlace(machine) && !keepsItsPlace(node),
-		PricePerHour: priceOf(machine, offer),
+		PricePerHour: priceOf(machine, offer), Waning: machines.IsConsolidationCandidate(node),
 	}
 	if ttl, ok := provisioner.TTLUntilExpired(); ok {
 		c.ExpiresAt = machine.CreationTimestamp.Add(ttl)

@@ -50,6 +50,8 @@ type Settings struct {
 	Disruption disruption.Settings
 	// SettleFor is how long no pod has to come to a node, or leave it, before the machine may go to save money.
 	SettleFor time.Duration
+	// SteerNewPods has new pods go last to nodes that are best left to empty by themselves.
+	SteerNewPods bool
 	// ExpendableBelow is the priority below which nothing is bought for pods.
 	ExpendableBelow int32
 	// ReplacementPatience is how long a machine may take to be ready that takes the place of another.
@@ -93,7 +95,7 @@ func NewController(world World, settings Settings, journal journal.Journal) *Con
 		rations: rations, executor: executor, stirs: stirs,
 		pass: &pass{
 			client: world.Client, market: world.Market, nominations: world.Nominations, policy: settings.Drain, settings: settings.Disruption,
-			settling: settling{lasting: settings.SettleFor}, ledger: ledger, rations: rations, executor: executor, journal: journal,
+			steering: settings.SteerNewPods, settling: settling{lasting: settings.SettleFor}, ledger: ledger, rations: rations, executor: executor, journal: journal,
 			said: map[string]time.Time{},
 		},
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/samber/lo"
+	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -32,6 +33,7 @@ type pass struct {
 	nominations Nominations
 	policy      drain.Policy
 	settings    disruption.Settings
+	steering    bool
 	settling    settling
 	ledger      *ledger
 	rations     *rations
@@ -103,11 +105,21 @@ func (p *pass) run(ctx context.Context) error {
 			return err
 		}
 	}
-	told, err := p.tell(ctx, facts, decision.Refusals)
-	if !told {
-		p.seen = 0
+	done, err := p.leave(ctx, facts, &decision)
+	if !done {
+		p.seen = 0 // there is more to write, or once more
 	}
 	return err
+}
+
+// leave writes to machines that stay, and to their nodes, and reports whether that is all there is to write.
+func (p *pass) leave(ctx context.Context, facts problem.Facts, decision *disruption.Decision) (bool, error) {
+	steered, err := p.steer(ctx, facts.Snapshot, decision.Waning)
+	if err != nil {
+		return false, err
+	}
+	told, err := p.tell(ctx, facts, decision.Refusals)
+	return steered && told, err
 }
 
 // decide asks for what is due first: it goes whatever it costs.
@@ -149,14 +161,25 @@ func (p *pass) asked(ctx context.Context) (bool, error) {
 			return true, nil
 		}
 	}
+	return p.saidBefore(ctx)
+}
+
+// saidBefore reports whether there is something on machines or nodes that has to be taken back in the end.
+func (p *pass) saidBefore(ctx context.Context) (bool, error) {
 	var list v1alpha5.MachineList
 	if err := p.client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return false, fmt.Errorf("listing machines: %w", err)
 	}
-	return slices.ContainsFunc(list.Items, func(m v1alpha5.Machine) bool {
-		// What was said of a machine has to be taken back in the end.
+	if slices.ContainsFunc(list.Items, func(m v1alpha5.Machine) bool {
 		return machines.Conditions(&m).IsTrue(v1alpha5.ConditionDrifted) || machines.Conditions(&m).Get(v1alpha5.ConditionDisruptable) != nil
-	}), nil
+	}) {
+		return true, nil
+	}
+	var nodes corev1.NodeList
+	if err := p.client.List(ctx, &nodes, client.UnsafeDisableDeepCopy); err != nil {
+		return false, fmt.Errorf("listing nodes: %w", err)
+	}
+	return slices.ContainsFunc(nodes.Items, func(n corev1.Node) bool { return machines.IsConsolidationCandidate(&n) }), nil
 }
 
 // input returns what a decision depends on.

@@ -120,6 +120,39 @@ func TestANodeSettlesOnceItsPodsStay(t *testing.T) {
 	}
 }
 
+func TestANodeThatIsToEmptyByItselfSettlesWhilePodsLeave(t *testing.T) {
+	s := settling{lasting: time.Minute}
+	node := builders.Node("n")
+	machines.SetConsolidationCandidate(node, true)
+	node.CreationTimestamp = metav1.NewTime(noon().Add(-time.Hour))
+	pods := map[types.UID]*corev1.Pod{}
+	add := func(name string, started *metav1.Time) *corev1.Pod {
+		pod := builders.Pod(builders.Name(name), builders.OnNode("n"), func(p *corev1.Pod) { p.Status.StartTime = started })
+		pods[pod.UID] = pod
+		return pod
+	}
+	settled := func(after time.Duration) time.Duration {
+		s.look(state.Snapshot{Entries: []state.Entry{{Node: node, Pods: pods}}}, noon().Add(after))
+		return s.at(node, noon().Add(after)).Sub(noon())
+	}
+	long := metav1.NewTime(noon().Add(-30 * time.Minute))
+	gone := add("gone", &long)
+	add("stays", &long)
+	settled(0)
+	delete(pods, gone.UID)
+	if got := settled(2 * time.Minute); got != -29*time.Minute {
+		t.Errorf("a pod left, and it is settled after %s", got)
+	}
+	came := add("came", nil)
+	if got := settled(3 * time.Minute); got != 4*time.Minute {
+		t.Errorf("a pod is bound to it after 3 m, and it is settled after %s", got)
+	}
+	delete(pods, came.UID)
+	if got := settled(4 * time.Minute); got != 4*time.Minute {
+		t.Errorf("the pod that came after 3 m left after 4 m, and it is settled after %s", got)
+	}
+}
+
 func TestAMoveIsInVainAfterWhichAMachineIsBoughtForItsPods(t *testing.T) {
 	moved := builders.Pod(builders.Name("moved"), builders.OwnedBy("apps/v1", "ReplicaSet", "a"))
 	other := builders.Pod(builders.Name("other"), builders.OwnedBy("apps/v1", "ReplicaSet", "b"))

@@ -7,12 +7,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/pkg/pods"
 	"github.com/kerf-autoscaler/kerf/pkg/state"
 )
 
 // settling notes when pods have come to nodes or left them, by what each look finds other than the one before. Pods of jobs come and go
-// all the time, and those of DaemonSets are everywhere: neither says anything of what is to come.
+// all the time, and those of DaemonSets are everywhere: neither says anything of what is to come. Nor does it that pods leave a node that is
+// best left to empty by itself.
 type settling struct {
 	// lasting is how long nothing has to come or go.
 	lasting time.Duration
@@ -42,10 +44,16 @@ func (s *settling) look(snapshot state.Snapshot, now time.Time) {
 		}
 		is := found{pods: lastingPods(entry.Pods), since: now}
 		if first {
-			is.since = lastCame(entry)
+			is.since = lastCame(entry, now)
 		}
-		if was, known := s.nodes[entry.Node.UID]; known && was.pods == is.pods {
+		switch was, known := s.nodes[entry.Node.UID]; {
+		case known && was.pods == is.pods:
 			is.since = was.since
+		case known && machines.IsConsolidationCandidate(entry.Node): // that pods leave is what the taint is for
+			is.since = was.since
+			if came := lastCame(entry, now); came.After(is.since) {
+				is.since = came
+			}
 		}
 		seen[entry.Node.UID] = is
 	}
@@ -60,12 +68,19 @@ func (s *settling) at(node *corev1.Node, now time.Time) time.Time {
 	return s.nodes[node.UID].since.Add(s.lasting)
 }
 
-// lastCame returns when the last pod came that a node is settled by, or the node itself.
-func lastCame(entry *state.Entry) time.Time {
+// lastCame returns when the last pod came that a node is settled by, or the node itself. A pod that its kubelet has not seen yet comes now.
+func lastCame(entry *state.Entry, now time.Time) time.Time {
 	at := entry.Node.CreationTimestamp.Time
 	for _, pod := range entry.Pods {
-		if lasts(pod) && pod.Status.StartTime != nil && pod.Status.StartTime.After(at) {
-			at = pod.Status.StartTime.Time
+		if !lasts(pod) {
+			continue
+		}
+		came := now
+		if pod.Status.StartTime != nil {
+			came = pod.Status.StartTime.Time
+		}
+		if came.After(at) {
+			at = came
 		}
 	}
 	return at

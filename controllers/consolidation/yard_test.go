@@ -56,7 +56,7 @@ func newYard(t *testing.T, modifiers ...builders.ProvisionerModifier) *yard {
 	b := workbench.New(t)
 	y := &yard{
 		Bench: b, t: t, namespace: b.Namespace(), settings: Settings{
-			ReplacementPatience: 20 * time.Minute, SettleFor: time.Minute, Disruption: disruption.Settings{LineageRest: time.Second},
+			ReplacementPatience: 20 * time.Minute, SettleFor: time.Minute, SteerNewPods: true, Disruption: disruption.Settings{LineageRest: time.Second},
 		},
 		types: fake.Make(
 			fake.Shape{Name: "m5.large", CPU: 2, MemoryGiB: 8, Pods: 29, Price: 0.096, Zones: []string{b.Zone}},

@@ -99,7 +99,7 @@ func (s *search) bars(c *Candidate) (reason, why string, until time.Time) {
 		}
 	}
 	switch {
-	case s.in.Now.Before(c.SettledAt) && !c.Waning:
+	case s.in.Now.Before(c.SettledAt):
 		return ReasonUnsettled, "pods have come or gone a short while ago", c.SettledAt
 	case c.PricePerHour <= 0:
 		return ReasonPriceUnknown, "nobody knows what it costs", time.Time{}

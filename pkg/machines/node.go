@@ -55,6 +55,24 @@ func DisruptedFor(node *corev1.Node, now time.Time) time.Duration {
 	return math.MaxInt64
 }
 
+// IsConsolidationCandidate reports whether a Node has the taint of those that are best left to empty by themselves.
+func IsConsolidationCandidate(node *corev1.Node) bool {
+	return slices.ContainsFunc(node.Spec.Taints, isCandidateTaint)
+}
+
+// SetConsolidationCandidate puts that taint on a Node, or takes it off; it is still to be written.
+func SetConsolidationCandidate(node *corev1.Node, is bool) {
+	node.Spec.Taints = slices.DeleteFunc(node.Spec.Taints, isCandidateTaint)
+	if is {
+		node.Spec.Taints = append(node.Spec.Taints, v1alpha5.ConsolidationCandidateTaint())
+	}
+}
+
+func isCandidateTaint(t corev1.Taint) bool {
+	candidate := v1alpha5.ConsolidationCandidateTaint()
+	return t.MatchTaint(&candidate)
+}
+
 // LiveNode returns the Node that the Machine joined as, as the API server itself has it; nil when there is none any more, or
 // when it belongs to another instance by now.
 func LiveNode(ctx context.Context, live client.Reader, machine *v1alpha5.Machine) (*corev1.Node, error) {

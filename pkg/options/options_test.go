@@ -42,7 +42,7 @@ func defaults() options.Options {
 		LaunchTimeout: 5 * time.Minute, RegistrationTimeout: 15 * time.Minute, LaunchTemplateTTL: time.Minute,
 		Consolidation: options.Consolidation{
 			Horizon: 4 * time.Hour, EvictionCost: 0.1, SettleFor: 5 * time.Minute, MovedPodsRest: time.Hour, MinSpotAlternatives: 15,
-			MaxTotalUnready: 45, OKTotalUnready: 3,
+			SteerNewPods: true, MaxTotalUnready: 45, OKTotalUnready: 3,
 		},
 		HoldBarePods: "Voluntary", HoldSystemPods: "Voluntary", HoldSystemPodsFor: time.Hour, HoldLocalStorage: "Never",
 		CapacityBackoffMax: 30 * time.Minute, AWSAPIShare: 1, RebalancePolicy: options.RebalanceTell,
@@ -104,6 +104,7 @@ func settings() map[string]struct {
 		"consolidation-settle-duration":   {"0s", func(o *options.Options) { o.Consolidation.SettleFor = 0 }},
 		"moved-pods-rest":                 {"2h", func(o *options.Options) { o.Consolidation.MovedPodsRest = 2 * time.Hour }},
 		"min-spot-alternatives":           {"5", func(o *options.Options) { o.Consolidation.MinSpotAlternatives = 5 }},
+		"steer-new-pods":                  {"false", func(o *options.Options) { o.Consolidation.SteerNewPods = false }},
 		"max-total-unready-percentage":    {"0", func(o *options.Options) { o.Consolidation.MaxTotalUnready = 0 }},
 		"ok-total-unready-count":          {"0", func(o *options.Options) { o.Consolidation.OKTotalUnready = 0 }},
 		"launch-template-ttl":             {"3m", func(o *options.Options) { o.LaunchTemplateTTL = 3 * time.Minute }},

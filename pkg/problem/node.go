@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/pods"
 	"github.com/kerf-autoscaler/kerf/pkg/resources"
 	"github.com/kerf-autoscaler/kerf/pkg/scheduling"
@@ -87,18 +88,19 @@ func labels(entry state.Entry) map[string]string {
 }
 
 // taints returns the taints that matter to pods. Until a machine is initialized, its startup taints and those that every new
-// node has for a moment are left out: pods may count on them to go.
+// node has for a moment are left out: pods may count on them to go. That a node is best left to empty is for the scheduler alone: what it
+// has room for is not bought anew.
 func taints(entry state.Entry) []corev1.Taint {
 	if entry.Node == nil {
 		return entry.Machine.Spec.Taints
 	}
-	if entry.Initialized() {
-		return entry.Node.Spec.Taints
-	}
+	candidate := v1alpha5.ConsolidationCandidateTaint()
 	return slices.DeleteFunc(slices.Clone(entry.Node.Spec.Taints), func(taint corev1.Taint) bool {
-		return scheduling.IsEphemeralTaint(taint) || slices.ContainsFunc(entry.Machine.Spec.StartupTaints, func(startup corev1.Taint) bool {
-			return startup.MatchTaint(&taint)
-		})
+		if taint.MatchTaint(&candidate) {
+			return true
+		}
+		return !entry.Initialized() && (scheduling.IsEphemeralTaint(taint) || slices.ContainsFunc(entry.Machine.Spec.StartupTaints,
+			func(startup corev1.Taint) bool { return startup.MatchTaint(&taint) }))
 	})
 }
 

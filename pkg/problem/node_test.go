@@ -202,6 +202,7 @@ func TestTaintsThatPassDoNotKeepPodsOff(t *testing.T) {
 	nodeWith := func(modifiers ...builders.NodeModifier) *corev1.Node {
 		return builders.Node("n", append(modifiers,
 			builders.Taint("team", "", corev1.TaintEffectNoSchedule),
+			builders.Taint("karpenter.sh/consolidation-candidate", "", corev1.TaintEffectPreferNoSchedule),
 			builders.Taint("cni", "x", corev1.TaintEffectNoExecute),
 			builders.Taint(corev1.TaintNodeNotReady, "", corev1.TaintEffectNoSchedule),
 			builders.Taint("node.cloudprovider.kubernetes.io/uninitialized", "true", corev1.TaintEffectNoSchedule),

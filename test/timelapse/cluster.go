@@ -200,7 +200,9 @@ func (c *Cluster) drop(pod *corev1.Pod) {
 	delete(c.pods, pod.UID)
 	delete(c.planned, pod.UID)
 	c.model.DeletePod(pod.UID)
-	c.touch(pod)
+	if !c.waning[pod.Spec.NodeName] { // that pods leave is what it is for
+		c.touch(pod)
+	}
 }
 
 // touch notes that a pod has come to its node, or left it. Pods of jobs come and go all the time, and say nothing of what is to come.

@@ -19,7 +19,7 @@ import (
 // them, fall behind.
 const (
 	groupPatience       = 10 * time.Second
-	groupPatienceOfEach = 50 * time.Millisecond
+	groupPatienceOfEach = 200 * time.Millisecond
 )
 
 // tokenLength is how much of the hash a launch token keeps; EC2 takes 64 ASCII characters.
