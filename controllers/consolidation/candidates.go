@@ -54,12 +54,11 @@ func (p *pass) candidates(ctx context.Context, facts problem.Facts, now time.Tim
 }
 
 // holding returns what keeps a machine from going for any reason, "" for nothing, and until when if time will end it.
-func (p *pass) holding(entry *state.Entry, budgets map[string][]policyv1.PodDisruptionBudget, now time.Time) (why string, until time.Time) {
+func (p *pass) holding(entry *state.Entry, budgets drain.Budgets, now time.Time) (why string, until time.Time) {
 	if why, rested := restsUntil(entry.Machine); now.Before(rested) {
 		return why, rested
 	}
-	onNode := lo.Values(entry.Pods)
-	holding := drain.Holding(onNode, of(budgets, onNode), p.policy, now)
+	holding := drain.Holding(lo.Values(entry.Pods), budgets, p.policy, now)
 	if len(holding) == 0 {
 		return "", time.Time{}
 	}
@@ -159,23 +158,11 @@ func priceOf(machine *v1alpha5.Machine, offer problem.Offer) float64 {
 	return planned
 }
 
-// podBudgets maps a namespace -> its PodDisruptionBudgets.
-func (p *pass) podBudgets(ctx context.Context) (map[string][]policyv1.PodDisruptionBudget, error) {
+// podBudgets returns all PodDisruptionBudgets.
+func (p *pass) podBudgets(ctx context.Context) (drain.Budgets, error) {
 	var list policyv1.PodDisruptionBudgetList
 	if err := p.client.List(ctx, &list); err != nil {
 		return nil, fmt.Errorf("listing disruption budgets of pods: %w", err)
 	}
-	return lo.GroupBy(list.Items, func(b policyv1.PodDisruptionBudget) string { return b.Namespace }), nil
-}
-
-// of returns the budgets of the namespaces that pods are in.
-func of(budgets map[string][]policyv1.PodDisruptionBudget, onNode []*corev1.Pod) []policyv1.PodDisruptionBudget {
-	if len(budgets) == 0 {
-		return nil
-	}
-	var out []policyv1.PodDisruptionBudget
-	for _, namespace := range lo.Uniq(lo.Map(onNode, func(p *corev1.Pod, _ int) string { return p.Namespace })) {
-		out = append(out, budgets[namespace]...)
-	}
-	return out
+	return drain.NewBudgets(list.Items), nil
 }

@@ -250,7 +250,7 @@ func (c *Controller) candidate(ctx context.Context, machine *v1alpha5.Machine) (
 		return candidate, err
 	}
 	// The mark that says empty may be older than its pods, and pods that leave with a node may ask to keep it.
-	if slices.ContainsFunc(onNode, pods.IsReschedulable) || len(drain.Holding(onNode, budgets, c.policy, now)) > 0 {
+	if slices.ContainsFunc(onNode, pods.IsReschedulable) || len(drain.Holding(onNode, drain.NewBudgets(budgets), c.policy, now)) > 0 {
 		candidate.Nominated = true
 	}
 	var node corev1.Node

@@ -141,7 +141,7 @@ func (e *executor) asksToStay(ctx context.Context, machine *v1alpha5.Machine, no
 	if err != nil {
 		return "", "", err
 	}
-	holding := drain.Holding(onNode, budgets, e.policy, e.journal.Clock.Now())
+	holding := drain.Holding(onNode, drain.NewBudgets(budgets), e.policy, e.journal.Clock.Now())
 	for i := range holding { // what lasts comes before what passes
 		if reason == "" || reason == drain.ReasonBudget {
 			reason, why = holding[i].Reason, fmt.Sprintf("pod %s keeps node %s: %s", klog.KObj(holding[i].Pod), node.Name, holding[i].Message)

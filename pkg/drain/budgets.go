@@ -12,12 +12,31 @@ import (
 	"k8s.io/utils/ptr"
 )
 
+// Budgets are PodDisruptionBudgets by namespace, with what they select made out once: in a large cluster many pods are held against them.
+type Budgets map[string][]selecting
+
+type selecting struct {
+	*policyv1.PodDisruptionBudget
+	selector labels.Selector
+}
+
+// NewBudgets makes out what budgets select. One that selects nothing that there can be is about nothing.
+func NewBudgets(list []policyv1.PodDisruptionBudget) Budgets {
+	out := Budgets{}
+	for i := range list {
+		if selector, err := metav1.LabelSelectorAsSelector(list[i].Spec.Selector); err == nil {
+			out[list[i].Namespace] = append(out[list[i].Namespace], selecting{&list[i], selector})
+		}
+	}
+	return out
+}
+
 // budget says what the eviction API will answer, which asks the budgets itself: nothing is evicted because of what it says here.
 func budget(q *question) verdict {
 	if q.pod.Status.Phase == corev1.PodPending { // what does not run yet counts in no budget
 		return verdict{}
 	}
-	over := covering(q.pod, q.budgets)
+	over := q.budgets.covering(q.pod)
 	switch {
 	case len(over) == 0:
 		return verdict{}
@@ -36,18 +55,14 @@ func budget(q *question) verdict {
 }
 
 // covering returns the budgets that are about a pod. None is about pods without labels, whatever it selects.
-func covering(pod *corev1.Pod, budgets []policyv1.PodDisruptionBudget) []*policyv1.PodDisruptionBudget {
+func (b Budgets) covering(pod *corev1.Pod) []*policyv1.PodDisruptionBudget {
 	if len(pod.Labels) == 0 {
 		return nil
 	}
 	var out []*policyv1.PodDisruptionBudget
-	for i := range budgets {
-		if budgets[i].Namespace != pod.Namespace {
-			continue
-		}
-		selector, err := metav1.LabelSelectorAsSelector(budgets[i].Spec.Selector)
-		if err == nil && selector.Matches(labels.Set(pod.Labels)) { // one that selects nothing that there can be is about nothing
-			out = append(out, &budgets[i])
+	for _, s := range b[pod.Namespace] {
+		if s.selector.Matches(labels.Set(pod.Labels)) {
+			out = append(out, s.PodDisruptionBudget)
 		}
 	}
 	return out

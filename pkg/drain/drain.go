@@ -83,8 +83,9 @@ func Next(in Input) Step {
 	}
 	var step Step
 	var classes [4]part
+	budgets := NewBudgets(in.Budgets)
 	for _, pod := range inOrder(in.Pods) {
-		verdict := judge(question{pod: pod, budgets: in.Budgets, policy: in.Policy, purpose: deletion, now: in.Now})
+		verdict := judge(question{pod: pod, budgets: budgets, policy: in.Policy, purpose: deletion, now: in.Now})
 		if verdict.answer == stays {
 			continue
 		}
@@ -178,7 +179,7 @@ func (s *Step) again(at time.Time) {
 
 // Holding returns the pods that keep their node from voluntary disruption, in order of name, and why. Pods that leave with the
 // node, such as those of DaemonSets, keep it only if they ask for it.
-func Holding(onNode []*corev1.Pod, budgets []policyv1.PodDisruptionBudget, policy Policy, now time.Time) []Blocker {
+func Holding(onNode []*corev1.Pod, budgets Budgets, policy Policy, now time.Time) []Blocker {
 	var out []Blocker
 	for _, pod := range inOrder(onNode) {
 		verdict := judge(question{pod: pod, budgets: budgets, policy: policy, purpose: voluntary, now: now})

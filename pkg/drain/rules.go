@@ -7,7 +7,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
@@ -85,7 +84,7 @@ const (
 // question is whether a pod may leave its node.
 type question struct {
 	pod     *corev1.Pod
-	budgets []policyv1.PodDisruptionBudget
+	budgets Budgets
 	policy  Policy
 	purpose purpose
 	now     time.Time
@@ -201,7 +200,7 @@ func bare(q *question) verdict {
 // system is about pods of kube-system that nobody has said anything about. Those that have grown old are let go, whatever
 // volumes they have.
 func system(q *question) verdict {
-	if q.pod.Namespace != metav1.NamespaceSystem || !q.policy.SystemPods.applies(q.purpose) || len(covering(q.pod, q.budgets)) > 0 {
+	if q.pod.Namespace != metav1.NamespaceSystem || !q.policy.SystemPods.applies(q.purpose) || len(q.budgets.covering(q.pod)) > 0 {
 		return verdict{}
 	}
 	until := q.pod.CreationTimestamp.Add(q.policy.SystemPodsFor)

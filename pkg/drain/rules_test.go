@@ -131,7 +131,7 @@ func TestTheFirstOfTwoFactsDecidesWhetherAPodMoves(t *testing.T) {
 				}
 				got := ""
 				budgets := []policyv1.PodDisruptionBudget{budget("default", "b", 0), budget("kube-system", "b", 0)}
-				if blockers := drain.Holding([]*corev1.Pod{pod}, budgets, strict(), now()); len(blockers) > 0 {
+				if blockers := drain.Holding([]*corev1.Pod{pod}, drain.NewBudgets(budgets), strict(), now()); len(blockers) > 0 {
 					got = blockers[0].Reason
 				}
 				if got != want {
@@ -184,7 +184,7 @@ func TestWhatHoldsAPodFromVoluntaryDisruptionAndFromDeletion(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			budgets := []policyv1.PodDisruptionBudget{budget("kube-system", "b", 1)}
 			list := []*corev1.Pod{tc.pod}
-			said(t, "voluntary disruption", drain.Holding(list, budgets, tc.policy, now()), tc.voluntarily)
+			said(t, "voluntary disruption", drain.Holding(list, drain.NewBudgets(budgets), tc.policy, now()), tc.voluntarily)
 			step := drain.Next(drain.Input{Pods: list, Budgets: budgets, Policy: tc.policy, Now: now(), Started: now()})
 			said(t, "deletion", step.Held, tc.deleted)
 			if tc.deleted == "" && len(step.Evict) == 0 {
