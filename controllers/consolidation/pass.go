@@ -137,19 +137,6 @@ func (p *pass) decide(ctx context.Context, in *disruption.Input) disruption.Deci
 		measured("consolidation", disruption.Consolidation))
 }
 
-// kept reports whether no machine that could stay may go now, and tells of the first and the last time.
-func (p *pass) kept(ctx context.Context) (bool, error) {
-	by, err := p.executor.held(ctx)
-	if err != nil {
-		return false, err
-	}
-	if by != p.held {
-		ctrl.LoggerFrom(ctx).Info("whether machines may go that could stay has changed", "kept", by != "", "why", by)
-		p.held, p.seen = by, 0
-	}
-	return by != "", nil
-}
-
 // asked reports whether anybody asks for more than that empty machines go: to look at a whole cluster costs something.
 func (p *pass) asked(ctx context.Context) (bool, error) {
 	var provisioners v1alpha5.ProvisionerList

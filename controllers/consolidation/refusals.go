@@ -88,6 +88,8 @@ func (p *pass) rolling(refusal disruption.Refusal, facts problem.Facts) disrupti
 func (p *pass) isNews(machine *v1alpha5.Machine, refusal disruption.Refusal, now time.Time) bool {
 	said := machines.Conditions(machine).Get(v1alpha5.ConditionDisruptable)
 	switch {
+	case said != nil && said.Reason == disruption.ReasonAllHeld && refusal.Reason != said.Reason:
+		return true // what held all machines is over for all of them at once
 	case refusal.Reason == "":
 		return said != nil && !now.Before(p.said[machine.Name].Add(saidAgain)) // it may be decided on in the next pass
 	case said == nil:
@@ -123,7 +125,7 @@ func (p *pass) say(ctx context.Context, entry *state.Entry, refusal disruption.R
 	ctrl.LoggerFrom(ctx).V(1).Info("machine stays", "machine", klog.KObj(machine), "node", machine.Status.NodeName,
 		"reason", refusal.Reason, "why", refusal.Message)
 	reason := events.ReasonUnconsolidatable
-	if refusal.Reason == disruption.ReasonHeld || refusal.Reason == disruption.ReasonProtected {
+	if refusal.Reason == disruption.ReasonHeld || refusal.Reason == disruption.ReasonAllHeld || refusal.Reason == disruption.ReasonProtected {
 		reason = events.ReasonDeprovisioningBlocked
 	}
 	told := []client.Object{machine}

@@ -16,6 +16,8 @@ const (
 	ReasonNominated = "PodsExpected"
 	// ReasonHeld says that a pod keeps the machine.
 	ReasonHeld = "Held"
+	// ReasonAllHeld says that a pause, or the brake, keeps every machine that could stay.
+	ReasonAllHeld = "DisruptionHeld"
 	// ReasonBudget says that spec.disruption.budgets let no more machines go now.
 	ReasonBudget = "BudgetUsedUp"
 	// ReasonCanary says that it has still to show whether what comes in place of machines works.
