@@ -15,7 +15,7 @@ import (
 
 // groupPatience is how long a Machine waits for the next of the other machines of its launch group to appear before it launches
 // alone. Each is created within moments of the one before; one that is missing for longer was never created.
-// With each member it grows by groupPatienceOfEach: an API server that is asked for a thousand at once, and the watch that shows
+// With each member it grows by groupPatienceOfEach: an API server that is asked for hundreds at once, and the watch that shows
 // them, fall behind.
 const (
 	groupPatience       = 10 * time.Second
