@@ -30,7 +30,7 @@ func (p *pass) kept(ctx context.Context) (bool, error) {
 	if err != nil {
 		return true, err
 	}
-	told, err := p.tell(ctx, facts, heldBack(facts, by))
+	told, err := p.tell(ctx, facts, heldBack(facts, by), false)
 	if told {
 		p.again = p.journal.Clock.Now().Add(decidedAnew)
 	}

@@ -114,11 +114,14 @@ func (p *pass) run(ctx context.Context) error {
 
 // leave writes to machines that stay, and to their nodes, and reports whether that is all there is to write.
 func (p *pass) leave(ctx context.Context, facts problem.Facts, decision *disruption.Decision) (bool, error) {
+	if decision.Partial {
+		return p.tell(ctx, facts, decision.Refusals, true)
+	}
 	steered, err := p.steer(ctx, facts.Snapshot, decision.Waning)
 	if err != nil {
 		return false, err
 	}
-	told, err := p.tell(ctx, facts, decision.Refusals)
+	told, err := p.tell(ctx, facts, decision.Refusals, false)
 	return steered && told, err
 }
 

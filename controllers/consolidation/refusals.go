@@ -3,6 +3,7 @@ package consolidation
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -25,15 +26,17 @@ const (
 	saidAgain = time.Hour
 )
 
-// tell has each machine say why it stays, once for each change, and reports whether nothing is left to say.
-func (p *pass) tell(ctx context.Context, facts problem.Facts, refusals []disruption.Refusal) (bool, error) {
+// tell has each machine say why it stays, once for each change, and reports whether nothing is left to say. Where not all machines were
+// asked about, in part, those that nothing is said of go on saying what they said.
+func (p *pass) tell(ctx context.Context, facts problem.Facts, refusals []disruption.Refusal, part bool) (bool, error) {
 	of, counts := map[string]disruption.Refusal{}, map[string]int{}
-	for _, refusal := range refusals {
-		refusal = p.rolling(refusal, facts)
+	for _, refusal := range p.rolling(refusals, facts) {
 		of[refusal.Machine] = refusal
 		counts[refusal.Reason]++
 	}
-	p.journal.Metrics.DeprovisioningRefused.Reset()
+	if !part {
+		p.journal.Metrics.DeprovisioningRefused.Reset()
+	}
 	for reason, n := range counts {
 		p.journal.Metrics.DeprovisioningRefused.WithLabelValues(reason).Set(float64(n))
 	}
@@ -49,8 +52,8 @@ func (p *pass) tell(ctx context.Context, facts problem.Facts, refusals []disrupt
 		if entry.Machine == nil || entry.Deleting() || entry.Machine.Status.Disruption != nil {
 			continue
 		}
-		refusal := of[entry.Machine.Name]
-		if !p.isNews(entry.Machine, refusal, now) {
+		refusal, known := of[entry.Machine.Name]
+		if part && !known || !p.isNews(entry.Machine, refusal, now) {
 			continue
 		}
 		if left == 0 {
@@ -64,24 +67,33 @@ func (p *pass) tell(ctx context.Context, facts problem.Facts, refusals []disrupt
 	return true, nil
 }
 
-// rolling puts the refusal of a drifted machine into other words that a roll-out keeps, not a budget.
-func (p *pass) rolling(refusal disruption.Refusal, facts problem.Facts) disruption.Refusal {
-	if refusal.Reason != disruption.ReasonBudget || len(p.rollouts) == 0 {
-		return refusal
+// rolling puts the refusals of drifted machines into other words that a roll-out keeps, not a budget.
+func (p *pass) rolling(refusals []disruption.Refusal, facts problem.Facts) []disruption.Refusal {
+	if len(p.rollouts) == 0 {
+		return refusals
 	}
+	of := map[string]rollout{} // name of a drifted machine -> that of its provisioner
 	for i := range facts.Snapshot.Entries {
 		machine := facts.Snapshot.Entries[i].Machine
-		if machine == nil || machine.Name != refusal.Machine || !machines.Conditions(machine).IsTrue(v1alpha5.ConditionDrifted) {
+		if machine == nil || !machines.Conditions(machine).IsTrue(v1alpha5.ConditionDrifted) {
 			continue
 		}
-		switch r := p.rollouts[machine.ProvisionerName()]; {
-		case r.failed:
-			refusal.Reason, refusal.Message = v1alpha5.ReasonCanaryFailed, "drifted, and the last machine that was made in place of one like it came to nothing"
-		case !r.proven:
-			refusal.Reason, refusal.Message = disruption.ReasonCanary, "drifted, and waits for the first machine of its provisioner that takes another one's place to be ready"
+		if r, has := p.rollouts[machine.ProvisionerName()]; has {
+			of[machine.Name] = r
 		}
 	}
-	return refusal
+	out := slices.Clone(refusals)
+	for i := range out {
+		r, rolls := of[out[i].Machine]
+		switch {
+		case !rolls || out[i].Reason != disruption.ReasonBudget:
+		case r.failed:
+			out[i].Reason, out[i].Message = v1alpha5.ReasonCanaryFailed, "drifted, and the last machine that was made in place of one like it came to nothing"
+		case !r.proven:
+			out[i].Reason, out[i].Message = disruption.ReasonCanary, "drifted, and waits for the first machine of its provisioner that takes another one's place to be ready"
+		}
+	}
+	return out
 }
 
 // isNews reports whether a machine does not say yet why it stays. What will be over in a moment is said only where nothing was said before.

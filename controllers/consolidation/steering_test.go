@@ -13,32 +13,43 @@ import (
 	"github.com/kerf-autoscaler/kerf/test/workbench"
 )
 
-// steered is a yard with four machines that are not worth the move of their pods: one, one, two and three of them.
+// steered is a yard with eleven machines that are not worth the move of their pods: the first two have one, the others two.
 func steered(t *testing.T) (*yard, []*v1alpha5.Machine) {
 	t.Helper()
 	y := newYard(t)
 	y.settings.Disruption.EvictionCost = 100
 	y.restart()
 	var all []*v1alpha5.Machine
-	for _, cpu := range [][]string{{"100m"}, {"100m"}, {"100m", "100m"}, {"100m", "100m", "100m"}} {
-		all = append(all, y.machine("m5.large", cpu...))
+	for range 2 {
+		all = append(all, y.machine("m5.large", "100m"))
+	}
+	for range 9 {
+		all = append(all, y.machine("m5.large", "100m", "100m"))
 	}
 	y.pass(2 * time.Minute)
 	return y, all
 }
 
-// candidates returns which of the machines' Nodes new pods go to last.
-func (y *yard) candidates(all []*v1alpha5.Machine) []bool {
+// candidates returns the places of those of the machines whose Nodes new pods go to last.
+func (y *yard) candidates(all []*v1alpha5.Machine) []int {
 	y.t.Helper()
-	var out []bool
-	for _, machine := range all {
+	var out []int
+	for i, machine := range all {
 		node := y.nodeOf(machine)
 		if slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.Effect != corev1.TaintEffectPreferNoSchedule }) {
 			y.t.Errorf("node %s keeps pods away: %v", node.Name, node.Spec.Taints)
 		}
-		out = append(out, machines.IsConsolidationCandidate(node))
+		if machines.IsConsolidationCandidate(node) {
+			out = append(out, i)
+		}
 	}
 	return out
+}
+
+func (y *yard) fresh(machine *v1alpha5.Machine) *v1alpha5.Machine {
+	y.t.Helper()
+	y.Reload(machine)
+	return machine
 }
 
 func (y *yard) nodeOf(machine *v1alpha5.Machine) *corev1.Node {
@@ -50,14 +61,14 @@ func (y *yard) nodeOf(machine *v1alpha5.Machine) *corev1.Node {
 
 func TestNewPodsGoLastToNodesThatAreTheSoonestEmpty(t *testing.T) {
 	y, all := steered(t)
-	if got := y.candidates(all); !slices.Equal(got, []bool{true, true, false, false}) {
+	if got := y.candidates(all); !slices.Equal(got, []int{0, 1}) {
 		t.Fatalf("candidates are %v", got)
 	}
 	before := y.nodeOf(all[0]).ResourceVersion
 	for range 5 {
 		y.pass(10 * time.Minute)
 	}
-	if got := y.candidates(all); !slices.Equal(got, []bool{true, true, false, false}) || y.nodeOf(all[0]).ResourceVersion != before {
+	if got := y.candidates(all); !slices.Equal(got, []int{0, 1}) || y.nodeOf(all[0]).ResourceVersion != before {
 		t.Errorf("candidates are %v where nothing has changed, and nodes were written to: %t", got, y.nodeOf(all[0]).ResourceVersion != before)
 	}
 }
@@ -77,10 +88,28 @@ func TestNodesTakeNewPodsAsBeforeOnceNobodyAsksForLess(t *testing.T) {
 			y, all := steered(t)
 			happens(y)
 			y.pass(time.Minute)
-			if got := y.candidates(all); slices.Contains(got, true) {
+			if got := y.candidates(all); len(got) > 0 {
 				t.Errorf("candidates are %v", got)
 			}
 		})
+	}
+}
+
+// A pass that finds what is due does not ask which machines are worth their while.
+func TestOneMachineThatDriftsChangesNothingForTheOthers(t *testing.T) {
+	y, all := steered(t)
+	why := func() string { return machines.Conditions(y.fresh(all[1])).Get(v1alpha5.ConditionDisruptable).Message }
+	before := why()
+	y.Clock.Step(2 * saidAgain)
+	workbench.Update(y.Bench, all[10], func(m *v1alpha5.Machine) {
+		machines.Conditions(m).True(v1alpha5.ConditionDrifted, "AMIDrifted", "another image")
+	})
+	y.pass(time.Minute)
+	if y.record(all[10]) == nil {
+		t.Fatal("the machine that drifted stays")
+	}
+	if got := y.candidates(all); !slices.Equal(got, []int{0, 1}) || why() != before {
+		t.Errorf("candidates are %v; another machine stays because %q, before it was %q", got, why(), before)
 	}
 }
 
@@ -91,7 +120,7 @@ func TestAnotherTaintOfANodeStays(t *testing.T) {
 	y.settings.SteerNewPods = false
 	y.restart()
 	y.pass(time.Minute)
-	if taints := y.nodeOf(all[0]).Spec.Taints; !slices.Contains(taints, other) || y.candidates(all)[0] {
+	if taints := y.nodeOf(all[0]).Spec.Taints; !slices.Contains(taints, other) || slices.Contains(y.candidates(all), 0) {
 		t.Errorf("taints are %v", taints)
 	}
 }

@@ -10,6 +10,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kerf-autoscaler/kerf/pkg/pods"
 )
 
 const (
@@ -51,6 +53,7 @@ func Consolidation(ctx context.Context, in *Input) Decision {
 	}
 	s.sort()
 	s.run(ctx)
+	s.untried()
 	for i := range s.best.moves {
 		out.Commands = append(out.Commands, b.command(&s.best.moves[i]))
 		for _, c := range s.best.moves[i].candidates {
@@ -114,14 +117,21 @@ func (s *search) bars(c *Candidate) (reason, why string, until time.Time) {
 
 // tooDear returns why a machine is not worth being emptied even if its pods cost nothing elsewhere, "" if it may be.
 func (s *search) tooDear(c *Candidate) string {
-	moving := s.in.World.Displaced(c.Node)
-	m := move{candidates: []*Candidate{c}, saving: c.PricePerHour + s.settings.NodeFee, cost: s.settings.costOf(c, moving, s.in.Now)}
+	m := s.vanishing(c)
 	if m.saving > s.leastSaving(&m) {
 		return ""
 	}
 	s.soonest(s.paysFrom(&m))
 	return fmt.Sprintf("without it $%.4f/h would be saved at most, which is $%.4f while that is taken to last; moving %d pods is taken to cost $%.4f",
-		m.saving, m.saving*s.horizon(&m), len(moving), m.cost)
+		m.saving, m.saving*s.horizon(&m), m.pods, m.cost)
+}
+
+// vanishing is the best that can become of a machine: it goes, and its pods cost nothing elsewhere.
+func (s *search) vanishing(c *Candidate) move {
+	moving := s.in.World.Displaced(c.Node)
+	return move{
+		candidates: []*Candidate{c}, pods: len(moving), saving: c.PricePerHour + s.settings.NodeFee, cost: s.settings.costOf(c, moving, s.in.Now),
+	}
 }
 
 func (s *search) movedLately() map[types.UID]time.Time {
@@ -132,13 +142,45 @@ func (s *search) movedLately() map[types.UID]time.Time {
 	return s.settings.Moves.resting(all, s.in.Now, s.settings.LineageRest)
 }
 
-// sort puts those first that cost much and whose pods cost little to move.
+// sort puts those first that are worth most if their pods cost nothing elsewhere, the emptiest first of all: that they do is the likelier.
 func (s *search) sort() {
-	promise := make(map[*Candidate]float64, len(s.order))
+	promise, left := make(map[*Candidate]float64, len(s.order)), s.emptiness()
 	for _, c := range s.order {
-		promise[c] = c.PricePerHour / (s.settings.EvictionCost + s.settings.costOf(c, s.in.World.Displaced(c.Node), s.in.Now))
+		m := s.vanishing(c)
+		promise[c] = s.net(&m) * (nearlyFull + left[c.Node]*left[c.Node])
 	}
 	slices.SortStableFunc(s.order, func(a, b *Candidate) int { return cmp.Compare(promise[b], promise[a]) })
+}
+
+// nearlyFull is what a node promises of which nothing is left: its pods may still fit machines that cost less.
+const nearlyFull = 0.01
+
+// emptiness maps the name of a node -> which part of it is left, of cpu or of memory, whatever is less.
+func (s *search) emptiness() map[string]float64 {
+	out := map[string]float64{}
+	base := s.in.World.Without(nil)
+	for i := range base.Nodes {
+		left := roomOf(base.Nodes[i].Available)
+		all := left
+		for _, pod := range s.in.World.Displaced(base.Nodes[i].Name) {
+			asked := roomOf(pods.Requests(pod))
+			all.milliCPU, all.memory = all.milliCPU+asked.milliCPU, all.memory+asked.memory
+		}
+		out[base.Nodes[i].Name] = min(share(left.milliCPU, all.milliCPU), share(left.memory, all.memory))
+	}
+	return out
+}
+
+func share(of, all int64) float64 { return float64(max(of, 0)) / float64(max(all, 1)) }
+
+// untried tells candidates apart that budgets would have let go, had they been tried, from those that budgets keep.
+func (s *search) untried() {
+	best := s.best.candidates()
+	for _, c := range s.order {
+		if s.verdicts[c.Machine].Reason == ReasonBudget && s.alone[c.Machine] == 0 && s.allowed(append(slices.Clone(best), c)) {
+			s.verdicts[c.Machine] = Refusal{Machine: c.Machine, Reason: ReasonUntried, Message: "others promise to save more, and trying those was all that there was time for"}
+		}
+	}
 }
 
 // withinBudget returns the first that budgets let go together. The others are only tried where those are of no use.

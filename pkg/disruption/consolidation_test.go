@@ -261,3 +261,31 @@ func TestWhatCannotMoveKeepsNobodyElse(t *testing.T) {
 		t.Errorf("decision (-want +got):\n%s", diff)
 	}
 }
+
+// However many nodes are full, those that are nearly empty are tried.
+func TestNearlyEmptyNodesAreFoundAmongManyFullOnes(t *testing.T) {
+	s := newScene(market()[2:])
+	quota := disruption.Quota{Provisioner: "default", Reason: disruption.ReasonUnderutilized}
+	s.in.Allowed = map[disruption.Quota]int{quota: 60}
+	const nodes, emptyOnes = 600, 30
+	for i := range nodes {
+		cpu := []string{"1800m"} // one pod is cheaper to move than twelve, and fits nowhere else
+		if i%(nodes/emptyOnes) == 0 {
+			cpu = slices.Repeat([]string{"20m"}, 12)
+		}
+		s.node(fmt.Sprintf("node-%04d", i), "small", "on-demand", cpu...).SettledAt = now().Add(-14 * 24 * time.Hour)
+	}
+	decision := s.decide(t, disruption.Consolidation)
+	going := 0
+	for _, command := range decision.Commands {
+		going += len(command.Machines)
+	}
+	if going < emptyOnes*3/4 {
+		t.Errorf("%d machines go, of %d that are nearly empty", going, emptyOnes)
+	}
+	for _, refusal := range decision.Refusals {
+		if refusal.Reason == disruption.ReasonBudget {
+			t.Fatalf("machine %s stays as if budgets were used up, of which %d of 60 are", refusal.Machine, going)
+		}
+	}
+}

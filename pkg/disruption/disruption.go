@@ -145,6 +145,8 @@ type Decision struct {
 	Again time.Time
 	// Waning are the machines that are best left to empty by themselves, in order of name.
 	Waning []Target
+	// Partial says that not all methods were asked: of machines that nothing is said of, nothing is known.
+	Partial bool
 }
 
 // again notes that time alone may make a difference.
@@ -160,13 +162,13 @@ type Method func(ctx context.Context, in *Input) Decision
 // Decide returns what the first method says that has any commands, and the refusals of all that were asked.
 func Decide(ctx context.Context, in *Input, methods ...Method) Decision {
 	var out Decision
-	for _, method := range methods {
+	for i, method := range methods {
 		decision := method(ctx, in)
 		out.Refusals = append(out.Refusals, decision.Refusals...)
 		out.again(decision.Again)
 		out.Waning = append(out.Waning, decision.Waning...)
 		if len(decision.Commands) > 0 {
-			out.Commands = decision.Commands
+			out.Commands, out.Partial = decision.Commands, i < len(methods)-1
 			break
 		}
 	}

@@ -20,6 +20,8 @@ const (
 	ReasonAllHeld = "DisruptionHeld"
 	// ReasonBudget says that spec.disruption.budgets let no more machines go now.
 	ReasonBudget = "BudgetUsedUp"
+	// ReasonUntried says that others are more promising, and that trying those was all that there was time for.
+	ReasonUntried = "NotTried"
 	// ReasonCanary says that it has still to show whether what comes in place of machines works.
 	ReasonCanary = "CanaryOnTrial"
 	// ReasonUnsettled says that pods have come or gone a short while ago.

@@ -187,7 +187,11 @@ func (b *bench) try(ctx context.Context, set []*Candidate, buy bool) attempt {
 	}
 	for _, u := range plan.Unplaced {
 		if i, ours := of[u.Pod.UID]; ours {
-			s.fail(i, "pod "+u.Pod.Namespace+"/"+u.Pod.Name+" has no other place: "+u.Reason)
+			why := u.Reason
+			if !buy { // the plan knows of no provisioner then, and says that
+				why = "there is no room for it on the nodes that are there"
+			}
+			s.fail(i, "pod "+u.Pod.Namespace+"/"+u.Pod.Name+" has no other place: "+why)
 		}
 	}
 	for m := range plan.Machines {

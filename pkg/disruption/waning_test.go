@@ -14,15 +14,22 @@ func TestMachinesOfFewPodsAreLeftToEmpty(t *testing.T) {
 		change func(*scene)
 		want   []string
 	}{
-		"few pods":       {func(*scene) {}, []string{"a", "b"}},
-		"any saving":     {func(s *scene) { s.in.Settings.Eager = true }, nil},
-		"to be kept":     {func(s *scene) { s.in.Candidates[0].Protected = true }, []string{"b", "c"}},
-		"not asked for":  {func(s *scene) { s.in.Candidates[0].Consolidate = false }, []string{"b", "c"}},
+		"few pods":      {func(*scene) {}, []string{"a", "b"}},
+		"any saving":    {func(s *scene) { s.in.Settings.Eager = true }, nil},
+		"to be kept":    {func(s *scene) { s.in.Candidates[0].Protected = true }, []string{"b", "c"}},
+		"not asked for": {func(s *scene) { s.in.Candidates[0].Consolidate = false }, []string{"b"}},
+		"held":          {func(s *scene) { s.in.Candidates[0].Held = "a pod" }, []string{"b", "c"}},
+		"held for now":  {func(s *scene) { s.in.Candidates[0].Held, s.in.Candidates[0].HeldUntil = "a pod", now().Add(time.Hour) }, []string{"a", "b"}},
+		"hardly any": {func(s *scene) {
+			for i := range s.in.Candidates[4:] {
+				s.in.Candidates[i+4].Consolidate = false
+			}
+		}, nil},
 		"a choice holds": {func(s *scene) { s.in.Candidates[2].Waning = true }, []string{"a", "c"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScene(market())
-			for i, pods := range []int{1, 2, 3, 4} {
+			for i, pods := range []int{1, 2, 3, 4, 4, 4, 4, 4, 4, 4} {
 				cpu := make([]string, pods)
 				for j := range cpu {
 					cpu[j] = "1900m"
