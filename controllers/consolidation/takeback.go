@@ -194,9 +194,10 @@ func (e *executor) undo(ctx context.Context, name, reason, why string) error {
 	if err != nil || machine == nil {
 		return err
 	}
-	onNode, err := machines.LivePods(ctx, e.live, machine.Status.NodeName)
-	if err != nil || machine.Status.NodeName != "" && slices.ContainsFunc(onNode, pods.IsReschedulable) {
-		return err
+	if machine.Status.NodeName != "" {
+		if onNode, err := machines.LivePods(ctx, e.live, machine.Status.NodeName); err != nil || slices.ContainsFunc(onNode, pods.IsReschedulable) {
+			return err
+		}
 	}
 	stored := machine.DeepCopy()
 	machines.Conditions(machine).True(v1alpha5.ConditionDisrupting, reason, why)
