@@ -75,7 +75,8 @@ type Candidate struct {
 	Consolidate bool
 	// Waning says that it was found best to be left to empty by itself.
 	Waning bool
-	// SettledAt is from when on it may go to save money: for some time before nothing has come to it or left it.
+	// SettledAt is from when on it may go to save money: for some time before nothing has come to it, or left it; pods that leave one that
+	// is waning do not count, as that is what it is for.
 	SettledAt time.Time
 	// ExpiresAt is when it is too old; zero for never.
 	ExpiresAt time.Time

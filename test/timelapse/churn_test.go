@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -17,54 +18,74 @@ import (
 	"github.com/kerf-autoscaler/kerf/test/timelapse"
 )
 
+// world is a market and what happens in a day there.
+type world struct {
+	market, day uint64
+	// dawn is how long after midnight the day begins.
+	dawn time.Duration
+}
+
 // TestADayOfChurn lives through the same day with different policies: deployments follow the sun, jobs come every five minutes, and
-// something is rolled out every two hours. All of it takes some minutes; without KERF_DAY it is an hour of the day.
+// something is rolled out every two hours. Without KERF_DAY it is an hour of the day; KERF_DAY=1 lives through all of it, which takes
+// some minutes, and larger numbers through as many days in other markets, with other deployments, some of which begin at noon.
 func TestADayOfChurn(t *testing.T) {
-	length := time.Hour
-	if os.Getenv("KERF_DAY") != "" {
-		length = 24 * time.Hour
+	worlds := []world{{4, 7, 0}, {4, 7, 12 * time.Hour}, {1, 1, 0}, {2, 2, 0}, {3, 3, 12 * time.Hour}, {6, 6, 6 * time.Hour}}
+	length, days := time.Hour, 1
+	if value := os.Getenv("KERF_DAY"); value != "" {
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 1 || n > len(worlds) {
+			t.Fatalf("KERF_DAY=%s: want a number of days from 1 to %d", value, len(worlds))
+		}
+		length, days = 24*time.Hour, n
 	}
-	policies := []struct {
-		name    string
-		options timelapse.Options
-	}{
-		{"empty nodes only", timelapse.Options{Off: true}},
-		{"any saving, no wait", timelapse.Options{Settings: disruption.Settings{Eager: true, LineageRest: time.Nanosecond}}},
-		{"what pays back", timelapse.Options{SettleFor: 5 * time.Minute}},
-	}
-	figures := make([]timelapse.Figures, len(policies))
-	for i, policy := range policies {
-		options := policy.options
-		options.Offers, options.Share = offers(rand.New(rand.NewPCG(4, 4))), 10 //nolint:gosec // the same market for all
-		if options.Off {
-			for name, offer := range options.Offers {
-				builders.TTLAfterEmpty(30)(offer.Provisioner)
-				options.Offers[name] = offer
+	for _, w := range worlds[:days] {
+		t.Run(fmt.Sprintf("market-%d-day-%d-dawn-%s", w.market, w.day, w.dawn), func(t *testing.T) {
+			off := liveThrough(t, w, length, "empty nodes only", timelapse.Options{Off: true})
+			eager := liveThrough(t, w, length, "any saving, no wait", timelapse.Options{Settings: disruption.Settings{Eager: true, LineageRest: time.Nanosecond}})
+			taint := liveThrough(t, w, length, "with taints", timelapse.Options{SettleFor: 5 * time.Minute, Steering: timelapse.Steering{Taint: true}})
+			both := liveThrough(t, w, length, "with deletion costs", timelapse.Options{SettleFor: 5 * time.Minute, Steering: timelapse.Steering{Taint: true, DeletionCost: true}})
+			for policy, calm := range map[string]timelapse.Figures{"with taints": taint, "with deletion costs": both} {
+				if calm.DollarHours > off.DollarHours {
+					t.Errorf("%s it costs $%.2f, without consolidation $%.2f", policy, calm.DollarHours, off.DollarHours)
+				}
+				if length == 24*time.Hour {
+					compare(t, policy, off, eager, calm)
+				}
 			}
-		}
-		c := timelapse.New(options)
-		day := newDay(c)
-		c.Run(t.Context(), length, day.pass)
-		figures[i] = c.Figures
-		if c.Pending() > 0 {
-			t.Errorf("%s: %d pods are left without a node", policy.name, c.Pending())
-		}
-		t.Logf("%-20s $%7.2f, %4d launches, %5d evictions, %4d commands", policy.name, c.DollarHours, c.Launches, c.Evictions, c.Commands)
-		for _, reason := range slices.Sorted(maps.Keys(c.Kept)) {
-			t.Logf("%-20s $%7.2f of it for machines that stay: %s", "", c.Kept[reason], reason)
+		})
+	}
+}
+
+// liveThrough returns what a policy makes of a day.
+func liveThrough(t *testing.T, w world, length time.Duration, policy string, options timelapse.Options) timelapse.Figures {
+	t.Helper()
+	options.Offers, options.Share = offers(rand.New(rand.NewPCG(w.market, w.market))), 10 //nolint:gosec // the same market for all
+	if options.Off {
+		for name, offer := range options.Offers {
+			builders.TTLAfterEmpty(30)(offer.Provisioner)
+			options.Offers[name] = offer
 		}
 	}
-	off, eager, calm := figures[0], figures[1], figures[2]
-	if calm.DollarHours > off.DollarHours {
-		t.Errorf("with consolidation it costs $%.2f, without $%.2f", calm.DollarHours, off.DollarHours)
+	c := timelapse.New(options)
+	c.Run(t.Context(), length, newDay(c, w).pass)
+	if c.Pending() > 0 {
+		t.Errorf("%s: %d pods are left without a node", policy, c.Pending())
 	}
-	if length < 24*time.Hour {
-		return
+	t.Logf("%-20s $%7.2f, %4d launches, %5d evictions, %4d commands", policy, c.DollarHours, c.Launches, c.Evictions, c.Commands)
+	for _, reason := range slices.Sorted(maps.Keys(c.Kept)) {
+		t.Logf("%-20s $%7.2f of it for machines that stay: %s", "", c.Kept[reason], reason)
 	}
+	return c.Figures
+}
+
+// compare holds what a policy saves, and how often it moves pods for that, against one that takes any saving at once.
+func compare(t *testing.T, policy string, off, eager, calm timelapse.Figures) {
+	t.Helper()
 	saved := (off.DollarHours - calm.DollarHours) / (off.DollarHours - eager.DollarHours)
-	t.Logf("%.1f %% of the saving with %.1f %% of the evictions", 100*saved, 100*float64(calm.Evictions)/float64(eager.Evictions))
-	if saved < 0.95 || float64(calm.Evictions) > 0.25*float64(eager.Evictions) {
-		t.Error("want 95 % of the saving with a quarter of the evictions")
+	moved := float64(calm.Evictions) / float64(eager.Evictions)
+	t.Logf("%s: %.1f %% of the saving with %.1f %% of the evictions", policy, 100*saved, 100*moved)
+	if saved < 0.95 || moved > 0.25 {
+		t.Errorf("%s: want 95 %% of the saving with a quarter of the evictions", policy)
 	}
 }
 
@@ -73,7 +94,9 @@ type day struct {
 	c     *timelapse.Cluster
 	r     *rand.Rand
 	start time.Time
-	apps  []*app
+	// dawn is how long after midnight the day begins.
+	dawn time.Duration
+	apps []*app
 	// last maps the names of pods of jobs -> for how long they run, once they are on a node.
 	last map[string]time.Duration
 	jobs int
@@ -87,8 +110,8 @@ type app struct {
 	cpu, memory string
 }
 
-func newDay(c *timelapse.Cluster) *day {
-	d := &day{c: c, r: rand.New(rand.NewPCG(7, 7)), start: c.Now, last: map[string]time.Duration{}} //nolint:gosec // the same day for all
+func newDay(c *timelapse.Cluster, w world) *day {
+	d := &day{c: c, r: rand.New(rand.NewPCG(w.day, w.day)), start: c.Now, dawn: w.dawn, last: map[string]time.Duration{}} //nolint:gosec // the same day for all
 	for i := range 30 {
 		d.apps = append(d.apps, &app{
 			id: i, size: 2 + d.r.IntN(12), cpu: fmt.Sprintf("%dm", 100*(1+d.r.IntN(15))), memory: fmt.Sprintf("%dMi", 256*(1+d.r.IntN(16))),
@@ -124,7 +147,7 @@ func (d *day) pass() {
 // scale follows the sun: twice as many pods at noon as on average, hardly any at midnight, and some noise.
 func (d *day) scale(since time.Duration) {
 	for _, a := range d.apps {
-		sun := 1 - 0.8*math.Cos(2*math.Pi*since.Hours()/24)
+		sun := 1 - 0.8*math.Cos(2*math.Pi*(since+d.dawn).Hours()/24)
 		a.want = max(1, int(math.Round(float64(a.size)*sun))+d.r.IntN(5)/4)
 	}
 }

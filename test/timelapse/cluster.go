@@ -47,7 +47,16 @@ type Options struct {
 	Off bool
 	// DecideEvery is how often it is decided what goes; at each tick by default.
 	DecideEvery time.Duration
-	Steer       int
+	// Steering is what is done so that machines empty that are best left to do so by themselves.
+	Steering Steering
+}
+
+// Steering says by which means pods are kept from machines that are to empty by themselves.
+type Steering struct {
+	// Taint has the scheduler put pods there last.
+	Taint bool
+	// DeletionCost has ReplicaSets that shrink take their pods there away first.
+	DeletionCost bool
 }
 
 // Figures are what living through some time has cost.
@@ -99,7 +108,7 @@ type machine struct {
 	capacityType string
 	readyAt      time.Time
 	ready        bool
-	// changed is when a pod has come or gone.
+	// changed is when a pod has come, or gone unless the machine is waning.
 	changed time.Time
 	going   bool
 	goneAt  time.Time

@@ -84,7 +84,7 @@ func (c *Cluster) disrupt(ctx context.Context) {
 	c.stays = decision.Refusals
 	c.waning = map[string]bool{}
 	for _, target := range decision.Waning {
-		c.waning[target.Machine] = true
+		c.waning[target.Machine] = c.Steering != Steering{}
 	}
 	for _, decided := range decision.Commands {
 		if c.OnCommand != nil {

@@ -82,9 +82,9 @@ func chance(pod *corev1.Pod) uint64 {
 }
 
 // deletionCost is the annotation by which a controller knows which pods to take away first. Pods on machines that are to empty by
-// themselves have the lowest.
+// themselves may have the lowest.
 func (c *Cluster) deletionCost(pod *corev1.Pod) int {
-	if c.waning[pod.Spec.NodeName] {
+	if c.Steering.DeletionCost && c.waning[pod.Spec.NodeName] {
 		return -1
 	}
 	return 0

@@ -61,7 +61,7 @@ func tied(pod *corev1.Pod) bool {
 const discouraged = 3
 
 // roomiest returns the node on which the larger part of cpu and memory is left, "" for none. Machines that are to empty by themselves
-// are tainted, so that pods go there last.
+// may be tainted, so that pods go there last.
 func (c *Cluster) roomiest(pod *corev1.Pod, free map[string]corev1.ResourceList) string {
 	best, name := math.Inf(-1), ""
 	for _, m := range c.inOrder() {
@@ -74,7 +74,7 @@ func (c *Cluster) roomiest(pod *corev1.Pod, free map[string]corev1.ResourceList)
 			continue
 		}
 		share := (part(left, m, corev1.ResourceCPU) + part(left, m, corev1.ResourceMemory)) / 2
-		if c.waning[m.object.Name] {
+		if c.Steering.Taint && c.waning[m.object.Name] {
 			share -= discouraged
 		}
 		if share > best {
