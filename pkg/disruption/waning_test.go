@@ -8,31 +8,29 @@ import (
 	"github.com/kerf-autoscaler/kerf/pkg/disruption"
 )
 
-// Machines that are dear for the few pods that they have are left to empty by themselves, while moving those is not worth it.
+// Machines that are dear for the few pods that they have are left to empty by themselves, while moving those is not worth it, as many as
+// the others have room for.
 func TestMachinesOfFewPodsAreLeftToEmpty(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change func(*scene)
+		cpu    string
 		want   []string
 	}{
-		"few pods":      {func(*scene) {}, []string{"a", "b"}},
-		"any saving":    {func(s *scene) { s.in.Settings.Eager = true }, nil},
-		"to be kept":    {func(s *scene) { s.in.Candidates[0].Protected = true }, []string{"b", "c"}},
-		"not asked for": {func(s *scene) { s.in.Candidates[0].Consolidate = false }, []string{"b"}},
-		"held":          {func(s *scene) { s.in.Candidates[0].Held = "a pod" }, []string{"b", "c"}},
-		"held for now":  {func(s *scene) { s.in.Candidates[0].Held, s.in.Candidates[0].HeldUntil = "a pod", now().Add(time.Hour) }, []string{"a", "b"}},
-		"hardly any": {func(s *scene) {
-			for i := range s.in.Candidates[4:] {
-				s.in.Candidates[i+4].Consolidate = false
-			}
-		}, nil},
-		"a choice holds": {func(s *scene) { s.in.Candidates[2].Waning = true }, []string{"a", "c"}},
+		"few pods":       {func(*scene) {}, "900m", []string{"a", "b"}},
+		"little room":    {func(*scene) {}, "1900m", []string{"a"}},
+		"any saving":     {func(s *scene) { s.in.Settings.Eager = true }, "900m", nil},
+		"to be kept":     {func(s *scene) { s.in.Candidates[0].Protected = true }, "900m", []string{"b", "c"}},
+		"not asked for":  {func(s *scene) { s.in.Candidates[0].Consolidate = false }, "900m", []string{"b", "c"}},
+		"held":           {func(s *scene) { s.in.Candidates[0].Held = "a pod" }, "900m", []string{"b", "c"}},
+		"held for now":   {func(s *scene) { s.in.Candidates[0].Held, s.in.Candidates[0].HeldUntil = "a pod", now().Add(time.Hour) }, "900m", []string{"a", "b"}},
+		"a choice holds": {func(s *scene) { s.in.Candidates[2].Waning = true }, "900m", []string{"a", "c"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScene(market())
-			for i, pods := range []int{1, 2, 3, 4, 4, 4, 4, 4, 4, 4} {
+			for i, pods := range []int{1, 2, 3, 4} {
 				cpu := make([]string, pods)
 				for j := range cpu {
-					cpu[j] = "1900m"
+					cpu[j] = tc.cpu
 				}
 				s.node(string(rune('a'+i)), "large", "on-demand", cpu[:min(pods, 4)]...)
 			}

@@ -30,7 +30,7 @@ func (c *Consolidation) flags(flags *pflag.FlagSet) {
 	flags.DurationVar(&c.SettleFor, "consolidation-settle-duration", 5*time.Minute, "a node goes to save money once no pod has come to it or left it for this long, those of jobs and DaemonSets aside")
 	flags.DurationVar(&c.MovedPodsRest, "moved-pods-rest", time.Hour, "pods that were moved to save money, or came in their place, are not moved again for this long, and for longer each time")
 	flags.IntVar(&c.MinSpotAlternatives, "min-spot-alternatives", 15, "a spot machine takes the place of another spot machine only if it has this many instance types to choose from")
-	flags.BoolVar(&c.SteerNewPods, "steer-new-pods", true, "taint a fifth of the nodes that may be consolidated karpenter.sh/consolidation-candidate:PreferNoSchedule, those that are the soonest empty if new pods go elsewhere")
+	flags.BoolVar(&c.SteerNewPods, "steer-new-pods", true, "taint nodes karpenter.sh/consolidation-candidate:PreferNoSchedule that may be consolidated and are the soonest empty if new pods go elsewhere, as far as other nodes have room")
 	flags.IntVar(&c.MaxTotalUnready, "max-total-unready-percentage", 45, "while more of the cluster's nodes are not ready, none is removed that could stay; 0 counts none")
 	flags.IntVar(&c.OKTotalUnready, "ok-total-unready-count", 3, "as many nodes may be not ready whatever part of the cluster they are")
 }
