@@ -280,6 +280,10 @@ func TestWhatCouldStayStaysWhileItIsProtectedOrDisruptionIsPaused(t *testing.T) 
 			}
 			p.send(tc.event(id))
 			p.read(p.controller)
+			p.Reload(machine)
+			if told := machine.Annotations[v1alpha5.InterruptedAnnotation]; !tc.goes && (told == v1alpha5.ReasonInstanceUnhealthy) != strings.HasPrefix(name, "maintenance") {
+				t.Errorf("the machine remembers %q", told)
+			}
 			if p.leaving(machine) != tc.goes || p.left() != 0 || len(p.Told.Lines()) == 0 {
 				t.Errorf("it goes: %t; %d messages are left, told %q", p.leaving(machine), p.left(), p.Told.Lines())
 			}

@@ -37,8 +37,8 @@ type decision struct {
 	reason string
 	// mark says that its offering is short.
 	mark bool
-	// remove says that the Machine goes.
-	remove bool
+	// remove says that the Machine goes, and later that it does once nothing keeps it: its drift is due then.
+	remove, later bool
 	// deadline is until when it has to be drained; zero is what it was before.
 	deadline time.Time
 }

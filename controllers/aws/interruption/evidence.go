@@ -35,7 +35,7 @@ func (c *Controller) weigh(ctx context.Context, message *messages.Message, machi
 	}
 	if why != "" {
 		ctrl.LoggerFrom(ctx).Info("machine stays though its instance is said to be in danger", "machine", klog.KObj(machine), "why", why)
-		d.remove = false
+		d.remove, d.later = false, message.Kind == messages.ScheduledChange
 	}
 	return nil
 }

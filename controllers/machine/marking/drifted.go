@@ -39,6 +39,10 @@ func (d *drifted) mark(ctx context.Context, machine *v1alpha5.Machine, provision
 	if err != nil {
 		return 0, fmt.Errorf("comparing machine %s: %w", machine.Name, err)
 	}
+	if reason := machine.Annotations[v1alpha5.InterruptedAnnotation]; !found.There() && reason == v1alpha5.ReasonInstanceUnhealthy {
+		found.Reason = reason // told while something kept it
+		found.Message, _ = v1alpha5.InterruptionMessage(reason)
+	}
 	if !found.There() {
 		found, err = d.provider.Drifted(ctx, machine)
 	}

@@ -63,6 +63,11 @@ func newSubject(t *testing.T) *subject {
 	return s
 }
 
+// interrupt has the Machine remember what was said of its instance.
+func (s *subject) interrupt(reason string) {
+	workbench.Update(s.Bench, s.machine, func(m *v1alpha5.Machine) { m.Annotations[v1alpha5.InterruptedAnnotation] = reason })
+}
+
 // look reconciles twice, and fails if the second time has written anything. It returns when the Machine is to be looked at again.
 func (s *subject) look() time.Duration {
 	s.t.Helper()
@@ -147,6 +152,9 @@ func TestEachReasonForDriftIsStatedAndTakenBack(t *testing.T) {
 		"another template": {v1alpha5.ReasonNodeTemplateDrifted, ofSpec(func(spec *v1alpha5.ProvisionerSpec) {
 			spec.ProviderRef = &v1alpha5.TemplateReference{Name: "other"}
 		})},
+		"a change that was announced": {v1alpha5.ReasonInstanceUnhealthy, [2]func(*subject){
+			func(s *subject) { s.interrupt(v1alpha5.ReasonInstanceUnhealthy) }, func(s *subject) { s.interrupt("") },
+		}},
 		"template":        {v1alpha5.ReasonNodeTemplateDrifted, ofCloud(v1alpha5.ReasonNodeTemplateDrifted)},
 		"image":           {v1alpha5.ReasonAMIDrifted, ofCloud(v1alpha5.ReasonAMIDrifted)},
 		"subnet":          {v1alpha5.ReasonSubnetDrifted, ofCloud(v1alpha5.ReasonSubnetDrifted)},
