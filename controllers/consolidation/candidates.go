@@ -58,7 +58,11 @@ func (p *pass) holding(entry *state.Entry, budgets drain.Budgets, now time.Time)
 	if why, rested := restsUntil(entry.Machine); now.Before(rested) {
 		return why, rested
 	}
-	holding := drain.Holding(lo.Values(entry.Pods), budgets, p.policy, now)
+	return heldBy(drain.Holding(lo.Values(entry.Pods), budgets, p.policy, now))
+}
+
+// heldBy says which pod keeps a node, always the same one of several, and until when if time will end it.
+func heldBy(holding []drain.Blocker) (why string, until time.Time) {
 	if len(holding) == 0 {
 		return "", time.Time{}
 	}

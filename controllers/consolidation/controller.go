@@ -186,11 +186,11 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, err
 	}
 	now := c.journal.Clock.Now()
-	commands := disruption.Decide(ctx, &disruption.Input{Now: now, Candidates: []disruption.Candidate{candidate}}, disruption.Emptiness).Commands
-	if len(commands) == 0 {
-		return c.settler.Settle(request, again(&candidate, now))
+	decision := disruption.Decide(ctx, &disruption.Input{Now: now, Candidates: []disruption.Candidate{candidate}}, disruption.Emptiness)
+	if len(decision.Commands) == 0 {
+		return c.settler.Settle(request, again(&candidate, now), c.stays(ctx, machine, whyEmptyStays(decision.Refusals)))
 	}
-	result, err := c.record(ctx, machine, commands[0], now)
+	result, err := c.record(ctx, machine, decision.Commands[0], now)
 	return c.settler.Settle(request, result, err)
 }
 
@@ -209,7 +209,7 @@ func (c *Controller) record(ctx context.Context, machine *v1alpha5.Machine, comm
 		return reconcile.Result{}, err
 	}
 	c.journal.Events.Publish(events.Event{Object: provisioner, Reason: events.ReasonDisruptionHeld, Message: hold.Why})
-	return reconcile.Result{RequeueAfter: recheck(hold, now)}, nil
+	return reconcile.Result{RequeueAfter: recheck(hold, now)}, c.stays(ctx, machine, hold.Why)
 }
 
 // again says when a machine that stays is looked at next: when it will have been empty for long enough.
@@ -250,9 +250,8 @@ func (c *Controller) candidate(ctx context.Context, machine *v1alpha5.Machine) (
 		return candidate, err
 	}
 	// The mark that says empty may be older than its pods, and pods that leave with a node may ask to keep it.
-	if slices.ContainsFunc(onNode, pods.IsReschedulable) || len(drain.Holding(onNode, drain.NewBudgets(budgets), c.policy, now)) > 0 {
-		candidate.Nominated = true
-	}
+	candidate.Nominated = candidate.Nominated || slices.ContainsFunc(onNode, pods.IsReschedulable)
+	candidate.Held, candidate.HeldUntil = heldBy(drain.Holding(onNode, drain.NewBudgets(budgets), c.policy, now))
 	var node corev1.Node
 	if err := c.client.Get(ctx, client.ObjectKey{Name: machine.Status.NodeName}, &node); client.IgnoreNotFound(err) != nil {
 		return candidate, fmt.Errorf("getting node %s: %w", machine.Status.NodeName, err)

@@ -68,6 +68,7 @@ const taintSettles = time.Second
 func (e *executor) record(ctx context.Context, machine *v1alpha5.Machine, command disruption.Command) error {
 	stored := machine.DeepCopy()
 	machines.Conditions(machine).True(v1alpha5.ConditionDisrupting, command.Reason, command.Message)
+	clearEmptyHeld(machine)
 	return machines.Write(ctx, e.client, stored, machine)
 }
 

@@ -100,6 +100,8 @@ func (p *pass) rolling(refusals []disruption.Refusal, facts problem.Facts) []dis
 func (p *pass) isNews(machine *v1alpha5.Machine, refusal disruption.Refusal, now time.Time) bool {
 	said := machines.Conditions(machine).Get(v1alpha5.ConditionDisruptable)
 	switch {
+	case said != nil && said.Reason == disruption.ReasonEmptyHeld && refusal.Reason == "":
+		return false // that is no answer of a pass, and is taken back where it was given
 	case said != nil && said.Reason == disruption.ReasonAllHeld && refusal.Reason != said.Reason:
 		return true // what held all machines is over for all of them at once
 	case refusal.Reason == "":

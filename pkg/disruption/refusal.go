@@ -18,6 +18,8 @@ const (
 	ReasonHeld = "Held"
 	// ReasonAllHeld says that a pause, or the brake, keeps every machine that could stay.
 	ReasonAllHeld = "DisruptionHeld"
+	// ReasonEmptyHeld says that the machine has been empty for long enough, and that something keeps it.
+	ReasonEmptyHeld = "EmptyAndHeld"
 	// ReasonBudget says that spec.disruption.budgets let no more machines go now.
 	ReasonBudget = "BudgetUsedUp"
 	// ReasonUntried says that others are more promising, and that trying those was all that there was time for.

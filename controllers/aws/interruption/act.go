@@ -105,7 +105,7 @@ func (c *Controller) actOn(ctx context.Context, message *messages.Message, cache
 		c.mark(machine)
 	}
 	c.tell(ctx, machine, &d)
-	if !d.remove && !d.later && !d.mark && d.deadline.IsZero() {
+	if !d.lasts() {
 		return nil
 	}
 	if err := c.remember(ctx, machine, &d); err != nil {

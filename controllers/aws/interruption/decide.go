@@ -46,6 +46,9 @@ type decision struct {
 // nothing is the decision on what is known already.
 func (d decision) nothing() bool { return d == decision{} }
 
+// lasts reports whether the Machine has to remember the decision.
+func (d decision) lasts() bool { return d.remove || d.later || d.mark || !d.deadline.IsZero() }
+
 // decide says what a message means to a Machine as it is now. What was done before is not done again: the Machine tells.
 func decide(message *messages.Message, machine *v1alpha5.Machine, replaceOnRebalance bool, now time.Time) decision {
 	if spotOnly(message.Kind) && machine.Labels[v1alpha5.CapacityTypeLabel] != v1alpha5.CapacityTypeSpot {
