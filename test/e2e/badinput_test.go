@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -151,8 +153,18 @@ func (w *world) provokeDecision(t *testing.T, name string) {
 
 func (w *world) namesUntoleratedTaint(t *testing.T) {
 	const name = "tainted"
-	w.serve(t, provisioner(name, taint("example.com/reserved")), workload(name, 1, "1"))
-	w.awaitEvent(t, w.onlyPod(t, name), reasonFailedScheduling, name, "example.com/reserved")
+	p := provisioner(name, taint("example.com/reserved"))
+	w.serve(t, p, workload(name, 1, "1"))
+	pod := w.onlyPod(t, name)
+	w.awaitEvent(t, pod, reasonFailedScheduling, name, "example.com/reserved")
+	w.change(t, p, func() { p.Spec.Taints[0].Key = "example.com/other" })
+	w.await(t, "the event to be one of a series", func(ctx context.Context) error {
+		found, err := w.events(ctx, pod, reasonFailedScheduling)
+		if err == nil && !slices.ContainsFunc(found, func(e eventsv1.Event) bool { return e.Series != nil }) {
+			err = fmt.Errorf("there are %v", found)
+		}
+		return err
+	})
 	if made := w.instances(name); len(made) > 0 {
 		t.Errorf("%d instances were launched", len(made))
 	}
