@@ -87,7 +87,7 @@ func (b *bench) placed(ctx context.Context, problem *solver.Problem, s *stage, g
 		for _, host := range w.stands {
 			node := host.node
 			if len(host.seated) > 0 || node.Available == nil {
-				node.Available, node.Pods = host.free.list(), slices.Concat(node.Pods, host.seated)
+				node.Available, node.Pods, node.Plain = host.free.list(), slices.Concat(node.Pods, host.seated), false
 			}
 			after.Nodes = append(after.Nodes, node)
 		}

@@ -83,6 +83,8 @@ type Node struct {
 	// Yielding are pods that are there but give way to any other that needs their room or cannot be beside them: Available does not
 	// reckon with them. As nobody knows which of them go, those who come to other nodes keep away from them as from Pods.
 	Yielding []*corev1.Pod
+	// Plain says that IsPlain holds for all of Pods and Yielding, so that nobody has to find that out again; false says nothing.
+	Plain bool
 	// Attachable maps a CSI driver -> how many more volumes it can attach; a driver that is not there has no limit.
 	Attachable map[string]int
 }

@@ -120,6 +120,14 @@ func (b *rulebook) learnResident(pod *corev1.Pod) *ties {
 	return t
 }
 
+// IsPlain reports whether a running pod keeps nobody away by what it is itself: it takes no port of its node, and need not be apart from
+// others.
+func IsPlain(pod *corev1.Pod) bool {
+	a := pod.Spec.Affinity
+	apart := a != nil && a.PodAntiAffinity != nil && len(a.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution) > 0
+	return !apart && len(hostPorts(pod)) == 0
+}
+
 // learnDaemons notes the traits of the pods of DaemonSets. A pod that keeps out of domains where such pods are cannot be on a
 // node in a domain with one, either: that is a rule within the node.
 func (b *rulebook) learnDaemons(daemons []*corev1.Pod) {

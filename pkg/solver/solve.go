@@ -107,6 +107,9 @@ func newSolution(p *Problem, at *tempo) *solution {
 		if at.Err() != nil {
 			return s
 		}
+		if n.Plain {
+			continue
+		}
 		for _, pod := range slices.Concat(n.Pods, n.Yielding) {
 			theirs[i] = append(theirs[i], s.rulebook.learnResident(pod))
 		}
