@@ -84,7 +84,8 @@ func (l *ledger) notice(snapshot state.Snapshot, now time.Time) {
 func (l *ledger) disappoint(machine *v1alpha5.Machine, now time.Time) {
 	_, workloads := machines.MadeFrom(machine)
 	l.recent = slices.DeleteFunc(l.recent, func(m moved) bool {
-		if machine.CreationTimestamp.Time.Before(m.at.Truncate(time.Second)) || len(lo.Intersect(workloads, m.workloads)) == 0 {
+		after := machine.CreationTimestamp.Sub(m.at.Truncate(time.Second)) // a look may come late, as while all machines are held
+		if after < 0 || after > proof || len(lo.Intersect(workloads, m.workloads)) == 0 {
 			return false
 		}
 		l.memory.Disappoint(m.owners, now)

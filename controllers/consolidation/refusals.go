@@ -24,6 +24,9 @@ const (
 	mostTold = 50
 	// saidAgain is how long after it was said why a machine stays the same reason is put into other words: figures change all the time.
 	saidAgain = time.Hour
+	// takesTurns is how long it takes until budgets, or want of time, are the reason why a machine stays that said another: which machines it
+	// falls upon changes with each decision.
+	takesTurns = 10 * time.Minute
 )
 
 // tell has each machine say why it stays, once for each change, and reports whether nothing is left to say. Where not all machines were
@@ -100,20 +103,28 @@ func (p *pass) rolling(refusals []disruption.Refusal, facts problem.Facts) []dis
 func (p *pass) isNews(machine *v1alpha5.Machine, refusal disruption.Refusal, now time.Time) bool {
 	said := machines.Conditions(machine).Get(v1alpha5.ConditionDisruptable)
 	switch {
-	case said != nil && said.Reason == disruption.ReasonEmptyHeld && refusal.Reason == "":
-		return false // that is no answer of a pass, and is taken back where it was given
-	case said != nil && said.Reason == disruption.ReasonAllHeld && refusal.Reason != said.Reason:
-		return true // what held all machines is over for all of them at once
-	case refusal.Reason == "":
-		return said != nil && !now.Before(p.said[machine.Name].Add(saidAgain)) // it may be decided on in the next pass
 	case said == nil:
-		return true
+		return refusal.Reason != ""
+	case said.Reason == disruption.ReasonAllHeld && refusal.Reason != said.Reason:
+		return true // what held all machines is over for all of them at once
+	case said.Reason == disruption.ReasonEmptyHeld && refusal.Reason == "":
+		return false // that is no answer of a pass, and is taken back where it was given
 	case refusal.Reason == disruption.ReasonUnsettled || refusal.Reason == disruption.ReasonNominated:
 		return false
-	case said.Reason != refusal.Reason:
-		return true
+	}
+	changed := said.Reason != refusal.Reason || said.Message != refusal.Message
+	return changed && !now.Before(p.said[machine.Name].Add(standsFor(said.Reason, refusal.Reason)))
+}
+
+// standsFor is for how long a machine goes on giving a reason once there is another.
+func standsFor(said, refused string) time.Duration {
+	switch refused {
+	case "", said: // it may be decided on in the next pass, or only figures are others
+		return saidAgain
+	case disruption.ReasonBudget, disruption.ReasonUntried:
+		return takesTurns
 	default:
-		return said.Message != refusal.Message && !now.Before(p.said[machine.Name].Add(saidAgain))
+		return 0
 	}
 }
 

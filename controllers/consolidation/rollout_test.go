@@ -91,8 +91,11 @@ func TestANodeSettlesOnceItsPodsStay(t *testing.T) {
 	}
 	old.CreationTimestamp = metav1.NewTime(noon().Add(-24 * time.Hour))
 	came := metav1.NewTime(noon().Add(-time.Hour))
-	resident := builders.Pod(builders.Name("resident"), func(p *corev1.Pod) { p.Status.StartTime = &came })
-	there := state.Entry{Node: old, Pods: map[types.UID]*corev1.Pod{resident.UID: resident}}
+	there := state.Entry{Node: old, Pods: map[types.UID]*corev1.Pod{}}
+	for _, name := range []string{"resident", "other"} {
+		resident := builders.Pod(builders.Name(name), func(p *corev1.Pod) { p.Status.StartTime = &came })
+		there.Pods[resident.UID] = resident
+	}
 	if got := of(old, 0, there); got != time.Minute {
 		t.Errorf("what left it before the first look is not known, and it is settled after %s", got)
 	}
@@ -102,12 +105,16 @@ func TestANodeSettlesOnceItsPodsStay(t *testing.T) {
 	at := func(after time.Duration) time.Duration {
 		return of(node, after, there, state.Entry{Node: node, Pods: pods})
 	}
-	if got := at(200 * time.Second); got != 260*time.Second {
+	if got := at(200 * time.Second); got != 230*time.Second {
 		t.Errorf("a node that was never seen is settled after %s", got)
 	}
 	add("a")
+	if got := at(205 * time.Second); got != 235*time.Second {
+		t.Errorf("a pod came after 205 s, and it is settled after %s", got)
+	}
+	add("b")
 	if got := at(210 * time.Second); got != 270*time.Second {
-		t.Errorf("a pod came after 210 s, and it is settled after %s", got)
+		t.Errorf("another pod came after 210 s, and it is settled after %s", got)
 	}
 	add("job", builders.OwnedBy("batch/v1", "Job", "j"))
 	add("daemon", builders.OwnedBy("apps/v1", "DaemonSet", "d"))
@@ -115,8 +122,8 @@ func TestANodeSettlesOnceItsPodsStay(t *testing.T) {
 		t.Errorf("pods came that say nothing, and it is settled after %s", got)
 	}
 	clear(pods)
-	if got := at(230 * time.Second); got != 290*time.Second {
-		t.Errorf("the pod left after 230 s, and it is settled after %s", got)
+	if got := at(230 * time.Second); got != 260*time.Second {
+		t.Errorf("the pods left after 230 s, and it is settled after %s", got)
 	}
 }
 
@@ -138,6 +145,7 @@ func TestANodeThatIsToEmptyByItselfSettlesWhilePodsLeave(t *testing.T) {
 	long := metav1.NewTime(noon().Add(-30 * time.Minute))
 	gone := add("gone", &long)
 	add("stays", &long)
+	add("other", &long)
 	settled(0)
 	delete(pods, gone.UID)
 	if got := settled(2 * time.Minute); got != -29*time.Minute {
@@ -160,13 +168,17 @@ func TestAMoveIsInVainAfterWhichAMachineIsBoughtForItsPods(t *testing.T) {
 		after    time.Duration
 		pod      *corev1.Pod
 		replaces bool
-		want     bool
+		// seen is how long after the machine was made it is looked next.
+		seen time.Duration
+		want bool
 	}{
-		"for a pod like it, soon":            {time.Minute, moved, false, true},
-		"for a pod like it, much later":      {10 * time.Minute, moved, false, false},
-		"for another pod":                    {time.Minute, other, false, false},
-		"in the place of another machine":    {time.Minute, moved, true, false},
-		"for a pod like it, a moment before": {-2 * time.Second, moved, false, false},
+		"for a pod like it, soon":                       {time.Minute, moved, false, 0, true},
+		"for a pod like it, soon, and seen much later":  {time.Minute, moved, false, time.Hour, true},
+		"for a pod like it, much later":                 {10 * time.Minute, moved, false, 0, false},
+		"for a pod like it, much later, and seen later": {10 * time.Minute, moved, false, time.Hour, false},
+		"for another pod":                               {time.Minute, other, false, 0, false},
+		"in the place of another machine":               {time.Minute, moved, true, 0, false},
+		"for a pod like it, a moment before":            {-2 * time.Second, moved, false, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLedger(noon().Add(-time.Hour))
@@ -178,8 +190,10 @@ func TestAMoveIsInVainAfterWhichAMachineIsBoughtForItsPods(t *testing.T) {
 					m.Annotations[v1alpha5.ReplacesAnnotation] = "another"
 				}
 			})
-			l.notice(state.Snapshot{}, noon().Add(tc.after-time.Second))
-			l.notice(state.Snapshot{Entries: []state.Entry{{Machine: machine}}}, noon().Add(tc.after))
+			if tc.seen == 0 {
+				l.notice(state.Snapshot{}, noon().Add(tc.after-time.Second))
+			}
+			l.notice(state.Snapshot{Entries: []state.Entry{{Machine: machine}}}, noon().Add(tc.after+tc.seen))
 			memory := l.moves(noon().Add(tc.after))
 			if got := len(memory.InVain) > 0; got != tc.want {
 				t.Errorf("in vain is %t, want %t", got, tc.want)

@@ -52,11 +52,11 @@ func renew(ctx context.Context, in *Input, reason string, due func(*Candidate) (
 	b.obliged = true
 	why := map[string]string{}
 	for len(items) > 0 && len(out.Commands) == 0 {
-		var set []*Candidate
-		set, items = in.nextDue(&out, items, reason, why)
+		set, rest := in.nextDue(&out, items, reason, why)
 		if len(set) == 0 || b.spent(ctx) {
 			break
 		}
+		items = rest
 		for _, m := range b.renewed(ctx, set) {
 			if m.refusal.Reason != "" {
 				for _, c := range m.candidates {
@@ -70,10 +70,32 @@ func renew(ctx context.Context, in *Input, reason string, due func(*Candidate) (
 			out.Commands = append(out.Commands, command)
 		}
 	}
-	for _, it := range items {
-		out.Refusals = append(out.Refusals, overBudget(it.candidate, reason))
-	}
+	in.later(&out, items, reason)
 	return out
+}
+
+// later refuses what is due and goes another time: budgets keep it, or it was not its turn.
+func (i *Input) later(out *Decision, items []overdue, reason string) {
+	left := i.quotas()
+	for _, command := range out.Commands {
+		for _, target := range command.Machines {
+			left.take(Quota{target.Provisioner, reason})
+		}
+	}
+	said := map[string]bool{}
+	for _, refusal := range out.Refusals {
+		said[refusal.Machine] = true
+	}
+	for _, it := range items {
+		c := it.candidate
+		switch {
+		case said[c.Machine]:
+		case left.take(Quota{c.Provisioner, reason}):
+			out.Refusals = append(out.Refusals, Refusal{Machine: c.Machine, Reason: ReasonUntried, Message: "it is due, and others are that have been for longer"})
+		default:
+			out.Refusals = append(out.Refusals, overBudget(c, reason))
+		}
+	}
 }
 
 // nextDue returns the first machines that may go together, and those behind them: where those of the first cannot move, the others are not
