@@ -28,7 +28,7 @@ func (e *executor) drive(ctx context.Context, cached *v1alpha5.Machine) (reconci
 	if !machine.Status.Disruption.Leads() {
 		return reconcile.Result{}, e.follow(ctx, machine)
 	}
-	if e.isBuying(machine.Name) {
+	if e.purchases.isUnderway(machine.Name) {
 		return reconcile.Result{RequeueAfter: commandRecheck}, nil
 	}
 	members, err := e.members(ctx, machine)
@@ -68,11 +68,8 @@ func (e *executor) prepare(ctx context.Context, lead *v1alpha5.Machine, members 
 		}
 	}
 	ready, failed, err := e.replacements(ctx, lead)
-	if err != nil {
-		return 0, nil, err
-	}
-	if failed != "" {
-		return 0, &objection{v1alpha5.ReasonReplacementFailed, failed}, nil
+	if err != nil || failed != nil {
+		return 0, failed, err
 	}
 	settles, err := e.closeAll(ctx, lead, members)
 	if err != nil {
@@ -142,26 +139,28 @@ func (e *executor) follow(ctx context.Context, machine *v1alpha5.Machine) error 
 	return e.release(ctx, machine, v1alpha5.ReasonOvertaken, "machine "+machine.Status.Disruption.Lead+", which it was to go with, has gone or stays")
 }
 
-// replacements reports whether all machines are ready that are made in place of others, and why they never will be, "" if they may.
-func (e *executor) replacements(ctx context.Context, lead *v1alpha5.Machine) (ready bool, failed string, err error) {
+// replacements reports whether all machines are ready that are made in place of others, and why they never will be, nil if they may. One that
+// nobody has made says nothing of what is asked for: the process ended that was about to.
+func (e *executor) replacements(ctx context.Context, lead *v1alpha5.Machine) (ready bool, failed *objection, err error) {
 	record := lead.Status.Disruption
 	ready = true
 	for _, name := range record.Replacements {
 		machine, err := e.current(ctx, v1alpha5.RecordedMachine{Name: name})
 		switch {
 		case err != nil:
-			return false, "", err
+			return false, nil, err
+		case machine == nil && !e.purchases.wasTried(lead.Name, name):
+			return false, &objection{v1alpha5.ReasonOvertaken, fmt.Sprintf("machine %s, which was to take its place, was not made", name)}, nil
 		case machine == nil:
-			return false, fmt.Sprintf("machine %s, which was to take its place, is not there", name), nil
-		case machines.Conditions(machine).IsTrue(v1alpha5.ConditionInitialized):
-		default:
-			ready = false
+			return false, &objection{v1alpha5.ReasonReplacementFailed, fmt.Sprintf("machine %s, which was to take its place, is not there any more", name)}, nil
 		}
+		e.purchases.note(lead.Name, name)
+		ready = ready && machines.Conditions(machine).IsTrue(v1alpha5.ConditionInitialized)
 	}
 	if waited := e.journal.Clock.Since(record.Time.Time); !ready && waited > e.patience {
-		return false, fmt.Sprintf("what was to take its place is not ready after %s", waited.Round(time.Second)), nil
+		return false, &objection{v1alpha5.ReasonReplacementFailed, fmt.Sprintf("what was to take its place is not ready after %s", waited.Round(time.Second))}, nil
 	}
-	return ready, "", nil
+	return ready, nil, nil
 }
 
 // closeAll puts the command on record of those machines that follow, and keeps new pods off all their Nodes. It returns how long to wait until
@@ -215,6 +214,7 @@ func (e *executor) commit(ctx context.Context, lead *v1alpha5.Machine, members [
 
 // finish deletes the machines of a command, the lead last: as long as it is there somebody knows what is to be done.
 func (e *executor) finish(ctx context.Context, lead *v1alpha5.Machine, members []*v1alpha5.Machine) error {
+	e.purchases.forget(lead.Name)
 	for _, machine := range append(slices.DeleteFunc(slices.Clone(members), func(m *v1alpha5.Machine) bool { return m == lead }), lead) {
 		node, err := machines.LiveNode(ctx, e.live, machine)
 		if err != nil {

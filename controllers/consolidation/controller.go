@@ -88,7 +88,7 @@ func NewController(world World, settings Settings, journal journal.Journal) *Con
 	ledger := newLedger(journal.Clock.Now())
 	executor := &executor{
 		client: world.Client, live: world.Live, policy: settings.Drain, journal: journal, held: rations.held, market: world.Market,
-		ledger: ledger, patience: settings.ReplacementPatience, expendableBelow: settings.ExpendableBelow, buys: map[string]bool{}, stirs: stirs,
+		ledger: ledger, patience: settings.ReplacementPatience, expendableBelow: settings.ExpendableBelow, purchases: newPurchases(), stirs: stirs,
 	}
 	return &Controller{
 		client: world.Client, nominations: world.Nominations, policy: settings.Drain, settler: machines.NewSettler(), journal: journal,
@@ -167,6 +167,7 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err := c.client.Get(ctx, request.NamespacedName, machine); err != nil {
 		c.settler.Gone(request)
 		c.rations.gone(request.Name)
+		c.executor.purchases.forget(request.Name)
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	conditions := machines.Conditions(machine)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -36,29 +35,8 @@ type executor struct {
 	// patience is how long what takes the place of machines may take to be ready.
 	patience time.Duration
 	// held returns what keeps all machines that could stay, "" for nothing.
-	held func(context.Context) (string, error)
-
-	mu sync.Mutex
-	// buys maps the name of a machine -> that those are being made that take its place.
-	buys map[string]bool
-}
-
-// buying notes that machines are being made that take the place of another: that they are not there yet says nothing until it ends.
-func (e *executor) buying(lead string) (end func()) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.buys[lead] = true
-	return func() {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		delete(e.buys, lead)
-	}
-}
-
-func (e *executor) isBuying(lead string) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.buys[lead]
+	held      func(context.Context) (string, error)
+	purchases *purchases
 }
 
 // taintSettles is how long schedulers are given to see that a Node takes no new pods before its pods are listed for the last time.

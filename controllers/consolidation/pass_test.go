@@ -252,11 +252,18 @@ func TestAMachineThatIsWhatIsAskedForAgainStays(t *testing.T) {
 }
 
 func TestAPurchaseWithoutAnAnswerIsNoneOrOne(t *testing.T) {
-	for name, lost := range map[string]bool{"nothing was made": false, "it was made all the same": true} {
+	for name, tc := range map[string]struct {
+		lost, restart bool
+		reason        string
+	}{
+		"nothing was made":                         {false, false, v1alpha5.ReasonReplacementFailed},
+		"nothing was made, and nobody knows of it": {false, true, v1alpha5.ReasonOvertaken},
+		"it was made all the same":                 {true, true, ""},
+	} {
 		t.Run(name, func(t *testing.T) {
 			y := newYard(t)
 			machine := y.machine("m5.4xlarge", "500m")
-			if y.lost = lost; !lost {
+			if y.lost = tc.lost; !tc.lost {
 				y.trouble = errors.New("no connection")
 			}
 			y.pass(2 * time.Minute)
@@ -264,10 +271,12 @@ func TestAPurchaseWithoutAnAnswerIsNoneOrOne(t *testing.T) {
 			if y.record(machine) == nil {
 				t.Fatal("nothing is on record")
 			}
-			y.restart()
+			if tc.restart {
+				y.restart()
+			}
 			y.drive(machine)
-			if !lost {
-				y.stays(machine, v1alpha5.ReasonReplacementFailed)
+			if tc.reason != "" {
+				y.stays(machine, tc.reason)
 				return
 			}
 			y.join(machine.Status.Disruption.Replacements[0])

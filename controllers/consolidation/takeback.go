@@ -181,6 +181,7 @@ func (e *executor) takeBack(ctx context.Context, lead *v1alpha5.Machine, reason,
 	if err := e.release(ctx, lead, reason, why); err != nil {
 		return err
 	}
+	e.purchases.forget(lead.Name)
 	if reason == v1alpha5.ReasonReplacementFailed {
 		e.journal.Metrics.ReplacementsFailed.Inc()
 	}

@@ -4,7 +4,7 @@ package mutant
 func choosing() []Mutant {
 	return []Mutant{
 		{Name: "commit-early", Does: "machines go before what is to take their place is ready", patches: []patch{
-			{consolidationDir + "command.go", "\t\tdefault:\n\t\t\tready = false\n", "\t\tdefault:\n\t\t\tready = mutant(\"commit-early\")\n"},
+			{consolidationDir + "command.go", "ready = ready && machines.Conditions(machine).IsTrue(v1alpha5.ConditionInitialized)", "ready = ready && (mutant(\"commit-early\") || machines.Conditions(machine).IsTrue(v1alpha5.ConditionInitialized))"},
 		}},
 	}
 }
