@@ -29,6 +29,9 @@ const (
 	DoNotEvictAnnotation = "karpenter.sh/do-not-evict"
 	// DoNotDisruptAnnotation on a pod means the same. Set to "true" on a node it keeps voluntary disruption away from it.
 	DoNotDisruptAnnotation = "karpenter.sh/do-not-disrupt"
+	// DeletionCostAnnotation has the value of controller.kubernetes.io/pod-deletion-cost that consolidation has written on a pod. While both are the
+	// same it may change them; any other value is its owner's.
+	DeletionCostAnnotation = "karpenter.sh/pod-deletion-cost"
 	// DoNotConsolidateAnnotation set to "true" on a node or machine keeps it from going to save money; one that is expired or drifted goes.
 	DoNotConsolidateAnnotation = "karpenter.sh/do-not-consolidate"
 	// PauseDisruptionAnnotation set to "true" on the namespace kube-system keeps every node of the cluster that could stay.

@@ -14,6 +14,7 @@ func consolidationOf(o *options.Options) consolidation.Settings {
 		Brake: consolidation.BrakeSettings{MostUnready: c.MaxTotalUnready, FewUnready: c.OKTotalUnready},
 		Disruption: disruption.Settings{
 			EvictionCost: c.EvictionCost, Horizon: c.Horizon, LineageRest: c.MovedPodsRest, LeastSpotAlternatives: c.MinSpotAlternatives,
+			DeletionCosts: c.SetPodDeletionCost,
 		},
 	}
 }

@@ -43,7 +43,7 @@ func (p *pass) candidates(ctx context.Context, facts problem.Facts, now time.Tim
 		}
 		c := candidateOf(entry, offer)
 		c.Nominated = awaited[c.Machine] || p.nominations.Nominated(c.Machine, now) || p.nominations.Nominated(c.Node, now)
-		c.SettledAt = p.settling.at(entry.Node, now)
+		c.SettledAt, c.QuietSince = p.settling.at(entry.Node, now), p.settling.quietSince(entry.Node)
 		if c.Consolidate || c.Drifted != "" || !c.ExpiresAt.IsZero() && !now.Before(c.ExpiresAt) {
 			c.Held, c.HeldUntil = p.holding(entry, budgets, now)
 		}

@@ -47,6 +47,8 @@ type pass struct {
 	rollouts map[string]rollout
 	// said maps the name of a machine -> when it was said last why it stays.
 	said map[string]time.Time
+	// costRefused is when it was said first that pods cannot be written to.
+	costRefused time.Time
 	// held is what kept the last pass from deciding.
 	held string
 }
@@ -122,7 +124,11 @@ func (p *pass) leave(ctx context.Context, facts problem.Facts, decision *disrupt
 		return false, err
 	}
 	told, err := p.tell(ctx, facts, decision.Refusals, false)
-	return steered && told, err
+	if err != nil {
+		return false, err
+	}
+	costed, err := p.cost(ctx, decision.DeletionCosts)
+	return steered && told && costed, err
 }
 
 // decide asks for what is due first: it goes whatever it costs.
@@ -169,7 +175,10 @@ func (p *pass) saidBefore(ctx context.Context) (bool, error) {
 	if err := p.client.List(ctx, &nodes, client.UnsafeDisableDeepCopy); err != nil {
 		return false, fmt.Errorf("listing nodes: %w", err)
 	}
-	return slices.ContainsFunc(nodes.Items, func(n corev1.Node) bool { return machines.IsConsolidationCandidate(&n) }), nil
+	if slices.ContainsFunc(nodes.Items, func(n corev1.Node) bool { return machines.IsConsolidationCandidate(&n) }) {
+		return true, nil
+	}
+	return p.costedBefore(ctx)
 }
 
 // input returns what a decision depends on.
@@ -230,11 +239,12 @@ func (p *pass) begin(ctx context.Context, command *disruption.Command, facts pro
 	if len(command.Replacements) > 0 && p.market.Edition() != edition {
 		return nil
 	}
-	defer p.executor.buying(command.Machines[0].Machine)() // who sees the record must not miss what is about to be made
+	defer p.executor.purchases.begin(command.Machines[0].Machine)() // who sees the record must not miss what is about to be made
 	lead, err := p.record(ctx, command, facts)
 	if err != nil || lead == nil || len(command.Replacements) == 0 {
 		return err
 	}
+	p.executor.purchases.note(lead.Name, lead.Status.Disruption.Replacements...)
 	bought, err := p.market.Buy(ctx, edition, disruption.Order{
 		Machines: command.Replacements, Names: lead.Status.Disruption.Replacements, For: lead.Name,
 	})

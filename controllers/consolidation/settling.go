@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/kerf-autoscaler/kerf/pkg/disruption"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/pkg/pods"
 	"github.com/kerf-autoscaler/kerf/pkg/state"
@@ -24,10 +25,11 @@ type settling struct {
 	nodes map[types.UID]found
 }
 
-// found is which pods a node had, and since when.
+// found is which pods a node had, since when it is settled by that, and since when they are the same.
 type found struct {
-	pods  uint64
-	since time.Time
+	pods         uint64
+	count        int
+	since, quiet time.Time
 }
 
 // look notes what is there. Of nodes that are there at the first look it is known when the last pod came, and not when one left.
@@ -42,13 +44,15 @@ func (s *settling) look(snapshot state.Snapshot, now time.Time) {
 		if entry.Node == nil {
 			continue
 		}
-		is := found{pods: lastingPods(entry.Pods), since: now}
+		is := found{since: now, quiet: now}
+		is.pods, is.count = lastingPods(entry.Pods)
 		if first {
 			is.since = lastCame(entry, now)
+			is.quiet = is.since
 		}
 		switch was, known := s.nodes[entry.Node.UID]; {
 		case known && was.pods == is.pods:
-			is.since = was.since
+			is.since, is.quiet = was.since, was.quiet
 		case known && machines.IsConsolidationCandidate(entry.Node): // that pods leave is what the taint is for
 			is.since = was.since
 			if came := lastCame(entry, now); came.After(is.since) {
@@ -65,8 +69,12 @@ func (s *settling) at(node *corev1.Node, now time.Time) time.Time {
 	if known := s.began.Add(s.lasting); now.Before(known) { // until then a pod may have left before the first look
 		return known
 	}
-	return s.nodes[node.UID].since.Add(s.lasting)
+	there := s.nodes[node.UID]
+	return there.since.Add(disruption.SettlesIn(s.lasting, there.count))
 }
+
+// quietSince returns since when nothing has come to the node or left it.
+func (s *settling) quietSince(node *corev1.Node) time.Time { return s.nodes[node.UID].quiet }
 
 // lastCame returns when the last pod came that a node is settled by, or the node itself. A pod that its kubelet has not seen yet comes now.
 func lastCame(entry *state.Entry, now time.Time) time.Time {
@@ -86,15 +94,15 @@ func lastCame(entry *state.Entry, now time.Time) time.Time {
 	return at
 }
 
-// lastingPods returns a number that stands for the pods that a node is settled by.
-func lastingPods(onNode map[types.UID]*corev1.Pod) uint64 {
-	sum := uint64(0)
+// lastingPods returns a number that stands for the pods that a node is settled by, and how many there are.
+func lastingPods(onNode map[types.UID]*corev1.Pod) (sum uint64, count int) {
 	for uid, pod := range onNode {
 		if lasts(pod) {
 			sum += version(string(uid), "")
+			count++
 		}
 	}
-	return sum
+	return sum, count
 }
 
 func lasts(pod *corev1.Pod) bool {

@@ -20,6 +20,7 @@ const (
 	definitions = "config/crd/bases"
 	roles       = "config/rbac/role.yaml"
 	webhooks    = "config/webhook/manifests.yaml"
+	policy      = "config/poddeletioncost/policy.yaml"
 
 	chart               = "charts/kerf"
 	embeddedDefinitions = chart + "/crds"
@@ -30,12 +31,14 @@ const (
 	// notKerf is the condition by which no webhook of kerf's is asked about what kerf writes; the chart puts the service
 	// account of its release into it.
 	notKerf = `request.userInfo.username != "system:serviceaccount:karpenter:karpenter"`
+	// byKerf is the condition of a policy that is about nobody else.
+	byKerf = `request.userInfo.username == "system:serviceaccount:karpenter:karpenter"`
 )
 
 // generate returns the generated files of the charts: path -> content.
 func generate(root fs.FS) (map[string][]byte, error) {
 	files := map[string][]byte{}
-	for _, part := range []func(fs.FS, map[string][]byte) error{addDefinitions, addRoles, addWebhooks, addValues} {
+	for _, part := range []func(fs.FS, map[string][]byte) error{addDefinitions, addRoles, addWebhooks, addPolicy, addValues} {
 		if err := part(root, files); err != nil {
 			return nil, err
 		}
@@ -122,6 +125,25 @@ func addWebhooks(root fs.FS, files map[string][]byte) error {
 		configurations = append(configurations, configuration)
 	}
 	return addYAML(files, chart+"/files/webhooks.yaml", webhooks, configurations)
+}
+
+// addPolicy puts the rules into the chart that keep kerf to what deleting pods costs.
+func addPolicy(root fs.FS, files map[string][]byte) error {
+	documents, err := readDocuments(root, policy)
+	if err != nil {
+		return err
+	}
+	if len(documents) == 0 {
+		return fmt.Errorf("%s: there is no policy", policy)
+	}
+	var typed admissionregistrationv1.ValidatingAdmissionPolicy
+	if err := yaml.UnmarshalStrict(documents[0], &typed); err != nil {
+		return fmt.Errorf("%s: %w", policy, err)
+	}
+	if len(typed.Spec.MatchConditions) != 1 || typed.Spec.MatchConditions[0].Expression != byKerf {
+		return fmt.Errorf("%s: it lacks the condition %s", policy, byKerf)
+	}
+	return addYAML(files, chart+"/files/poddeletioncost.yaml", policy, typed.Spec)
 }
 
 // webhookConfiguration is a configuration of either kind, without what is not the chart's to take over.

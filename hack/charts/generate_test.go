@@ -20,6 +20,8 @@ func source() fstest.MapFS {
 			"---\nkind: Role\nmetadata:\n  namespace: kube-node-lease\nrules:\n- apiGroups: [\"g\"]\n  resources: [leases]\n  verbs: [list]\n"),
 		webhooks: file("# Why.\napiVersion: admissionregistration.k8s.io/v1\nkind: MutatingWebhookConfiguration\nmetadata:\n  name: defaulting\n  labels: {a: b}\n" +
 			"webhooks:\n- name: w\n  clientConfig:\n    service: {name: s, namespace: ns, path: /p}\n  matchConditions:\n  - {name: not-kerf, expression: '" + notKerf + "'}\n"),
+		policy: file("# Why.\nkind: ValidatingAdmissionPolicy\nspec:\n  matchConditions:\n  - {name: by-kerf, expression: '" + byKerf + "'}\n  validations:\n" +
+			"  - expression: object.spec == oldObject.spec\n---\nkind: ValidatingAdmissionPolicyBinding\n"),
 		schemaFile: file(`{"properties": {"z": {"properties": {"old": {"description": "Another spelling of a."}, "enabled": {"description": "Says | no.", "default": true}}},
 			"a": {"description": "First.", "default": {"b": [1]}}, "aws": {"properties": {"q": {"description": "Old."}}}}}`),
 		readmeFile: file("before\n<!-- values -->\nstale\n<!-- end of values -->\n<!-- other charts -->\n<!-- end of other charts -->\nafter\n"),
@@ -41,6 +43,8 @@ func TestChartsAreMadeFromConfigAndSchema(t *testing.T) {
 			"- apiVersion: admissionregistration.k8s.io/v1\n  kind: MutatingWebhookConfiguration\n  metadata:\n    name: defaulting\n" +
 			"  webhooks:\n  - clientConfig:\n      service:\n        name: s\n        namespace: ns\n        path: /p\n" +
 			"    matchConditions:\n    - expression: " + notKerf + "\n      name: not-kerf\n    name: w\n",
+		chart + "/files/poddeletioncost.yaml": head + policy + ". DO NOT EDIT.\n" +
+			"matchConditions:\n- expression: " + byKerf + "\n  name: by-kerf\nvalidations:\n- expression: object.spec == oldObject.spec\n",
 		valuesFile: head + "values.schema.json, which has the types too. DO NOT EDIT.\n" +
 			"\nz:\n  # Says | no.\n  enabled: true\n\n# First.\na:\n  b:\n  - 1\n",
 		readmeFile: "before\n<!-- values -->\n| value | default | meaning |\n| --- | --- | --- |\n| `z.enabled` | `true` | Says \\| no. |\n| `a` | `{\"b\": [1]}` | First. |\n" +
@@ -72,6 +76,8 @@ func TestWhatTheChartsHaveNoPlaceForIsRefused(t *testing.T) {
 		"webhook at a URL":               {webhooks, "service: {name: s, namespace: ns, path: /p}", "url: https://x", "names no path"},
 		"webhook that kerf waits for":    {webhooks, "not-kerf, expression: 'request.userInfo", "not-kerf, expression: 'request.user", "w: it lacks the condition"},
 		"unknown field of a webhook":     {webhooks, "- name: w", "- name: w\n  timeout: 5", "timeout"},
+		"policy for everybody":           {policy, "expression: 'request.userInfo", "expression: 'request.user", "lacks the condition"},
+		"unknown field of a policy":      {policy, "validations:", "checks:", "checks"},
 		"value that nothing describes":   {schemaFile, `"description": "First.", `, "", "a has neither a description nor values"},
 		"schema that is no JSON":         {schemaFile, `"a":`, `a:`, "values.schema.json"},
 		"README without a place":         {readmeFile, "<!-- end of values -->", "", `"<!-- end of values -->"`},

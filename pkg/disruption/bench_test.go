@@ -21,11 +21,14 @@ import (
 // region are on offer, spot and on demand.
 func BenchmarkPass(b *testing.B) {
 	for _, size := range []struct{ nodes, pods int }{{500, 7_500}, {2_000, 30_000}, {5_000, 150_000}} {
-		b.Run(fmt.Sprintf("half-empty/nodes=%d/pods=%d", size.nodes, size.pods), func(b *testing.B) { measurePass(b, size.nodes, size.pods) })
+		b.Run(fmt.Sprintf("half-empty/nodes=%d/pods=%d", size.nodes, size.pods), func(b *testing.B) {
+			measurePass(b, size.nodes, size.pods, disruption.Settings{})
+		})
 	}
+	b.Run("deletion-costs/nodes=2000/pods=30000", func(b *testing.B) { measurePass(b, 2_000, 30_000, disruption.Settings{DeletionCosts: true}) })
 }
 
-func measurePass(b *testing.B, nodes, pods int) {
+func measurePass(b *testing.B, nodes, pods int, settings disruption.Settings) {
 	types, err := region.InstanceTypes(region.Everything, "on-demand", "spot")
 	if err != nil {
 		b.Fatal(err)
@@ -39,7 +42,8 @@ func measurePass(b *testing.B, nodes, pods int) {
 	for b.Loop() {
 		world := problem.Simulate(problem.Facts{Snapshot: snapshot, Offers: offers, ExpendableBelow: problem.DefaultExpendableBelow})
 		decision = disruption.Decide(b.Context(), &disruption.Input{
-			Now: now(), Candidates: candidates, World: world, Allowed: map[disruption.Quota]int{{Provisioner: "default", Reason: disruption.ReasonUnderutilized}: nodes / 10},
+			Now: now(), Candidates: candidates, World: world, Settings: settings,
+			Allowed: map[disruption.Quota]int{{Provisioner: "default", Reason: disruption.ReasonUnderutilized}: nodes / 10},
 		}, disruption.Emptiness, disruption.Expiration, disruption.Drift, disruption.Consolidation)
 	}
 	saved, gone := 0.0, 0

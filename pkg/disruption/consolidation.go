@@ -67,6 +67,9 @@ func Consolidation(ctx context.Context, in *Input) Decision {
 	out.Refusals = firstOfEach(out.Refusals)
 	out.again(s.again)
 	out.Waning = s.waning()
+	if b.settings.DeletionCosts {
+		out.DeletionCosts = s.deletionCosts()
+	}
 	return out
 }
 

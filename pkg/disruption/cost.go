@@ -47,6 +47,8 @@ type Settings struct {
 	LeastSpotAlternatives int
 	// NodeFee is what a node costs on top of its price, US dollars per hour, as in plans.
 	NodeFee float64
+	// DeletionCosts has it decided what deleting pods is to cost.
+	DeletionCosts bool
 	// Effort bounds the work of a decision, in looks at nodes and pods; by default two hundred thousand.
 	Effort int
 }
@@ -71,6 +73,15 @@ func (s Settings) withDefaults() Settings {
 	return s
 }
 
+// SettlesIn is how long a node is left alone after a pod has come to it, or left it, before it may go to save money: lasting, and half of that
+// where there is no more than one pod that does not end by itself. The more there is to lose, the surer it has to be that nothing more changes.
+func SettlesIn(lasting time.Duration, pods int) time.Duration {
+	if pods <= 1 {
+		return lasting / 2
+	}
+	return lasting
+}
+
 // costOf returns what moving the pods of a machine is taken to cost, US dollars.
 func (s *Settings) costOf(c *Candidate, moving []*corev1.Pod, now time.Time) float64 {
 	cost := 0.0
@@ -87,7 +98,7 @@ func (s *Settings) costOf(c *Candidate, moving []*corev1.Pod, now time.Time) flo
 // divisors are Karpenter's: all of the range of either is worth a few pods.
 func weight(pod *corev1.Pod) float64 {
 	out := 1.0
-	if cost, err := strconv.ParseFloat(pod.Annotations[corev1.PodDeletionCost], 64); err == nil {
+	if cost, err := strconv.ParseFloat(pod.Annotations[corev1.PodDeletionCost], 64); err == nil && OwnCost(pod) == "" {
 		out += cost / (1 << 27)
 	}
 	out += float64(pods.Priority(pod)) / (1 << 25)

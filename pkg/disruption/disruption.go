@@ -78,6 +78,8 @@ type Candidate struct {
 	// SettledAt is from when on it may go to save money: for some time before nothing has come to it, or left it; pods that leave one that
 	// is waning do not count, as that is what it is for.
 	SettledAt time.Time
+	// QuietSince is when the last pod has come to it, or left it in whatever way; zero for the same as SettledAt.
+	QuietSince time.Time
 	// ExpiresAt is when it is too old; zero for never.
 	ExpiresAt time.Time
 	// Drifted says in which way the machine is not what is asked for now; "" when it is.
@@ -124,6 +126,13 @@ func byName(commands []Command) {
 	slices.SortFunc(commands, func(a, b Command) int { return cmp.Compare(a.Machines[0].Machine, b.Machines[0].Machine) })
 }
 
+func (c *Candidate) quietSince() time.Time {
+	if c.QuietSince.After(c.SettledAt) {
+		return c.QuietSince
+	}
+	return c.SettledAt
+}
+
 func (c *Candidate) target() Target {
 	return Target{Machine: c.Machine, Node: c.Node, Provisioner: c.Provisioner}
 }
@@ -146,6 +155,8 @@ type Decision struct {
 	Again time.Time
 	// Waning are the machines that are best left to empty by themselves, in order of name.
 	Waning []Target
+	// DeletionCosts are the pods whose deletion is to cost something else than is written on them, those on the dearest machines first.
+	DeletionCosts []PodCost
 	// Partial says that not all methods were asked: of machines that nothing is said of, nothing is known.
 	Partial bool
 }
@@ -168,6 +179,7 @@ func Decide(ctx context.Context, in *Input, methods ...Method) Decision {
 		out.Refusals = append(out.Refusals, decision.Refusals...)
 		out.again(decision.Again)
 		out.Waning = append(out.Waning, decision.Waning...)
+		out.DeletionCosts = append(out.DeletionCosts, decision.DeletionCosts...)
 		if len(decision.Commands) > 0 {
 			out.Commands, out.Partial = decision.Commands, i < len(methods)-1
 			break

@@ -64,4 +64,9 @@ func TestASavingLastsLongerWhereNothingChanges(t *testing.T) {
 	if decision = s.decide(t, disruption.Consolidation); len(decision.Commands) != 1 {
 		t.Errorf("%v, want the machine to go then", told(decision))
 	}
+	// A pod that leaves a node that is left to empty does not unsettle it, and yet the node is not quiet.
+	s.in.Candidates[0].QuietSince = settled.Add(time.Hour)
+	if decision = s.decide(t, disruption.Consolidation); len(decision.Commands) > 0 || decision.Again.Sub(settled).Round(time.Minute) != 15*time.Hour {
+		t.Errorf("%v and again at %s, want nothing for another hour", told(decision), decision.Again)
+	}
 }

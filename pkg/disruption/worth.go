@@ -59,7 +59,7 @@ func (b *bench) finish(set []*Candidate, p part, machines []solver.Machine) move
 func (b *bench) horizon(m *move) float64 {
 	quiet := longestHorizon
 	for _, c := range m.candidates {
-		quiet = min(quiet, b.in.Now.Sub(c.SettledAt)/2)
+		quiet = min(quiet, b.in.Now.Sub(c.quietSince())/2)
 	}
 	out := max(b.settings.Horizon, quiet)
 	for _, c := range m.candidates {
@@ -78,7 +78,7 @@ func (b *bench) paysFrom(m *move) time.Time {
 	}
 	var out time.Time
 	for _, c := range m.candidates {
-		if at := c.SettledAt.Add(time.Duration(2 * asked * float64(time.Hour))).Add(time.Second); at.After(out) {
+		if at := c.quietSince().Add(time.Duration(2 * asked * float64(time.Hour))).Add(time.Second); at.After(out) {
 			out = at
 		}
 	}

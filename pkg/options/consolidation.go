@@ -20,6 +20,8 @@ type Consolidation struct {
 	MinSpotAlternatives int
 	// SteerNewPods has new pods go last to nodes that are best left to empty by themselves.
 	SteerNewPods bool
+	// SetPodDeletionCost has ReplicaSets that shrink take those pods away first that are on nodes that are the soonest worth giving back.
+	SetPodDeletionCost bool
 	// MaxTotalUnready is how many nodes may be unready before none is removed that could stay, in percent; OKTotalUnready may be in any case.
 	MaxTotalUnready, OKTotalUnready int
 }
@@ -27,10 +29,11 @@ type Consolidation struct {
 func (c *Consolidation) flags(flags *pflag.FlagSet) {
 	flags.DurationVar(&c.Horizon, "consolidation-horizon", 4*time.Hour, "a saving is taken to last for at least this long, and for longer where pods neither come nor go: pods are moved to save money only if that saves more in this time than moving them is taken to cost")
 	flags.Float64Var(&c.EvictionCost, "eviction-cost", 0.1, "what moving an ordinary pod is taken to cost, in US dollars; a pod costs more that is important or slow to start, and a pod of a job what it has run for")
-	flags.DurationVar(&c.SettleFor, "consolidation-settle-duration", 5*time.Minute, "a node goes to save money once no pod has come to it or left it for this long, those of jobs and DaemonSets aside")
+	flags.DurationVar(&c.SettleFor, "consolidation-settle-duration", 5*time.Minute, "a node goes to save money once no pod has come to it or left it for this long, or for half of it where it has no more than one; pods of jobs and DaemonSets aside")
 	flags.DurationVar(&c.MovedPodsRest, "moved-pods-rest", time.Hour, "pods that were moved to save money, or came in their place, are not moved again for this long, and for longer each time")
 	flags.IntVar(&c.MinSpotAlternatives, "min-spot-alternatives", 15, "a spot machine takes the place of another spot machine only if it has this many instance types to choose from")
 	flags.BoolVar(&c.SteerNewPods, "steer-new-pods", true, "taint nodes karpenter.sh/consolidation-candidate:PreferNoSchedule that may be consolidated and are the soonest empty if new pods go elsewhere, as far as other nodes have room")
+	flags.BoolVar(&c.SetPodDeletionCost, "set-pod-deletion-cost", false, "annotate pods of ReplicaSets with controller.kubernetes.io/pod-deletion-cost, so that those on nodes that cost most for each of their pods are the first to go when their ReplicaSet shrinks; takes the right to patch pods")
 	flags.IntVar(&c.MaxTotalUnready, "max-total-unready-percentage", 45, "while more of the cluster's nodes are not ready, none is removed that could stay; 0 counts none")
 	flags.IntVar(&c.OKTotalUnready, "ok-total-unready-count", 3, "as many nodes may be not ready whatever part of the cluster they are")
 }

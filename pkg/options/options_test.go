@@ -105,6 +105,7 @@ func settings() map[string]struct {
 		"moved-pods-rest":                 {"2h", func(o *options.Options) { o.Consolidation.MovedPodsRest = 2 * time.Hour }},
 		"min-spot-alternatives":           {"5", func(o *options.Options) { o.Consolidation.MinSpotAlternatives = 5 }},
 		"steer-new-pods":                  {"false", func(o *options.Options) { o.Consolidation.SteerNewPods = false }},
+		"set-pod-deletion-cost":           {"true", func(o *options.Options) { o.Consolidation.SetPodDeletionCost = true }},
 		"max-total-unready-percentage":    {"0", func(o *options.Options) { o.Consolidation.MaxTotalUnready = 0 }},
 		"ok-total-unready-count":          {"0", func(o *options.Options) { o.Consolidation.OKTotalUnready = 0 }},
 		"launch-template-ttl":             {"3m", func(o *options.Options) { o.LaunchTemplateTTL = 3 * time.Minute }},

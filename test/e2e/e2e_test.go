@@ -40,6 +40,7 @@ func TestKerfFromItsChart(t *testing.T) {
 	startWorld(t, true).play(t, []scenario{
 		{"a Provisioner without requirements shows the default ones", (*world).writesDefaults},
 		{"every example applies", (*world).examplesApply},
+		{"pods say what deleting them costs", (*world).saysWhatDeletingCosts},
 	})
 }
 

@@ -39,7 +39,7 @@ type world struct {
 func startWorld(t *testing.T, chart bool) *world {
 	t.Helper()
 	e, err := environment.Start(t.Context(), environment.Options{
-		Root: "../..", Chart: chart, Audit: true, BootDelay: time.Second, ShutdownDelay: 500 * time.Millisecond,
+		Root: "../..", Chart: chart, ChartValues: []string{"settings.setPodDeletionCost=true"}, Audit: true, BootDelay: time.Second, ShutdownDelay: 500 * time.Millisecond,
 		ControllerArguments: []string{"--registration-timeout=" + registrationTimeout.String()},
 	})
 	if err != nil {

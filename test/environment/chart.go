@@ -14,19 +14,24 @@ const roleARN = "arn:aws:iam::000000000000:role/kerf"
 // installChart installs kerf in the way of most people: helm, the chart and the settings that they have always typed. The
 // controller is a process of this machine: there are no pods, the webhooks are called at a URL, and what the chart has for the
 // environment of pods becomes that of the process.
-func (e *Environment) installChart(ctx context.Context) error {
+func (e *Environment) installChart(ctx context.Context, values []string) error {
 	h, err := helm.New(e.root, e.directory, e.cluster.Kubeconfig())
 	if err != nil {
 		return err
 	}
-	if _, err := h.Run(ctx, "upgrade", "--install", ServiceAccount, helm.Chart, "--namespace="+Namespace, "--create-namespace", "--wait",
-		`--set=serviceAccount.annotations.eks\.amazonaws\.com/role-arn=`+roleARN,
-		"--set=clusterName="+e.clusterName,
-		"--set=clusterEndpoint="+e.cluster.Server(),
-		"--set=aws.defaultInstanceProfile="+InstanceProfile,
-		"--set=settings.aws.interruptionQueueName="+e.queueName(),
-		"--set=replicas=0", "--set=webhook.url=https://"+net.JoinHostPort(loopback, e.ports.webhook),
-	); err != nil {
+	install := []string{
+		"upgrade", "--install", ServiceAccount, helm.Chart, "--namespace=" + Namespace, "--create-namespace", "--wait",
+		`--set=serviceAccount.annotations.eks\.amazonaws\.com/role-arn=` + roleARN,
+		"--set=clusterName=" + e.clusterName,
+		"--set=clusterEndpoint=" + e.cluster.Server(),
+		"--set=aws.defaultInstanceProfile=" + InstanceProfile,
+		"--set=settings.aws.interruptionQueueName=" + e.queueName(),
+		"--set=replicas=0", "--set=webhook.url=https://" + net.JoinHostPort(loopback, e.ports.webhook),
+	}
+	for _, value := range values {
+		install = append(install, "--set="+value)
+	}
+	if _, err := h.Run(ctx, install...); err != nil {
 		return fmt.Errorf("installing the chart: %w", err)
 	}
 	manifests, err := h.Run(ctx, "get", "manifest", ServiceAccount, "--namespace="+Namespace)

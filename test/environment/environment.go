@@ -55,6 +55,8 @@ type Options struct {
 	CredentialsRefused bool
 	// Chart installs kerf with helm from its chart, in place of the manifests of config/.
 	Chart bool
+	// ChartValues are values of the chart on top of those that everybody sets, as helm's --set takes them.
+	ChartValues []string
 	// Audit has the API server record what kerf's account asks of it; see cluster.AuditLog.
 	Audit bool
 	// WithoutController starts everything but the controller, which Controller().Start() then starts.

@@ -63,7 +63,7 @@ func (e *Environment) install(ctx context.Context, options Options) error {
 	e.ports = ports{metrics: free[0], probes: free[1], webhook: free[2]}
 	way := e.installManifests
 	if options.Chart {
-		way = e.installChart
+		way = func(ctx context.Context) error { return e.installChart(ctx, options.ChartValues) }
 	}
 	if err := way(ctx); err != nil {
 		return err

@@ -36,6 +36,7 @@ func TestAReleaseFromItsInstallToItsUninstall(t *testing.T) {
 		{"an upgrade keeps what kerf has written", keepsWhatKerfWrote},
 		{"webhooks move to a URL and back", movesWebhooks},
 		{"every value at once is accepted", takesEveryValue},
+		{"who may patch pods may change what deleting them costs and nothing else", keepsToDeletionCosts},
 		{"without webhooks nothing of them is left, and the example of the notes applies", disablesWebhooks},
 		{"definitions are taken over and upgraded", upgradesDefinitions},
 		{"an uninstall leaves the definitions with their objects and nothing else", func(t *testing.T, s *site) { uninstalls(t, s, before) }},

@@ -47,22 +47,16 @@ type Options struct {
 	Off bool
 	// DecideEvery is how often it is decided what goes; at each tick by default.
 	DecideEvery time.Duration
-	// Steering is what is done so that machines empty that are best left to do so by themselves.
-	Steering Steering
-}
-
-// Steering says by which means pods are kept from machines that are to empty by themselves.
-type Steering struct {
-	// Taint has the scheduler put pods there last.
+	// Taint has the scheduler put pods last on machines that are best left to empty by themselves.
 	Taint bool
-	// DeletionCost has ReplicaSets that shrink take their pods there away first.
-	DeletionCost bool
 }
 
 // Figures are what living through some time has cost.
 type Figures struct {
 	DollarHours                            float64
 	Launches, Evictions, Commands, Removed int
+	// Annotations counts how often it was written on a pod what its deletion costs.
+	Annotations int
 }
 
 // Cluster is a cluster in simulated time.
@@ -110,8 +104,10 @@ type machine struct {
 	ready        bool
 	// changed is when a pod has come, or gone unless the machine is waning.
 	changed time.Time
-	going   bool
-	goneAt  time.Time
+	// quiet is when one has come or gone in whatever way.
+	quiet  time.Time
+	going  bool
+	goneAt time.Time
 	// expected is until when pods are expected.
 	expected time.Time
 }
@@ -209,18 +205,20 @@ func (c *Cluster) drop(pod *corev1.Pod) {
 	delete(c.pods, pod.UID)
 	delete(c.planned, pod.UID)
 	c.model.DeletePod(pod.UID)
-	if !c.waning[pod.Spec.NodeName] { // that pods leave is what it is for
-		c.touch(pod)
-	}
+	c.touch(pod, !c.waning[pod.Spec.NodeName]) // that pods leave is what it is for
 }
 
-// touch notes that a pod has come to its node, or left it. Pods of jobs come and go all the time, and say nothing of what is to come.
-func (c *Cluster) touch(pod *corev1.Pod) {
+// touch notes that a pod has come to its node, or left it, and whether that unsettles the node. Pods of jobs come and go all the time, and
+// say nothing of what is to come.
+func (c *Cluster) touch(pod *corev1.Pod, unsettles bool) {
 	if owner := metav1.GetControllerOf(pod); owner != nil && owner.Kind == "Job" {
 		return
 	}
 	if m := c.machines[pod.Spec.NodeName]; m != nil {
-		m.changed = c.Now
+		m.quiet = c.Now
+		if unsettles {
+			m.changed = c.Now
+		}
 	}
 }
 

@@ -84,8 +84,9 @@ func (c *Cluster) disrupt(ctx context.Context) {
 	c.stays = decision.Refusals
 	c.waning = map[string]bool{}
 	for _, target := range decision.Waning {
-		c.waning[target.Machine] = c.Steering != Steering{}
+		c.waning[target.Machine] = c.Taint
 	}
+	c.annotate(decision.DeletionCosts)
 	for _, decided := range decision.Commands {
 		if c.OnCommand != nil {
 			c.OnCommand(decided)
@@ -134,6 +135,7 @@ func (c *Cluster) carryOut(recorded *command) bool {
 		for _, pod := range moving {
 			c.drop(pod)
 			anew := pod.DeepCopy()
+			anew.Annotations = nil
 			c.Add(anew)
 			c.Moved[pod.Name]++
 		}
@@ -151,7 +153,7 @@ func (c *Cluster) candidates() []disruption.Candidate {
 		provisioner := c.Offers[m.object.Labels[v1alpha5.ProvisionerNameLabel]].Provisioner
 		candidate := disruption.Candidate{
 			Machine: m.object.Name, Node: m.object.Name, Provisioner: provisioner.Name, PricePerHour: m.price,
-			InstanceType: m.instanceType, CapacityType: m.capacityType, Consolidate: !c.Off, SettledAt: m.changed.Add(c.SettleFor),
+			InstanceType: m.instanceType, CapacityType: m.capacityType, Consolidate: !c.Off, SettledAt: m.changed.Add(disruption.SettlesIn(c.SettleFor, lasting(c.on(m.object.Name)))), QuietSince: m.quiet,
 			Held: c.Held[m.object.Name], Nominated: c.Now.Before(m.expected),
 			Waning: c.waning[m.object.Name],
 		}
@@ -196,4 +198,15 @@ func (c *Cluster) Running() map[string]int {
 	}
 	delete(out, "")
 	return out
+}
+
+// lasting counts the pods that do not end by themselves.
+func lasting(there []*corev1.Pod) int {
+	n := 0
+	for _, pod := range there {
+		if owner := metav1.GetControllerOf(pod); owner == nil || owner.Kind != "Job" {
+			n++
+		}
+	}
+	return n
 }

@@ -5,10 +5,13 @@ import (
 	"hash/fnv"
 	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/disruption"
 	"github.com/kerf-autoscaler/kerf/pkg/pods"
 )
 
@@ -51,7 +54,7 @@ func (c *Cluster) ScaleDown(names, like []string, tooMany int) []string {
 	slices.SortFunc(ranked, func(a, b *corev1.Pod) int {
 		return cmp.Or(
 			cmp.Compare(min(1, len(a.Spec.NodeName)), min(1, len(b.Spec.NodeName))),
-			cmp.Compare(c.deletionCost(a), c.deletionCost(b)),
+			cmp.Compare(deletionCost(a), deletionCost(b)),
 			cmp.Compare(sharing[b.Spec.NodeName], sharing[a.Spec.NodeName]),
 			cmp.Compare(c.readyFor(a), c.readyFor(b)),
 			cmp.Compare(chance(a), chance(b)),
@@ -81,11 +84,25 @@ func chance(pod *corev1.Pod) uint64 {
 	return hash.Sum64()
 }
 
-// deletionCost is the annotation by which a controller knows which pods to take away first. Pods on machines that are to empty by
-// themselves may have the lowest.
-func (c *Cluster) deletionCost(pod *corev1.Pod) int {
-	if c.Steering.DeletionCost && c.waning[pod.Spec.NodeName] {
-		return -1
+// deletionCost is the annotation by which a controller knows which pods to take away first.
+func deletionCost(pod *corev1.Pod) int {
+	cost, err := strconv.Atoi(pod.Annotations[corev1.PodDeletionCost])
+	if err != nil {
+		return 0
 	}
-	return 0
+	return cost
+}
+
+// annotate writes on pods what deleting them costs.
+func (c *Cluster) annotate(costs []disruption.PodCost) {
+	for _, of := range costs {
+		pod := of.Pod.DeepCopy()
+		if pod.Annotations == nil {
+			pod.Annotations = map[string]string{}
+		}
+		pod.Annotations[corev1.PodDeletionCost], pod.Annotations[v1alpha5.DeletionCostAnnotation] = of.Cost, of.Cost
+		c.pods[pod.UID] = pod
+		c.model.UpdatePod(pod)
+		c.Annotations++
+	}
 }

@@ -74,7 +74,7 @@ func (c *Cluster) roomiest(pod *corev1.Pod, free map[string]corev1.ResourceList)
 			continue
 		}
 		share := (part(left, m, corev1.ResourceCPU) + part(left, m, corev1.ResourceMemory)) / 2
-		if c.Steering.Taint && c.waning[m.object.Name] {
+		if c.Taint && c.waning[m.object.Name] {
 			share -= discouraged
 		}
 		if share > best {
@@ -132,5 +132,5 @@ func (c *Cluster) bind(pod *corev1.Pod, node string) {
 	c.changes++
 	c.pods[pod.UID] = bound
 	c.model.UpdatePod(bound)
-	c.touch(bound)
+	c.touch(bound, true)
 }

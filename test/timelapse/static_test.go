@@ -99,7 +99,7 @@ func random(seed uint64) *timelapse.Cluster {
 	r := rand.New(rand.NewPCG(seed, 5)) //nolint:gosec // clusters that can be made again
 	c := timelapse.New(timelapse.Options{
 		Offers: offers(r), SettleFor: 5 * time.Minute, DecideEvery: time.Minute, Share: 10 + r.IntN(90),
-		Settings: disruption.Settings{LineageRest: time.Hour}, Steering: timelapse.Steering{Taint: true},
+		Settings: disruption.Settings{LineageRest: time.Hour}, Taint: true,
 	})
 	gone := map[string]bool{}
 	for group := range 1 + r.IntN(8) {
