@@ -59,7 +59,7 @@ clean: ## Remove bin/.
 
 ##@ Test
 
-.PHONY: test bench fuzz conformance peer-bench scale webhook-load hpa chaos chaos-live empty-race worlds
+.PHONY: test bench fuzz conformance peer-bench scale webhook-load hpa chaos chaos-live empty-race churn worlds
 test: control-plane ## Run every test.
 	@$(BUILD) controller helm
 	@$(BUILD) compile "compiling with the race detector" -race ./...
@@ -98,6 +98,12 @@ chaos: control-plane ## Run kerf in worlds in which everything goes wrong: each 
 RACES ?= 10000
 empty-race: ## Have pods come to empty nodes at every moment of their end, in RACES worlds in which watches lag by up to half a minute; none may be lost.
 	@$(GO) run ./test/chaos/cmd/chaos -seeds 0 -every 0 -live 0 -races $(RACES) $(if $(RACE),-race $(RACE)) $(ARGS)
+
+# DAYS=n is how many days, up to nine; make test has an hour of the first.
+DAYS ?= 4
+churn: ## Live through DAYS days of a cluster in which pods come and go, with several ways to give machines back, and have 1,000 random clusters come to rest.
+	@$(STEP) "days of churn" env KERF_DAY=$(DAYS) $(GO) test -count=1 -timeout 3h -v -run '^TestADayOfChurn$$' ./test/timelapse
+	@$(STEP) "clusters come to rest" env KERF_STATIC_CLUSTERS=1000 $(GO) test -count=1 -timeout 1h -v -run Static ./test/timelapse
 
 # LIVE=n is how many worlds; SEED=n replays one and prints its history.
 LIVE ?= 50
