@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -149,10 +150,31 @@ func (e *executor) kept(ctx context.Context, machine *v1alpha5.Machine, node *co
 	if workload := slices.IndexFunc(onNode, pods.IsReschedulable); workload >= 0 {
 		return v1alpha5.ReasonNotEmpty, fmt.Sprintf("pod %s came to the node", klog.KObj(onNode[workload])), nil
 	}
+	if pod := passedThrough(onNode, machines.Conditions(machine).Get(v1alpha5.ConditionDisrupting)); pod != nil {
+		return v1alpha5.ReasonNotEmpty, fmt.Sprintf("pod %s has run on the node since it was decided", klog.KObj(pod)), nil
+	}
 	if reason, why, err = e.asksToStay(ctx, machine, node, onNode); reason != "" {
 		reason = v1alpha5.ReasonHeld
 	}
 	return reason, why, err
+}
+
+// passedThrough returns a pod that has come to a Node after it was decided on for being empty and has ended by now, nil for none: a watch
+// that lags has told nobody of it. The API keeps whole seconds, so that one of the same second counts.
+func passedThrough(onNode []*corev1.Pod, decided *metav1.Condition) *corev1.Pod {
+	for _, pod := range onNode {
+		if decided.Reason != disruption.ReasonEmpty || !pods.IsTerminal(pod) || pods.IsOwnedByDaemonSet(pod) || pods.IsMirror(pod) {
+			continue
+		}
+		came := pod.CreationTimestamp.Time
+		if start := pod.Status.StartTime; start != nil && start.After(came) {
+			came = start.Time
+		}
+		if !came.Before(decided.LastTransitionTime.Truncate(time.Second)) {
+			return pod
+		}
+	}
+	return nil
 }
 
 // stirred reports whether a Machine that goes for being empty is to wait anew: somebody has seen a pod on its Node since. That it has

@@ -6,11 +6,13 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
+	"github.com/kerf-autoscaler/kerf/pkg/disruption"
 	"github.com/kerf-autoscaler/kerf/pkg/machines"
 	"github.com/kerf-autoscaler/kerf/test/builders"
 	"github.com/kerf-autoscaler/kerf/test/workbench"
@@ -39,6 +41,28 @@ func TestAPodThatASchedulerBindsBeforeItSeesTheTaintGivesTheNodeBack(t *testing.
 	h.Reconcile(h.controller, h.machine.Name)
 	if h.going() || h.tainted() || h.decided() {
 		t.Errorf("going %t, tainted %t, decided %t, with a pod on the node", h.going(), h.tainted(), h.decided())
+	}
+}
+
+// A watch that lags tells of a pod only after it has come, run and ended.
+func TestAPodThatHasEndedAlreadyGivesTheNodeBack(t *testing.T) {
+	for name, tc := range map[string]struct {
+		started time.Duration
+		want    bool
+	}{"it came after the decision": {2 * time.Second, true}, "it came long before": {-time.Hour, false}} {
+		t.Run(name, func(t *testing.T) {
+			decided := metav1.Condition{Reason: disruption.ReasonEmpty, LastTransitionTime: metav1.NewTime(noon())}
+			ended := builders.Pod(builders.Name("job"), func(p *corev1.Pod) {
+				p.CreationTimestamp, p.Status.Phase = metav1.NewTime(noon().Add(-2*time.Hour)), corev1.PodSucceeded
+				p.Status.StartTime = &metav1.Time{Time: noon().Add(tc.started)}
+			})
+			daemon := builders.Pod(builders.OwnedBy("apps/v1", "DaemonSet", "agent"), func(p *corev1.Pod) {
+				p.CreationTimestamp, p.Status.Phase = metav1.NewTime(noon().Add(time.Minute)), corev1.PodFailed
+			})
+			if got := passedThrough([]*corev1.Pod{daemon, ended}, &decided); (got != nil) != tc.want {
+				t.Errorf("pod %v has run since, want one: %t", got, tc.want)
+			}
+		})
 	}
 }
 

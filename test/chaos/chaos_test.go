@@ -41,6 +41,7 @@ func regressions() map[string]world.Plan {
 			Seed: 159, Pods: 1, Shapes: 1, Workers: 4, Calm: 2 * time.Minute, Shuffle: true, Lags: map[string]world.Lag{"Node": {Least: 3 * time.Second, Most: 4 * time.Second}},
 			Steps: []world.Step{{At: 2 * time.Second, Action: world.StepScale, Number: 1}, {At: 5 * time.Second, Action: world.StepAmbush}},
 		},
+		"a pod came to an empty node and ended before any watch told of it": world.DrawRace(6985),
 	}
 }
 
