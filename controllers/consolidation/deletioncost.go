@@ -14,6 +14,7 @@ import (
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/disruption"
+	"github.com/kerf-autoscaler/kerf/pkg/pods"
 )
 
 // mostCosted is how many pods a pass writes to: those of a large cluster that kerf is new to are written one portion after the other.
@@ -44,10 +45,10 @@ func (p *pass) cost(ctx context.Context, costs []disruption.PodCost) (bool, erro
 	if len(costs) > 0 {
 		ctrl.LoggerFrom(ctx).V(1).Info("changed what deleting pods costs their ReplicaSets", "pods", written, "refused", len(refused), "of", len(costs))
 	}
-	if len(refused) > 0 && p.costRefused.IsZero() {
+	if len(refused) > 0 && !p.costRefused {
 		ctrl.LoggerFrom(ctx).Error(refused[0], "what deleting pods costs is not written: is there the role, and does any webhook change pods beside it?")
-		p.costRefused = p.journal.Clock.Now()
 	}
+	p.costRefused = len(refused) > 0
 	return len(costs) <= mostCosted || len(refused) > 0, nil
 }
 
@@ -76,5 +77,5 @@ func (p *pass) costedBefore(ctx context.Context) (bool, error) {
 	if err := p.client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return false, fmt.Errorf("listing pods: %w", err)
 	}
-	return slices.ContainsFunc(list.Items, func(pod corev1.Pod) bool { return disruption.OwnCost(&pod) != "" }), nil
+	return slices.ContainsFunc(list.Items, func(pod corev1.Pod) bool { return disruption.OwnCost(&pod) != "" && pods.IsReschedulable(&pod) }), nil
 }

@@ -47,8 +47,8 @@ type pass struct {
 	rollouts map[string]rollout
 	// said maps the name of a machine -> when it was said last why it stays.
 	said map[string]time.Time
-	// costRefused is when it was said first that pods cannot be written to.
-	costRefused time.Time
+	// costRefused says that the last pass could not write to some pods, which was said then.
+	costRefused bool
 	// held is what kept the last pass from deciding.
 	held string
 }

@@ -41,7 +41,8 @@ func (s *search) deletionCosts() []PodCost {
 	onNode := map[string][]*corev1.Pod{}
 	base := s.in.World.Without(nil)
 	for i := range base.Nodes {
-		onNode[base.Nodes[i].Name] = slices.Concat(base.Nodes[i].Pods, base.Nodes[i].Yielding)
+		there := slices.Concat(base.Nodes[i].Pods, base.Nodes[i].Yielding)
+		onNode[base.Nodes[i].Name] = slices.DeleteFunc(there, func(pod *corev1.Pod) bool { return !pods.IsReschedulable(pod) })
 	}
 	left, going := leftAlone(onNode, base.Pods), s.best.candidates()
 	var out []PodCost
@@ -81,8 +82,7 @@ func (s *search) wantedCosts(c *Candidate, there []*corev1.Pod, left map[types.U
 
 // grade maps the UIDs of the pods of a machine -> what deleting them is to cost.
 func grade(c *Candidate, there []*corev1.Pod, left map[types.UID]bool) map[types.UID]string {
-	lasting := staying(slices.DeleteFunc(slices.Clone(there), func(pod *corev1.Pod) bool { return !pods.IsReschedulable(pod) }))
-	of := math.Log(c.PricePerHour/float64(max(1, lasting))/gradeUnit) / math.Log(gradeStep)
+	of := math.Log(c.PricePerHour/float64(max(1, staying(there)))/gradeUnit) / math.Log(gradeStep)
 	if before, known := gradeBefore(there); known && math.Abs(of-before) <= gradeSlack {
 		of = before
 	}
@@ -171,7 +171,7 @@ func number(cost string) int {
 }
 
 func replicaSetOf(pod *corev1.Pod) *metav1.OwnerReference {
-	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil && owner.Kind == "ReplicaSet" && pods.IsReschedulable(pod) {
+	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil && owner.Kind == "ReplicaSet" {
 		return owner
 	}
 	return nil

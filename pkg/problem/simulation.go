@@ -37,9 +37,9 @@ func Simulate(facts Facts) *Simulation {
 		moving = append(moving, leaving...)
 	}
 	out.base = s.problem(slices.ContainsFunc(moving, pods.NeverPreempts))
+	needy := func(pod *corev1.Pod) bool { return !solver.IsPlain(pod) }
 	for i := range out.base.Nodes {
 		node := &out.base.Nodes[i]
-		needy := func(pod *corev1.Pod) bool { return !solver.IsPlain(pod) }
 		node.Plain = !slices.ContainsFunc(node.Pods, needy) && !slices.ContainsFunc(node.Yielding, needy)
 	}
 	for _, leaving := range out.displaced {

@@ -50,17 +50,11 @@ func hostsOf(nodes []*Node, learned [][]*ties, d dimensions, b *rulebook) []*hos
 			classes[key] = h.class
 		}
 		if len(b.traits) > 0 {
-			own := func(k int) *ties {
-				if n.Plain {
-					return nil
-				}
-				return learned[i][k]
-			}
 			for k, pod := range n.Pods {
-				h.house(b.lodge(residents, pod, own(k)))
+				h.house(b.lodge(residents, pod, learned[i][k]))
 			}
 			for k, pod := range n.Yielding {
-				h.yielding = append(h.yielding, b.lodge(residents, pod, own(len(n.Pods)+k)))
+				h.yielding = append(h.yielding, b.lodge(residents, pod, learned[i][len(n.Pods)+k]))
 			}
 		}
 		out = append(out, h)

@@ -108,6 +108,7 @@ func newSolution(p *Problem, at *tempo) *solution {
 			return s
 		}
 		if n.Plain {
+			theirs[i] = make([]*ties, len(n.Pods)+len(n.Yielding))
 			continue
 		}
 		for _, pod := range slices.Concat(n.Pods, n.Yielding) {
