@@ -4,7 +4,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kerf-autoscaler/kerf/pkg/disruption"
@@ -106,6 +105,5 @@ func lastingPods(onNode map[types.UID]*corev1.Pod) (sum uint64, count int) {
 }
 
 func lasts(pod *corev1.Pod) bool {
-	owner := metav1.GetControllerOfNoCopy(pod)
-	return pods.IsReschedulable(pod) && (owner == nil || owner.Kind != "Job")
+	return pods.IsReschedulable(pod) && !pods.IsOwnedByJob(pod)
 }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kerf-autoscaler/kerf/pkg/pods"
 )
@@ -87,7 +86,7 @@ func (s *Settings) costOf(c *Candidate, moving []*corev1.Pod, now time.Time) flo
 	cost := 0.0
 	for _, pod := range moving {
 		cost += s.EvictionCost * weight(pod) * slowness(pod)
-		if owner := metav1.GetControllerOfNoCopy(pod); owner != nil && owner.Kind == "Job" {
+		if pods.IsOwnedByJob(pod) {
 			cost += c.PricePerHour / float64(len(moving)) * now.Sub(started(pod)).Hours() // it begins anew
 		}
 	}

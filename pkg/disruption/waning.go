@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kerf-autoscaler/kerf/pkg/pods"
 )
@@ -97,7 +96,7 @@ func (s *search) spared(order []*Candidate) []*Candidate {
 func staying(there []*corev1.Pod) int {
 	n := 0
 	for _, pod := range there {
-		if owner := metav1.GetControllerOfNoCopy(pod); owner == nil || owner.Kind != "Job" {
+		if !pods.IsOwnedByJob(pod) {
 			n++
 		}
 	}

@@ -77,6 +77,12 @@ func IsOwnedByDaemonSet(pod *corev1.Pod) bool {
 	return owner != nil && owner.Kind == "DaemonSet" && owner.APIVersion == "apps/v1"
 }
 
+// IsOwnedByJob reports whether the pod belongs to a job, of whichever API: it ends by itself, and begins anew where it is evicted.
+func IsOwnedByJob(pod *corev1.Pod) bool {
+	owner := metav1.GetControllerOfNoCopy(pod)
+	return owner != nil && owner.Kind == "Job"
+}
+
 // IsMirror reports whether the pod stands for a static pod of a kubelet.
 func IsMirror(pod *corev1.Pod) bool {
 	if _, ok := pod.Annotations[corev1.MirrorPodAnnotationKey]; ok {

@@ -211,7 +211,7 @@ func (c *Cluster) drop(pod *corev1.Pod) {
 // touch notes that a pod has come to its node, or left it, and whether that unsettles the node. Pods of jobs come and go all the time, and
 // say nothing of what is to come.
 func (c *Cluster) touch(pod *corev1.Pod, unsettles bool) {
-	if owner := metav1.GetControllerOf(pod); owner != nil && owner.Kind == "Job" {
+	if pods.IsOwnedByJob(pod) {
 		return
 	}
 	if m := c.machines[pod.Spec.NodeName]; m != nil {

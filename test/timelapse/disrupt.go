@@ -11,6 +11,7 @@ import (
 
 	"github.com/kerf-autoscaler/kerf/apis/v1alpha5"
 	"github.com/kerf-autoscaler/kerf/pkg/disruption"
+	"github.com/kerf-autoscaler/kerf/pkg/pods"
 	"github.com/kerf-autoscaler/kerf/pkg/problem"
 )
 
@@ -204,7 +205,7 @@ func (c *Cluster) Running() map[string]int {
 func lasting(there []*corev1.Pod) int {
 	n := 0
 	for _, pod := range there {
-		if owner := metav1.GetControllerOf(pod); owner == nil || owner.Kind != "Job" {
+		if !pods.IsOwnedByJob(pod) {
 			n++
 		}
 	}
